@@ -1,0 +1,54 @@
+"""answer: from the context alone, or an honest no."""
+
+import json
+
+from carteiro.models.failures import InvalidOutput
+from carteiro.models.interface import ChatModel, Message
+from carteiro.schemas import AnswerRequest, AnswerResult, Span
+from carteiro.worker.task import Done, Task, prompt
+from services.answer.small import answer_by_sentence
+
+_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "found": {"type": "boolean"},
+        "answer": {"type": "string"},
+        "quote": {"type": "string"},
+    },
+    "required": ["found", "answer", "quote"],
+    "additionalProperties": False,
+}
+_ASKED = """\
+Answer the question from the context and from nothing else. Reply with JSON alone: {{"found": true or false, \
+"answer": the answer in a few words, "quote": the words of the context that it comes from, unchanged}}. \
+If the context does not answer the question, found is false and the others are empty.
+
+Context:
+{context}
+
+Question: {question}"""
+
+
+async def answer(request: AnswerRequest, model: ChatModel) -> Done[AnswerResult]:
+    """Answer the question. Raises `InvalidOutput`."""
+    if model.small:
+        return await answer_by_sentence(request, model)
+    asked = _ASKED.format(context=request.context, question=request.question)
+    completion = await model.complete(prompt(request, [Message("user", asked)], json_schema=_SCHEMA))
+    try:
+        said = json.loads(completion.text)
+        found, text, quote = bool(said["found"]), str(said["answer"]).strip(), str(said["quote"]).strip()
+    except (ValueError, KeyError, TypeError):
+        raise InvalidOutput("the model's completion is not the JSON that was asked for") from None
+    if not found or not text:
+        return Done(AnswerResult(found=False), completion.usage, completion.finish_reason)
+    span = _find(quote, request.context) or _find(text, request.context)
+    return Done(AnswerResult(found=True, answer=text, span=span), completion.usage, completion.finish_reason)
+
+
+def _find(quote: str, context: str) -> Span | None:
+    start = context.find(quote) if quote else -1
+    return Span(start=start, end=start + len(quote), text=quote) if start >= 0 else None
+
+
+task = Task(request=AnswerRequest, run=answer, abilities=(ChatModel,))

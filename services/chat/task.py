@@ -1,0 +1,16 @@
+"""chat: the conversation goes to the model as it is."""
+
+from carteiro.models.interface import ChatModel, Message
+from carteiro.schemas import ChatAnswer, ChatRequest, ChatResult
+from carteiro.worker.task import Done, Task, prompt
+
+
+async def chat(request: ChatRequest, model: ChatModel) -> Done[ChatResult]:
+    """Take the assistant's turn."""
+    messages = [Message(message.role, message.content) for message in request.messages]
+    completion = await model.complete(prompt(request, messages))
+    result = ChatResult(message=ChatAnswer(content=completion.text))
+    return Done(result, completion.usage, completion.finish_reason)
+
+
+task = Task(request=ChatRequest, run=chat, abilities=(ChatModel,))

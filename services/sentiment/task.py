@@ -1,0 +1,82 @@
+"""sentiment: by comparing how likely each label is as the next word, or by asking for a score for each."""
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from carteiro.models.failures import InvalidOutput
+from carteiro.models.interface import ChatModel, Message, RankingModel
+from carteiro.schemas import SentimentRequest, SentimentResult, Usage
+from carteiro.worker.task import Done, Task, prompt
+from services.sentiment.calibration import Calibration
+
+_DEFAULT = frozenset({"positive", "negative", "neutral"})
+_SHOWN = """\
+Review: This is the worst service I have had.
+Sentiment: negative
+
+Review: The table is made of wood.
+Sentiment: neutral
+
+Review: I really enjoyed the evening, thank you.
+Sentiment: positive
+
+Review: The office is on the second floor.
+Sentiment: neutral
+
+Review: {text}
+Sentiment:"""
+"""Without examples a small model never says neutral."""
+_PLAIN = "Text: {text}\nLabel:"
+
+_calibration = Calibration()
+
+
+async def sentiment(request: SentimentRequest, model: RankingModel | ChatModel) -> Done[SentimentResult]:
+    """Say which label fits best. Raises `InvalidOutput` where the model gives no scores."""
+    scores, usage = await (_ranked if isinstance(model, RankingModel) else _asked)(request, model)
+    label = max(scores, key=lambda each: scores[each])
+    rounded = {each: round(score, 4) for each, score in scores.items()}
+    return Done(SentimentResult(label=label, score=rounded[label], scores=rounded), usage)
+
+
+async def _ranked(request: SentimentRequest, model: Any) -> tuple[dict[str, float], Usage]:
+    template = _SHOWN if _DEFAULT.issuperset(request.labels) else _PLAIN
+    ranking = await model.rank(template.format(text=request.text.strip()), [f" {label}" for label in request.labels])
+    expected = await _calibration.expected(model, template, request.labels)
+    margins = [found - usual for found, usual in zip(ranking.log_probabilities, expected, strict=True)]
+    return dict(zip(request.labels, _softmax(margins), strict=True)), ranking.usage
+
+
+async def _asked(request: SentimentRequest, model: Any) -> tuple[dict[str, float], Usage]:
+    number = {"type": "number", "minimum": 0, "maximum": 1}
+    schema = {
+        "type": "object",
+        "properties": dict.fromkeys(request.labels, number),
+        "required": request.labels,
+        "additionalProperties": False,
+    }
+    asked = (
+        "How well does each label fit the text? Reply with JSON alone: an object with a number from 0 (not at all) "
+        f"to 1 (entirely) for each of these labels, which together make 1: {json.dumps(request.labels)}\n\n"
+        f"Text: {request.text}"
+    )
+    completion = await model.complete(prompt(request, [Message("user", asked)], json_schema=schema))
+    try:
+        scores = {label: max(float(json.loads(completion.text)[label]), 0.0) for label in request.labels}
+    except (ValueError, KeyError, TypeError):
+        raise InvalidOutput("the model gave no score for each label") from None
+    total = sum(scores.values())
+    if not 0 < total < math.inf:
+        raise InvalidOutput("the model found that no label fits")
+    return {label: score / total for label, score in scores.items()}, completion.usage
+
+
+def _softmax(values: Sequence[float]) -> list[float]:
+    highest = max(values)
+    weights = [math.exp(value - highest) for value in values]
+    return [weight / sum(weights) for weight in weights]
+
+
+task = Task(request=SentimentRequest, run=sentiment, abilities=(RankingModel, ChatModel))

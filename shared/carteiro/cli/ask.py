@@ -1,0 +1,144 @@
+"""`carteiro ask`: one request from the command line, and its reply."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from carteiro.cli.failing import fail
+from carteiro.cli.showing import shown
+from carteiro.client import Carteiro, CarteiroError, KafkaUnavailable, ReplyError, ReplyTimeout
+from carteiro.schemas import REQUESTS, OkReply, Request
+from carteiro.worker.security import connection_options
+from carteiro.worker.settings import SettingsInvalid, load_settings
+
+EXIT_ERROR_REPLY, EXIT_USAGE, EXIT_KAFKA, EXIT_TIMEOUT = 1, 2, 3, 4
+
+
+def ask(
+    task: Annotated[str, typer.Argument(help=f"One of {', '.join(REQUESTS)}.")],
+    text: Annotated[str | None, typer.Argument(help="The text; else --file, else standard input.")] = None,
+    file: Annotated[Path | None, typer.Option("--file", "-f", help="Read the text from this file.")] = None,
+    request: Annotated[Path | None, typer.Option("--request", "-r", help="Send this file, a request's JSON.")] = None,
+    to: Annotated[str | None, typer.Option("--to", help="translate: the language to translate to.")] = None,
+    source: Annotated[str | None, typer.Option("--from", help="translate: the text's language.")] = None,
+    formality: Annotated[str | None, typer.Option(help="translate: formal or informal.")] = None,
+    question: Annotated[str | None, typer.Option("--question", "-q", help="answer: the question.")] = None,
+    style: Annotated[str | None, typer.Option(help="summarize: paragraph or bullets.")] = None,
+    length: Annotated[str | None, typer.Option(help="summarize: short, medium or long.")] = None,
+    label: Annotated[list[str] | None, typer.Option(help="sentiment: a label; give it once for each.")] = None,
+    system: Annotated[str | None, typer.Option(help="generate, chat: standing instructions.")] = None,
+    stop: Annotated[list[str] | None, typer.Option(help="generate: end before this text.")] = None,
+    schema: Annotated[Path | None, typer.Option(help="generate: a file with a JSON Schema for the output.")] = None,
+    model: Annotated[str | None, typer.Option(help="The model that must answer.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="0 takes the likeliest token each time.")] = None,
+    max_output_tokens: Annotated[int | None, typer.Option(help="Most tokens of the completion.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Makes sampling repeatable.")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for the reply.")] = 300.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the reply as JSON.")] = False,
+) -> None:
+    """Send one request to a service and print its reply.
+
+    The text is an argument, a --file, or standard input. Where Kafka is comes from CARTEIRO_BOOTSTRAP_SERVERS.
+
+    carteiro ask summarize --file README.md
+    carteiro ask translate --to pt "The train leaves at nine."
+    echo "I love it" | carteiro ask sentiment
+    """
+    if task not in REQUESTS:
+        fail(f"there is no task {task!r}; there are {', '.join(REQUESTS)}", EXIT_USAGE)
+    options = {"model": model, "temperature": temperature, "max_output_tokens": max_output_tokens, "seed": seed}
+    fields = {
+        "target": to,
+        "source": source,
+        "formality": formality,
+        "question": question,
+        "style": style,
+        "length": length,
+        "labels": label,
+        "system": system if task != "chat" else None,
+        "stop": stop,
+        "json_schema": _json(schema) if schema else None,
+        "options": {name: value for name, value in options.items() if value is not None} or None,
+    }
+    body = _json(request) if request else _body(task, _text(text, file))
+    if task == "chat" and system:
+        body["messages"].insert(0, {"role": "system", "content": system})
+    body |= {name: value for name, value in fields.items() if value is not None}
+    reply = asyncio.run(_exchange(_request(task, body), timeout, as_json=as_json))
+    if as_json:
+        print(reply.model_dump_json(indent=2))
+        return
+    print(shown(task, reply.result))
+    if sys.stderr.isatty():
+        spent = f"{reply.usage.input_tokens} + {reply.usage.output_tokens} tokens, {reply.timing.work_ms / 1000:.1f} s"
+        cut = ", cut by the limit of tokens" if reply.finish_reason == "length" else ""
+        print(f"({reply.model}, {spent}{cut})", file=sys.stderr)
+
+
+async def _exchange(request: Request[Any], timeout: float, *, as_json: bool) -> OkReply[Any]:
+    try:
+        settings, _ = load_settings()
+        options = connection_options(settings)
+        servers = ",".join(options.pop("bootstrap_servers"))
+        async with Carteiro(servers, topic_prefix=settings.topic_prefix, timeout=timeout, **options) as carteiro:
+            return await carteiro.ask(request)
+    except ReplyError as error:
+        if as_json:
+            print(error.reply.model_dump_json(indent=2))
+        fail(str(error), EXIT_ERROR_REPLY)
+    except KafkaUnavailable as error:
+        fail(f"{error}; is it running (`carteiro up`)? CARTEIRO_BOOTSTRAP_SERVERS says where", EXIT_KAFKA)
+    except ReplyTimeout as error:
+        fail(str(error), EXIT_TIMEOUT)
+    except (CarteiroError, SettingsInvalid) as error:
+        fail(str(error), EXIT_USAGE)
+
+
+def _body(task: str, text: str) -> dict[str, Any]:
+    match task:
+        case "chat":
+            return {"messages": [{"role": "user", "content": text}]}
+        case "generate":
+            return {"prompt": text}
+        case "answer":
+            return {"context": text}
+    return {"text": text}
+
+
+def _request(task: str, body: dict[str, Any]) -> Request[Any]:
+    try:
+        return REQUESTS[task].model_validate_json(json.dumps(body))
+    except ValidationError as error:
+        first = error.errors()[0]
+        fail(f"{'.'.join(map(str, first['loc']))}: {first['msg'].removeprefix('Value error, ')}", EXIT_USAGE)
+
+
+def _text(text: str | None, file: Path | None) -> str:
+    if text is not None:
+        return text
+    if file is not None:
+        return _read(file)
+    if sys.stdin.isatty():
+        fail("there is no text: give it as an argument, with --file, or on standard input", EXIT_USAGE)
+    return sys.stdin.read()
+
+
+def _json(file: Path) -> Any:
+    try:
+        return json.loads(_read(file))
+    except ValueError as error:
+        fail(f"{file}: is not JSON: {error}", EXIT_USAGE)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        fail(f"{file}: {error.strerror}", EXIT_USAGE)
+    except UnicodeDecodeError:
+        fail(f"{file}: is not text in UTF-8", EXIT_USAGE)

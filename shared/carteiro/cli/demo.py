@@ -1,0 +1,133 @@
+"""`carteiro demo`: all of it once, on this machine alone."""
+
+import asyncio
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.panel import Panel
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from carteiro.cli.embedded import EmbeddedBroker
+from carteiro.cli.failing import fail
+from carteiro.cli.services import find_tasks
+from carteiro.cli.showing import shown
+from carteiro.client import Carteiro
+from carteiro.schemas import REQUESTS, OkReply, Request
+
+EXIT_INTERRUPTED = 130
+
+_REPLY_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class Example:
+    """A request from `examples/`."""
+
+    file: Path
+    request: Request[Any]
+
+
+def demo(
+    examples: Annotated[Path, typer.Option(help="Folder of requests, `<task>*.json`.")] = Path("examples"),
+) -> None:
+    """Start an embedded broker and all services, send them the requests in examples/, and show the replies."""
+    console = Console()
+    requests = read_examples(examples)
+    try:
+        with EmbeddedBroker() as broker:
+            os.environ["CARTEIRO_BOOTSTRAP_SERVERS"] = broker.address
+            os.environ.setdefault("CARTEIRO_LOG_LEVEL", "error")
+            failed = asyncio.run(_run(requests, broker.address, console))
+    except KeyboardInterrupt:
+        fail("stopped", EXIT_INTERRUPTED)
+    if failed:
+        fail(f"{failed} of {len(requests)} requests failed")
+
+
+def read_examples(folder: Path) -> list[Example]:
+    """The requests of a folder, in the order of their files' names."""
+    files = sorted(folder.glob("*.json"))
+    if not files:
+        fail(f"there are no requests in {folder}: run this in Carteiro's folder, or say --examples")
+    examples = []
+    for file in files:
+        task = file.stem.partition("-")[0]
+        if task not in REQUESTS:
+            fail(f"{file}: there is no task {task!r}")
+        examples.append(Example(file, REQUESTS[task].model_validate_json(file.read_bytes())))
+    return examples
+
+
+async def _run(examples: list[Example], address: str, console: Console) -> int:
+    from carteiro.worker.app import worker
+
+    app = worker(*find_tasks())
+    began = time.monotonic()
+    starting = asyncio.create_task(app.start())
+    try:
+        with console.status("") as status:
+            while not app.health.ready:
+                if starting.done():
+                    starting.result()
+                status.update(f"{app.health.state} ({time.monotonic() - began:.0f} s)")
+                await asyncio.sleep(0.1)
+        tasks = sorted({example.request.task for example in examples})
+        console.print(f"{len(tasks)} services are up after {time.monotonic() - began:.1f} s: {', '.join(tasks)}")
+        async with Carteiro(address, timeout=_REPLY_SECONDS) as carteiro:
+            return await _ask_all(examples, carteiro, console)
+    finally:
+        starting.cancel()
+        await app.stop()
+
+
+async def _ask_all(examples: list[Example], carteiro: Carteiro, console: Console) -> int:
+    waiting = {asyncio.create_task(carteiro.ask(each.request)): each for each in examples}
+    rows: list[tuple[str, ...]] = []
+    failed = 0
+    began = time.monotonic()
+    with Live(console=console, transient=True, refresh_per_second=8) as live:
+        while waiting:
+            files = ", ".join(each.file.stem for each in waiting.values())
+            seconds = time.monotonic() - began
+            live.update(Spinner("dots", f"awaiting {len(waiting)} replies ({seconds:.0f} s): {files}"))
+            done, _ = await asyncio.wait(waiting, timeout=0.25, return_when=asyncio.FIRST_COMPLETED)
+            for call in done:
+                example = waiting.pop(call)
+                error = call.exception()
+                failed += error is not None
+                body = (
+                    Text(f"error: {error}", "red") if error else Text(shown(example.request.task, call.result().result))
+                )
+                live.console.print(_panel(example, body))
+                rows.append(_row(example, None if error else call.result()))
+    table = Table("request", "model", "tokens", "waited", "worked")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+    return failed
+
+
+def _panel(example: Example, body: Text) -> Panel:
+    fields = json.loads(example.request.to_json())
+    lines = []
+    for name, value in fields.items():
+        shown_value = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        lines.append(Text(f"{name}: ", "cyan") + Text(shown_value, "dim"))
+    return Panel(Text("\n").join([*lines, Text("→ ", "green") + body]), title=example.file.stem, title_align="left")
+
+
+def _row(example: Example, reply: OkReply[Any] | None) -> tuple[str, ...]:
+    if reply is None:
+        return (example.file.stem, "-", "-", "-", "error")
+    usage, timing = reply.usage, reply.timing
+    tokens = f"{usage.input_tokens} → {usage.output_tokens}"
+    return (example.file.stem, reply.model, tokens, f"{timing.queue_ms / 1000:.1f} s", f"{timing.work_ms / 1000:.1f} s")

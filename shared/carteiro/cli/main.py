@@ -1,0 +1,44 @@
+"""The commands, and what is the same for all of them."""
+
+import json
+import logging
+
+import typer
+
+from carteiro.cli.ask import ask
+from carteiro.cli.demo import demo
+from carteiro.cli.embedded import EmbeddedBrokerFailed
+from carteiro.cli.failing import fail
+from carteiro.cli.services import ServicesMissing, find_tasks
+from carteiro.cli.up import up
+from carteiro.client import CarteiroError
+
+app = typer.Typer(
+    name="carteiro",
+    help="Language work over Kafka.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(demo)
+app.command()(up)
+app.command()(ask)
+
+
+@app.command()
+def asyncapi() -> None:
+    """Print the AsyncAPI 3 document of all services."""
+    from carteiro.wire.topics import Topics
+    from carteiro.worker.asyncapi import asyncapi as document
+
+    print(json.dumps(document([task.request for task in find_tasks()], Topics()), indent=2, ensure_ascii=False))
+
+
+def main() -> None:
+    """The `carteiro` command."""
+    # What Kafka's client has to say at each try, the command says once, in its own words.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    try:
+        app()
+    except (ServicesMissing, EmbeddedBrokerFailed, CarteiroError) as error:
+        fail(str(error))

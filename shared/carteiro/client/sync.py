@@ -1,0 +1,71 @@
+"""The client for code without an event loop."""
+
+import asyncio
+import functools
+import threading
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+from carteiro.client.client import Carteiro
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _blocking(
+    method: Callable[Concatenate[Carteiro, P], Coroutine[Any, Any, R]],
+) -> Callable[Concatenate["SyncCarteiro", P], R]:
+    @functools.wraps(method)
+    def call(self: "SyncCarteiro", /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self._run(method(self._client, *args, **kwargs))
+
+    return call
+
+
+class SyncCarteiro:
+    """`Carteiro` with calls that block; made by `Carteiro.sync()`.
+
+    The client runs on an event loop in a thread of its own, so calls may come from any number of threads.
+    """
+
+    def __init__(self, client: Carteiro) -> None:
+        self._client = client
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="carteiro", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        try:
+            self._run(self._client.start())
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._run(self._client.stop())
+        self._end()
+
+    def _end(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _run(self, work: Coroutine[Any, Any, R]) -> R:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()  # a Ctrl-C here ends the call there
+            raise
+
+    ask = _blocking(Carteiro.ask)
+    generate = _blocking(Carteiro.generate)
+    translate = _blocking(Carteiro.translate)
+    chat = _blocking(Carteiro.chat)
+    sentiment = _blocking(Carteiro.sentiment)
+    answer = _blocking(Carteiro.answer)
+    summarize = _blocking(Carteiro.summarize)

@@ -1,0 +1,48 @@
+"""Completions that follow a JSON Schema: tokens that would leave it are never chosen."""
+
+from functools import cached_property
+from typing import Any
+
+import llguidance
+import llguidance.hf
+import numpy
+import torch
+from transformers import LogitsProcessor
+
+from carteiro.models.failures import InvalidPrompt
+
+# Free white space is where small models get lost.
+_COMPACT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+
+
+class Grammar:
+    """Makes what constrains a completion, for one tokenizer (llguidance, which also guards OpenAI's API)."""
+
+    def __init__(self, tokenizer: Any, end_tokens: list[int]) -> None:
+        self._source, self._end_tokens = tokenizer, end_tokens
+
+    @cached_property
+    def _tokenizer(self) -> llguidance.LLTokenizer:
+        return llguidance.hf.from_tokenizer(self._source, eos_token=self._end_tokens)
+
+    def follow(self, schema: dict[str, Any], prompt_tokens: int) -> LogitsProcessor:
+        """What keeps one completion inside the schema. Raises `InvalidPrompt` for a schema it cannot follow."""
+        grammar = llguidance.LLMatcher.grammar_from_json_schema(schema, overrides=_COMPACT)
+        matcher = llguidance.LLMatcher(self._tokenizer, grammar, log_level=0)
+        if matcher.is_error():
+            raise InvalidPrompt(f"json_schema cannot be followed: {matcher.get_error().splitlines()[0]}")
+        return _Follow(matcher, prompt_tokens)
+
+
+class _Follow(LogitsProcessor):  # type: ignore[misc]
+    def __init__(self, matcher: llguidance.LLMatcher, prompt_tokens: int) -> None:
+        self._matcher = matcher
+        self._read = prompt_tokens
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        for token in input_ids[0, self._read :].tolist():
+            self._matcher.consume_token(token)
+        self._read = input_ids.shape[1]
+        bits = numpy.frombuffer(self._matcher.compute_bitmask(), dtype=numpy.uint8)
+        allowed = torch.from_numpy(numpy.unpackbits(bits, bitorder="little")[: scores.shape[-1]])
+        return scores.masked_fill(allowed.to(scores.device) == 0, float("-inf"))

@@ -1,0 +1,73 @@
+"""The one thread that owns a model."""
+
+import asyncio
+import contextlib
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    work: Callable[[threading.Event], Any]
+    abandoned: threading.Event
+    future: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+
+    def settle(self, result: Any, error: BaseException | None) -> None:
+        def set_future() -> None:
+            if self.future.done():
+                return
+            if error is not None:
+                self.future.set_exception(error)
+            else:
+                self.future.set_result(result)
+
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self.loop.call_soon_threadsafe(set_future)
+
+
+class ModelThread:
+    """Runs work for a model one piece at a time, in the order it came, off the event loop.
+
+    A model's weights and caches are touched by this thread alone. It is a daemon: a process that is told to
+    stop does not wait for a generation that nobody will read.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
+        self._thread.start()
+
+    async def run(self, work: Callable[[threading.Event], T]) -> T:
+        """Run `work` on the thread and return what it returns, or raise what it raises.
+
+        `work` is given an event that is set once nobody waits for it any more (the caller was cancelled, its
+        deadline passed), so that it can stop early. Work that has not begun by then never begins.
+        """
+        loop = asyncio.get_running_loop()
+        job = _Job(work, threading.Event(), loop.create_future(), loop)
+        self._jobs.put(job)
+        try:
+            result: T = await job.future
+        except asyncio.CancelledError:
+            job.abandoned.set()
+            raise
+        return result
+
+    def close(self) -> None:
+        """Let the thread end after the work it has; does not wait for it."""
+        self._jobs.put(None)
+
+    def _serve(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            if job.abandoned.is_set():
+                continue
+            try:
+                job.settle(job.work(job.abandoned), None)
+            except BaseException as error:  # noqa: BLE001  # it belongs to whoever waits, not to this thread
+                job.settle(None, error)

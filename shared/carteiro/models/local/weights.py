@@ -1,0 +1,91 @@
+"""Reading a causal model's weights and tokenizer through Transformers."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TQDM_DISABLE", "1")  # read once, when tqdm is imported; our log says what it would
+
+import structlog
+import torch
+import transformers
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from carteiro.models.failures import ModelUnusable
+from carteiro.models.local.checkpoint import Checkpoint
+
+log = structlog.get_logger("carteiro.models")
+
+
+def load_weights(checkpoint: Checkpoint) -> tuple[Any, Any]:
+    """The tokenizer and the model, in fp32 and ready to generate. Raises `ModelUnusable`.
+
+    A GGUF file is turned into safetensors once and kept in the user's cache: reading it takes the better part
+    of a minute, reading the copy a second.
+    """
+    transformers.logging.disable_progress_bar()
+    transformers.logging.set_verbosity_error()
+    try:
+        if checkpoint.gguf_path:
+            return _read(converted(checkpoint.gguf_path))
+        return _read(checkpoint.location)
+    except ModelUnusable:
+        raise
+    except MemoryError:
+        raise ModelUnusable(f"{checkpoint.location} does not fit into memory: take a smaller model") from None
+    except Exception as error:
+        # Transformers raises whatever the libraries below it raise; the first line says what it was.
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelUnusable(f"{checkpoint.location} cannot be loaded: {reason}") from error
+
+
+def _read(location: str | Path) -> tuple[Any, Any]:
+    tokenizer = AutoTokenizer.from_pretrained(location)
+    model, found = AutoModelForCausalLM.from_pretrained(location, dtype=torch.float32, output_loading_info=True)
+    if missing := found["missing_keys"]:
+        # Transformers fills what is missing with random numbers and goes on.
+        raise ModelUnusable(f"{location} is not a whole causal model: it lacks {len(missing)} weights")
+    return tokenizer, model.eval()
+
+
+def converted(gguf: Path) -> Path:
+    """The directory with the model of a GGUF file in safetensors, made where it is not there yet."""
+    directory = _cache() / f"{gguf.stem}-{_digest(gguf)}"
+    if (directory / "config.json").is_file():
+        return directory
+    log.info("converting the model, once", file=gguf.name, to=str(directory))
+    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    quantized = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+    # A model read from GGUF refuses to be saved; one made from its configuration and its weights does not.
+    config = quantized.config
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    model.load_state_dict(quantized.state_dict())
+    model.generation_config = quantized.generation_config
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(dir=directory.parent, prefix=".unfinished-"))
+    try:
+        model.save_pretrained(unfinished)
+        tokenizer.save_pretrained(unfinished)
+        # Renamed whole, so that a copy cut short by a kill or a full disk is never taken for a model.
+        unfinished.rename(directory)
+    except OSError:
+        if not (directory / "config.json").is_file():  # else another process was first
+            raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return directory
+
+
+def _cache() -> Path:
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home, "carteiro", "models")
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()[:16]

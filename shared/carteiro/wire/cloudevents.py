@@ -1,0 +1,102 @@
+"""CloudEvents 1.0 in Kafka records (the specification's Kafka Protocol Binding), binary and structured."""
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from carteiro.schemas import FieldError
+from carteiro.wire.record import Headers, Record, last_header
+
+_STRUCTURED = "application/cloudevents+json"
+
+
+@dataclass(frozen=True, slots=True)
+class CloudEvent:
+    """The event that a request came in."""
+
+    form: Literal["binary", "structured"]
+    id: str
+    data: bytes
+    raw_id: bytes = b""
+    """The id's bytes, which the reply repeats."""
+    trace: dict[str, str] = field(default_factory=dict)
+    """The event's `traceparent` and `tracestate` extensions."""
+
+
+def read_cloud_event(record: Record, problems: list[FieldError]) -> CloudEvent | None:
+    """The event in a record, or None where it holds none; what cannot be read is added to `problems`."""
+    content_type = (last_header(record.headers, "content-type") or b"").decode(errors="replace")
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type.startswith("application/cloudevents"):
+        return _structured(record, media_type, problems)
+    raw_id = last_header(record.headers, "ce_id")
+    if raw_id is None:
+        return None
+    trace = {
+        name: value.decode()
+        for name in ("traceparent", "tracestate")
+        if (value := last_header(record.headers, f"ce_{name}")) and value.isascii()
+    }
+    return CloudEvent("binary", raw_id.decode(errors="backslashreplace"), record.value or b"", raw_id, trace)
+
+
+def _structured(record: Record, media_type: str, problems: list[FieldError]) -> CloudEvent:
+    event: Any = None
+    reason = ""
+    try:
+        event = json.loads(record.value or b"")
+    except (ValueError, RecursionError):
+        reason = "is not a CloudEvent: the record's value is not JSON in UTF-8"
+    if media_type != _STRUCTURED:
+        reason = f"is {media_type!r}; of the structured forms, {_STRUCTURED} is understood"
+    elif not reason and not isinstance(event, dict):
+        reason = "is not a CloudEvent: the record's value is not a JSON object"
+    if reason:
+        problems.append(FieldError(field="value", reason=reason))
+        return CloudEvent("structured", "", b"")
+    event_id = event.get("id")
+    if not isinstance(event_id, str) or not event_id:
+        problems.append(FieldError(field="id", reason="a CloudEvent has an id, a text"))
+        event_id = ""
+    trace = {name: event[name] for name in ("traceparent", "tracestate") if isinstance(event.get(name), str)}
+    data = _data(event, problems)
+    return CloudEvent("structured", event_id, data, event_id.encode(errors="replace"), trace)
+
+
+def _data(event: dict[str, Any], problems: list[FieldError]) -> bytes:
+    if isinstance(encoded := event.get("data_base64"), str):
+        try:
+            return base64.b64decode(encoded, validate=True)
+        except binascii.Error:
+            problems.append(FieldError(field="data_base64", reason="is not base64"))
+            return b""
+    if "data" not in event:
+        problems.append(FieldError(field="data", reason="the request stands in the event's data, which is missing"))
+        return b""
+    return json.dumps(event["data"]).encode()
+
+
+def reply_event(
+    event: CloudEvent, task: str, value: bytes, trace: dict[str, str], request_id: str
+) -> tuple[bytes, Headers]:
+    """The value and the headers that make `value`, a reply's JSON, an event in the form of the request's."""
+    attributes = {
+        "specversion": "1.0",
+        "source": f"urn:carteiro:{task}",
+        "type": f"carteiro.{task}.reply",
+        "time": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+        **trace,
+    }
+    if event.form == "binary":
+        headers = [(f"ce_{name}", attribute.encode()) for name, attribute in attributes.items()]
+        return value, [("content-type", b"application/json"), ("ce_id", event.raw_id), *headers]
+    structured = {
+        **attributes,
+        "id": event.id or request_id,
+        "datacontenttype": "application/json",
+        "data": json.loads(value),
+    }
+    return json.dumps(structured).encode(), [("content-type", f"{_STRUCTURED}; charset=utf-8".encode())]

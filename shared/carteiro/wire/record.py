@@ -1,0 +1,47 @@
+"""A Kafka record, as far as the wire looks at it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+Headers = Sequence[tuple[str, bytes]]
+
+MAX_REQUEST_BYTES = 1024 * 1024
+"""Largest value of a request record, in bytes: what Kafka lets through unless told otherwise."""
+
+
+class Record(Protocol):
+    """A record that was read; aiokafka's `ConsumerRecord` is one."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int:
+        """Milliseconds since 1970, by the producer's or the broker's clock."""
+
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Headers: ...
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingRecord:
+    """A record to be sent. `partition` None: the broker's client chooses, by the key where there is one."""
+
+    topic: str
+    partition: int | None
+    key: bytes | None
+    value: bytes
+    headers: Headers
+
+
+def last_header(headers: Headers, name: str) -> bytes | None:
+    """The value of the last header of that name: the one that counts where a name stands twice, as in Spring."""
+    return next((value for key, value in reversed(headers) if key == name), None)

@@ -1,0 +1,110 @@
+"""From a request to its one reply. Knows nothing of Kafka's clients; never raises."""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from carteiro.models.failures import ModelFailure
+from carteiro.models.interface import Model
+from carteiro.schemas import ErrorCode, ErrorDetail, ErrorReply, FieldError, OkReply, Request, Timing
+from carteiro.wire.envelope import Envelope
+from carteiro.worker import metrics
+from carteiro.worker.intake import Rejected, read_request
+from carteiro.worker.task import Done, Task
+
+log = structlog.get_logger("carteiro.worker")
+
+Answer = OkReply[Any] | ErrorReply
+
+
+async def answer(task: Task[Any, Any], model: Model, envelope: Envelope, undeliverable: FieldError | None) -> Answer:
+    """Serve one request. `undeliverable` says why its reply cannot go where it asks, if it cannot: no model is
+    called for such a one.
+
+    Whatever goes wrong becomes an error reply; only cancellation passes through.
+    """
+    began_at, began = datetime.now(UTC), time.monotonic()
+    queued = max((began_at - envelope.asked_at).total_seconds(), 0.0)
+    metrics.QUEUE_SECONDS.labels(task.name).observe(queued)
+    try:
+        request = read_request(task.request, envelope)
+        if undeliverable:
+            raise _rejection(undeliverable)
+        _check_model(request, model)
+        done = await _within_deadline(task, request, model, envelope.deadline)
+    except Rejected as rejected:
+        return _error_reply(task.name, envelope, rejected.error)
+    except ModelFailure as failure:
+        log.warning("the model failed", model=model.name, code=failure.code, reason=failure.message)
+        return _error_reply(task.name, envelope, _detail(failure.code, failure.message, retryable=failure.retryable))
+    except Exception:
+        # Not the caller's fault and not one we foresaw: the log has it whole, the reply names no internals.
+        log.exception("the task failed", model=model.name)
+        message = f"the {task.name} service failed; its log has request {envelope.request_id}"
+        return _error_reply(task.name, envelope, _detail("internal", message, retryable=True))
+    worked = time.monotonic() - began
+    metrics.WORK_SECONDS.labels(task.name, model.name).observe(worked)
+    metrics.TOKENS.labels(task.name, model.name, "input").inc(done.usage.input_tokens)
+    metrics.TOKENS.labels(task.name, model.name, "output").inc(done.usage.output_tokens)
+    return OkReply[task.request.result](  # type: ignore[name-defined]
+        task=task.name,
+        request_id=envelope.request_id,
+        result=done.result,
+        model=model.name,
+        finish_reason=done.finish_reason,
+        usage=done.usage,
+        timing=Timing(queue_ms=round(queued * 1000), work_ms=round(worked * 1000)),
+    )
+
+
+def too_large(task: str, envelope: Envelope, size: int) -> ErrorReply:
+    """The reply that stands in for one that the broker does not take."""
+    message = f"the reply has {size:,} bytes, more than the reply topic takes"
+    return _error_reply(task, envelope, _detail("too_large", message))
+
+
+def undeliverable_reply(task: str, envelope: Envelope, problem: FieldError) -> ErrorReply:
+    """The reply, on the task's own topic, that stands in for one that its caller's topic does not take."""
+    return _error_reply(task, envelope, _rejection(problem).error)
+
+
+def _check_model(request: Request[Any], model: Model) -> None:
+    wanted = request.options.model
+    if wanted is not None and wanted not in (model.name, model.name.partition(":")[2]):
+        reason = f"is not served here; this service answers with {model.name}"
+        raise _rejection(FieldError(field="options.model", reason=reason))
+
+
+async def _within_deadline(
+    task: Task[Any, Any], request: Request[Any], model: Model, deadline: datetime | None
+) -> Done[Any]:
+    if deadline is None:
+        return await task.run(request, model)
+    left = (deadline - datetime.now(UTC)).total_seconds()
+    if left <= 0:
+        raise Rejected(
+            "expired", f"the deadline, {deadline.isoformat()}, passed before a worker began; no model was called"
+        )
+    scope = asyncio.timeout(left)
+    try:
+        async with scope:
+            return await task.run(request, model)
+    except TimeoutError:
+        if not scope.expired():
+            raise
+        raise Rejected("expired", f"the deadline, {deadline.isoformat()}, passed while the model was at work") from None
+
+
+def _detail(code: ErrorCode, message: str, *, retryable: bool = False) -> ErrorDetail:
+    return ErrorDetail(code=code, message=message, retryable=retryable)
+
+
+def _rejection(problem: FieldError) -> Rejected:
+    return Rejected("invalid_request", f"{problem.field}: {problem.reason}", [problem])
+
+
+def _error_reply(task: str, envelope: Envelope, detail: ErrorDetail) -> ErrorReply:
+    return ErrorReply(task=task, request_id=envelope.request_id, error=detail)

@@ -1,0 +1,197 @@
+"""A worker: the FastStream application that serves one task, or several in one process."""
+
+import asyncio
+import functools
+import json
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, NoReturn
+
+import structlog
+import uvicorn
+from faststream.asgi import AsgiFastStream, AsgiResponse, get
+from faststream.asgi.handlers import HttpHandler
+from faststream.asgi.types import Scope
+from faststream.kafka import KafkaBroker
+from prometheus_client import make_asgi_app
+
+from carteiro.models.failures import ModelUnusable
+from carteiro.models.interface import Model
+from carteiro.models.opening import open_model
+from carteiro.worker.asyncapi import asyncapi
+from carteiro.worker.delivery import Delivery
+from carteiro.worker.health import Health
+from carteiro.worker.kafka import KafkaUnusable, wait_for_kafka
+from carteiro.worker.logs import configure_logs
+from carteiro.worker.metrics import REGISTRY
+from carteiro.worker.security import connection_options, faststream_security
+from carteiro.worker.serving import serve
+from carteiro.worker.settings import SettingsInvalid, WorkerSettings, load_settings, task_model
+from carteiro.worker.subscription import subscribe
+from carteiro.worker.task import Task
+from carteiro.worker.tracing import configure_tracing
+
+log = structlog.get_logger("carteiro.worker")
+
+EXIT_SETTINGS, EXIT_MODEL, EXIT_KAFKA, EXIT_PORT = 2, 3, 4, 5
+"""What a worker's exit code means; 0 is a clean stop."""
+
+
+class WorkerBroker(KafkaBroker):
+    """A broker whose start is that of a worker: first the models, then Kafka, then all groups at once."""
+
+    prepare: Callable[[], Awaitable[None]]
+
+    async def start(self) -> None:
+        await self.prepare()
+        await self.connect()
+        # FastStream starts one subscriber after the other, and each waits for its group.
+        await asyncio.gather(*(subscriber.start() for subscriber in self.subscribers))
+        self.running = True
+
+
+class Worker(AsgiFastStream):
+    """Serves tasks until it is told to stop. `models` are the tasks' own, by the task's name."""
+
+    def __init__(self, tasks: list[Task[Any, Any]], models: dict[str, Model], settings: WorkerSettings) -> None:
+        self._tasks, self._models, self.settings = tasks, models, settings
+        self._options = connection_options(settings)
+        self._delivery = Delivery(self._options)
+        self._server: Any = None
+        self.exit_code = 0
+        self.health = Health([task.name for task in tasks])
+        broker = WorkerBroker(
+            self._options["bootstrap_servers"],
+            client_id="carteiro",
+            consumer_only=True,
+            allow_auto_create_topics=False,
+            graceful_timeout=settings.grace_seconds,
+            security=faststream_security(settings),
+            logger=logging.getLogger("faststream"),
+        )
+        broker.prepare = self._prepare
+        for task in tasks:
+            replies = settings.topics.replies(task.name)
+            subscribe(
+                broker,
+                settings.topics.requests(task.name),
+                settings.group or f"carteiro-{task.name}",
+                functools.partial(serve, task=task, model=models[task.name], delivery=self._delivery, replies=replies),
+                functools.partial(self.health.joined, task.name),
+            )
+        super().__init__(
+            broker,
+            logger=None,
+            asgi_routes=[
+                *self.health.routes(),
+                ("/metrics", make_asgi_app(REGISTRY)),
+                ("/asyncapi", self._asyncapi_route()),
+            ],
+            on_shutdown=[self._stopping],
+            after_shutdown=[self._stopped],
+        )
+
+    def model_of(self, task: str) -> Model:
+        """The model that answers a task's requests."""
+        return self._models[task]
+
+    async def run(self, log_level: int = 0, run_extra_options: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Serve until SIGINT or SIGTERM; what `faststream run` calls. Raises `SystemExit` with the exit code.
+
+        The settings say all there is to say, so the options of `faststream run` are not looked at.
+        """
+        port = self.settings.http_port
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("0.0.0.0", port))  # noqa: S104  # probes and scrapers come from other machines
+        except OSError as error:
+            _leave(EXIT_PORT, f"CARTEIRO_HTTP_PORT: port {port} cannot be used ({error.strerror}); set another")
+        log.info("starting", tasks=[task.name for task in self._tasks], http_port=listener.getsockname()[1])
+        self._server = uvicorn.Server(uvicorn.Config(self, log_config=None, access_log=False, lifespan="on"))
+        # uvicorn raises the signal again once it has stopped: a drained worker has ended well, not been killed.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
+        await self._server.serve(sockets=[listener])
+        if self.exit_code:
+            raise SystemExit(self.exit_code)
+
+    async def _prepare(self) -> None:
+        """Load the models and reach Kafka; a fault that no waiting mends ends the worker with its code."""
+        try:
+            self.health.now("loading the model")
+            for model in set(self._models.values()):
+                await model.load()
+            self.health.now("waiting for Kafka")
+            await wait_for_kafka(self._options)
+            await self._delivery.start()
+        except ModelUnusable as error:
+            await self._fail(EXIT_MODEL, error)
+        except KafkaUnusable as error:
+            await self._fail(EXIT_KAFKA, error)
+        self.health.now("joining the group")
+
+    def _asyncapi_route(self) -> HttpHandler:
+        @get(include_in_schema=False)
+        async def document(scope: Scope) -> AsgiResponse:  # noqa: ARG001
+            made = asyncapi([task.request for task in self._tasks], self.settings.topics)
+            return AsgiResponse(json.dumps(made).encode(), headers={"content-type": "application/json"})
+
+        return document
+
+    async def _fail(self, code: int, error: Exception) -> None:
+        if self._server is None:
+            raise error
+        log.critical("cannot start", reason=str(error), exit_code=code)
+        self.exit_code = code
+        self._server.should_exit = True
+        await asyncio.Event().wait()  # until the server's stop cancels the start
+
+    async def _stopping(self) -> None:
+        self.health.now("stopping")
+        log.info("stopping: no new requests; finishing those in flight", grace_seconds=self.settings.grace_seconds)
+        for broker in self.brokers:
+            for subscriber in broker.subscribers:
+                subscriber.running = False
+
+    async def _stopped(self) -> None:
+        await self._delivery.stop()
+        for model in set(self._models.values()):
+            await model.close()
+        log.info("stopped")
+
+
+def worker(*tasks: Task[Any, Any]) -> Worker:
+    """The worker of these tasks, set up from the environment. Leaves with one line where the settings are wrong."""
+    try:
+        settings, model_settings = load_settings()
+        configure_logs(settings.log_level, settings.log_format)
+        opened: dict[str, Model] = {}
+        models = {}
+        for task in tasks:
+            name = task_model(task.name, settings, task.default_model)
+            # Tasks that name the same model share it: its weights are loaded once.
+            opened.setdefault(name, open_model(name, model_settings))
+            models[task.name] = _able(task, opened[name])
+        configure_tracing(f"carteiro-{tasks[0].name}" if len(tasks) == 1 else "carteiro")
+        return Worker(list(tasks), models, settings)
+    except SettingsInvalid as error:
+        _leave(EXIT_SETTINGS, str(error))
+    except ModelUnusable as error:
+        _leave(EXIT_MODEL, f"CARTEIRO_MODEL: {error}")
+
+
+def _able(task: Task[Any, Any], model: Model) -> Model:
+    if not isinstance(model, task.abilities):
+        needed = " or ".join(ability.__name__ for ability in task.abilities)
+        raise ModelUnusable(f"{model.name} cannot {task.name}: the task needs a {needed}")
+    return model
+
+
+def _leave(code: int, lines: str) -> NoReturn:
+    for line in lines.splitlines():
+        print(f"carteiro: {line}", file=sys.stderr)  # noqa: T201  # logs may not be set up, and people read this
+    raise SystemExit(code)

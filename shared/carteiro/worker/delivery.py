@@ -1,0 +1,145 @@
+"""Getting a reply to where it belongs, until the broker has confirmed it."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
+
+from carteiro.schemas import FieldError
+from carteiro.wire.envelope import Envelope
+from carteiro.wire.record import OutgoingRecord
+from carteiro.wire.reply import reply_record
+from carteiro.worker.answering import Answer, too_large, undeliverable_reply
+
+log = structlog.get_logger("carteiro.worker")
+
+_TOPIC_SECONDS = 5.0
+_FORGET_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a reply goes. `problem` says why not to where its request asked, if it cannot."""
+
+    topic: str
+    partition: int | None = None
+    problem: FieldError | None = None
+
+
+class Delivery:
+    """Sends replies through one producer (`acks=all`)."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._options = options
+        self._producer: AIOKafkaProducer | None = None
+        self._absent: dict[str, float] = {}
+
+    async def start(self) -> None:
+        """Connect the producer."""
+        self._producer = AIOKafkaProducer(**self._options, acks="all")
+        await self._producer.start()
+
+    async def stop(self) -> None:
+        """Send what is buffered and disconnect."""
+        if self._producer:
+            await self._producer.stop()
+
+    async def address(self, envelope: Envelope, replies: str) -> Address:
+        """Where the reply to a request goes: where it asks, if that is there, else to the topic `replies`."""
+        topic, partition = envelope.reply_topic or replies, envelope.reply_partition
+        if topic == replies and partition is None:
+            return Address(replies)
+        partitions = await self._partitions(topic)
+        if not partitions:
+            return _instead(replies, f"there is no topic {topic!r} that this service can write to")
+        if partition is not None and partition not in partitions:
+            return _instead(replies, f"{topic!r} has no partition {partition}")
+        return Address(topic, partition)
+
+    async def deliver(
+        self, answer: Answer, envelope: Envelope, address: Address, *, replies: str, trace: dict[str, str]
+    ) -> Answer:
+        """Send the reply and return what was sent, once the broker has confirmed it.
+
+        A broker that is away is waited for. A reply that can never be taken (too large, no permission for the
+        caller's topic) is replaced by an error reply that says so, so that there is always one.
+        """
+        while True:
+            value = answer.model_dump_json().encode()
+            record = reply_record(
+                envelope, answer.task, value, topic=address.topic, partition=address.partition, trace=trace
+            )
+            try:
+                await self._send(record, replies)
+            except (MessageSizeTooLargeError, RecordListTooLargeError):
+                if answer.status == "error":
+                    await self._send(_bare(record, envelope), replies)
+                    return answer
+                answer = too_large(answer.task, envelope, len(record.value))
+            except TopicAuthorizationFailedError:
+                address = _instead(replies, f"this service may not write to {address.topic!r}")
+                assert address.problem is not None
+                answer = undeliverable_reply(answer.task, envelope, address.problem)
+            else:
+                return answer
+
+    async def _send(self, record: OutgoingRecord, replies: str) -> None:
+        """Send one record, however often it takes. Raises only what no further try can mend."""
+        assert self._producer is not None
+        delay = 0.2
+        while True:
+            try:
+                await self._producer.send_and_wait(
+                    record.topic, record.value, record.key, record.partition, headers=list(record.headers)
+                )
+            except (MessageSizeTooLargeError, RecordListTooLargeError):
+                raise
+            except TopicAuthorizationFailedError as error:
+                if record.topic != replies:
+                    raise
+                log.error("may not write to the reply topic; trying again", topic=replies, reason=str(error))
+            except (KafkaError, AssertionError) as error:
+                # The producer's own check of a partition is an assertion: it may have seen older metadata.
+                log.warning("the reply is not confirmed; trying again", topic=record.topic, reason=repr(error))
+            else:
+                return
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, 5.0)
+
+    async def _partitions(self, topic: str) -> set[int]:
+        """The partitions of a topic, none where it is not there. Asking may create it, where the broker does so."""
+        assert self._producer is not None
+        if self._absent.get(topic, 0.0) > time.monotonic():
+            return set()
+        try:
+            return set(await asyncio.wait_for(self._producer.partitions_for(topic), _TOPIC_SECONDS))
+        except (TimeoutError, UnknownTopicOrPartitionError, TopicAuthorizationFailedError):
+            # Remembered for a while: many such requests in a row must not wait one after the other.
+            self._absent = {name: until for name, until in self._absent.items() if until > time.monotonic()}
+            self._absent[topic] = time.monotonic() + _FORGET_SECONDS
+            return set()
+
+
+def _instead(replies: str, reason: str) -> Address:
+    return Address(replies, problem=FieldError(field="reply topic", reason=reason))
+
+
+def _bare(record: OutgoingRecord, envelope: Envelope) -> OutgoingRecord:
+    """An error reply that always fits: it leaves out what its request made large, a huge key or a huge header."""
+    return OutgoingRecord(
+        record.topic,
+        record.partition,
+        None,
+        record.value,
+        [("correlation_id", envelope.request_id.encode()), ("content-type", b"application/json")],
+    )

@@ -1,0 +1,34 @@
+"""What a worker counts, for Prometheus."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+
+_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+
+REQUESTS = Counter("carteiro_requests", "Requests taken in.", ["task"], registry=REGISTRY)
+REPLIES = Counter(
+    "carteiro_replies",
+    "Replies confirmed by the broker; code is `ok` or the error's.",
+    ["task", "code"],
+    registry=REGISTRY,
+)
+IN_FLIGHT = Gauge("carteiro_in_flight", "Requests taken in and not yet answered.", ["task"], registry=REGISTRY)
+QUEUE_SECONDS = Histogram(
+    "carteiro_queue_seconds",
+    "From the request record's timestamp to its intake.",
+    ["task"],
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+WORK_SECONDS = Histogram(
+    "carteiro_work_seconds",
+    "From intake until the result is there.",
+    ["task", "model"],
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+TOKENS = Counter(
+    "carteiro_tokens", "Tokens, as the model counts them.", ["task", "model", "direction"], registry=REGISTRY
+)
+READY = Gauge("carteiro_ready", "1 while the worker takes requests in.", registry=REGISTRY)

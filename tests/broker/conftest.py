@@ -1,0 +1,47 @@
+"""All six services in this process, on the embedded broker, with the local provider as their model."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from carteiro.cli.embedded import EmbeddedBroker
+from carteiro.cli.services import find_tasks
+from carteiro.client import Carteiro
+from carteiro.worker.app import Worker, worker
+from tests.broker.peer import Peer
+from tests.conftest import eventually
+from tests.provider import Provider
+
+
+def environment(broker: EmbeddedBroker, provider: Provider) -> dict[str, str]:
+    """The settings of a worker on the test's broker and provider."""
+    return {
+        "CARTEIRO_BOOTSTRAP_SERVERS": broker.address,
+        "CARTEIRO_MODEL": f"{provider.url}#echo",
+        "CARTEIRO_MODEL_TIMEOUT_SECONDS": "5",
+    }
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def services(broker: EmbeddedBroker, provider: Provider) -> AsyncIterator[Worker]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**environment(broker, provider), "CARTEIRO_LOG_LEVEL": "error"}.items():
+            patch.setenv(name, value)
+        app = worker(*find_tasks())
+    await app.start()
+    await eventually(lambda: app.health.ready)
+    yield app
+    await app.stop()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def peer(services: Worker, broker: EmbeddedBroker) -> AsyncIterator[Peer]:
+    async with Peer(broker.address, "llm.generate.replies") as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def carteiro(services: Worker, broker: EmbeddedBroker) -> AsyncIterator[Carteiro]:
+    async with Carteiro(broker.address, timeout=30) as running:
+        yield running

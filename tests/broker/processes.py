@@ -1,0 +1,70 @@
+"""Workers as processes of their own, started as an operator starts them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from pathlib import Path
+from typing import Any, Self
+from urllib.error import HTTPError, URLError
+
+ROOT = Path(__file__).parents[2]
+
+
+class WorkerProcess:
+    """`faststream run services.<task>.app:app` with these settings."""
+
+    def __init__(self, task: str, **settings: str) -> None:
+        self.http_port = 0
+        self._log = tempfile.TemporaryFile()
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("CARTEIRO_", "OPENAI_"))}
+        command = [str(Path(sys.executable).with_name("faststream")), "run", f"services.{task}.app:app"]
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, env=clean | {"CARTEIRO_HTTP_PORT": "0"} | settings, stdout=self._log, stderr=self._log
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._log.close()
+
+    @property
+    def output(self) -> str:
+        return os.pread(self._log.fileno(), 10_000_000, 0).decode()
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """The lines of the log that are there so far."""
+        return [json.loads(line) for line in self.output.splitlines() if line.startswith("{") and line.endswith("}")]
+
+    def logged(self, event: str) -> dict[str, Any] | None:
+        return next((line for line in self.log if line["event"] == event), None)
+
+    def ready(self) -> bool:
+        assert self.process.poll() is None, self.output
+        return self.logged("ready") is not None
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and body; 0 where nothing listens yet."""
+        started = self.logged("starting")
+        if started is None:
+            return 0, ""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{started['http_port']}{path}", timeout=5) as response:
+                return response.status, response.read().decode()
+        except HTTPError as error:
+            return error.code, error.read().decode()
+        except URLError:
+            return 0, ""
+
+    def terminate(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+
+    def ended(self) -> bool:
+        return self.process.poll() is not None

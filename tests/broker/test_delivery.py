@@ -1,0 +1,111 @@
+"""No request is lost: a record is acknowledged after its reply is confirmed, whatever happens to the worker."""
+
+import json
+
+from carteiro.cli.embedded import EmbeddedBroker
+from tests.broker.conftest import environment
+from tests.broker.peer import Peer
+from tests.broker.processes import WorkerProcess
+from tests.conftest import eventually
+
+BODY = {"messages": [{"role": "user", "content": "Keep me."}]}
+
+
+async def test_a_request_that_waits_before_the_first_worker_is_answered(broker, provider):
+    settings = environment(broker, provider) | {"CARTEIRO_TOPIC_PREFIX": "early"}
+    async with Peer(broker.address, "early.chat.replies") as peer:
+        await peer.send("early.chat.requests", json.dumps(BODY).encode(), [("correlation_id", b"early")])
+        with WorkerProcess("chat", **settings):
+            reply = await peer.reply("correlation_id", b"early", 60)
+    assert json.loads(reply.value)["status"] == "ok"
+
+
+async def test_a_worker_killed_in_mid_work_loses_nothing(broker, provider):
+    settings = environment(broker, provider) | {
+        "CARTEIRO_TOPIC_PREFIX": "killed",
+        "CARTEIRO_MODEL_TIMEOUT_SECONDS": "60",
+    }
+    async with Peer(broker.address, "killed.chat.replies") as peer:
+        with WorkerProcess("chat", **settings) as worker:
+            await eventually(worker.ready)
+            provider.hold()
+            before = len(provider.requests)
+            for number in range(5):
+                await peer.send("killed.chat.requests", json.dumps(BODY).encode(), [("correlation_id", b"%d" % number)])
+            await eventually(lambda: len(provider.requests) > before)
+        provider.release()
+        assert peer.records == []
+        with WorkerProcess("chat", **settings):
+            for number in range(5):
+                reply = await peer.reply("correlation_id", b"%d" % number, 60)
+                assert json.loads(reply.value)["status"] == "ok"
+
+
+async def test_a_stop_finishes_what_is_in_flight_and_leaves_the_rest(broker, provider):
+    settings = environment(broker, provider) | {
+        "CARTEIRO_TOPIC_PREFIX": "drain",
+        "CARTEIRO_MODEL_TIMEOUT_SECONDS": "60",
+    }
+    async with Peer(broker.address, "drain.chat.replies") as peer:
+        with WorkerProcess("chat", **settings) as worker:
+            await eventually(worker.ready)
+            provider.hold()
+            before = len(provider.requests)
+            for number in range(3):
+                headers = [("correlation_id", b"%d" % number)]
+                await peer.send("drain.chat.requests", json.dumps(BODY).encode(), headers, partition=0)
+            await eventually(lambda: len(provider.requests) > before)
+            worker.terminate()
+            await eventually(lambda: any(line["event"].startswith("stopping") for line in worker.log))
+            provider.release()
+            await eventually(worker.ended)
+            assert worker.process.returncode == 0
+        await peer.reply("correlation_id", b"0")
+        assert len(provider.requests) == before + 1
+        with WorkerProcess("chat", **settings):
+            await peer.reply("correlation_id", b"2", 60)
+        assert [dict(record.headers)["correlation_id"] for record in peer.records] == [b"0", b"1", b"2"]
+
+
+async def test_a_stop_that_outlasts_its_grace_leaves_the_request_for_the_next(broker, provider):
+    settings = environment(broker, provider) | {
+        "CARTEIRO_TOPIC_PREFIX": "grace",
+        "CARTEIRO_MODEL_TIMEOUT_SECONDS": "60",
+    }
+    async with Peer(broker.address, "grace.chat.replies") as peer:
+        with WorkerProcess("chat", **settings, CARTEIRO_GRACE_SECONDS="0.5") as worker:
+            await eventually(worker.ready)
+            provider.hold()
+            before = len(provider.requests)
+            await peer.send("grace.chat.requests", json.dumps(BODY).encode(), [("correlation_id", b"late")])
+            await eventually(lambda: len(provider.requests) > before)
+            worker.terminate()
+            await eventually(worker.ended)
+            provider.release()
+        assert peer.records == []
+        with WorkerProcess("chat", **settings):
+            assert json.loads((await peer.reply("correlation_id", b"late", 60)).value)["status"] == "ok"
+
+
+async def test_a_broker_that_comes_later_is_waited_for(provider):
+    probe = EmbeddedBroker()
+    probe.start()
+    port = int(probe.address.rpartition(":")[2])
+    probe.stop()
+    late = EmbeddedBroker(port)
+    settings = environment(late, provider)
+    with WorkerProcess("chat", **settings) as worker:
+        await eventually(lambda: worker.logged("waiting for Kafka"))
+        with late:
+            await eventually(worker.ready, 60)
+            async with Peer(late.address, "llm.chat.replies") as peer:
+                reply, _ = await peer.ask("llm.chat.requests", BODY)
+            assert reply["status"] == "ok"
+
+
+async def test_something_else_at_the_address_is_named(provider):
+    """An HTTP server, say: it takes connections and does not speak Kafka."""
+    settings = {"CARTEIRO_BOOTSTRAP_SERVERS": provider.url.removeprefix("http://").removesuffix("/v1")}
+    with WorkerProcess("chat", **settings, CARTEIRO_MODEL=f"{provider.url}#echo") as worker:
+        await eventually(lambda: worker.logged("waiting for Kafka"), 60)
+        assert "does not answer as a Kafka broker" in worker.logged("waiting for Kafka")["reason"]

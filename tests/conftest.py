@@ -1,0 +1,43 @@
+"""What tests share: a real broker on a real socket, and a local provider in place of a cloud."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from carteiro.cli.embedded import EmbeddedBroker
+from tests.provider import Provider
+
+
+async def eventually(check: Callable[[], object], seconds: float = 20.0) -> None:
+    """Return once `check()` is true; fail after a deadline."""
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        await asyncio.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[EmbeddedBroker]:
+    with EmbeddedBroker() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def provider() -> AsyncIterator[Provider]:
+    async with Provider() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def smollm2_directory() -> Path:
+    """The packaged model as a Transformers directory."""
+    from carteiro.models.local.checkpoint import PACKAGED, find_checkpoint
+    from carteiro.models.local.weights import converted
+
+    gguf = find_checkpoint(PACKAGED).gguf_path
+    assert gguf
+    return converted(gguf)

@@ -1,0 +1,242 @@
+"""What can be wrong with a provider, by name: each is an answer, or a way of not answering.
+
+The bodies are those that OpenAI (and where said, others) really send.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+from aiohttp import web
+
+from tests.provider.completions import Json, complete, completion
+
+Answer = Callable[[web.Request, Json], Awaitable[web.StreamResponse]]
+
+FAULTS: dict[str, Answer] = {}
+TRICKLE_SECONDS = 0.02
+
+
+def fault(name: str) -> Callable[[Answer], Answer]:
+    def register(answer: Answer) -> Answer:
+        FAULTS[name] = answer
+        return answer
+
+    return register
+
+
+def refused(
+    name: str,
+    status: int,
+    message: str,
+    kind: str | None = "invalid_request_error",
+    code: str | None = None,
+    param: str | None = None,
+    **headers: str,
+) -> None:
+    """A fault that is an error body with a status. Underscores in header names stand for hyphens."""
+    body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+    @fault(name)
+    async def _(request: web.Request, asked: Json) -> web.StreamResponse:
+        return web.json_response(body, status=status, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+
+def garbled(name: str, text: str, status: int = 200, content_type: str = "application/json") -> None:
+    """A fault that is a body which nobody expects."""
+
+    @fault(name)
+    async def _(request: web.Request, asked: Json) -> web.StreamResponse:
+        return web.Response(text=text, status=status, content_type=content_type)
+
+
+def completed(name: str, content: str | None, finish_reason: str, **message: Any) -> None:
+    """A fault that comes as a completion."""
+
+    @fault(name)
+    async def _(request: web.Request, asked: Json) -> web.StreamResponse:
+        return web.json_response(completion(asked, content, finish_reason, **message))
+
+
+# -- the request is turned down --
+
+OUT_OF_RANGE = "Invalid 'temperature': decimal above maximum value. Expected a value <= 2, but got 3 instead."
+refused("400", 400, OUT_OF_RANGE, code="decimal_above_max_value", param="temperature")
+refused("400-long", 400, "Something is wrong with your request. " * 100)
+TOO_LONG = (
+    "This model's maximum context length is 8192 tokens. However, your messages resulted in 10012 tokens."
+    " Please reduce the length of the messages."
+)
+refused("context", 400, TOO_LONG, code="context_length_exceeded", param="messages")
+refused("context-vllm", 400, TOO_LONG, "BadRequestError", "400")
+refused(
+    "context-llama.cpp",
+    400,
+    "the request exceeds the available context size, try increasing it",
+    "exceed_context_size_error",
+)
+refused(
+    "filter-prompt",
+    400,
+    "The response was filtered due to the prompt triggering Azure OpenAI's content management policy.",
+    None,
+    "content_filter",
+    "prompt",
+)
+refused(
+    "unsupported",
+    400,
+    "Unsupported value: 'temperature' does not support 0.2 with this model. Only the default (1) value is supported.",
+    code="unsupported_value",
+    param="temperature",
+)
+garbled("422", '{"detail": "Unexpected fields in the request: {\'seed\'}"}', 422)  # Transformers' server
+garbled("422-list", '{"detail": [{"loc": ["body"], "msg": "wrong", "input": "the prompt"}]}', 422)  # FastAPI
+garbled("413", "<html><h1>413 Request Entity Too Large</h1></html>", 413, "text/html")  # nginx
+
+# -- the service is turned away --
+
+refused(
+    "403",
+    403,
+    "Project `proj_secret` does not have access to model `gpt-4.1-mini`",
+    code="model_not_found",
+)
+refused("404", 404, "The model `x` does not exist or you do not have access to it.", code="model_not_found")
+refused("404-as-400", 400, "Invalid model name passed in model=x", None, "400", "model")  # LiteLLM
+garbled("405", '{"detail": "Method Not Allowed"}', 405)
+
+
+def _masked(request: web.Request) -> str:
+    key = request.headers["Authorization"].removeprefix("Bearer ")
+    return f"Incorrect API key provided: {key[:8]}{'*' * max(0, len(key) - 12)}{key[-4:]}."
+
+
+@fault("401")
+async def _wrong_key(request: web.Request, asked: Json) -> web.StreamResponse:
+    error = {"message": _masked(request), "type": "invalid_request_error", "param": None, "code": "invalid_api_key"}
+    return web.json_response({"error": error}, status=401)
+
+
+@fault("401-as-400")
+async def _wrong_key_at_xai(request: web.Request, asked: Json) -> web.StreamResponse:
+    return web.json_response({"code": "Client specified an invalid argument", "error": _masked(request)}, status=400)
+
+
+# -- not now --
+
+LIMIT = "Rate limit reached for gpt-4.1-mini in organization org-secret on requests per min (RPM): Limit 3, Used 3."
+SERVER_TIME = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def limited(name: str, **headers: str) -> None:
+    refused(name, 429, LIMIT, "requests", "rate_limit_exceeded", **headers)
+
+
+limited("429", Retry_After="7")
+limited("429-ms", Retry_After="8", retry_after_ms="1500")
+limited(
+    "429-date",
+    Date=format_datetime(SERVER_TIME, usegmt=True),
+    Retry_After=format_datetime(SERVER_TIME + timedelta(seconds=90), usegmt=True),
+)
+limited("429-past", Retry_After="Thu, 01 Jan 2015 00:00:00 GMT")
+limited("429-nonsense", Retry_After="soon")
+limited("429-silent")
+UNPAID = "You exceeded your current quota, please check your plan and billing details."
+refused("quota", 429, UNPAID, "insufficient_quota", "insufficient_quota")
+refused("402", 402, "Insufficient Balance", "unknown_error", "invalid_request_error")  # DeepSeek
+refused("408", 408, "Request timed out.", "timeout")
+refused("409", 409, "Try again.", "conflict")
+refused("500", 500, "The server had an error while processing your request. Sorry about that!", "server_error")
+refused("503", 503, "The engine is currently overloaded, please try again later.", "server_error")
+garbled("502", "<html><h1>502 Bad Gateway</h1></html>", 502, "text/html")
+
+# -- no answer, or half of one --
+
+
+@fault("hang")
+async def _never_answers(request: web.Request, asked: Json) -> web.StreamResponse:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def _begin(request: web.Request, length: int) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": str(length)})
+    await response.prepare(request)
+    return response
+
+
+@fault("hang-after-headers")
+async def _never_answers_in_full(request: web.Request, asked: Json) -> web.StreamResponse:
+    await _begin(request, 1000)
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+@fault("trickle")
+async def _one_blank_at_a_time(request: web.Request, asked: Json) -> web.StreamResponse:
+    """Leading blanks are valid JSON: no single read ever waits long, but the answer never comes."""
+    response = await _begin(request, 1_000_000)
+    while True:
+        await response.write(b" ")
+        await asyncio.sleep(TRICKLE_SECONDS)
+
+
+@fault("drop")
+async def _closes_without_an_answer(request: web.Request, asked: Json) -> web.StreamResponse:
+    assert request.transport
+    request.transport.abort()
+    return web.Response()
+
+
+@fault("cut")
+async def _closes_half_way(request: web.Request, asked: Json) -> web.StreamResponse:
+    body = json.dumps(complete(asked)).encode()
+    response = await _begin(request, len(body))
+    await response.write(body[: len(body) // 2])
+    assert request.transport
+    request.transport.close()
+    return response
+
+
+@fault("not-http")
+async def _speaks_something_else(request: web.Request, asked: Json) -> web.StreamResponse:
+    assert isinstance(request.transport, asyncio.Transport)
+    request.transport.write(b"220 mail.example.org ESMTP\r\n\r\n")
+    request.transport.close()
+    return web.Response()
+
+
+garbled("not-json", '{"id": "chatcmpl-1", "choices": [')
+
+
+@fault("not-utf8")
+async def _answers_in_bytes(request: web.Request, asked: Json) -> web.StreamResponse:
+    return web.Response(body=b'{"choices": "\xff\xfe"}', content_type="application/json")
+
+
+garbled("html", "<html>Please log in</html>", 200, "text/html")
+garbled("error-as-200", '{"error": {"message": "Provider returned error", "code": 502}}')  # OpenRouter
+garbled("no-choices", '{"id": "chatcmpl-1", "object": "chat.completion", "choices": []}')
+garbled("no-message", '{"choices": [{"index": 0, "finish_reason": "stop"}]}')
+garbled("no-finish", '{"choices": [{"index": 0, "message": {"content": "Lisbon."}}]}')
+garbled("no-usage", '{"choices": [{"index": 0, "message": {"content": "Lisbon."}, "finish_reason": "stop"}]}')
+
+# -- an answer of another kind --
+
+completed("refusal", None, "stop", refusal="I'm sorry, I can't assist with that request.")
+completed("filter-completion", "The first", "content_filter")
+completed("length", '{"cut":', "length")
+completed("length-empty", None, "length")
+completed("error-half-way", "The first", "error")
+completed("no-content", None, "stop")
+completed(
+    "tool-calls",
+    None,
+    "tool_calls",
+    tool_calls=[{"id": "call_1", "type": "function", "function": {"name": "search", "arguments": "{}"}}],
+)

@@ -1,0 +1,95 @@
+"""The provider's server: answers, fails as told, and remembers what it was asked."""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import Self
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from tests.provider.completions import Json, complete
+from tests.provider.faults import FAULTS, Answer
+
+
+@dataclass(kw_only=True)
+class Received:
+    """One request: its parts, the connection it came over (the client's port), and how far it got."""
+
+    path: str
+    headers: CIMultiDict[str]
+    body: Json
+    connection: int
+    abandoned: bool = False
+    """The client closed the connection before it had the answer."""
+
+
+class Provider:
+    """`async with Provider() as provider`: listens on a free port of this machine; `provider.url` is its address.
+
+    A request for the model `fault-NAME` meets that fault of `FAULTS`; so does the next one after `next("NAME")`.
+    `hold()` keeps all answers back until `release()`.
+    """
+
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.requests: list[Received] = []
+        self._host, self._port = host, port
+        self._next: deque[Answer] = deque()
+        self._open = asyncio.Event()
+        self._open.set()
+
+    @property
+    def url(self) -> str:
+        return f"http://{self._host}:{self._port}/v1"
+
+    def next(self, *faults: str) -> None:
+        """The next requests meet these faults, one each, in this order."""
+        self._next.extend(FAULTS[name] for name in faults)
+
+    def hold(self) -> None:
+        self._open.clear()
+
+    def release(self) -> None:
+        self._open.set()
+
+    @property
+    def open_connections(self) -> int:
+        assert self._runner.server
+        return len(self._runner.server.connections)
+
+    async def __aenter__(self) -> Self:
+        app = web.Application(client_max_size=64 * 2**20)
+        app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_get("/v1/models", self._models)
+        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self._host, self._port).start()
+        self._port = self._runner.addresses[0][1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
+
+    async def _models(self, request: web.Request) -> web.Response:
+        return web.json_response({"object": "list", "data": [{"id": "echo", "object": "model", "owned_by": "tests"}]})
+
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        assert request.transport
+        received = Received(
+            path=request.path,
+            headers=request.headers.copy(),
+            body=body,
+            connection=request.transport.get_extra_info("peername")[1],
+        )
+        self.requests.append(received)
+        try:
+            await self._open.wait()
+            if self._next:
+                return await self._next.popleft()(request, body)
+            if body["model"].startswith("fault-"):
+                return await FAULTS[body["model"].removeprefix("fault-")](request, body)
+            return web.json_response(complete(body))
+        except (asyncio.CancelledError, ConnectionError):
+            received.abandoned = True
+            raise

@@ -1,0 +1,14 @@
+"""Records as a broker hands them over."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FakeRecord:
+    value: bytes | None = b'{"text": "Hello."}'
+    headers: tuple[tuple[str, bytes], ...] = ()
+    key: bytes | None = None
+    topic: str = "llm.summarize.requests"
+    partition: int = 2
+    offset: int = 17
+    timestamp: int = 1_767_225_600_000  # 2026-01-01T00:00:00Z

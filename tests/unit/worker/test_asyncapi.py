@@ -1,0 +1,61 @@
+import json
+from pathlib import Path
+
+import jsonschema_rs
+import pytest
+
+from carteiro.schemas import REQUESTS
+from carteiro.wire.topics import Topics
+from carteiro.worker.asyncapi import asyncapi
+
+ROOT = Path(__file__).parents[3]
+OFFICIAL = Path(__file__).with_name("asyncapi-3.0.0.schema.json")
+"""The AsyncAPI Initiative's own JSON Schema of AsyncAPI 3.0.0 (Apache License 2.0)."""
+
+
+@pytest.fixture(scope="module")
+def document():
+    return asyncapi(list(REQUESTS.values()), Topics())
+
+
+def test_the_document_is_valid_by_the_official_schema(document):
+    validator = jsonschema_rs.validator_for(json.loads(OFFICIAL.read_text()), offline=True)
+    assert [error.message for error in validator.iter_errors(document)] == []
+    broken = {**document, "operations": {"x": {"action": "recieve"}}}
+    assert not validator.is_valid(broken)
+
+
+def test_every_reference_leads_somewhere(document):
+    def references(node):
+        if isinstance(node, dict):
+            if isinstance(node.get("$ref"), str):
+                yield node["$ref"]
+            node = list(node.values())
+        for child in node if isinstance(node, list) else ():
+            yield from references(child)
+
+    found = set(references(document))
+    assert len(found) > 30
+    for reference in found:
+        place = document
+        for step in reference.removeprefix("#/").split("/"):
+            place = place[step]
+
+
+def test_every_example_is_valid_against_its_payload(document):
+    schemas = {"components": document["components"]}
+    for name, message in document["components"]["messages"].items():
+        assert message["examples"], name
+        for example in message["examples"]:
+            jsonschema_rs.validate({**schemas, **message["payload"]}, example["payload"])
+
+
+def test_all_six_tasks_are_there_with_their_topics(document):
+    assert set(document["operations"]) == {"generate", "translate", "chat", "sentiment", "answer", "summarize"}
+    addresses = {channel["address"] for channel in document["channels"].values()}
+    assert {"llm.chat.requests", "llm.chat.replies"} <= addresses
+    assert len(addresses) == 12
+
+
+def test_the_document_in_docs_is_the_one_that_the_code_makes(document):
+    assert json.loads((ROOT / "docs" / "asyncapi.json").read_text()) == document, "run `make asyncapi`"
