@@ -11,72 +11,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _SENTENCE_END = re.compile(r"(?<=[.!?…。！？])[\"'”’)\]]*\s+|\n+")
-_NUMBERS = {
-    word: str(number)
-    for number, word in enumerate(
-        [
-            "zero",
-            "one",
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-            "thirteen",
-            "fourteen",
-            "fifteen",
-            "sixteen",
-            "seventeen",
-            "eighteen",
-            "nineteen",
-            "twenty",
-        ]
-    )
-} | {"thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90"}
+_ONES = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen"
+).split()
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_NUMBERS = {word: str(number) for number, word in enumerate(_ONES)} | {
+    word: f"{number}0" for number, word in enumerate(_TENS, start=2)
+}
 _ASKING = frozenset(
-    [
-        "what",
-        "when",
-        "where",
-        "which",
-        "whom",
-        "whose",
-        "does",
-        "will",
-        "would",
-        "have",
-        "many",
-        "much",
-        "that",
-        "this",
-        "from",
-        "with",
-        "long",
-        "often",
-        "qual",
-        "quem",
-        "onde",
-        "quando",
-        "quantos",
-        "quantas",
-        "quanto",
-        "como",
-        "porque",
-        "cual",
-        "quien",
-        "donde",
-        "cuando",
-        "cuantos",
-        "cuanto",
-        "fica",
-        "esta",
-    ]
+    (
+        "what when where which whom whose does will would have many much that this from with long often "
+        "qual quem onde quando quantos quantas quanto como porque cual quien donde cuando cuantos cuanto fica esta"
+    ).split()
 )
 
 

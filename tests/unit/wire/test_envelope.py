@@ -201,7 +201,22 @@ def test_a_cloudevent_that_is_none_is_named_with_the_reason(content_type, value,
 
 
 names = st.sampled_from(
-    ["correlation_id", "kafka_correlationId", "kafka_replyTopic", "kafka_replyPartition", "reply_to", "deadline", "timeout_ms", "idempotency_key", "traceparent", "tracestate", "content-type", "ce_id", "ce_traceparent", "x"]
+    [
+        "correlation_id",
+        "kafka_correlationId",
+        "kafka_replyTopic",
+        "kafka_replyPartition",
+        "reply_to",
+        "deadline",
+        "timeout_ms",
+        "idempotency_key",
+        "traceparent",
+        "tracestate",
+        "content-type",
+        "ce_id",
+        "ce_traceparent",
+        "x",
+    ]
 )
 values = st.one_of(
     st.none(),
