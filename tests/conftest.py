@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,12 +12,20 @@ from carteiro.cli.embedded import EmbeddedBroker
 from tests.provider import Provider
 
 
-async def eventually(check: Callable[[], object], seconds: float = 20.0) -> None:
+async def eventually(check: Callable[[], object], seconds: float = 60.0) -> None:
     """Return once `check()` is true; fail after a deadline."""
     deadline = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < deadline, "it did not come about in time"
         await asyncio.sleep(0.02)
+
+
+async def eventually_true(check: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> None:
+    """The same for a check that has to be awaited."""
+    deadline = time.monotonic() + seconds
+    while not await check():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        await asyncio.sleep(0.1)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,8 @@ A model of some hundred million parameters gets lost in a whole context and neve
 Of what was tried, this gave the most right answers and the fewest invented ones (`tests/quality`).
 """
 
+import asyncio
+
 from carteiro.models.grounding import Sentence, content_words, numbers_hold, sentences, share
 from carteiro.models.interface import ChatModel, Message
 from carteiro.schemas import AnswerRequest, AnswerResult, Span, Usage
@@ -26,8 +28,8 @@ async def answer_by_sentence(request: AnswerRequest, model: ChatModel) -> Done[A
     """Answer from the sentence that shares the most words with the question, if it shares enough."""
     usage = Usage()
     wanted = content_words(request.question)
-    candidates = list(sentences(request.context))
-    sentence = max(candidates, key=lambda each: share(wanted, content_words(each.text)))
+    # Off the event loop: a context may have ten thousand sentences.
+    sentence = await asyncio.to_thread(_nearest, wanted, request.context)
     if share(wanted, content_words(sentence.text)) >= _RELEVANT:
         for template in _ASKED:
             asked = template.format(sentence=sentence.text, question=request.question)
@@ -40,6 +42,10 @@ async def answer_by_sentence(request: AnswerRequest, model: ChatModel) -> Done[A
                 span = Span(start=sentence.start, end=sentence.end, text=sentence.text)
                 return Done(AnswerResult(found=True, answer=said.text, span=span), usage)
     return Done(AnswerResult(found=False), usage)
+
+
+def _nearest(wanted: frozenset[str], context: str) -> Sentence:
+    return max(sentences(context), key=lambda each: share(wanted, content_words(each.text)))
 
 
 def _rests_on(answer: str, question: frozenset[str], sentence: Sentence) -> bool:

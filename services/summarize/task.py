@@ -1,5 +1,6 @@
 """summarize: in one reading where the text fits the model, else part by part, and then the parts' summaries."""
 
+import asyncio
 import re
 from typing import Literal
 
@@ -47,20 +48,21 @@ class _Summary:
 
     async def of(self, text: str, limit: int | None) -> list[str]:
         """The points of a text: sentences, or bullets."""
-        pieces = split(text, limit, self._model.count_tokens) if limit else [text]
+        # Off the event loop: counting the tokens of a long text takes a while.
+        pieces = await asyncio.to_thread(split, text, limit, self._model.count_tokens) if limit else [text]
         try:
             summaries = [await self._read(piece) for piece in pieces]
         except PromptTooLarge:
-            tokens = min(limit or self._model.count_tokens(text), self._model.count_tokens(text))
-            if tokens < 2:
+            # Only the provider knows its limit, and has now told us: such a call is not paid for.
+            if limit == 1:
                 raise
-            return await self.of(text, tokens // 2)
+            return await self.of(text, (limit or self._model.count_tokens(text)) // 2 or 1)
         if len(pieces) == 1:
             return summaries[0]
         self.parts = max(self.parts, len(pieces))
         points = [point for summary in summaries for point in summary]
         joined = "\n".join(points)
-        if self._model.small or self._model.count_tokens(joined) >= self._model.count_tokens(text):
+        if self._model.small or len(joined) >= len(text):
             # A small model's summary of summaries strays from the text; its points stand as they are.
             return points
         return await self.of(joined, limit)

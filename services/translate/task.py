@@ -1,5 +1,7 @@
 """translate: by a model that does nothing else, or by asking one that chats."""
 
+import asyncio
+
 from carteiro.models.failures import Unsupported
 from carteiro.models.interface import ChatModel, Message, TranslationModel
 from carteiro.models.splitting import split
@@ -24,7 +26,8 @@ async def translate(request: TranslateRequest, model: TranslationModel | ChatMod
     parts = []
     # What is read and what is written have to fit together, and a translation may be longer than its text.
     limit = model.context_tokens // 3 if model.context_tokens else None
-    for part in split(request.text, limit, model.count_tokens) if limit else [request.text]:
+    pieces = await asyncio.to_thread(split, request.text, limit, model.count_tokens) if limit else [request.text]
+    for part in pieces:
         completion = await model.complete(
             prompt(request, [Message("user", asked + part.strip())], max_output_tokens=limit)
         )

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from pydantic import ValidationError
 
-from carteiro.client import Carteiro, CarteiroError, KafkaUnavailable, ReplyError, ReplyTimeout
+from carteiro.client import Carteiro, CarteiroError, KafkaUnavailable, ReplyError, ReplyTimeout, SyncCarteiro
 from carteiro.schemas import ChatRequest
 from tests.broker.peer import Peer
 from tests.conftest import eventually
@@ -95,7 +95,7 @@ async def test_replies_that_are_not_ours_are_left_alone(carteiro: Carteiro, peer
 
 async def test_from_a_plain_script(services, broker, provider):
     def script() -> list[str]:
-        with Carteiro.sync(broker.address, timeout=30) as carteiro:
+        with SyncCarteiro(broker.address, timeout=30) as carteiro:
             provider.next("refusal")
             with pytest.raises(ReplyError, match="model_refused"):
                 carteiro.generate("x")
@@ -106,7 +106,7 @@ async def test_from_a_plain_script(services, broker, provider):
 
 async def test_a_plain_script_without_kafka():
     def script() -> None:
-        with Carteiro.sync("127.0.0.1:9"):
+        with SyncCarteiro("127.0.0.1:9"):
             pass
 
     with pytest.raises(KafkaUnavailable):

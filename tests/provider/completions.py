@@ -63,7 +63,7 @@ def instance(schema: Json, root: Json | None = None) -> Any:
         case "string":
             return "text"
         case "integer" | "number":
-            return schema.get("minimum", 0)
+            return schema.get("maximum", schema.get("minimum", 0))
         case "boolean":
             return True
         case _:

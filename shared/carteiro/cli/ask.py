@@ -73,7 +73,7 @@ def ask(
     if as_json:
         print(reply.model_dump_json(indent=2))
         return
-    print(shown(task, reply.result))
+    print(shown(task, reply.result).rstrip("\n"))
     if sys.stderr.isatty():
         spent = f"{reply.usage.input_tokens} + {reply.usage.output_tokens} tokens, {reply.timing.work_ms / 1000:.1f} s"
         cut = ", cut by the limit of tokens" if reply.finish_reason == "length" else ""

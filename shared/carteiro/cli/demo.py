@@ -46,6 +46,7 @@ def demo(
         with EmbeddedBroker() as broker:
             os.environ["CARTEIRO_BOOTSTRAP_SERVERS"] = broker.address
             os.environ.setdefault("CARTEIRO_LOG_LEVEL", "error")
+            os.environ.setdefault("CARTEIRO_GRACE_SECONDS", "1")
             failed = asyncio.run(_run(requests, broker.address, console))
     except KeyboardInterrupt:
         fail("stopped", EXIT_INTERRUPTED)

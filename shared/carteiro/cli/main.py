@@ -34,8 +34,8 @@ def asyncapi() -> None:
     print(json.dumps(document([task.request for task in find_tasks()], Topics()), indent=2, ensure_ascii=False))
 
 
-def main() -> None:
-    """The `carteiro` command."""
+def run() -> None:
+    """Run the command that was typed; what goes wrong ends in one line."""
     # What Kafka's client has to say at each try, the command says once, in its own words.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:

@@ -4,7 +4,7 @@ import asyncio
 import uuid
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, TypeVar, Unpack
+from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, UnknownTopicOrPartitionError
@@ -32,9 +32,6 @@ from carteiro.schemas import (
     reply_type,
 )
 from carteiro.wire.topics import Topics
-
-if TYPE_CHECKING:
-    from carteiro.client.sync import SyncCarteiro
 
 ResultT = TypeVar("ResultT", bound=BaseModel)
 
@@ -85,13 +82,6 @@ class Carteiro:
         self._timeout = timeout
         self._producer: AIOKafkaProducer | None = None
         self._replies: Replies | None = None
-
-    @classmethod
-    def sync(cls, bootstrap_servers: str = "localhost:9092", **options: Any) -> "SyncCarteiro":
-        """The same client for scripts without an event loop: `with Carteiro.sync() as carteiro: ...`."""
-        from carteiro.client.sync import SyncCarteiro
-
-        return SyncCarteiro(cls(bootstrap_servers, **options))
 
     async def start(self) -> None:
         """Connect. Raises `KafkaUnavailable`."""

@@ -24,13 +24,16 @@ def _blocking(
 
 
 class SyncCarteiro:
-    """`Carteiro` with calls that block; made by `Carteiro.sync()`.
+    """`Carteiro` with calls that block, for scripts without an event loop; it is given what `Carteiro` is given.
+
+        with SyncCarteiro("localhost:9092") as carteiro:
+            print(carteiro.summarize(text).result.summary)
 
     The client runs on an event loop in a thread of its own, so calls may come from any number of threads.
     """
 
-    def __init__(self, client: Carteiro) -> None:
-        self._client = client
+    def __init__(self, bootstrap_servers: str = "localhost:9092", **options: Any) -> None:
+        self._client = Carteiro(bootstrap_servers, **options)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="carteiro", daemon=True)
 

@@ -89,7 +89,10 @@ class Model(Protocol):
         """Give back what the model holds: connections, its thread."""
 
     def count_tokens(self, text: str) -> int:
-        """How many tokens the text has; an estimate, rather high than low, where the model cannot be asked."""
+        """How many tokens the text has; an estimate, rather high than low, where the model cannot be asked.
+
+        It may be called from any thread; for a long text, from another than the event loop's.
+        """
 
 
 @runtime_checkable

@@ -121,13 +121,17 @@ class Delivery:
         assert self._producer is not None
         if self._absent.get(topic, 0.0) > time.monotonic():
             return set()
-        try:
-            return set(await asyncio.wait_for(self._producer.partitions_for(topic), _TOPIC_SECONDS))
-        except (TimeoutError, UnknownTopicOrPartitionError, TopicAuthorizationFailedError):
-            # Remembered for a while: many such requests in a row must not wait one after the other.
-            self._absent = {name: until for name, until in self._absent.items() if until > time.monotonic()}
-            self._absent[topic] = time.monotonic() + _FORGET_SECONDS
-            return set()
+        while True:
+            try:
+                return set(await asyncio.wait_for(self._producer.partitions_for(topic), _TOPIC_SECONDS))
+            except (TimeoutError, UnknownTopicOrPartitionError, TopicAuthorizationFailedError):
+                # Remembered for a while: many such requests in a row must not wait one after the other.
+                self._absent = {name: until for name, until in self._absent.items() if until > time.monotonic()}
+                self._absent[topic] = time.monotonic() + _FORGET_SECONDS
+                return set()
+            except KafkaError as error:
+                log.warning("cannot look up the reply topic; trying again", topic=topic, reason=repr(error))
+                await asyncio.sleep(1)
 
 
 def _instead(replies: str, reason: str) -> Address:

@@ -1,6 +1,7 @@
 """Causal language models (GPT-style) through Transformers."""
 
 import asyncio
+import copy
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -40,6 +41,7 @@ class CausalModel:
         self._timeout = timeout
         self._thread = ModelThread(name)
         self._tokenizer: Any = None
+        self._counter: Any = None
         self._model: Any = None
         self._grammar: Grammar | None = None
         self._loaded: asyncio.Future[None] | None = None
@@ -60,6 +62,8 @@ class CausalModel:
         # `model_max_length` of a tokenizer can be 1e30: only the configuration knows.
         self.context_tokens = int(self._model.config.max_position_embeddings)
         self.small = self._model.num_parameters() < _SMALL
+        # A tokenizer serves one thread at a time, and this one is the model thread's.
+        self._counter = copy.deepcopy(self._tokenizer.backend_tokenizer)
         self._grammar = Grammar(self._tokenizer, self._end_tokens)
         log.info("the model is loaded", model=self.name, context_tokens=self.context_tokens)
 
@@ -69,7 +73,7 @@ class CausalModel:
 
     def count_tokens(self, text: str) -> int:
         """Tokens of the text by the model's own tokenizer, without special ones."""
-        return len(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+        return len(self._counter.encode(text, add_special_tokens=False))
 
     async def complete(self, prompt: Prompt) -> Completion:
         """Complete the prompt. Raises `PromptTooLarge`, `InvalidPrompt`, `Unavailable`."""

@@ -1,0 +1,68 @@
+"""Apache Kafka in a container, on a port of this machine."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+from docker import from_env
+from docker.errors import DockerException
+from testcontainers.core.config import testcontainers_config
+from testcontainers.core.container import DockerContainer
+
+from carteiro.worker.kafka import why_unreachable
+from tests.conftest import eventually_true
+
+# Its reaper is one more image to pull; the fixtures below stop what they start.
+testcontainers_config.ryuk_disabled = True
+
+IMAGE = "apache/kafka:4.3.1"
+
+
+class ApacheKafka(DockerContainer):
+    """One node, reached from outside at `address`."""
+
+    def __init__(self) -> None:
+        super().__init__(IMAGE)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.address = f"127.0.0.1:{port}"
+        self.with_bind_ports(9092, port)
+        for name, value in {
+            "NODE_ID": "1",
+            "PROCESS_ROLES": "broker,controller",
+            "LISTENERS": "PLAINTEXT://:9092,CONTROLLER://:9093",
+            "ADVERTISED_LISTENERS": f"PLAINTEXT://{self.address}",
+            "CONTROLLER_LISTENER_NAMES": "CONTROLLER",
+            "CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
+            "LISTENER_SECURITY_PROTOCOL_MAP": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+            "OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
+            "TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
+            "TRANSACTION_STATE_LOG_MIN_ISR": "1",
+            "GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
+            "NUM_PARTITIONS": "3",
+        }.items():
+            self.with_env(f"KAFKA_{name}", value)
+
+    async def answers(self) -> bool:
+        return await why_unreachable({"bootstrap_servers": [self.address], "security_protocol": "PLAINTEXT"}) is None
+
+
+@pytest.fixture(scope="session")
+def docker() -> None:
+    try:
+        from_env().ping()
+    except DockerException as error:
+        pytest.skip(f"no Docker engine: {error}")
+
+
+@pytest.fixture(scope="module")
+def kafka_container(docker) -> Iterator[ApacheKafka]:
+    with ApacheKafka() as running:
+        yield running
+
+
+@pytest.fixture
+async def kafka(kafka_container: ApacheKafka) -> ApacheKafka:
+    await eventually_true(kafka_container.answers)
+    return kafka_container

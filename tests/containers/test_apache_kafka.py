@@ -1,0 +1,44 @@
+"""The services on Apache Kafka, and through a restart of it."""
+
+import asyncio
+
+import pytest
+
+from carteiro.client import Carteiro
+from tests.broker.conftest import environment
+from tests.broker.processes import WorkerProcess
+from tests.conftest import eventually, eventually_true
+from tests.containers.conftest import ApacheKafka
+from tests.provider import Provider
+
+pytestmark = pytest.mark.containers
+
+
+async def test_requests_are_answered(kafka: ApacheKafka, provider: Provider):
+    with WorkerProcess("generate", **environment(kafka, provider), CARTEIRO_TOPIC_PREFIX="apache") as worker:
+        await eventually(worker.ready)
+        async with Carteiro(kafka.address, topic_prefix="apache", timeout=60) as carteiro:
+            replies = await asyncio.gather(*(carteiro.generate(f"Number {i}.") for i in range(100)))
+        assert [reply.result.text for reply in replies] == [f"Number {i}." for i in range(100)]
+        assert {reply.request_id.split("/")[1] for reply in replies} == {"0", "1", "2"}
+        worker.terminate()
+        await eventually(worker.ended)
+        assert worker.process.returncode == 0
+
+
+async def test_a_broker_that_restarts_under_load_loses_nothing(kafka: ApacheKafka, provider: Provider):
+    with WorkerProcess("generate", **environment(kafka, provider), CARTEIRO_TOPIC_PREFIX="restart") as worker:
+        await eventually(worker.ready)
+        async with Carteiro(kafka.address, topic_prefix="restart", timeout=120) as carteiro:
+            await carteiro.generate("Before.")
+            provider.hold()
+            calls = [asyncio.create_task(carteiro.generate(f"Number {i}.")) for i in range(20)]
+            asked = len(provider.requests)
+            await eventually(lambda: len(provider.requests) > asked - 1)
+            container = kafka.get_wrapped_container()
+            await asyncio.to_thread(container.restart, timeout=5)
+            provider.release()
+            await eventually_true(kafka.answers)
+            replies = await asyncio.gather(*calls)
+        assert [reply.result.text for reply in replies] == [f"Number {i}." for i in range(20)]
+        assert not worker.ended()
