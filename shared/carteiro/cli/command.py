@@ -11,3 +11,7 @@ def main() -> None:
         run()
     except KeyboardInterrupt:
         sys.exit(130)
+    except ModuleNotFoundError as missing:
+        if missing.name in ("carteiro", None) or missing.name.startswith("carteiro."):
+            raise
+        sys.exit(f"carteiro: this command needs {missing.name}: pip install 'carteiro[cli,embedded,local]'")

@@ -20,7 +20,7 @@ class AnswerResult(ReplySchema):
     """The answer, or that the context does not hold it."""
 
     model_config = examples(
-        {"found": True, "answer": "in 1867", "span": {"start": 23, "end": 30, "text": "in 1867"}},
+        {"found": True, "answer": "in 1867", "span": {"start": 48, "end": 55, "text": "in 1867"}},
         {"found": False, "answer": None, "span": None},
     )
 
@@ -28,7 +28,7 @@ class AnswerResult(ReplySchema):
     """False: the context does not answer the question; `answer` and `span` then are null."""
     answer: str | None = None
     span: Span | None = None
-    """Where the answer stands in the context, if it stands there word for word."""
+    """The stretch of the context that the answer comes from, where it can be told."""
 
 
 class AnswerRequest(Request[AnswerResult]):

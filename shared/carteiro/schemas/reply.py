@@ -22,8 +22,8 @@ ErrorCode = Literal[
 ]
 
 ERROR_CODES: dict[ErrorCode, str] = {
-    "unreadable": "The record is not JSON in UTF-8, or a header it needs cannot be read.",
-    "invalid_request": "The JSON is not a request of this task; `fields` names what is wrong.",
+    "unreadable": "The record is not JSON in UTF-8.",
+    "invalid_request": "The request is not one of this task, or a header is wrong; `fields` names what.",
     "too_large": "The input is too long for the model, or the reply for the broker.",
     "unsupported": "The model of this service cannot do what was asked, such as a language pair.",
     "expired": "The deadline passed before the reply was ready.",

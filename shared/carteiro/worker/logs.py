@@ -2,9 +2,14 @@
 
 import logging
 import sys
+import time
 
 import structlog
 from structlog.typing import Processor
+
+_CHATTY = ("aiokafka", "faststream")
+_SECONDS = 60.0
+_MOST = 1000
 
 
 def configure_logs(level: str, log_format: str) -> None:
@@ -38,10 +43,29 @@ def configure_logs(level: str, log_format: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],
         )
     )
+    handler.addFilter(_Seldom())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("carteiro").setLevel(level.upper())
-    # Both say at each reconnection what one line of ours says better.
-    for library in ("aiokafka", "faststream"):
+    for library in _CHATTY:
         logging.getLogger(library).setLevel(logging.ERROR)
+
+
+class _Seldom(logging.Filter):
+    """Lets a message of Kafka's client through once a minute: while a broker is away it has 150 a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.name.startswith(_CHATTY):
+            return True
+        now, message = time.monotonic(), str(record.msg)
+        if now - self._last.get(message, -_SECONDS) < _SECONDS:
+            return False
+        if len(self._last) > _MOST:
+            self._last.clear()
+        self._last[message] = now
+        return True

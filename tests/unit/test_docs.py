@@ -1,0 +1,70 @@
+"""The documents say what the code does."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic_core import PydanticUndefined
+
+from carteiro.models.settings import ModelSettings
+from carteiro.schemas import ERROR_CODES, REQUESTS, Options
+from carteiro.worker import app
+from carteiro.worker.settings import WorkerSettings, variable
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+
+
+def rows(document: str) -> dict[str, list[str]]:
+    """The rows of a document's tables by their first cell, without its backticks."""
+    found = {}
+    for line in (DOCS / document).read_text().splitlines():
+        if line.startswith("| `") or re.match(r"\| \d", line):
+            cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+            found[cells[0].strip("`")] = cells[1:]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"), [(kind, field) for kind in (WorkerSettings, ModelSettings) for field in kind.model_fields]
+)
+def test_every_setting_is_in_the_table_with_its_default(kind, field):
+    cells = rows("settings.md")[variable(kind, field)]
+    default = kind.model_fields[field].default
+    if default not in (None, PydanticUndefined) and len(cells) == 2:
+        assert f"`{default:g}`" == cells[0] if isinstance(default, float | int) else f"`{default}`" == cells[0]
+
+
+def test_every_setting_of_ours_in_the_table_is_one():
+    known = {variable(kind, field) for kind in (WorkerSettings, ModelSettings) for field in kind.model_fields}
+    listed = {name for name in rows("settings.md") if name.startswith("CARTEIRO_")}
+    assert listed == {name for name in known if name.startswith("CARTEIRO_")} | {"CARTEIRO_<TASK>_MODEL"}
+
+
+def test_every_error_code_is_explained():
+    table = {name: cells[0] for name, cells in rows("wire.md").items() if name in ERROR_CODES}
+    assert table == ERROR_CODES
+
+
+def test_every_exit_code_is_explained():
+    codes = {0} | {value for name, value in vars(app).items() if name.startswith("EXIT_")}
+    assert {int(name) for name in rows("settings.md") if name.isdigit()} == codes
+
+
+def test_every_field_of_a_request_is_named():
+    text = (DOCS / "tasks.md").read_text()
+    for task, request in REQUESTS.items():
+        section = text.partition(f"## {task}\n")[2].partition("\n## ")[0]
+        for field in set(request.model_fields) - {"options"}:
+            assert f"`{field}`" in section, f"{task}.{field}"
+    assert all(f"| `{option}` |" in text for option in Options.model_fields)
+
+
+@pytest.mark.parametrize("document", [ROOT / "README.md", *DOCS.glob("*.md")], ids=lambda path: path.name)
+def test_links_lead_somewhere(document):
+    for target in re.findall(r"\]\((?!https?://)([^)#]+)\)", document.read_text()):
+        assert (document.parent / target).exists(), target
+
+
+def test_the_readme_fits_two_screens():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 90
