@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.live import Live
 from rich.panel import Panel
@@ -64,14 +65,19 @@ def read_examples(folder: Path) -> list[Example]:
         task = file.stem.partition("-")[0]
         if task not in REQUESTS:
             fail(f"{file}: there is no task {task!r}")
-        examples.append(Example(file, REQUESTS[task].model_validate_json(file.read_bytes())))
+        try:
+            examples.append(Example(file, REQUESTS[task].model_validate_json(file.read_bytes())))
+        except ValidationError as error:
+            first = error.errors()[0]
+            fail(f"{file}: {'.'.join(map(str, first['loc']))} {first['msg']}")
     return examples
 
 
 async def _run(examples: list[Example], address: str, console: Console) -> int:
     from carteiro.worker.app import worker
 
-    app = worker(*find_tasks())
+    tasks = find_tasks()
+    app = worker(*tasks)
     began = time.monotonic()
     starting = asyncio.create_task(app.start())
     try:
@@ -81,8 +87,8 @@ async def _run(examples: list[Example], address: str, console: Console) -> int:
                     starting.result()
                 status.update(f"{app.health.state} ({time.monotonic() - began:.0f} s)")
                 await asyncio.sleep(0.1)
-        tasks = sorted({example.request.task for example in examples})
-        console.print(f"{len(tasks)} services are up after {time.monotonic() - began:.1f} s: {', '.join(tasks)}")
+        names = ", ".join(task.name for task in tasks)
+        console.print(f"{len(tasks)} services are up after {time.monotonic() - began:.1f} s: {names}")
         async with Carteiro(address, timeout=_REPLY_SECONDS) as carteiro:
             return await _ask_all(examples, carteiro, console)
     finally:

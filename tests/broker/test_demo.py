@@ -1,0 +1,136 @@
+"""`carteiro demo` and `carteiro up`: the whole of it, on the packaged models, as a first user runs it."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import eventually
+
+CARTEIRO = str(Path(sys.executable).with_name("carteiro"))
+ROOT = Path(__file__).parents[2]
+
+
+def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("CARTEIRO_")}
+    return subprocess.Popen(
+        [CARTEIRO, *arguments],
+        cwd=ROOT,
+        env=clean | {"COLUMNS": "120"} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def brokers() -> set[str]:
+    """The embedded brokers that run on this machine, by process id: a Ctrl-C does not reach them by itself."""
+    listed = subprocess.run(["ps", "-eo", "pid=,args="], capture_output=True, text=True, check=True).stdout
+    return {line.split()[0] for line in listed.splitlines() if "--storage-engine" in line}
+
+
+@pytest.mark.slow
+async def test_the_demo_shows_each_reply_and_leaves_nothing_running(tmp_path):
+    (tmp_path / "chat.json").write_text('{"messages": [{"role": "user", "content": "What is the capital of France?"}]}')
+    (tmp_path / "translate.json").write_text('{"text": "The cat sleeps.", "target": "pt"}')
+    (tmp_path / "sentiment-pt.json").write_text('{"text": "Gostei muito do filme."}')
+    before = brokers()
+    process = start("demo", "--examples", str(tmp_path))
+    await eventually(lambda: brokers() - before)
+    output, _ = await asyncio.to_thread(process.communicate, timeout=240)
+    assert process.returncode == 0, output
+    assert "6 services are up" in output
+    for shown in ("What is the capital of France?", "Paris", "O gato dorme", "Gostei muito do filme.", "local:smollm2"):
+        assert shown in output
+    await eventually(lambda: brokers() <= before)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["loading the model", "joining the group"])
+async def test_ctrl_c_stops_the_demo_at_any_moment(moment):
+    before = brokers()
+    process = start("demo", CARTEIRO_LOG_LEVEL="info", CARTEIRO_LOG_FORMAT="json")
+    seen = []
+
+    def read() -> None:
+        assert process.stdout
+        event = {"loading the model": "loading the model", "joining the group": "the model is loaded"}[moment]
+        for line in process.stdout:
+            seen.append(line)
+            if event in line:
+                return
+
+    await asyncio.to_thread(read)
+    assert brokers() - before
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = await asyncio.to_thread(process.communicate, timeout=60)
+    assert process.returncode == 130, "".join(seen) + output
+    assert output.rstrip().endswith("carteiro: stopped")
+    assert "Traceback" not in output
+    await eventually(lambda: brokers() <= before)
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({}, "there are no requests in"),
+        ({"sing.json": "{}"}, "there is no task 'sing'"),
+        ({"chat.json": "{"}, "chat.json: "),
+        ({"chat.json": '{"messages": []}'}, "messages"),
+    ],
+)
+async def test_examples_that_are_none_end_in_one_line(tmp_path, files, says):
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    process = start("demo", "--examples", str(tmp_path))
+    output, _ = await asyncio.to_thread(process.communicate, timeout=60)
+    assert process.returncode == 1
+    assert says in output
+    assert output.count("\n") == 1
+
+
+async def test_up_with_its_port_in_use_ends_in_one_line():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        process = start("up", "--port", str(taken.getsockname()[1]))
+        output, _ = await asyncio.to_thread(process.communicate, timeout=60)
+    assert process.returncode == 1
+    assert "--port" in output
+    assert output.count("\n") == 1
+
+
+async def test_up_runs_until_ctrl_c(provider):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    before = brokers()
+    process = start(
+        "up",
+        "--port",
+        str(port),
+        CARTEIRO_MODEL=f"{provider.url}#echo",
+        CARTEIRO_HTTP_PORT="0",
+        CARTEIRO_LOG_FORMAT="json",
+    )
+    lines = []
+
+    def read() -> None:
+        assert process.stdout
+        for line in process.stdout:
+            lines.append(line)
+            if '"event": "ready"' in line:
+                return
+
+    await asyncio.to_thread(read)
+    assert any(line.startswith(f"Kafka    127.0.0.1:{port}") for line in lines)
+    asked = start("ask", "chat", "Hello.", CARTEIRO_BOOTSTRAP_SERVERS=f"127.0.0.1:{port}")
+    assert (await asyncio.to_thread(asked.communicate, timeout=60))[0] == "Hello.\n"
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = await asyncio.to_thread(process.communicate, timeout=60)
+    assert process.returncode == 0, output
+    await eventually(lambda: brokers() <= before)
