@@ -31,7 +31,7 @@ def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
 
 def brokers() -> set[str]:
     """The embedded brokers that run on this machine, by process id: a Ctrl-C does not reach them by itself."""
-    listed = subprocess.run(["ps", "-eo", "pid=,args="], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(["ps", "-ww", "-eo", "pid=,args="], capture_output=True, text=True, check=True).stdout
     return {line.split()[0] for line in listed.splitlines() if "--storage-engine" in line}
 
 
