@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import venv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -134,10 +134,10 @@ def processes() -> Iterator[list[subprocess.Popen[str]]]:
         process.communicate()
 
 
-def wait_for(path: Path) -> None:
+def wait_until(check: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 30
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} did not appear"
+    while not check():
+        assert time.monotonic() < deadline, "it did not come about in time"
         time.sleep(0.01)
 
 
@@ -253,7 +253,7 @@ def test_a_signal_reaches_the_program(
     program.chmod(0o755)
     make = checkout.start("make", target)
     processes.append(make)
-    wait_for(checkout.root / "running")
+    wait_until((checkout.root / "running").exists)
     if name == "SIGINT":  # a terminal sends it to all of the group, `kill` and supervisors to make alone
         os.killpg(make.pid, signal.SIGINT)
     else:
@@ -426,7 +426,7 @@ def test_an_interrupted_install_goes_on(checkout: Checkout, processes: list[subp
     checkout.pip_does(f"if '-e ./shared' in args:\n  exec({SLOW_PIP!r})")
     process = checkout.start("sh", "scripts/setup")
     processes.append(process)
-    wait_for(checkout.root / "installing")
+    wait_until((checkout.root / "installing").exists)
     number = signal.Signals[name]
     if number == signal.SIGTERM:
         process.terminate()  # to the script alone, as make does
@@ -436,7 +436,8 @@ def test_an_interrupted_install_goes_on(checkout: Checkout, processes: list[subp
     if number != signal.SIGKILL:
         assert process.returncode == 128 + number
         assert "Run the same command again" in last_line(output)
-    assert gone(int((checkout.root / "pip.pid").read_text()))
+    pip = int((checkout.root / "pip.pid").read_text())
+    wait_until(lambda: gone(pip))
 
     assert checkout.run("make", "-q", ".venv/ready")[0] == 1
     checkout.pip_does(CALM_PIP)
@@ -456,7 +457,7 @@ def test_interrupted_while_python_makes_the_environment(
     checkout.add("python3", f'[ "$1 $2" = "-m venv" ] || exec {checkout.python} "$@"; {copy}')
     process = checkout.start("sh", "scripts/setup")
     processes.append(process)
-    wait_for(checkout.root / "making")
+    wait_until((checkout.root / "making").exists)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate(timeout=30)
     checkout.add_python("python3")
@@ -477,7 +478,7 @@ p("order").open("a").write("out ")
 """)
     first = checkout.start("sh", "scripts/setup")
     processes.append(first)
-    wait_for(checkout.root / "installing")
+    wait_until((checkout.root / "installing").exists)
     first.kill()  # its pip lives on
     second = checkout.start("sh", "scripts/setup")
     processes.append(second)
