@@ -94,6 +94,41 @@ async def test_values_are_not_repeated(peer: Peer):
         assert secret.encode() not in record.value
 
 
+CLOUD_EVENT = ("content-type", b"application/cloudevents+json")
+
+
+@pytest.mark.parametrize(
+    ("value", "headers", "more"),
+    [
+        (b'{"id": "\\ud800", "data": {"prompt": "x"}}', [CLOUD_EVENT], {}),
+        ('{"id": "1", "data_base64": "é"}'.encode(), [CLOUD_EVENT], {}),
+        (json.dumps({"id": "é" * 200_000, "data": {}}, ensure_ascii=False).encode(), [CLOUD_EVENT], {}),
+        (b"{}", [("content-type", b"application/cloudevents" + b"x" * 600_000)], {}),
+        (json.dumps({"prompt": "x", "json_schema": {"type": "object", "x": {"$ref": '"' * 400_000}}}).encode(), [], {}),
+        (b"{}", [("timeout_ms", b"9999999999999")], {"timestamp_ms": 253_000_000_000_000}),
+        (b"{}", [("reply_to", b"x" * 700_000)], {}),
+    ],
+    ids=["surrogate", "base64", "long id", "long type", "long schema", "far future", "long topic"],
+)
+async def test_what_is_meant_to_break_a_worker_gets_its_reply_too(peer: Peer, value, headers, more):
+    before = len(peer.records)
+    await peer.send(REQUESTS, value, headers, partition=0, **more)
+    assert (await peer.ask(REQUESTS, {"prompt": "Next."}, partition=0))[0]["status"] == "ok"
+    assert len(peer.records) >= before + 2
+
+
+async def test_what_nobody_foresaw_still_gets_a_reply(peer: Peer, monkeypatch):
+    def broken(_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("carteiro.worker.serving.read_envelope", broken)
+    sent = await peer.send(REQUESTS, b'{"prompt": "x"}', [("correlation_id", b"lost")])
+    record = await peer.reply("correlation_id", f"{REQUESTS}/{sent.partition}/{sent.offset}".encode())
+    assert json.loads(record.value)["error"]["code"] == "internal"
+    monkeypatch.undo()
+    assert (await peer.ask(REQUESTS, {"prompt": "Next."}))[0]["status"] == "ok"
+
+
 async def test_a_key_and_headers_of_a_megabyte_still_get_a_reply(peer: Peer):
     sent = await peer.send(REQUESTS, b"{}", [("correlation_id", b"c" * 600_000)], key=b"k" * 600_000)
     record = await peer.reply("correlation_id", f"{REQUESTS}/{sent.partition}/{sent.offset}".encode())

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import shutil
+import sys
 from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated
 
@@ -36,4 +38,5 @@ def _say(prefix: str, http_port: int, *, embedded: bool) -> None:
     print(f"HTTP     http://127.0.0.1:{http_port}  (/livez /readyz /metrics /asyncapi)")
     print(f"topics   {prefix}.<task>.requests -> {prefix}.<task>.replies")
     hint = "" if os.environ[_SERVERS] in ("127.0.0.1:9092", "localhost:9092") else f"{_SERVERS}={os.environ[_SERVERS]} "
-    print(f'try      {hint}carteiro ask chat "What is the capital of Portugal?"', flush=True)
+    command = "carteiro" if shutil.which("carteiro") else os.path.relpath(sys.argv[0])
+    print(f'try      {hint}{command} ask chat "What is the capital of Portugal?"', flush=True)

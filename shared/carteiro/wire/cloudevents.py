@@ -1,7 +1,6 @@
 """CloudEvents 1.0 in Kafka records (the specification's Kafka Protocol Binding), binary and structured."""
 
 import base64
-import binascii
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -51,7 +50,7 @@ def _structured(record: Record, media_type: str, problems: list[FieldError]) -> 
     except (ValueError, RecursionError):
         reason = "is not a CloudEvent: the record's value is not JSON in UTF-8"
     if media_type != _STRUCTURED:
-        reason = f"is {media_type!r}; of the structured forms, {_STRUCTURED} is understood"
+        reason = f"is a CloudEvent in another form; of the structured forms, {_STRUCTURED} is understood"
     elif not reason and not isinstance(event, dict):
         reason = "is not a CloudEvent: the record's value is not a JSON object"
     if reason:
@@ -70,7 +69,7 @@ def _data(event: dict[str, Any], problems: list[FieldError]) -> bytes:
     if isinstance(encoded := event.get("data_base64"), str):
         try:
             return base64.b64decode(encoded, validate=True)
-        except binascii.Error:
+        except ValueError:
             problems.append(FieldError(field="data_base64", reason="is not base64"))
             return b""
     if "data" not in event:

@@ -67,14 +67,14 @@ def read_envelope(record: Record) -> Envelope:
             return None
 
     echo = [(name, value) for name in CORRELATION_HEADERS if (value := last_header(headers, name)) is not None]
-    correlation = echo[0][1] if echo else event.id.encode() if event and event.id else b""
+    correlation = echo[0][1] if echo else event.raw_id if event else b""
     if (idempotency_key := last_header(headers, "idempotency_key")) is not None:
         echo.append(("idempotency_key", idempotency_key))
     if not correlation:
         echo.append(("correlation_id", request_id.encode()))
 
     timeout = header("timeout_ms", _timeout)
-    deadlines = [header("deadline", _deadline), asked_at + timeout if timeout is not None else None]
+    deadlines = [header("deadline", _deadline), _later(asked_at, timeout)]
     spring_topic = header("kafka_replyTopic", _topic)
     return Envelope(
         request_id=request_id,
@@ -97,6 +97,13 @@ def _time(milliseconds: int) -> datetime:
         return datetime.fromtimestamp(milliseconds / 1000, UTC)
     except (ValueError, OverflowError, OSError):
         return datetime.now(UTC)
+
+
+def _later(start: datetime, timeout: timedelta | None) -> datetime | None:
+    try:
+        return start + timeout if timeout is not None else None
+    except OverflowError:  # beyond the year 9999: no deadline that anybody meets
+        return None
 
 
 def _text(value: bytes) -> str:

@@ -19,6 +19,9 @@ log = structlog.get_logger("carteiro.worker")
 
 Answer = OkReply[Any] | ErrorReply
 
+_LONGEST_MESSAGE = 1000
+"""A model's failure may quote the request, which can be of any length."""
+
 
 async def answer(task: Task[Any, Any], model: Model, envelope: Envelope, undeliverable: FieldError | None) -> Answer:
     """Serve one request. `undeliverable` says why its reply cannot go where it asks, if it cannot: no model is
@@ -43,8 +46,7 @@ async def answer(task: Task[Any, Any], model: Model, envelope: Envelope, undeliv
     except Exception:
         # Not the caller's fault and not one we foresaw: the log has it whole, the reply names no internals.
         log.exception("the task failed", model=model.name)
-        message = f"the {task.name} service failed; its log has request {envelope.request_id}"
-        return _error_reply(task.name, envelope, _detail("internal", message, retryable=True))
+        return internal_error(task.name, envelope.request_id)
     worked = time.monotonic() - began
     metrics.WORK_SECONDS.labels(task.name, model.name).observe(worked)
     metrics.TOKENS.labels(task.name, model.name, "input").inc(done.usage.input_tokens)
@@ -58,6 +60,12 @@ async def answer(task: Task[Any, Any], model: Model, envelope: Envelope, undeliv
         usage=done.usage,
         timing=Timing(queue_ms=round(queued * 1000), work_ms=round(worked * 1000)),
     )
+
+
+def internal_error(task: str, request_id: str) -> ErrorReply:
+    """The reply to a request that the service itself stumbled over."""
+    message = f"the {task} service failed; its log has request {request_id}"
+    return ErrorReply(task=task, request_id=request_id, error=_detail("internal", message, retryable=True))
 
 
 def too_large(task: str, envelope: Envelope, size: int) -> ErrorReply:
@@ -99,7 +107,7 @@ async def _within_deadline(
 
 
 def _detail(code: ErrorCode, message: str, *, retryable: bool = False) -> ErrorDetail:
-    return ErrorDetail(code=code, message=message, retryable=retryable)
+    return ErrorDetail(code=code, message=message[:_LONGEST_MESSAGE], retryable=retryable)
 
 
 def _rejection(problem: FieldError) -> Rejected:

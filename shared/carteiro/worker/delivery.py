@@ -83,7 +83,7 @@ class Delivery:
                 await self._send(record, replies)
             except (MessageSizeTooLargeError, RecordListTooLargeError):
                 if answer.status == "error":
-                    await self._send(_bare(record, envelope), replies)
+                    await self.deliver_bare(answer, replies)
                     return answer
                 answer = too_large(answer.task, envelope, len(record.value))
             except TopicAuthorizationFailedError:
@@ -92,6 +92,11 @@ class Delivery:
                 answer = undeliverable_reply(answer.task, envelope, address.problem)
             else:
                 return answer
+
+    async def deliver_bare(self, answer: Answer, replies: str) -> None:
+        """Send an error reply that always fits, to `replies`: without the request's key, headers and CloudEvent."""
+        headers = [("correlation_id", answer.request_id.encode()), ("content-type", b"application/json")]
+        await self._send(OutgoingRecord(replies, None, None, answer.model_dump_json().encode(), headers), replies)
 
     async def _send(self, record: OutgoingRecord, replies: str) -> None:
         """Send one record, however often it takes. Raises only what no further try can mend."""
@@ -136,14 +141,3 @@ class Delivery:
 
 def _instead(replies: str, reason: str) -> Address:
     return Address(replies, problem=FieldError(field="reply topic", reason=reason))
-
-
-def _bare(record: OutgoingRecord, envelope: Envelope) -> OutgoingRecord:
-    """An error reply that always fits: it leaves out what its request made large, a huge key or a huge header."""
-    return OutgoingRecord(
-        record.topic,
-        record.partition,
-        None,
-        record.value,
-        [("correlation_id", envelope.request_id.encode()), ("content-type", b"application/json")],
-    )

@@ -12,6 +12,7 @@ RequestT = TypeVar("RequestT", bound=Request[Any])
 
 _MOST_FIELDS = 20
 _LONGEST_NAME = 200
+_LONGEST_REASON = 500
 
 
 class Rejected(Exception):
@@ -47,6 +48,8 @@ def read_request(request: type[RequestT], envelope: Envelope) -> RequestT:
 
 
 def _rejected(code: ErrorCode, fields: list[FieldError]) -> Rejected:
+    # What a reason quotes is its sender's, of any length; the reply has to stay small enough to be sent.
+    fields = [FieldError(field=each.field, reason=each.reason[:_LONGEST_REASON]) for each in fields]
     message = "; ".join(f"{each.field}: {each.reason}" for each in fields[:3])
     if len(fields) > 3:
         message += f"; and {len(fields) - 3} more"

@@ -9,7 +9,7 @@ from carteiro.models.interface import Model
 from carteiro.wire.envelope import read_envelope
 from carteiro.wire.record import Record
 from carteiro.worker import metrics
-from carteiro.worker.answering import answer
+from carteiro.worker.answering import answer, internal_error
 from carteiro.worker.delivery import Delivery
 from carteiro.worker.task import Task
 from carteiro.worker.tracing import request_span
@@ -20,8 +20,19 @@ log = structlog.get_logger("carteiro.worker")
 async def serve(record: Record, task: Task[Any, Any], model: Model, delivery: Delivery, replies: str) -> None:
     """Answer a request record. When this returns, the broker has confirmed the reply, and the record is done.
 
-    `replies` is the topic of replies that are not wanted elsewhere.
+    `replies` is the topic of replies that are not wanted elsewhere. Nothing but cancellation is raised: FastStream
+    would go on to the next record, whose acknowledgement takes this one along.
     """
+    try:
+        await _serve(record, task, model, delivery, replies)
+    except Exception:
+        request_id = f"{record.topic}/{record.partition}/{record.offset}"
+        log.critical("a request cannot be served as it is", task=task.name, request_id=request_id, exc_info=True)
+        await delivery.deliver_bare(internal_error(task.name, request_id), replies)
+        metrics.REPLIES.labels(task.name, "internal").inc()
+
+
+async def _serve(record: Record, task: Task[Any, Any], model: Model, delivery: Delivery, replies: str) -> None:
     envelope = read_envelope(record)
     ids = {"task": task.name, "correlation_id": envelope.correlation_id, "request_id": envelope.request_id}
     metrics.REQUESTS.labels(task.name).inc()

@@ -1,6 +1,5 @@
 """How a task's requests reach us through FastStream."""
 
-import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -52,26 +51,13 @@ def subscribe(
 
     @subscriber
     async def serve_and_acknowledge(message: KafkaMessage) -> None:
-        await _until_served(serve, message.raw_message)
+        await serve(message.raw_message)
         try:
             await message.ack()
         except CommitFailedError:
             log.warning("answered, but the partition has moved: its next owner answers again", topic=topic)
         except KafkaError as error:
             log.warning("answered, but not acknowledged: after a restart it is answered again", reason=repr(error))
-
-
-async def _until_served(
-    serve: Callable[[ConsumerRecord[Any, Any]], Awaitable[None]], record: ConsumerRecord[Any, Any]
-) -> None:
-    # FastStream logs what a subscriber raises and goes on to the next record, whose acknowledgement would then
-    # take this one along. `serve` is not meant to raise; should it, a stopped partition is better than a loss.
-    while True:
-        try:
-            return await serve(record)
-        except Exception:
-            log.critical("a request cannot be served; trying again", offset=record.offset, exc_info=True)
-            await asyncio.sleep(1)
 
 
 async def parse_record(

@@ -122,6 +122,11 @@ def test_deadline_and_timeout():
     assert both.deadline == datetime(2026, 1, 1, 0, 0, 5, tzinfo=UTC)
 
 
+def test_a_timeout_from_a_time_far_away_is_no_deadline():
+    envelope = read(("timeout_ms", b"9999999999999"), timestamp=253_000_000_000_000)
+    assert (envelope.deadline, envelope.problems) == (None, ())
+
+
 def test_trace_context_is_taken_and_what_is_not_ascii_is_none():
     traceparent = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     assert read(("traceparent", traceparent), ("tracestate", b"a=1")).trace == {
@@ -188,6 +193,8 @@ def test_a_structured_cloudevent_is_answered_by_one(content_type, data):
         (b"application/cloudevents+avro", b"x", "value"),
         (b"application/cloudevents+json", b'{"id": "1"}', "data"),
         (b"application/cloudevents+json", b'{"id": "1", "data_base64": "%%%"}', "data_base64"),
+        (b"application/cloudevents+json", '{"id": "1", "data_base64": "é"}'.encode(), "data_base64"),
+        (b"application/cloudevents+json", b'{"id": "\\ud800"}', "data"),
         (b"application/cloudevents+json", b'{"data": {}}', "id"),
         (b"application/cloudevents+json", b'{"id": 5, "data": {}}', "id"),
     ],
@@ -221,7 +228,7 @@ names = st.sampled_from(
 values = st.one_of(
     st.none(),
     st.binary(max_size=40),
-    st.sampled_from([b"application/cloudevents+json", b"1", b"a.b", b"\x00\x00\x00\x01"]),
+    st.sampled_from([b"application/cloudevents+json", b"1", b"9999999999999", b"a.b", b"\x00\x00\x00\x01"]),
 )
 
 
@@ -233,7 +240,7 @@ values = st.one_of(
         st.builds(
             lambda x: json.dumps(x).encode(),
             st.recursive(
-                st.none() | st.text(),
+                st.none() | st.text() | st.just("\ud800"),
                 lambda inner: st.dictionaries(st.sampled_from(["id", "data", "data_base64", "traceparent"]), inner),
             ),
         ),
