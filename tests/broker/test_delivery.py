@@ -2,7 +2,13 @@
 
 import json
 
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError
+
 from carteiro.cli.embedded import EmbeddedBroker
+from carteiro.worker.app import worker
+from services.chat.task import task
 from tests.broker.conftest import environment
 from tests.broker.peer import Peer
 from tests.broker.processes import WorkerProcess
@@ -109,3 +115,26 @@ async def test_something_else_at_the_address_is_named(provider):
     with WorkerProcess("chat", **settings, CARTEIRO_MODEL=f"{provider.url}#echo") as worker:
         await eventually(lambda: worker.logged("waiting for Kafka"), 60)
         assert "does not answer as a Kafka broker" in worker.logged("waiting for Kafka")["reason"]
+
+
+@pytest.mark.parametrize("client", [AIOKafkaProducer, AIOKafkaConsumer])
+async def test_kafka_that_goes_away_during_the_start_is_waited_for(broker, provider, monkeypatch, client):
+    for name, value in (environment(broker, provider) | {"CARTEIRO_TOPIC_PREFIX": "shaky"}).items():
+        monkeypatch.setenv(name, value)
+    start, calls = client.start, []
+
+    async def shaky(self):
+        calls.append(self)
+        if len(calls) == 1:
+            raise KafkaConnectionError("gone again")
+        await start(self)
+
+    monkeypatch.setattr(client, "start", shaky)
+    app = worker(task)
+    await app.start()
+    await eventually(lambda: app.health.ready)
+    monkeypatch.undo()
+    async with Peer(broker.address, "shaky.chat.replies") as peer:
+        assert (await peer.ask("shaky.chat.requests", BODY))[0]["status"] == "ok"
+    await app.stop()
+    assert len(calls) == 2

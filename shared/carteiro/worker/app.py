@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import structlog
 import uvicorn
+from aiokafka.errors import KafkaError
 from faststream.asgi import AsgiFastStream, AsgiResponse, get
 from faststream.asgi.handlers import HttpHandler
 from faststream.asgi.types import Scope
@@ -44,13 +45,21 @@ class WorkerBroker(KafkaBroker):
     """A broker whose start is that of a worker: first the models, then Kafka, then all groups at once."""
 
     prepare: Callable[[], Awaitable[None]]
+    reach: Callable[[], Awaitable[None]]
 
     async def start(self) -> None:
         await self.prepare()
-        await self.connect()
-        # FastStream starts one subscriber after the other, and each waits for its group.
-        await asyncio.gather(*(subscriber.start() for subscriber in self.subscribers))
-        self.running = True
+        while not self.running:
+            try:
+                await self.reach()
+                await self.connect()
+                # FastStream starts one subscriber after the other, and each waits for its group.
+                await asyncio.gather(*(subscriber.start() for subscriber in self.subscribers))
+                self.running = True
+            except KafkaError as error:
+                log.warning("cannot take requests yet; trying again", reason=repr(error))
+                await asyncio.gather(*(subscriber.stop() for subscriber in self.subscribers), return_exceptions=True)
+                await asyncio.sleep(1)
 
 
 class Worker(AsgiFastStream):
@@ -72,7 +81,7 @@ class Worker(AsgiFastStream):
             security=faststream_security(settings),
             logger=logging.getLogger("faststream"),
         )
-        broker.prepare = self._prepare
+        broker.prepare, broker.reach = self._prepare, self._reach
         for task in tasks:
             replies = settings.topics.replies(task.name)
             subscribe(
@@ -120,16 +129,18 @@ class Worker(AsgiFastStream):
             raise SystemExit(self.exit_code)
 
     async def _prepare(self) -> None:
-        """Load the models and reach Kafka; a fault that no waiting mends ends the worker with its code."""
+        self.health.now("loading the model")
         try:
-            self.health.now("loading the model")
             for model in set(self._models.values()):
                 await model.load()
-            self.health.now("waiting for Kafka")
-            await wait_for_kafka(self._options)
-            await self._delivery.start()
         except ModelUnusable as error:
             await self._fail(EXIT_MODEL, error)
+
+    async def _reach(self) -> None:
+        self.health.now("waiting for Kafka")
+        try:
+            await wait_for_kafka(self._options)
+            await self._delivery.start()
         except KafkaUnusable as error:
             await self._fail(EXIT_KAFKA, error)
         self.health.now("joining the group")
@@ -143,6 +154,7 @@ class Worker(AsgiFastStream):
         return document
 
     async def _fail(self, code: int, error: Exception) -> None:
+        """End the worker with its exit code: no waiting mends this."""
         if self._server is None:
             raise error
         log.critical("cannot start", reason=str(error), exit_code=code)

@@ -45,9 +45,16 @@ class Delivery:
         self._absent: dict[str, float] = {}
 
     async def start(self) -> None:
-        """Connect the producer."""
-        self._producer = AIOKafkaProducer(**self._options, acks="all")
-        await self._producer.start()
+        """Connect the producer, unless it is. Raises aiokafka's `KafkaError`."""
+        if self._producer is not None:
+            return
+        producer = AIOKafkaProducer(**self._options, acks="all")
+        try:
+            await producer.start()
+        except BaseException:
+            await producer.stop()
+            raise
+        self._producer = producer
 
     async def stop(self) -> None:
         """Send what is buffered and disconnect."""

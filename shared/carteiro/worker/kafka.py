@@ -64,6 +64,6 @@ async def _diagnose(servers: list[str], protocol: str, error: Exception) -> Exce
             detail = "" if "Unable to bootstrap" in str(error) or not str(error) else f" ({error})"
             return KafkaUnusable(
                 f"what listens at {server} does not answer as a Kafka broker over {protocol}{detail}: "
-                "check CARTEIRO_BOOTSTRAP_SERVERS and CARTEIRO_SECURITY_PROTOCOL"
+                "check CARTEIRO_BOOTSTRAP_SERVERS, CARTEIRO_SECURITY_PROTOCOL and, with SASL, CARTEIRO_SASL_*"
             )
     return ConnectionError("; ".join(reasons))
