@@ -6,10 +6,10 @@ Of what was tried, this gave the most right answers and the fewest invented ones
 
 import asyncio
 
-from carteiro.models.grounding import Sentence, content_words, numbers_hold, sentences, share
+from carteiro.models.grounding import Sentence, content_words, numbers_hold, plain, sentences, share
 from carteiro.models.interface import ChatModel, Message
 from carteiro.schemas import AnswerRequest, AnswerResult, Span, Usage
-from carteiro.worker.task import Done, prompt
+from carteiro.worker.task import Done, complete, prompt
 
 _RELEVANT = 0.6
 """Which part of the question's words a sentence needs for the question to be about it."""
@@ -30,24 +30,28 @@ async def answer_by_sentence(request: AnswerRequest, model: ChatModel) -> Done[A
     wanted = content_words(request.question)
     # Off the event loop: a context may have ten thousand sentences.
     sentence = await asyncio.to_thread(_nearest, wanted, request.context)
-    if share(wanted, content_words(sentence.text)) >= _RELEVANT:
+    if sentence and share(wanted, content_words(sentence.text)) >= _RELEVANT:
         for template in _ASKED:
             asked = template.format(sentence=sentence.text, question=request.question)
-            completion = await model.complete(
-                prompt(request, [Message("user", asked)], max_output_tokens=_OUTPUT_TOKENS)
+            completion = await complete(
+                model, prompt(request, [Message("user", asked)], max_output_tokens=_OUTPUT_TOKENS)
             )
             usage += completion.usage
             said = next(sentences(completion.text), None)
             if said and _rests_on(said.text, wanted, sentence):
                 span = Span(start=sentence.start, end=sentence.end, text=sentence.text)
-                return Done(AnswerResult(found=True, answer=said.text, span=span), usage)
+                cut = completion.finish_reason == "length" and said.end == len(completion.text.rstrip())
+                result = AnswerResult(found=True, answer=said.text, span=span)
+                return Done(result, usage, "length" if cut and said.text[-1] not in ".!?" else "stop")
     return Done(AnswerResult(found=False), usage)
 
 
-def _nearest(wanted: frozenset[str], context: str) -> Sentence:
-    return max(sentences(context), key=lambda each: share(wanted, content_words(each.text)))
+def _nearest(wanted: frozenset[str], context: str) -> Sentence | None:
+    return max(sentences(context), key=lambda each: share(wanted, content_words(each.text)), default=None)
 
 
 def _rests_on(answer: str, question: frozenset[str], sentence: Sentence) -> bool:
+    if f" {plain(answer)} " in f" {plain(sentence.text)} ":
+        return True
     said, source = content_words(answer), content_words(sentence.text)
     return share(said - question, source) >= _GROUNDED and numbers_hold(said, source)

@@ -1,23 +1,23 @@
 """answer: from the context alone, or an honest no."""
 
-import json
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from carteiro.models.failures import InvalidOutput
 from carteiro.models.interface import ChatModel, Message
+from carteiro.models.structured import parse_json
 from carteiro.schemas import AnswerRequest, AnswerResult, Span
-from carteiro.worker.task import Done, Task, prompt
+from carteiro.worker.task import Done, Task, complete, prompt
 from services.answer.small import answer_by_sentence
 
-_SCHEMA = {
-    "type": "object",
-    "properties": {
-        "found": {"type": "boolean"},
-        "answer": {"type": "string"},
-        "quote": {"type": "string"},
-    },
-    "required": ["found", "answer", "quote"],
-    "additionalProperties": False,
-}
+
+class _Said(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    found: bool
+    answer: str
+    quote: str
+
+
 _ASKED = """\
 Answer the question from the context and from nothing else. Reply with JSON alone: {{"found": true or false, \
 "answer": the answer in a few words, "quote": the words of the context that it comes from, unchanged}}. \
@@ -34,13 +34,13 @@ async def answer(request: AnswerRequest, model: ChatModel) -> Done[AnswerResult]
     if model.small:
         return await answer_by_sentence(request, model)
     asked = _ASKED.format(context=request.context, question=request.question)
-    completion = await model.complete(prompt(request, [Message("user", asked)], json_schema=_SCHEMA))
+    completion = await complete(model, prompt(request, [Message("user", asked)], json_schema=_Said.model_json_schema()))
     try:
-        said = json.loads(completion.text)
-        found, text, quote = bool(said["found"]), str(said["answer"]).strip(), str(said["quote"]).strip()
-    except (ValueError, KeyError, TypeError):
+        said = _Said.model_validate(parse_json(completion.text))
+    except ValidationError:
         raise InvalidOutput("the model's completion is not the JSON that was asked for") from None
-    if not found or not text:
+    text, quote = said.answer.strip(), said.quote.strip()
+    if not said.found or not text:
         return Done(AnswerResult(found=False), completion.usage, completion.finish_reason)
     span = _find(quote, request.context) or _find(text, request.context)
     return Done(AnswerResult(found=True, answer=text, span=span), completion.usage, completion.finish_reason)

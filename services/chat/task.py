@@ -2,13 +2,13 @@
 
 from carteiro.models.interface import ChatModel, Message
 from carteiro.schemas import ChatAnswer, ChatRequest, ChatResult
-from carteiro.worker.task import Done, Task, prompt
+from carteiro.worker.task import Done, Task, complete, prompt
 
 
 async def chat(request: ChatRequest, model: ChatModel) -> Done[ChatResult]:
     """Take the assistant's turn."""
     messages = [Message(message.role, message.content) for message in request.messages]
-    completion = await model.complete(prompt(request, messages))
+    completion = await complete(model, prompt(request, messages))
     result = ChatResult(message=ChatAnswer(content=completion.text))
     return Done(result, completion.usage, completion.finish_reason)
 

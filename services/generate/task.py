@@ -1,14 +1,14 @@
 """generate: one prompt, one completion; with a JSON Schema, one that is data of that shape."""
 
-import json
 from typing import Any
 
 from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError
 
 from carteiro.models.failures import InvalidOutput, InvalidPrompt
 from carteiro.models.interface import ChatModel, Message
+from carteiro.models.structured import parse_json
 from carteiro.schemas import GenerateRequest, GenerateResult
-from carteiro.worker.task import Done, Task, prompt
+from carteiro.worker.task import Done, Task, complete, prompt
 
 
 async def generate(request: GenerateRequest, model: ChatModel) -> Done[GenerateResult]:
@@ -17,7 +17,7 @@ async def generate(request: GenerateRequest, model: ChatModel) -> Done[GenerateR
     validator = _validator(schema) if schema is not None else None
     messages = [Message("system", request.system)] if request.system else []
     messages.append(Message("user", request.prompt))
-    completion = await model.complete(prompt(request, messages, stop=request.stop, json_schema=schema))
+    completion = await complete(model, prompt(request, messages, stop=request.stop, json_schema=schema))
     data = None
     if validator:
         data = _parse(completion.text, validator, cut=completion.finish_reason == "length")
@@ -35,8 +35,8 @@ def _validator(schema: dict[str, Any]) -> Draft202012Validator:
 
 def _parse(text: str, validator: Draft202012Validator, *, cut: bool) -> Any:
     try:
-        data = json.loads(text)
-    except ValueError:
+        data = parse_json(text)
+    except InvalidOutput:
         reason = "it was cut by the limit of output tokens" if cut else "it is not JSON"
         raise InvalidOutput(f"the model's completion does not follow json_schema: {reason}") from None
     try:

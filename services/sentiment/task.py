@@ -7,8 +7,9 @@ from typing import Any
 
 from carteiro.models.failures import InvalidOutput
 from carteiro.models.interface import ChatModel, Message, RankingModel
+from carteiro.models.structured import parse_json
 from carteiro.schemas import SentimentRequest, SentimentResult, Usage
-from carteiro.worker.task import Done, Task, prompt
+from carteiro.worker.task import Done, Task, complete, prompt
 from services.sentiment.calibration import Calibration
 
 _DEFAULT = frozenset({"positive", "negative", "neutral"})
@@ -62,9 +63,10 @@ async def _asked(request: SentimentRequest, model: Any) -> tuple[dict[str, float
         f"to 1 (entirely) for each of these labels, which together make 1: {json.dumps(request.labels)}\n\n"
         f"Text: {request.text}"
     )
-    completion = await model.complete(prompt(request, [Message("user", asked)], json_schema=schema))
+    completion = await complete(model, prompt(request, [Message("user", asked)], json_schema=schema))
     try:
-        scores = {label: max(float(json.loads(completion.text)[label]), 0.0) for label in request.labels}
+        said = parse_json(completion.text)
+        scores = {label: max(float(said[label]), 0.0) for label in request.labels}
     except (ValueError, KeyError, TypeError):
         raise InvalidOutput("the model gave no score for each label") from None
     total = sum(scores.values())

@@ -4,12 +4,12 @@ import asyncio
 import re
 from typing import Literal
 
-from carteiro.models.failures import PromptTooLarge
+from carteiro.models.failures import InvalidOutput, PromptTooLarge
 from carteiro.models.grounding import content_words, names_hold, numbers_hold, sentences, share
 from carteiro.models.interface import ChatModel, Message
 from carteiro.models.splitting import split
 from carteiro.schemas import FinishReason, SummarizeRequest, SummarizeResult, Usage
-from carteiro.worker.task import Done, Task, prompt
+from carteiro.worker.task import Done, Task, complete, prompt
 
 _SENTENCES = {"short": 1, "medium": 3, "long": 8}
 _ASKED = {
@@ -25,6 +25,11 @@ _ASKED = {
     },
 }
 _OUTPUT_TOKENS = {"short": 96, "medium": 192, "long": 512}
+_NEAR = 0.3
+"""Below this a sentence is about something else, and better left out than shown for want of a better one."""
+_ENDINGS = ".!?…。！？"
+_SHRUNK = 0.7
+"""Summaries longer than this part of what was summarized are not summarized again: it would go on for ever."""
 _REPEATED = 0.8
 """A sentence with this part of its words already said adds nothing."""
 _BULLET = re.compile(r"^\s*(?:[-*•–]|\d+[.)])\s+")
@@ -45,27 +50,35 @@ class _Summary:
         self.usage = Usage()
         self.finish_reason: FinishReason = "stop"
         self.parts = 1
+        self._readings = 0
 
     async def of(self, text: str, limit: int | None) -> list[str]:
         """The points of a text: sentences, or bullets."""
+        points: list[str] = []
+        before = self._readings
         # Off the event loop: counting the tokens of a long text takes a while.
-        pieces = await asyncio.to_thread(split, text, limit, self._model.count_tokens) if limit else [text]
-        try:
-            summaries = [await self._read(piece) for piece in pieces]
-        except PromptTooLarge:
-            # Only the provider knows its limit, and has now told us: such a call is not paid for.
-            if limit == 1:
-                raise
-            return await self.of(text, (limit or self._model.count_tokens(text)) // 2 or 1)
-        if len(pieces) == 1:
-            return summaries[0]
-        self.parts = max(self.parts, len(pieces))
-        points = [point for summary in summaries for point in summary]
+        for piece in await asyncio.to_thread(split, text, limit, self._model.count_tokens) if limit else [text]:
+            points += await self._piece(piece)
+        readings = self._readings - before
+        self.parts = max(self.parts, readings)
         joined = "\n".join(points)
-        if self._model.small or len(joined) >= len(text):
+        if readings == 1 or self._model.small or len(joined) > _SHRUNK * len(text):
             # A small model's summary of summaries strays from the text; its points stand as they are.
             return points
         return await self.of(joined, limit)
+
+    async def _piece(self, text: str) -> list[str]:
+        if not text.strip():
+            return []
+        try:
+            points = await self._read(text)
+        except PromptTooLarge:
+            # Only the provider knows its limit, and has now told us: such a call is not paid for.
+            if len(text) < 2:
+                raise
+            return [point for half in split(text, (len(text) + 1) // 2, len) for point in await self._piece(half)]
+        self._readings += 1
+        return points
 
     async def _read(self, text: str) -> list[str]:
         style, length = self._request.style, self._request.length
@@ -73,22 +86,26 @@ class _Summary:
             asked, style = _SMALL_ASKED.format(text=text.strip()), "paragraph"
         else:
             asked = f"{_ASKED[style][length]}\n\n{text.strip()}"
-        completion = await self._model.complete(
-            prompt(self._request, [Message("user", asked)], max_output_tokens=_OUTPUT_TOKENS[length])
+        completion = await complete(
+            self._model, prompt(self._request, [Message("user", asked)], max_output_tokens=_OUTPUT_TOKENS[length])
         )
         self.usage += completion.usage
         points = _points(completion.text, style)
         if self._model.small:
-            return _faithful(points, text)[: _SENTENCES[length]]
-        if completion.finish_reason == "length":
+            points = _faithful(points, text)[: _SENTENCES[length]]
+        # A small model goes on until it is cut; what is left of it may be whole all the same.
+        unfinished = not self._model.small or (points and points[-1][-1] not in _ENDINGS)
+        if completion.finish_reason == "length" and (unfinished or self._request.options.max_output_tokens):
             self.finish_reason = "length"
         return points
 
 
 async def summarize(request: SummarizeRequest, model: ChatModel) -> Done[SummarizeResult]:
-    """Summarize a text of any length."""
+    """Summarize a text of any length. Raises `InvalidOutput` where a small model writes of something else."""
     summary = _Summary(request, model)
     points = await summary.of(request.text, model.context_tokens // 4 if model.context_tokens else None)
+    if not points:
+        raise InvalidOutput("nothing that the model wrote rests on the text")
     bullets = points if request.style == "bullets" else None
     text = "\n".join(f"- {point}" for point in bullets) if bullets else " ".join(points)
     return Done(
@@ -107,13 +124,14 @@ def _faithful(points: list[str], text: str) -> list[str]:
     """The points that rest on the text: small models invent names and numbers. The nearest one, where none does."""
     source = content_words(text)
     # The last may have been cut in the middle.
-    whole = [point for point in points if point[-1:] in ".!?…"] or points
+    whole = [point for point in points if point[-1] in _ENDINGS] or points
     kept: list[str] = []
     for point in whole:
         said = content_words(" ".join(kept))
         if _rests_on(point, text, source) and share(content_words(point), said) < _REPEATED:
             kept.append(point)
-    return kept or sorted(whole, key=lambda point: -share(content_words(point), source))[:1]
+    near = [point for point in whole if share(content_words(point), source) >= _NEAR]
+    return kept or sorted(near, key=lambda point: -share(content_words(point), source))[:1]
 
 
 def _rests_on(point: str, text: str, source: frozenset[str]) -> bool:

@@ -28,6 +28,9 @@ async def translate(request: TranslateRequest, model: TranslationModel | ChatMod
     limit = model.context_tokens // 3 if model.context_tokens else None
     pieces = await asyncio.to_thread(split, request.text, limit, model.count_tokens) if limit else [request.text]
     for part in pieces:
+        if not part.strip():
+            parts.append(part)
+            continue
         completion = await model.complete(
             prompt(request, [Message("user", asked + part.strip())], max_output_tokens=limit)
         )

@@ -10,7 +10,9 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_SENTENCE_END = re.compile(r"(?<=[.!?…。！？])[\"'”’)\]]*\s+|\n+")
+_SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|(?<=[。！？])[”’」』）]*\s*|\n+")
+_UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
+"""Scripts that put no space between words: there, two letters in a row stand for one."""
 _ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
     "eighteen nineteen"
@@ -51,9 +53,18 @@ def sentences(text: str) -> Iterator[Sentence]:
 
 def content_words(text: str) -> frozenset[str]:
     """The words of a text that say something, shortened."""
-    plain = "".join(each for each in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(each))
-    found = (_NUMBERS.get(word, word) for word in re.findall(r"\w+", plain))
-    return frozenset(word[:5] for word in found if (len(word) > 3 or word.isdigit()) and word not in _ASKING)
+    simple = plain(text)
+    unspaced = (stretch[at : at + 2] for stretch in _UNSPACED.findall(simple) for at in range(len(stretch) - 1))
+    words = [_NUMBERS.get(word, word) for word in _UNSPACED.sub(" ", simple).split()]
+    telling = {word[:5] for word in words if (len(word) > 3 or word.isdigit()) and word not in _ASKING}
+    # A text of short words alone ("Who is Tom?") is all there is to go by.
+    return frozenset({*telling, *unspaced} or words)
+
+
+def plain(text: str) -> str:
+    """The words of a text in lower case, without accents and punctuation, with a space between them."""
+    parts = unicodedata.normalize("NFKD", text.lower())
+    return " ".join(re.findall(r"\w+", "".join(each for each in parts if not unicodedata.combining(each))))
 
 
 def share(words: frozenset[str], source: frozenset[str]) -> float:

@@ -7,9 +7,10 @@ _BOUNDARIES = (
     re.compile(r"\n\s*\n\s*"),
     re.compile(r"\n\s*"),
     re.compile(r"[.!?…。！？][\"'”’)\]]*\s+"),
+    re.compile(r"[,;:]\s+"),
     re.compile(r"\s+"),
 )
-"""Where a text may be cut, best first: between paragraphs, lines, sentences, words."""
+"""Where a text may be cut, best first: between paragraphs, lines, sentences, clauses, words."""
 
 
 def split(text: str, limit: int, count: Callable[[str], int]) -> list[str]:

@@ -1,11 +1,14 @@
 """sentiment: which of a set of labels a text bears."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, StringConstraints, field_validator
 
 from carteiro.schemas.reply import ReplySchema
 from carteiro.schemas.request import Request, Text, examples
+
+Label = Annotated[Text, StringConstraints(max_length=60)]
+"""A label is a word or a few, not a text."""
 
 
 class SentimentResult(ReplySchema):
@@ -34,7 +37,7 @@ class SentimentRequest(Request[SentimentResult]):
     result: ClassVar = SentimentResult
 
     text: Text
-    labels: list[Text] = Field(default=["positive", "negative", "neutral"], min_length=2, max_length=20)
+    labels: list[Label] = Field(default=["positive", "negative", "neutral"], min_length=2, max_length=20)
     """The labels to choose from."""
 
     @field_validator("labels")

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
+from pydantic_core import PydanticSerializationError
 
-from carteiro.models.failures import ModelFailure
+from carteiro.models.failures import InvalidOutput, ModelFailure
 from carteiro.models.interface import Model
 from carteiro.schemas import ErrorCode, ErrorDetail, ErrorReply, FieldError, OkReply, Request, Timing
 from carteiro.wire.envelope import Envelope
@@ -38,6 +39,7 @@ async def answer(task: Task[Any, Any], model: Model, envelope: Envelope, undeliv
             raise _rejection(undeliverable)
         _check_model(request, model)
         done = await _within_deadline(task, request, model, envelope.deadline)
+        _check_serializable(done)
     except Rejected as rejected:
         return _error_reply(task.name, envelope, rejected.error)
     except ModelFailure as failure:
@@ -84,6 +86,13 @@ def _check_model(request: Request[Any], model: Model) -> None:
     if wanted is not None and wanted not in (model.name, model.name.partition(":")[2]):
         reason = f"is not served here; this service answers with {model.name}"
         raise _rejection(FieldError(field="options.model", reason=reason))
+
+
+def _check_serializable(done: Done[Any]) -> None:
+    try:
+        done.result.model_dump_json()
+    except PydanticSerializationError:
+        raise InvalidOutput("the model's completion holds text that JSON in UTF-8 cannot carry") from None
 
 
 async def _within_deadline(

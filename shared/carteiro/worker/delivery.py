@@ -25,6 +25,7 @@ log = structlog.get_logger("carteiro.worker")
 
 _TOPIC_SECONDS = 5.0
 _FORGET_SECONDS = 30.0
+_MOST_ECHO = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class Delivery:
                 await self._send(record, replies)
             except (MessageSizeTooLargeError, RecordListTooLargeError):
                 if answer.status == "error":
-                    await self.deliver_bare(answer, replies)
+                    await self.deliver_bare(answer, envelope, replies)
                     return answer
                 answer = too_large(answer.task, envelope, len(record.value))
             except TopicAuthorizationFailedError:
@@ -100,9 +101,14 @@ class Delivery:
             else:
                 return answer
 
-    async def deliver_bare(self, answer: Answer, replies: str) -> None:
-        """Send an error reply that always fits, to `replies`: without the request's key, headers and CloudEvent."""
-        headers = [("correlation_id", answer.request_id.encode()), ("content-type", b"application/json")]
+    async def deliver_bare(self, answer: Answer, envelope: Envelope | None, replies: str) -> None:
+        """Send an error reply that always fits, to `replies`: without the request's key and CloudEvent, and with
+        the request's id instead of its own correlation where that is what is large.
+        """
+        echo = list(envelope.echo) if envelope else []
+        if not echo or sum(len(value) for _, value in echo) > _MOST_ECHO:
+            echo = [("correlation_id", answer.request_id.encode())]
+        headers = [*echo, ("content-type", b"application/json")]
         await self._send(OutgoingRecord(replies, None, None, answer.model_dump_json().encode(), headers), replies)
 
     async def _send(self, record: OutgoingRecord, replies: str) -> None:

@@ -32,9 +32,13 @@ def configure_logs(level: str, log_format: str) -> None:
     )
     colours = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     ending: list[Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=32)]
+        [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), pad_event_to=32, exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
         if colours
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(sort_keys=False)]
+        else [_without_locals, structlog.processors.JSONRenderer(sort_keys=False)]
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -50,6 +54,12 @@ def configure_logs(level: str, log_format: str) -> None:
     logging.getLogger("carteiro").setLevel(level.upper())
     for library in _CHATTY:
         logging.getLogger(library).setLevel(logging.ERROR)
+
+
+_without_locals = structlog.processors.ExceptionRenderer(
+    # The variables of a frame are prompts, completions and keys.
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
 
 
 class _Seldom(logging.Filter):

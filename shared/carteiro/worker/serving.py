@@ -6,7 +6,7 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from carteiro.models.interface import Model
-from carteiro.wire.envelope import read_envelope
+from carteiro.wire.envelope import Envelope, read_envelope
 from carteiro.wire.record import Record
 from carteiro.worker import metrics
 from carteiro.worker.answering import answer, internal_error
@@ -23,17 +23,20 @@ async def serve(record: Record, task: Task[Any, Any], model: Model, delivery: De
     `replies` is the topic of replies that are not wanted elsewhere. Nothing but cancellation is raised: FastStream
     would go on to the next record, whose acknowledgement takes this one along.
     """
+    envelope = None
     try:
-        await _serve(record, task, model, delivery, replies)
+        envelope = read_envelope(record)
+        await _serve(record, envelope, task, model, delivery, replies)
     except Exception:
         request_id = f"{record.topic}/{record.partition}/{record.offset}"
         log.critical("a request cannot be served as it is", task=task.name, request_id=request_id, exc_info=True)
-        await delivery.deliver_bare(internal_error(task.name, request_id), replies)
+        await delivery.deliver_bare(internal_error(task.name, request_id), envelope, replies)
         metrics.REPLIES.labels(task.name, "internal").inc()
 
 
-async def _serve(record: Record, task: Task[Any, Any], model: Model, delivery: Delivery, replies: str) -> None:
-    envelope = read_envelope(record)
+async def _serve(
+    record: Record, envelope: Envelope, task: Task[Any, Any], model: Model, delivery: Delivery, replies: str
+) -> None:
     ids = {"task": task.name, "correlation_id": envelope.correlation_id, "request_id": envelope.request_id}
     metrics.REQUESTS.labels(task.name).inc()
     with (

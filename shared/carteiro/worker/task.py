@@ -6,7 +6,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
-from carteiro.models.interface import Message, Prompt
+from carteiro.models.failures import InvalidOutput
+from carteiro.models.interface import ChatModel, Completion, Message, Prompt
 from carteiro.schemas import FinishReason, Request, Usage
 
 RequestT = TypeVar("RequestT", bound=Request[Any])
@@ -40,6 +41,15 @@ class Task(Generic[RequestT, ResultT]):
     def name(self) -> str:
         """The task's name: that of its topics, its folder and its consumer group."""
         return self.request.task
+
+
+async def complete(model: ChatModel, asked: Prompt) -> Completion:
+    """The model's completion. Raises what the model raises, and `InvalidOutput` where it wrote nothing."""
+    completion = await model.complete(asked)
+    if not completion.text.strip() and not asked.stop:
+        cut = completion.finish_reason == "length"
+        raise InvalidOutput("the model wrote nothing" + (" before its limit of output tokens" if cut else ""))
+    return completion
 
 
 def prompt(

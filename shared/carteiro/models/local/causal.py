@@ -10,7 +10,7 @@ import structlog
 import torch
 from jinja2 import TemplateError
 
-from carteiro.models.failures import PromptTooLarge, Unavailable
+from carteiro.models.failures import InvalidPrompt, ModelUnusable, PromptTooLarge, Unavailable
 from carteiro.models.interface import Completion, Message, Prompt, Ranking
 from carteiro.models.local.checkpoint import Checkpoint
 from carteiro.models.local.generation import Abandoned, StopTexts, cut_at_stop
@@ -23,6 +23,8 @@ DEFAULT_OUTPUT_TOKENS = 512
 """Most tokens of a completion where the prompt sets no limit of its own."""
 
 _SMALL = 1_000_000_000
+_COLD = 1e-3
+"""Below this temperature, sampling takes the likeliest token anyway, and its division overflows."""
 
 T = TypeVar("T")
 
@@ -58,6 +60,15 @@ class CausalModel:
 
     def _load(self) -> None:
         log.info("loading the model", model=self.name)
+        try:
+            self._read()
+        except ModelUnusable:
+            raise
+        except Exception as error:
+            raise ModelUnusable(f"{self.name} is not a causal model that this service can run: {error!r}") from error
+        log.info("the model is loaded", model=self.name, context_tokens=self.context_tokens)
+
+    def _read(self) -> None:
         self._tokenizer, self._model = load_weights(self._checkpoint)
         # `model_max_length` of a tokenizer can be 1e30: only the configuration knows.
         self.context_tokens = int(self._model.config.max_position_embeddings)
@@ -65,7 +76,6 @@ class CausalModel:
         # A tokenizer serves one thread at a time, and this one is the model thread's.
         self._counter = copy.deepcopy(self._tokenizer.backend_tokenizer)
         self._grammar = Grammar(self._tokenizer, self._end_tokens)
-        log.info("the model is loaded", model=self.name, context_tokens=self.context_tokens)
 
     async def close(self) -> None:
         """Let the thread end."""
@@ -81,7 +91,7 @@ class CausalModel:
 
     async def rank(self, text: str, continuations: Sequence[str]) -> Ranking:
         """Compare continuations. Raises `PromptTooLarge`, `Unavailable`."""
-        return await self._within_timeout(lambda _: self._rank(text, continuations))
+        return await self._within_timeout(lambda abandoned: self._rank(text, continuations, abandoned))
 
     async def _within_timeout(self, work: Callable[[threading.Event], T]) -> T:
         try:
@@ -104,7 +114,7 @@ class CausalModel:
         assert self._grammar is not None
         processors = [self._grammar.follow(prompt.json_schema, prompt_tokens)] if prompt.json_schema else []
         sampling: dict[str, Any] = {"do_sample": False}
-        if prompt.temperature:
+        if prompt.temperature and prompt.temperature > _COLD:
             sampling = {"do_sample": True, "temperature": prompt.temperature}
             # The thread generates one completion at a time, so the global generator is this completion's own.
             torch.seed() if prompt.seed is None else torch.manual_seed(prompt.seed)
@@ -115,7 +125,7 @@ class CausalModel:
                 max_new_tokens=min(prompt.max_output_tokens or DEFAULT_OUTPUT_TOKENS, room),
                 stopping_criteria=criteria,
                 logits_processor=processors,
-                pad_token_id=self._end_tokens[0],
+                pad_token_id=next(iter(self._end_tokens), 0),
                 **sampling,
             )
         written = output[0, prompt_tokens:]
@@ -124,50 +134,76 @@ class CausalModel:
         usage = Usage(input_tokens=prompt_tokens, output_tokens=len(written))
         return Completion(text.strip(), "stop" if ended else "length", usage)
 
-    def _rank(self, text: str, continuations: Sequence[str]) -> Ranking:
-        prefix = self._tokenizer(text)["input_ids"]
-        endings = [self._tokenizer(each, add_special_tokens=False)["input_ids"] for each in continuations]
-        longest = max(map(len, endings))
-        if len(prefix) + longest > self.context_tokens:
-            raise self._too_large(len(prefix) + longest)
-        # A token is predicted from those before it, so its own ending's last token is never read: continuations
-        # of one token each are all answered by one row. Padding stands to the right, where nothing looks at it.
-        starts = {start: row for row, start in enumerate({tuple(ending[:-1]) for ending in endings})}
-        rows = torch.tensor([prefix + [*start] + [0] * (longest - 1 - len(start)) for start in starts])
-        with torch.inference_mode():
-            logits = self._model(rows, logits_to_keep=longest).logits
-        likelihood = torch.log_softmax(logits.float(), dim=-1)
-        sums = [
-            sum(float(likelihood[starts[tuple(ending[:-1])], step, token]) for step, token in enumerate(ending))
-            for ending in endings
-        ]
-        return Ranking(sums, Usage(input_tokens=len(prefix) + sum(map(len, endings))))
+    def _rank(self, text: str, continuations: Sequence[str], abandoned: threading.Event) -> Ranking:
+        prefix = self._ids(text)
+        # The whole is encoded, not the continuation alone: some tokenizers put a space before every text.
+        wholes = [self._ids(text + continuation) for continuation in continuations]
+        if (longest := max(map(len, wholes))) > self.context_tokens:
+            raise self._too_large(longest)
+        read = 0
+        sums = []
+        seen: dict[tuple[int, ...], torch.Tensor] = {}
+        for whole in wholes:
+            if abandoned.is_set():
+                break
+            shared = _shared(prefix, whole)
+            # A token is predicted from those before it, so the last one is never read: continuations of one
+            # token each are all answered by one row.
+            row = tuple(whole[:-1])
+            if row not in seen:
+                read += len(row)
+                with torch.inference_mode():
+                    logits = self._model(torch.tensor([row]), logits_to_keep=len(whole) - shared).logits[0]
+                seen[row] = torch.log_softmax(logits.float(), dim=-1)
+            sums.append(sum(float(seen[row][step, token]) for step, token in enumerate(whole[shared:])))
+        return Ranking(sums, Usage(input_tokens=read))
+
+    def _ids(self, text: str) -> list[int]:
+        """The tokens of a plain text, without the end that some tokenizers add to it."""
+        ids = list(self._tokenizer(text)["input_ids"])
+        return ids[:-1] if ids and ids[-1] in self._end_tokens else ids
 
     @property
     def _end_tokens(self) -> list[int]:
         end = self._model.generation_config.eos_token_id
         if end is None:
             end = self._tokenizer.eos_token_id
-        return [end] if isinstance(end, int) else list(end)
+        return [end] if isinstance(end, int) else list(end or [])
 
     def _encode(self, messages: Sequence[Message]) -> list[int]:
         if not self._tokenizer.chat_template:
             # A base model continues a text: it has no notion of who speaks.
-            return list(self._tokenizer("\n\n".join(message.content for message in messages))["input_ids"])
+            return self._ids("\n\n".join(message.content for message in messages))
         try:
             text = self._render(messages)
         except TemplateError:
-            text = self._render(_without_system(messages))
+            try:
+                text = self._render(_without_system(messages))
+            except TemplateError as error:
+                raise InvalidPrompt(f"the chat template of {self.name} does not take these messages: {error}") from None
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def _render(self, messages: Sequence[Message]) -> str:
-        turns = [{"role": message.role, "content": message.content} for message in messages]
+        turns = [{"role": message.role, "content": self._harmless(message.content)} for message in messages]
         return str(self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+
+    def _harmless(self, content: str) -> str:
+        """The content, with what the template would take for the end of a message broken by a space."""
+        for token in self._tokenizer.added_tokens_decoder.values():
+            if token.special and token.content in content:
+                content = content.replace(token.content, f"{token.content[0]} {token.content[1:]}")
+        return content
 
     def _too_large(self, tokens: int) -> PromptTooLarge:
         return PromptTooLarge(
             f"the prompt has {tokens} tokens; {self.name} reads {self.context_tokens}, its completion included"
         )
+
+
+def _shared(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many tokens two texts begin with alike."""
+    pairs = zip(one, other, strict=False)
+    return next((place for place, (left, right) in enumerate(pairs) if left != right), min(len(one), len(other)))
 
 
 def _without_system(messages: Sequence[Message]) -> list[Message]:

@@ -27,7 +27,10 @@ def find_checkpoint(where: str) -> Checkpoint:
     """The checkpoint that `local:<where>` names. Raises `ModelUnusable` where there is none."""
     if where == PACKAGED:
         return _packaged()
-    path = Path(where).expanduser()
+    try:
+        path = Path(where).expanduser()
+    except RuntimeError as error:
+        raise ModelUnusable(f"{where}: {error}") from None
     if path.suffix == ".gguf":
         if not path.is_file():
             raise ModelUnusable(f"there is no file {path}")

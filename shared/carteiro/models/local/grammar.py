@@ -9,7 +9,7 @@ import numpy
 import torch
 from transformers import LogitsProcessor
 
-from carteiro.models.failures import InvalidPrompt
+from carteiro.models.failures import InvalidPrompt, Unsupported
 
 # Free white space is where small models get lost.
 _COMPACT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
@@ -23,7 +23,10 @@ class Grammar:
 
     @cached_property
     def _tokenizer(self) -> llguidance.LLTokenizer:
-        return llguidance.hf.from_tokenizer(self._source, eos_token=self._end_tokens)
+        try:
+            return llguidance.hf.from_tokenizer(self._source, eos_token=self._end_tokens)
+        except ValueError as error:
+            raise Unsupported(f"json_schema cannot be followed with this model's tokenizer: {error}") from None
 
     def follow(self, schema: dict[str, Any], prompt_tokens: int) -> LogitsProcessor:
         """What keeps one completion inside the schema. Raises `InvalidPrompt` for a schema it cannot follow."""
@@ -44,5 +47,8 @@ class _Follow(LogitsProcessor):  # type: ignore[misc]
             self._matcher.consume_token(token)
         self._read = input_ids.shape[1]
         bits = numpy.frombuffer(self._matcher.compute_bitmask(), dtype=numpy.uint8)
-        allowed = torch.from_numpy(numpy.unpackbits(bits, bitorder="little")[: scores.shape[-1]])
+        # A model may have more outputs than its tokenizer has tokens; those beyond are never allowed.
+        allowed = torch.zeros(scores.shape[-1], dtype=torch.uint8)
+        known = torch.from_numpy(numpy.unpackbits(bits, bitorder="little")[: scores.shape[-1]])
+        allowed[: len(known)] = known
         return scores.masked_fill(allowed.to(scores.device) == 0, float("-inf"))

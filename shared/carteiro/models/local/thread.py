@@ -40,6 +40,7 @@ class ModelThread:
 
     def __init__(self, name: str) -> None:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._closed = False
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
         self._thread.start()
 
@@ -49,6 +50,8 @@ class ModelThread:
         `work` is given an event that is set once nobody waits for it any more (the caller was cancelled, its
         deadline passed), so that it can stop early. Work that has not begun by then never begins.
         """
+        if self._closed:
+            raise RuntimeError("the model's thread is closed")
         loop = asyncio.get_running_loop()
         job = _Job(work, threading.Event(), loop.create_future(), loop)
         self._jobs.put(job)
@@ -61,6 +64,7 @@ class ModelThread:
 
     def close(self) -> None:
         """Let the thread end after the work it has; does not wait for it."""
+        self._closed = True
         self._jobs.put(None)
 
     def _serve(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -20,14 +21,17 @@ _PAIRS = {("en", "pt"): "en-pt", ("pt", "en"): "pt-en"}
 _NOT_OURS = frozenset({"pt-pt", "pt-ao", "pt-mz"})
 _RECOGNISED = ["en", "pt", "es", "fr", "de", "it", "nl"]
 _SURE = 0.35
-_MOST_WORDS = 40
-"""The engine drops whole sentences of a text of more than some fifty words, without a sign."""
-_MOST_LETTERS = 600
+_MOST_TOKENS = 45
+"""The engine drops words and whole sentences of a longer text, without a sign."""
 
 _KEPT = re.compile(
-    r"(https?://\S+|[\w.+-]+@[\w-]+\.[\w.-]+|`[^`\n]*`|[\u2190-\u2bff\u3000-\u9fff\uac00-\ud7af\ufe0f\U0001f000-\U0001faff]+)"
+    r"(https?://\S+"
+    r"|(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}\.[\w.-]{1,200}"  # bounded: a long word would take its square in time
+    r"|`[^`\n]{1,500}`|\{[^{}\n]{0,60}\}|</?[a-zA-Z][^<>\n]{0,200}>|%[sd]\b"
+    r"|\S{80,}"
+    r"|[\t\u2190-\u2bff\u3000-\u9fff\uac00-\ud7af\ufe0f\U0001f000-\U0001faff]+)"
 )
-"""What the engine would spoil: addresses, code, emoji, other scripts. It stays as it is."""
+"""What the engine would spoil: addresses, code, placeholders, tags, what is no word, emoji, other scripts. It stays as it is."""
 
 
 class FastTranslateModel:
@@ -86,12 +90,12 @@ class FastTranslateModel:
             raise Unavailable(f"the model {self.name} took longer than {self._timeout:g} s") from None
 
     def _translate(self, text: str, source: str | None, target: str, abandoned: threading.Event) -> Translation:
-        source = source or self._recognise(text)
+        source = source or self._recognise(text, target)
         pair = (_language(source), _language(target))
-        if pair[0] == pair[1]:
-            return Translation(text, source, Usage())
         direction = _PAIRS.get(pair)
-        if direction is None or {source.lower(), target.lower()} & _NOT_OURS:
+        if target.lower() not in _NOT_OURS and pair[0] == pair[1]:
+            return Translation(text, source, Usage())
+        if direction is None or target.lower() in _NOT_OURS:
             raise Unsupported(
                 f"{self.name} does not translate from {source} to {target}, only between English and Brazilian "
                 "Portuguese: set CARTEIRO_TRANSLATE_MODEL to a model that does"
@@ -99,7 +103,7 @@ class FastTranslateModel:
         written: list[str] = []
         usage = Usage()
         tokenizer = self._tokenizers[direction]
-        for piece in _pieces(text):
+        for piece in _pieces(text, lambda piece: len(tokenizer.encode(piece).ids)):
             if abandoned.is_set():
                 break
             if not any(each.isalpha() for each in piece) or _KEPT.fullmatch(piece):
@@ -110,10 +114,14 @@ class FastTranslateModel:
             written.append(_around(piece, done))
         return Translation("".join(written), source, usage)
 
-    def _recognise(self, text: str) -> str:
+    def _recognise(self, text: str, target: str) -> str:
+        letters = [each for each in text if each.isalpha()]
+        if sum(each > "\u024f" for each in letters) * 2 > len(letters):
+            raise Unsupported(f"{self.name} does not know the text's script: it translates English and Portuguese")
         language, probability = self._recogniser.classify(text)
         if probability < _SURE:
-            raise Unsupported(f"{self.name} does not recognise the text's language: say it as `source`")
+            # A word or two could be any language; only one of them can be translated.
+            return "en" if _language(target) == "pt" else "pt"
         return str(language)
 
 
@@ -121,7 +129,7 @@ def _language(tag: str) -> str:
     return tag.partition("-")[0].lower()
 
 
-def _pieces(text: str) -> list[str]:
+def _pieces(text: str, count: Callable[[str], int]) -> list[str]:
     """The text in pieces that the engine translates whole; joined they are the text."""
     pieces: list[str] = []
     start = 0
@@ -129,13 +137,9 @@ def _pieces(text: str) -> list[str]:
         # White space between sentences, line breaks above all, would be lost in the engine.
         pieces.append(text[start : sentence.start])
         for stretch in _KEPT.split(sentence.text):
-            pieces += split(stretch, _MOST_WORDS, _size) if stretch else []
+            pieces += split(stretch, _MOST_TOKENS, count) if stretch else []
         start = sentence.end
     return [piece for piece in [*pieces, text[start:]] if piece]
-
-
-def _size(text: str) -> int:
-    return max(len(text.split()), len(text) * _MOST_WORDS // _MOST_LETTERS)
 
 
 def _around(piece: str, done: str) -> str:

@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from carteiro.models.failures import ModelUnusable
 from carteiro.models.local.checkpoint import Checkpoint
 
+_UNFINISHED = ".unfinished-"
+
 log = structlog.get_logger("carteiro.models")
 
 
@@ -29,16 +32,20 @@ def load_weights(checkpoint: Checkpoint) -> tuple[Any, Any]:
     transformers.logging.disable_progress_bar()
     transformers.logging.set_verbosity_error()
     try:
-        if checkpoint.gguf_path:
+        if checkpoint.gguf_path is None:
+            return _read(checkpoint.location)
+        try:
             return _read(converted(checkpoint.gguf_path))
-        return _read(checkpoint.location)
+        except OSError as error:
+            log.warning("the converted model cannot be kept; it is converted at each start", reason=str(error))
+            return _dequantized(checkpoint.gguf_path)
     except ModelUnusable:
         raise
     except MemoryError:
         raise ModelUnusable(f"{checkpoint.location} does not fit into memory: take a smaller model") from None
     except Exception as error:
-        # Transformers raises whatever the libraries below it raise; the first line says what it was.
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        # Transformers raises whatever the libraries below it raise, on as many lines as they like.
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise ModelUnusable(f"{checkpoint.location} cannot be loaded: {reason}") from error
 
 
@@ -56,19 +63,13 @@ def converted(gguf: Path) -> Path:
     directory = _cache() / f"{gguf.stem}-{_digest(gguf)}"
     if (directory / "config.json").is_file():
         return directory
-    log.info("converting the model, once", file=gguf.name, to=str(directory))
-    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-    quantized = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
-    # A model read from GGUF refuses to be saved; one made from its configuration and its weights does not.
-    config = quantized.config
-    if hasattr(config, "quantization_config"):
-        del config.quantization_config
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    model.load_state_dict(quantized.state_dict())
-    model.generation_config = quantized.generation_config
+    # Before the work: a cache that cannot be written to is known in time.
     directory.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(dir=directory.parent, prefix=".unfinished-"))
+    _sweep(directory.parent)
+    unfinished = Path(tempfile.mkdtemp(dir=directory.parent, prefix=_UNFINISHED))
+    log.info("converting the model, once", file=gguf.name, to=str(directory))
     try:
+        tokenizer, model = _dequantized(gguf)
         model.save_pretrained(unfinished)
         tokenizer.save_pretrained(unfinished)
         # Renamed whole, so that a copy cut short by a kill or a full disk is never taken for a model.
@@ -79,6 +80,26 @@ def converted(gguf: Path) -> Path:
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return directory
+
+
+def _dequantized(gguf: Path) -> tuple[Any, Any]:
+    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    quantized = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+    # A model read from GGUF refuses to be saved; one made from its configuration and its weights does not.
+    config = quantized.config
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    model.load_state_dict(quantized.state_dict())
+    model.generation_config = quantized.generation_config
+    return tokenizer, model.eval()
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a conversion left that was killed an hour ago or earlier."""
+    for left in folder.glob(f"{_UNFINISHED}*"):
+        if left.stat().st_mtime < time.time() - 3600:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _cache() -> Path:
