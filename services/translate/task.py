@@ -6,7 +6,7 @@ from carteiro.models.failures import Unsupported
 from carteiro.models.interface import ChatModel, Message, TranslationModel
 from carteiro.models.splitting import split
 from carteiro.schemas import FinishReason, TranslateRequest, TranslateResult, Usage
-from carteiro.worker.task import Done, Task, prompt
+from carteiro.worker.task import Done, Task, complete, prompt
 
 
 async def translate(request: TranslateRequest, model: TranslationModel | ChatModel) -> Done[TranslateResult]:
@@ -31,8 +31,8 @@ async def translate(request: TranslateRequest, model: TranslationModel | ChatMod
         if not part.strip():
             parts.append(part)
             continue
-        completion = await model.complete(
-            prompt(request, [Message("user", asked + part.strip())], max_output_tokens=limit)
+        completion = await complete(
+            model, prompt(request, [Message("user", asked + part.strip())], max_output_tokens=limit)
         )
         usage += completion.usage
         cut = cut or completion.finish_reason == "length"

@@ -8,7 +8,7 @@ from typing import Self
 from aiohttp import web
 from multidict import CIMultiDict
 
-from tests.provider.completions import Json, complete
+from tests.provider.completions import Json, complete, completion
 from tests.provider.faults import FAULTS, Answer
 
 
@@ -45,6 +45,18 @@ class Provider:
     def next(self, *faults: str) -> None:
         """The next requests meet these faults, one each, in this order."""
         self._next.extend(FAULTS[name] for name in faults)
+
+    def say(self, content: str, finish_reason: str = "stop") -> None:
+        """The next request gets this completion."""
+
+        async def answer(request: web.Request, asked: Json) -> web.StreamResponse:
+            return web.json_response(completion(asked, content, finish_reason, 1, 1))
+
+        self._next.append(answer)
+
+    def forget(self) -> None:
+        """What was said by `next` and `say` and has not been used does not count any more."""
+        self._next.clear()
 
     def hold(self) -> None:
         self._open.clear()

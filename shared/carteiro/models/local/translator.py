@@ -31,7 +31,7 @@ _KEPT = re.compile(
     r"|\S{80,}"
     r"|[\t\u2190-\u2bff\u3000-\u9fff\uac00-\ud7af\ufe0f\U0001f000-\U0001faff]+)"
 )
-"""What the engine would spoil: addresses, code, placeholders, tags, what is no word, emoji, other scripts. It stays as it is."""
+"""What the engine would spoil, and is left as it is: addresses, code, placeholders, tags, emoji, other scripts."""
 
 
 class FastTranslateModel:
