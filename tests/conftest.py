@@ -12,7 +12,7 @@ from carteiro.cli.embedded import EmbeddedBroker
 from tests.provider import Provider
 
 
-async def eventually(check: Callable[[], object], seconds: float = 60.0) -> None:
+async def eventually(check: Callable[[], object], seconds: float = 120.0) -> None:
     """Return once `check()` is true; fail after a deadline."""
     deadline = time.monotonic() + seconds
     while not check():
@@ -20,7 +20,7 @@ async def eventually(check: Callable[[], object], seconds: float = 60.0) -> None
         await asyncio.sleep(0.02)
 
 
-async def eventually_true(check: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> None:
+async def eventually_true(check: Callable[[], Awaitable[bool]], seconds: float = 120.0) -> None:
     """The same for a check that has to be awaited."""
     deadline = time.monotonic() + seconds
     while not await check():

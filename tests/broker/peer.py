@@ -46,7 +46,7 @@ class Peer:
     ) -> Any:
         return await self._producer.send_and_wait(topic, value, key, headers=headers or [], **more)
 
-    async def reply(self, name: str, value: bytes, seconds: float = 30.0) -> ConsumerRecord[Any, Any]:
+    async def reply(self, name: str, value: bytes, seconds: float = 60.0) -> ConsumerRecord[Any, Any]:
         """The record that carries this header, once it is there."""
         async with asyncio.timeout(seconds):
             while True:

@@ -22,7 +22,7 @@ async def test_a_request_that_waits_before_the_first_worker_is_answered(broker, 
     async with Peer(broker.address, "early.chat.replies") as peer:
         await peer.send("early.chat.requests", json.dumps(BODY).encode(), [("correlation_id", b"early")])
         with WorkerProcess("chat", **settings):
-            reply = await peer.reply("correlation_id", b"early", 60)
+            reply = await peer.reply("correlation_id", b"early", 120)
     assert json.loads(reply.value)["status"] == "ok"
 
 
@@ -43,7 +43,7 @@ async def test_a_worker_killed_in_mid_work_loses_nothing(broker, provider):
         assert peer.records == []
         with WorkerProcess("chat", **settings):
             for number in range(5):
-                reply = await peer.reply("correlation_id", b"%d" % number, 60)
+                reply = await peer.reply("correlation_id", b"%d" % number, 120)
                 assert json.loads(reply.value)["status"] == "ok"
 
 
@@ -69,7 +69,7 @@ async def test_a_stop_finishes_what_is_in_flight_and_leaves_the_rest(broker, pro
         await peer.reply("correlation_id", b"0")
         assert len(provider.requests) == before + 1
         with WorkerProcess("chat", **settings):
-            await peer.reply("correlation_id", b"2", 60)
+            await peer.reply("correlation_id", b"2", 120)
         assert [dict(record.headers)["correlation_id"] for record in peer.records] == [b"0", b"1", b"2"]
 
 
@@ -90,7 +90,7 @@ async def test_a_stop_that_outlasts_its_grace_leaves_the_request_for_the_next(br
             provider.release()
         assert peer.records == []
         with WorkerProcess("chat", **settings):
-            assert json.loads((await peer.reply("correlation_id", b"late", 60)).value)["status"] == "ok"
+            assert json.loads((await peer.reply("correlation_id", b"late", 120)).value)["status"] == "ok"
 
 
 async def test_a_broker_that_comes_later_is_waited_for(provider):
@@ -103,7 +103,7 @@ async def test_a_broker_that_comes_later_is_waited_for(provider):
     with WorkerProcess("chat", **settings) as worker:
         await eventually(lambda: worker.logged("waiting for Kafka"))
         with late:
-            await eventually(worker.ready, 60)
+            await eventually(worker.ready, 120)
             async with Peer(late.address, "llm.chat.replies") as peer:
                 reply, _ = await peer.ask("llm.chat.requests", BODY)
             assert reply["status"] == "ok"
@@ -113,7 +113,7 @@ async def test_something_else_at_the_address_is_named(provider):
     """An HTTP server, say: it takes connections and does not speak Kafka."""
     settings = {"CARTEIRO_BOOTSTRAP_SERVERS": provider.url.removeprefix("http://").removesuffix("/v1")}
     with WorkerProcess("chat", **settings, CARTEIRO_MODEL=f"{provider.url}#echo") as worker:
-        await eventually(lambda: worker.logged("waiting for Kafka"), 60)
+        await eventually(lambda: worker.logged("waiting for Kafka"), 120)
         assert "does not answer as a Kafka broker" in worker.logged("waiting for Kafka")["reason"]
 
 
