@@ -97,6 +97,7 @@ async def test_an_error_reply_is_one_line_and_exit_code_1(provider):
         (["ask", "chat", "--file", "/no/such/file"], 2, "/no/such/file: No such file"),
         (["ask", "chat", "--request", "pyproject.toml"], 2, "pyproject.toml: is not JSON"),
         (["ask", "chat", ""], 2, "messages.0.content: "),
+        (["ask", "chat", "--request", "docs/asyncapi.json"], 2, "messages"),
     ],
 )
 async def test_a_call_that_is_wrong_is_one_line_and_exit_code_2(arguments, code, says):

@@ -104,6 +104,26 @@ async def test_from_a_plain_script(services, broker, provider):
     assert await asyncio.to_thread(script) == ["one", "two"]
 
 
+async def test_calls_that_wait_when_the_client_stops_raise(services, broker, provider):
+    client = Carteiro(broker.address)
+    await client.start()
+    provider.hold()
+    try:
+        call = asyncio.create_task(client.generate("x"))
+        asked = len(provider.requests)
+        await eventually(lambda: len(provider.requests) > asked)
+        await client.stop()
+        with pytest.raises(CarteiroError, match="stopped"):
+            await call
+    finally:
+        provider.release()
+
+
+def test_a_plain_script_that_forgets_with():
+    with pytest.raises(CarteiroError, match="not started"):
+        SyncCarteiro("127.0.0.1:9").generate("x")
+
+
 async def test_a_plain_script_without_kafka():
     def script() -> None:
         with SyncCarteiro("127.0.0.1:9"):

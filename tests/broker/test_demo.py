@@ -95,6 +95,16 @@ async def test_examples_that_are_none_end_in_one_line(tmp_path, files, says):
     assert output.count("\n") == 1
 
 
+@pytest.mark.slow
+async def test_a_model_that_cannot_be_loaded_ends_the_demo_in_one_line(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
+    process = start("demo", CARTEIRO_MODEL=f"local:{tmp_path}")
+    output, _ = await asyncio.to_thread(process.communicate, timeout=120)
+    assert process.returncode == 1, output
+    assert str(tmp_path) in output.replace("\n", "")
+    assert "Traceback" not in output
+
+
 async def test_up_with_its_port_in_use_ends_in_one_line():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         process = start("up", "--port", str(taken.getsockname()[1]))

@@ -14,7 +14,7 @@ from carteiro.cli.showing import shown
 from carteiro.client import Carteiro, CarteiroError, KafkaUnavailable, ReplyError, ReplyTimeout
 from carteiro.schemas import REQUESTS, OkReply, Request
 from carteiro.worker.security import connection_options
-from carteiro.worker.settings import SettingsInvalid, load_settings
+from carteiro.worker.settings import SettingsInvalid, load_kafka_settings
 
 EXIT_ERROR_REPLY, EXIT_USAGE, EXIT_KAFKA, EXIT_TIMEOUT = 1, 2, 3, 4
 
@@ -66,7 +66,9 @@ def ask(
         "options": {name: value for name, value in options.items() if value is not None} or None,
     }
     body = _json(request) if request else _body(task, _text(text, file))
-    if task == "chat" and system:
+    if not isinstance(body, dict):
+        fail(f"{request}: is not a JSON object", EXIT_USAGE)
+    if task == "chat" and system and isinstance(body.get("messages"), list):
         body["messages"].insert(0, {"role": "system", "content": system})
     body |= {name: value for name, value in fields.items() if value is not None}
     reply = asyncio.run(_exchange(_request(task, body), timeout, as_json=as_json))
@@ -82,7 +84,7 @@ def ask(
 
 async def _exchange(request: Request[Any], timeout: float, *, as_json: bool) -> OkReply[Any]:
     try:
-        settings, _ = load_settings()
+        settings = load_kafka_settings()
         options = connection_options(settings)
         servers = ",".join(options.pop("bootstrap_servers"))
         async with Carteiro(servers, topic_prefix=settings.topic_prefix, timeout=timeout, **options) as carteiro:
@@ -123,9 +125,12 @@ def _text(text: str | None, file: Path | None) -> str:
         return text
     if file is not None:
         return _read(file)
-    if sys.stdin.isatty():
+    if sys.stdin is None or sys.stdin.isatty():
         fail("there is no text: give it as an argument, with --file, or on standard input", EXIT_USAGE)
-    return sys.stdin.read()
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError:
+        fail("standard input is not text in UTF-8", EXIT_USAGE)
 
 
 def _json(file: Path) -> Any:

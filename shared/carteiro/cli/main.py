@@ -12,6 +12,8 @@ from carteiro.cli.failing import fail
 from carteiro.cli.services import ServicesMissing, find_tasks
 from carteiro.cli.up import up
 from carteiro.client import CarteiroError
+from carteiro.models.failures import ModelUnusable
+from carteiro.worker.kafka import KafkaUnusable
 
 app = typer.Typer(
     name="carteiro",
@@ -40,5 +42,5 @@ def run() -> None:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         app()
-    except (ServicesMissing, EmbeddedBrokerFailed, CarteiroError) as error:
+    except (ServicesMissing, EmbeddedBrokerFailed, CarteiroError, KafkaUnusable, ModelUnusable) as error:
         fail(str(error))

@@ -15,7 +15,7 @@ from carteiro.cli.services import find_tasks
 _SERVERS = "CARTEIRO_BOOTSTRAP_SERVERS"
 
 
-def up(port: Annotated[int, typer.Option(help="Port of the embedded broker.")] = 9092) -> None:
+def up(port: Annotated[int, typer.Option(help="Port of the embedded broker.", min=1, max=65535)] = 9092) -> None:
     """Run all services, with an embedded broker unless CARTEIRO_BOOTSTRAP_SERVERS names another.
 
     Stop with Ctrl-C: requests in flight are finished first.

@@ -91,17 +91,21 @@ class Carteiro:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 await self._producer.start()
                 await self._replies.start()
-        except (KafkaError, OSError, TimeoutError) as error:
+        except BaseException as error:
             await self.stop()
+            if not isinstance(error, KafkaError | OSError | TimeoutError):
+                raise
             raise KafkaUnavailable(f"no Kafka broker answers at {self._servers}") from error
 
     async def stop(self) -> None:
-        """Disconnect; calls that still wait are cancelled."""
-        if self._replies:
-            await self._replies.stop()
-        if self._producer:
-            await self._producer.stop()
-        self._producer = self._replies = None
+        """Disconnect; calls that still wait raise `CarteiroError`."""
+        replies, producer, self._replies, self._producer = self._replies, self._producer, None, None
+        try:
+            if replies:
+                await replies.stop()
+        finally:
+            if producer:
+                await producer.stop()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -138,14 +142,15 @@ class Carteiro:
     async def _exchange(
         self, request: Request[Any], key: bytes | None, headers: list[tuple[str, bytes]], correlation_id: bytes
     ) -> bytes:
-        if self._producer is None or self._replies is None:
+        producer, following = self._producer, self._replies
+        if producer is None or following is None:
             raise CarteiroError("the client is not started: use it in `async with`, or await start()")
         topic = self._topics.requests(request.task)
         replies = self._topics.replies(request.task)
         try:
-            await self._replies.follow(replies, set(await self._producer.partitions_for(replies)))
-            sent = self._producer.send_and_wait(topic, request.to_json(), key, headers=headers)
-            return await self._replies.reply_to(correlation_id, sent)
+            await following.follow(replies, set(await producer.partitions_for(replies)))
+            sent = producer.send_and_wait(topic, request.to_json(), key, headers=headers)
+            return await following.reply_to(correlation_id, sent)
         except MessageSizeTooLargeError as error:
             raise CarteiroError(f"the request is larger than {topic} takes: {error}") from error
         except UnknownTopicOrPartitionError as error:

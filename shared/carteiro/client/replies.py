@@ -1,13 +1,13 @@
 """Reading reply topics: one consumer for a client, each reply to the call that waits for it."""
 
 import asyncio
-import contextlib
 import logging
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.errors import ConsumerStoppedError
 
+from carteiro.client.errors import CarteiroError
 from carteiro.wire.record import last_header
 
 log = logging.getLogger("carteiro.client")
@@ -32,14 +32,14 @@ class Replies:
         await self._consumer.start()
 
     async def stop(self) -> None:
-        """Disconnect; whoever still waits is cancelled."""
+        """Disconnect; whoever still waits gets a `CarteiroError`."""
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(CarteiroError("the client was stopped"))
         if self._reader:
             self._reader.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._reader
+            await asyncio.gather(self._reader, return_exceptions=True)
         await self._consumer.stop()
-        for future in self._waiting.values():
-            future.cancel()
 
     async def follow(self, topic: str, partitions: set[int]) -> None:
         """Read these partitions from now on. When this returns, no reply sent later is missed."""
@@ -81,7 +81,8 @@ class Replies:
                 batches = await self._consumer.getmany(timeout_ms=1000)
             except ConsumerStoppedError:
                 return
-            except KafkaError as error:
+            except Exception as error:  # noqa: BLE001
+                # Whatever stands in a topic that many share, the next reply is waited for.
                 log.warning("cannot read replies, trying again: %r", error)
                 await asyncio.sleep(1)
                 continue

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from carteiro.client.client import Carteiro
+from carteiro.client.errors import CarteiroError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,10 +35,11 @@ class SyncCarteiro:
 
     def __init__(self, bootstrap_servers: str = "localhost:9092", **options: Any) -> None:
         self._client = Carteiro(bootstrap_servers, **options)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="carteiro", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def __enter__(self) -> Self:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="carteiro", daemon=True)
         self._thread.start()
         try:
             self._run(self._client.start())
@@ -49,15 +51,22 @@ class SyncCarteiro:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._run(self._client.stop())
-        self._end()
+        try:
+            self._run(self._client.stop())
+        finally:
+            self._end()
 
     def _end(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        loop, self._loop = self._loop, None
+        if loop:
+            loop.call_soon_threadsafe(loop.stop)
+            self._thread.join()
+            loop.close()
 
     def _run(self, work: Coroutine[Any, Any, R]) -> R:
+        if self._loop is None:
+            work.close()
+            raise CarteiroError("the client is not started: use it in `with`")
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()

@@ -19,9 +19,11 @@ def open_model(name: str, settings: ModelSettings) -> Model:
         url, _, model = name.partition("#")
         if not model:
             raise ModelUnusable(f"{name!r} does not say which model: write {name}#NAME")
-        if "@" in url:
+        if "@" in url or "?" in url:
             # The name stands in every reply.
-            raise ModelUnusable("a model's URL holds no user and no password: set OPENAI_BASE_URL and OPENAI_API_KEY")
+            raise ModelUnusable(
+                "a model's URL holds no user, no password and no query: set OPENAI_BASE_URL and OPENAI_API_KEY"
+            )
         return _server(name, url, model, settings)
     if kind == "local" and rest:
         return _local(name, rest, settings)

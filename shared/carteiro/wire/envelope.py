@@ -66,7 +66,7 @@ def read_envelope(record: Record) -> Envelope:
             problems.append(FieldError(field=f"header {name}", reason=str(error)))
             return None
 
-    echo = [(name, value) for name in CORRELATION_HEADERS if (value := last_header(headers, name)) is not None]
+    echo = [(name, value) for name in CORRELATION_HEADERS if (value := last_header(headers, name))]
     correlation = echo[0][1] if echo else event.raw_id if event else b""
     if (idempotency_key := last_header(headers, "idempotency_key")) is not None:
         echo.append(("idempotency_key", idempotency_key))

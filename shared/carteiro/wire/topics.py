@@ -28,7 +28,3 @@ class Topics:
     def replies(self, task: str) -> str:
         """Where replies go when a request names no other place."""
         return f"{self.prefix}.{task}.replies"
-
-    def dead(self, task: str) -> str:
-        """Where requests go that could not be served after every try."""
-        return f"{self.prefix}.{task}.dead"

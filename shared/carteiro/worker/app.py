@@ -53,8 +53,12 @@ class WorkerBroker(KafkaBroker):
             try:
                 await self.reach()
                 await self.connect()
-                # FastStream starts one subscriber after the other, and each waits for its group.
-                await asyncio.gather(*(subscriber.start() for subscriber in self.subscribers))
+                # FastStream starts one subscriber after the other, and each waits for its group. All are awaited,
+                # so that none still starts while it is stopped for another's sake.
+                starts = [subscriber.start() for subscriber in self.subscribers]
+                for failed in await asyncio.gather(*starts, return_exceptions=True):
+                    if isinstance(failed, BaseException):
+                        raise failed
                 self.running = True
             except KafkaError as error:
                 log.warning("cannot take requests yet; trying again", reason=repr(error))
@@ -69,7 +73,7 @@ class Worker(AsgiFastStream):
         self._tasks, self._models, self.settings = tasks, models, settings
         self._options = connection_options(settings)
         self._delivery = Delivery(self._options)
-        self._server: Any = None
+        self._http: uvicorn.Server | None = None
         self.exit_code = 0
         self.health = Health([task.name for task in tasks])
         broker = WorkerBroker(
@@ -120,11 +124,11 @@ class Worker(AsgiFastStream):
         except OSError as error:
             _leave(EXIT_PORT, f"CARTEIRO_HTTP_PORT: port {port} cannot be used ({error.strerror}); set another")
         log.info("starting", tasks=[task.name for task in self._tasks], http_port=listener.getsockname()[1])
-        self._server = uvicorn.Server(uvicorn.Config(self, log_config=None, access_log=False, lifespan="on"))
+        self._http = uvicorn.Server(uvicorn.Config(self, log_config=None, access_log=False, lifespan="on"))
         # uvicorn raises the signal again once it has stopped: a drained worker has ended well, not been killed.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
-        await self._server.serve(sockets=[listener])
+        await self._http.serve(sockets=[listener])
         if self.exit_code:
             raise SystemExit(self.exit_code)
 
@@ -133,15 +137,17 @@ class Worker(AsgiFastStream):
         try:
             for model in set(self._models.values()):
                 await model.load()
-        except ModelUnusable as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is, a worker that cannot start ends
             await self._fail(EXIT_MODEL, error)
 
     async def _reach(self) -> None:
-        self.health.now("waiting for Kafka")
+        self.health.wait_for([task.name for task in self._tasks])
         try:
             await wait_for_kafka(self._options)
             await self._delivery.start()
-        except KafkaUnusable as error:
+        except KafkaError:
+            raise
+        except Exception as error:  # noqa: BLE001  # the same
             await self._fail(EXIT_KAFKA, error)
         self.health.now("joining the group")
 
@@ -155,11 +161,12 @@ class Worker(AsgiFastStream):
 
     async def _fail(self, code: int, error: Exception) -> None:
         """End the worker with its exit code: no waiting mends this."""
-        if self._server is None:
+        if self._http is None:
             raise error
-        log.critical("cannot start", reason=str(error), exit_code=code)
+        foreseen = isinstance(error, ModelUnusable | KafkaUnusable)
+        log.critical("cannot start", reason=str(error), exit_code=code, exc_info=None if foreseen else error)
         self.exit_code = code
-        self._server.should_exit = True
+        self._http.should_exit = True
         await asyncio.Event().wait()  # until the server's stop cancels the start
 
     async def _stopping(self) -> None:

@@ -20,11 +20,14 @@ from carteiro.wire.envelope import Envelope
 from carteiro.wire.record import OutgoingRecord
 from carteiro.wire.reply import reply_record
 from carteiro.worker.answering import Answer, too_large, undeliverable_reply
+from carteiro.worker.kafka import why_unreachable
 
 log = structlog.get_logger("carteiro.worker")
 
 _TOPIC_SECONDS = 5.0
 _FORGET_SECONDS = 30.0
+_CALLER_SECONDS = 120.0
+"""How long a caller's topic that fails for a passing reason is tried."""
 _MOST_ECHO = 16 * 1024
 
 
@@ -35,6 +38,10 @@ class Address:
     topic: str
     partition: int | None = None
     problem: FieldError | None = None
+
+
+class _TurnedAway(Exception):
+    """A caller's topic does not take its reply."""
 
 
 class Delivery:
@@ -79,8 +86,8 @@ class Delivery:
     ) -> Answer:
         """Send the reply and return what was sent, once the broker has confirmed it.
 
-        A broker that is away is waited for. A reply that can never be taken (too large, no permission for the
-        caller's topic) is replaced by an error reply that says so, so that there is always one.
+        A broker that is away is waited for. A reply that its topic does not take (too large, no permission, a topic
+        of the caller's that is gone or refuses it) is replaced by an error reply, so that there is always one.
         """
         while True:
             value = answer.model_dump_json().encode()
@@ -94,8 +101,8 @@ class Delivery:
                     await self.deliver_bare(answer, envelope, replies)
                     return answer
                 answer = too_large(answer.task, envelope, len(record.value))
-            except TopicAuthorizationFailedError:
-                address = _instead(replies, f"this service may not write to {address.topic!r}")
+            except _TurnedAway as error:
+                address = _instead(replies, f"{address.topic!r} does not take the reply ({error})")
                 assert address.problem is not None
                 answer = undeliverable_reply(answer.task, envelope, address.problem)
             else:
@@ -114,7 +121,7 @@ class Delivery:
     async def _send(self, record: OutgoingRecord, replies: str) -> None:
         """Send one record, however often it takes. Raises only what no further try can mend."""
         assert self._producer is not None
-        delay = 0.2
+        delay, until = 0.2, time.monotonic() + _CALLER_SECONDS
         while True:
             try:
                 await self._producer.send_and_wait(
@@ -122,12 +129,12 @@ class Delivery:
                 )
             except (MessageSizeTooLargeError, RecordListTooLargeError):
                 raise
-            except TopicAuthorizationFailedError as error:
-                if record.topic != replies:
-                    raise
-                log.error("may not write to the reply topic; trying again", topic=replies, reason=str(error))
             except (KafkaError, AssertionError) as error:
                 # The producer's own check of a partition is an assertion: it may have seen older metadata.
+                lasting = isinstance(error, KafkaError) and not error.retriable
+                if record.topic != replies and (lasting or time.monotonic() > until):
+                    # A caller's topic may not stop everybody else's requests.
+                    raise _TurnedAway(str(error) or type(error).__name__) from error
                 log.warning("the reply is not confirmed; trying again", topic=record.topic, reason=repr(error))
             else:
                 return
@@ -142,7 +149,10 @@ class Delivery:
         while True:
             try:
                 return set(await asyncio.wait_for(self._producer.partitions_for(topic), _TOPIC_SECONDS))
-            except (TimeoutError, UnknownTopicOrPartitionError, TopicAuthorizationFailedError):
+            except (TimeoutError, UnknownTopicOrPartitionError, TopicAuthorizationFailedError) as error:
+                if isinstance(error, TimeoutError) and (reason := await why_unreachable(self._options)):
+                    log.warning("cannot look up the reply topic; trying again", topic=topic, reason=str(reason))
+                    continue
                 # Remembered for a while: many such requests in a row must not wait one after the other.
                 self._absent = {name: until for name, until in self._absent.items() if until > time.monotonic()}
                 self._absent[topic] = time.monotonic() + _FORGET_SECONDS

@@ -24,6 +24,11 @@ class Health:
         self.state = state
         metrics.READY.set(self.ready)
 
+    def wait_for(self, tasks: list[str]) -> None:
+        """Kafka is awaited, and after it the consumer groups of these tasks."""
+        self._joining = set(tasks)
+        self.now("waiting for Kafka")
+
     def joined(self, task: str) -> None:
         """A task's consumer group has told the worker which partitions are its."""
         self._joining.discard(task)

