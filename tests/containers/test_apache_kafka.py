@@ -3,9 +3,11 @@
 import asyncio
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from carteiro.client import Carteiro
 from tests.broker.conftest import environment
+from tests.broker.peer import Peer
 from tests.broker.processes import WorkerProcess
 from tests.conftest import eventually, eventually_true
 from tests.containers.conftest import ApacheKafka
@@ -42,3 +44,18 @@ async def test_a_broker_that_restarts_under_load_loses_nothing(kafka: ApacheKafk
             replies = await asyncio.gather(*calls)
         assert [reply.result.text for reply in replies] == [f"Number {i}." for i in range(20)]
         assert not worker.ended()
+
+
+async def test_a_caller_s_topic_that_refuses_its_reply_stops_nobody(kafka: ApacheKafka, provider: Provider):
+    """A compacted topic takes no record without a key, so a request without one cannot be answered there."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.address)
+    await admin.start()
+    await admin.create_topics([NewTopic("inbox.compact", 1, 1, topic_configs={"cleanup.policy": "compact"})])
+    await admin.close()
+    with WorkerProcess("generate", **environment(kafka, provider), CARTEIRO_TOPIC_PREFIX="refused") as worker:
+        await eventually(worker.ready)
+        async with Peer(kafka.address, "refused.generate.replies") as peer:
+            to_compact = [("reply_to", b"inbox.compact")]
+            reply, _ = await peer.ask("refused.generate.requests", {"prompt": "x"}, to_compact, partition=0)
+            assert (reply["error"]["code"], reply["error"]["fields"][0]["field"]) == ("invalid_request", "reply topic")
+            assert (await peer.ask("refused.generate.requests", {"prompt": "y"}, partition=0))[0]["status"] == "ok"
