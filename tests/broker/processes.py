@@ -12,6 +12,7 @@ from typing import Any, Self
 from urllib.error import HTTPError, URLError
 
 ROOT = Path(__file__).parents[2]
+TAKING, GIVING_BACK = "taking requests", "giving partitions back"
 
 
 class WorkerProcess:
@@ -46,6 +47,22 @@ class WorkerProcess:
     def logged(self, event: str) -> dict[str, Any] | None:
         return next((line for line in self.log if line["event"] == event), None)
 
+    @property
+    def group_lines(self) -> list[dict[str, Any]]:
+        """The lines that say which partitions were taken and given back."""
+        return [line for line in self.log if line["event"] in (TAKING, GIVING_BACK)]
+
+    @property
+    def partitions(self) -> list[int]:
+        """The partitions whose requests the worker may have in flight: those it takes, or is giving back."""
+        lines = self.group_lines
+        return lines[-1]["partitions"] if lines else []
+
+    @property
+    def complaints(self) -> list[dict[str, Any]]:
+        """The lines of the log that are warnings or worse."""
+        return [line for line in self.log if line.get("level") in ("warning", "error", "critical")]
+
     def ready(self) -> bool:
         assert self.process.poll() is None, self.output
         return self.logged("ready") is not None
@@ -65,6 +82,17 @@ class WorkerProcess:
 
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """`kill -9`; returns once the process is gone."""
+        self.process.kill()
+        self.process.wait()
+
+    def pause(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
 
     def ended(self) -> bool:
         return self.process.poll() is not None

@@ -46,10 +46,10 @@ async def test_several_tasks_over_one_client(carteiro: Carteiro):
 
 
 async def test_an_error_reply_raises_an_error_with_its_code(carteiro: Carteiro, provider):
-    provider.next("429")
-    with pytest.raises(ReplyError, match="rate_limited: ") as caught:
+    provider.next("refusal")
+    with pytest.raises(ReplyError, match="model_refused: ") as caught:
         await carteiro.generate("x")
-    assert (caught.value.code, caught.value.retryable, caught.value.fields) == ("rate_limited", True, [])
+    assert (caught.value.code, caught.value.retryable, caught.value.fields) == ("model_refused", False, [])
 
 
 async def test_a_request_that_could_not_be_served_is_not_sent(carteiro: Carteiro, provider):

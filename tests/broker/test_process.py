@@ -42,7 +42,7 @@ async def test_every_log_line_of_a_request_has_its_ids_and_none_its_words(broker
     with WorkerProcess("chat", **settings) as worker:
         await eventually(worker.ready)
         async with Peer(broker.address, "logs.chat.replies") as peer:
-            provider.next("500")
+            provider.next("500", "refusal")
             for _ in range(2):
                 _, record = await peer.ask(
                     "logs.chat.requests", {"messages": [{"role": "user", "content": "Secret words"}]}
@@ -50,7 +50,9 @@ async def test_every_log_line_of_a_request_has_its_ids_and_none_its_words(broker
         await eventually(lambda: worker.logged("answered"))
         last = dict(record.headers)["correlation_id"].decode()
         lines = [line for line in worker.log if line.get("task") == "chat"]
-        assert {"the model failed", "answered with an error", "answered"} <= {line["event"] for line in lines}
+        assert {"the model failed; trying again", "the model failed", "answered with an error", "answered"} <= {
+            line["event"] for line in lines
+        }
         assert all(line["correlation_id"] and line["request_id"].startswith("logs.chat.requests/") for line in lines)
         assert worker.logged("answered")["correlation_id"] == last
         assert "Secret words" not in worker.output

@@ -1,6 +1,7 @@
 """A local provider: a real HTTP server that plays one which speaks the OpenAI API, its faults included."""
 
 from tests.provider.faults import FAULTS
+from tests.provider.scripted import ScriptedProvider
 from tests.provider.server import Provider, Received
 
-__all__ = ["FAULTS", "Provider", "Received"]
+__all__ = ["FAULTS", "Provider", "Received", "ScriptedProvider"]

@@ -70,11 +70,16 @@ def instance(schema: Json, root: Json | None = None) -> Any:
             return None
 
 
+def last_words(body: Json) -> str:
+    """What the user said last."""
+    return next((str(said["content"]) for said in reversed(body["messages"]) if said["role"] == "user"), "")
+
+
 def _text(body: Json) -> str:
     response_format = body.get("response_format")
     if response_format:
         return json.dumps(instance(response_format["json_schema"]["schema"]))
-    text: str = next(message["content"] for message in reversed(body["messages"]) if message["role"] == "user")
+    text = last_words(body)
     for stop in body.get("stop", ()):
         text = text.partition(stop)[0]
     return text

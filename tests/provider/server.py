@@ -1,14 +1,14 @@
 """The provider's server: answers, fails as told, and remembers what it was asked."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from typing import Self
 
 from aiohttp import web
 from multidict import CIMultiDict
 
-from tests.provider.completions import Json, complete, completion
+from tests.provider.completions import Json, complete, completion, last_words
 from tests.provider.faults import FAULTS, Answer
 
 
@@ -33,6 +33,8 @@ class Provider:
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         self.requests: list[Received] = []
+        self.calls: Counter[str] = Counter()
+        """How often each prompt has come."""
         self._host, self._port = host, port
         self._next: deque[Answer] = deque()
         self._open = asyncio.Event()
@@ -95,13 +97,17 @@ class Provider:
             connection=request.transport.get_extra_info("peername")[1],
         )
         self.requests.append(received)
+        self.calls[last_words(body)] += 1
         try:
             await self._open.wait()
             if self._next:
                 return await self._next.popleft()(request, body)
-            if body["model"].startswith("fault-"):
-                return await FAULTS[body["model"].removeprefix("fault-")](request, body)
-            return web.json_response(complete(body))
+            return await self._answer(request, body)
         except (asyncio.CancelledError, ConnectionError):
             received.abandoned = True
             raise
+
+    async def _answer(self, request: web.Request, body: Json) -> web.StreamResponse:
+        if body["model"].startswith("fault-"):
+            return await FAULTS[body["model"].removeprefix("fault-")](request, body)
+        return web.json_response(complete(body))

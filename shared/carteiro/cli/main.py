@@ -6,6 +6,7 @@ import logging
 import typer
 
 from carteiro.cli.ask import ask
+from carteiro.cli.dead.commands import app as dead
 from carteiro.cli.demo import demo
 from carteiro.cli.embedded import EmbeddedBrokerFailed
 from carteiro.cli.failing import fail
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(up)
 app.command()(ask)
+app.add_typer(dead, name="dead")
 
 
 @app.command()

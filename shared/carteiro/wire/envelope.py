@@ -40,6 +40,8 @@ class Envelope:
     reply_topic: str | None = None
     reply_partition: int | None = None
     deadline: datetime | None = None
+    idempotency_key: bytes | None = None
+    """What a request that is sent again has in common with its first sending."""
     trace: dict[str, str] = field(default_factory=dict)
     """W3C trace context: `traceparent`, `tracestate`."""
     event: CloudEvent | None = None
@@ -85,6 +87,7 @@ def read_envelope(record: Record) -> Envelope:
         asked_at=asked_at,
         reply_topic=header("reply_to", _topic) or spring_topic,
         reply_partition=header("kafka_replyPartition", _partition),
+        idempotency_key=idempotency_key or None,
         deadline=min((deadline for deadline in deadlines if deadline), default=None),
         trace=_trace(headers) or (event.trace if event else {}),
         event=event,

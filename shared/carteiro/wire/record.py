@@ -24,6 +24,10 @@ class Record(Protocol):
         """Milliseconds since 1970, by the producer's or the broker's clock."""
 
     @property
+    def timestamp_type(self) -> int:
+        """Whose clock that was: 0 the producer's (`CreateTime`), 1 the broker's (`LogAppendTime`)."""
+
+    @property
     def key(self) -> bytes | None: ...
     @property
     def value(self) -> bytes | None: ...
@@ -38,7 +42,7 @@ class OutgoingRecord:
     topic: str
     partition: int | None
     key: bytes | None
-    value: bytes
+    value: bytes | None
     headers: Headers
 
 

@@ -28,3 +28,7 @@ class Topics:
     def replies(self, task: str) -> str:
         """Where replies go when a request names no other place."""
         return f"{self.prefix}.{task}.replies"
+
+    def dead(self, task: str) -> str:
+        """Where requests are kept that were given up."""
+        return f"{self.prefix}.{task}.dead"

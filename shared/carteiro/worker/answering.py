@@ -1,32 +1,52 @@
 """From a request to its one reply. Knows nothing of Kafka's clients; never raises."""
 
 import asyncio
+import functools
 import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from pydantic_core import PydanticSerializationError
 
-from carteiro.models.failures import InvalidOutput, ModelFailure
+from carteiro.models.failures import InvalidOutput, Misconfigured, ModelFailure, Unavailable
 from carteiro.models.interface import Model
 from carteiro.schemas import ErrorCode, ErrorDetail, ErrorReply, FieldError, OkReply, Request, Timing
 from carteiro.wire.envelope import Envelope
 from carteiro.worker import metrics
 from carteiro.worker.intake import Rejected, read_request
+from carteiro.worker.repeats import KeyReused, Repeats
 from carteiro.worker.task import Done, Task
 
 log = structlog.get_logger("carteiro.worker")
 
 Answer = OkReply[Any] | ErrorReply
+T = TypeVar("T")
 
 _LONGEST_MESSAGE = 1000
 """A model's failure may quote the request, which can be of any length."""
 
 
-async def answer(task: Task[Any, Any], model: Model, envelope: Envelope, undeliverable: FieldError | None) -> Answer:
-    """Serve one request. `undeliverable` says why its reply cannot go where it asks, if it cannot: no model is
-    called for such a one.
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A request's reply. `given_up` says why it is also kept as a dead letter, where it is."""
+
+    reply: Answer
+    given_up: str | None = None
+
+
+async def answer(
+    task: Task[Any, Any],
+    model: Model,
+    envelope: Envelope,
+    place: tuple[str, int],
+    undeliverable: FieldError | None,
+    repeats: Repeats,
+) -> Answered:
+    """Serve one request, from a topic and partition. `undeliverable` says why its reply cannot go where it asks, if
+    it cannot: no model is called for such a one.
 
     Whatever goes wrong becomes an error reply; only cancellation passes through.
     """
@@ -38,36 +58,59 @@ async def answer(task: Task[Any, Any], model: Model, envelope: Envelope, undeliv
         if undeliverable:
             raise _rejection(undeliverable)
         _check_model(request, model)
-        done = await _within_deadline(task, request, model, envelope.deadline)
-        _check_serializable(done)
+
+        async def work() -> OkReply[Any]:
+            done = await task.run(request, model)
+            _check_serializable(done)
+            worked = time.monotonic() - began
+            metrics.WORK_SECONDS.labels(task.name, model.name).observe(worked)
+            metrics.TOKENS.labels(task.name, model.name, "input").inc(done.usage.input_tokens)
+            metrics.TOKENS.labels(task.name, model.name, "output").inc(done.usage.output_tokens)
+            return OkReply[task.request.result](  # type: ignore[name-defined]
+                task=task.name,
+                request_id=envelope.request_id,
+                result=done.result,
+                model=model.name,
+                finish_reason=done.finish_reason,
+                usage=done.usage,
+                timing=Timing(queue_ms=round(queued * 1000), work_ms=round(worked * 1000)),
+            )
+
+        if envelope.idempotency_key is None:
+            return Answered(await _within_deadline(work, envelope.deadline))
+        once = functools.partial(repeats.once, (*place, envelope.idempotency_key), envelope.body, work)
+        reply, repeated = await _within_deadline(once, envelope.deadline)
+        if repeated:
+            timing = Timing(queue_ms=round(queued * 1000), work_ms=round((time.monotonic() - began) * 1000))
+            reply = reply.model_copy(update={"request_id": envelope.request_id, "timing": timing})
+            metrics.REPEATED.labels(task.name).inc()
+        return Answered(reply)
     except Rejected as rejected:
-        return _error_reply(task.name, envelope, rejected.error)
+        return Answered(_error_reply(task.name, envelope, rejected.error))
+    except KeyReused:
+        problem = FieldError(field="header idempotency_key", reason="came with another request before")
+        return Answered(_error_reply(task.name, envelope, _rejection(problem).error))
     except ModelFailure as failure:
         log.warning("the model failed", model=model.name, code=failure.code, reason=failure.message)
-        return _error_reply(task.name, envelope, _detail(failure.code, failure.message, retryable=failure.retryable))
-    except Exception:
+        detail = _detail(failure.code, failure.message, retryable=failure.retryable)
+        given_up = failure.message if isinstance(failure, Unavailable | Misconfigured) else None
+        return Answered(_error_reply(task.name, envelope, detail), given_up)
+    except Exception as error:
         # Not the caller's fault and not one we foresaw: the log has it whole, the reply names no internals.
         log.exception("the task failed", model=model.name)
-        return internal_error(task.name, envelope.request_id)
-    worked = time.monotonic() - began
-    metrics.WORK_SECONDS.labels(task.name, model.name).observe(worked)
-    metrics.TOKENS.labels(task.name, model.name, "input").inc(done.usage.input_tokens)
-    metrics.TOKENS.labels(task.name, model.name, "output").inc(done.usage.output_tokens)
-    return OkReply[task.request.result](  # type: ignore[name-defined]
-        task=task.name,
-        request_id=envelope.request_id,
-        result=done.result,
-        model=model.name,
-        finish_reason=done.finish_reason,
-        usage=done.usage,
-        timing=Timing(queue_ms=round(queued * 1000), work_ms=round(worked * 1000)),
-    )
+        return Answered(internal_error(task.name, envelope.request_id), f"the service failed: {type(error).__name__}")
 
 
 def internal_error(task: str, request_id: str) -> ErrorReply:
     """The reply to a request that the service itself stumbled over."""
     message = f"the {task} service failed; its log has request {request_id}"
     return ErrorReply(task=task, request_id=request_id, error=_detail("internal", message, retryable=True))
+
+
+def killed_its_worker(task: str, request_id: str, deaths: int) -> ErrorReply:
+    """The reply to a request whose worker has died of it, as far as can be told."""
+    message = f"the {task} service ended {deaths} times while it served request {request_id}; it is not tried again"
+    return ErrorReply(task=task, request_id=request_id, error=_detail("internal", message))
 
 
 def too_large(task: str, envelope: Envelope, size: int) -> ErrorReply:
@@ -95,11 +138,9 @@ def _check_serializable(done: Done[Any]) -> None:
         raise InvalidOutput("the model's completion holds text that JSON in UTF-8 cannot carry") from None
 
 
-async def _within_deadline(
-    task: Task[Any, Any], request: Request[Any], model: Model, deadline: datetime | None
-) -> Done[Any]:
+async def _within_deadline(work: Callable[[], Awaitable[T]], deadline: datetime | None) -> T:
     if deadline is None:
-        return await task.run(request, model)
+        return await work()
     left = (deadline - datetime.now(UTC)).total_seconds()
     if left <= 0:
         raise Rejected(
@@ -108,7 +149,7 @@ async def _within_deadline(
     scope = asyncio.timeout(left)
     try:
         async with scope:
-            return await task.run(request, model)
+            return await work()
     except TimeoutError:
         if not scope.expired():
             raise

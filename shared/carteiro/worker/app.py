@@ -22,18 +22,20 @@ from prometheus_client import make_asgi_app
 from carteiro.models.failures import ModelUnusable
 from carteiro.models.interface import Model
 from carteiro.models.opening import open_model
+from carteiro.worker.addressing import Addresses
 from carteiro.worker.asyncapi import asyncapi
-from carteiro.worker.delivery import Delivery
 from carteiro.worker.health import Health
 from carteiro.worker.kafka import KafkaUnusable, wait_for_kafka
 from carteiro.worker.logs import configure_logs
 from carteiro.worker.metrics import REGISTRY
+from carteiro.worker.parking import Gate
+from carteiro.worker.repeats import Repeats
+from carteiro.worker.retrying import may_fail_in_passing
 from carteiro.worker.security import connection_options, faststream_security
-from carteiro.worker.serving import serve
 from carteiro.worker.settings import SettingsInvalid, WorkerSettings, load_settings, task_model
-from carteiro.worker.subscription import subscribe
 from carteiro.worker.task import Task
 from carteiro.worker.tracing import configure_tracing
+from carteiro.worker.wiring import Shared, wire
 
 log = structlog.get_logger("carteiro.worker")
 
@@ -72,10 +74,15 @@ class Worker(AsgiFastStream):
     def __init__(self, tasks: list[Task[Any, Any]], models: dict[str, Model], settings: WorkerSettings) -> None:
         self._tasks, self._models, self.settings = tasks, models, settings
         self._options = connection_options(settings)
-        self._delivery = Delivery(self._options)
+        self._gates = {
+            name: Gate(model, self._gate_changed)
+            for name, model in {model.name: model for model in models.values()}.items()
+            if may_fail_in_passing(model)
+        }
+        self._shared = Shared(settings, self._options, Addresses(self._options), Repeats(settings.idempotency_seconds))
         self._http: uvicorn.Server | None = None
         self.exit_code = 0
-        self.health = Health([task.name for task in tasks])
+        self.health = Health([task.name for task in tasks], self._parked, self._stalled)
         broker = WorkerBroker(
             self._options["bootstrap_servers"],
             client_id="carteiro",
@@ -86,15 +93,17 @@ class Worker(AsgiFastStream):
             logger=logging.getLogger("faststream"),
         )
         broker.prepare, broker.reach = self._prepare, self._reach
-        for task in tasks:
-            replies = settings.topics.replies(task.name)
-            subscribe(
+        self._subscribers = [
+            wire(
                 broker,
-                settings.topics.requests(task.name),
-                settings.group or f"carteiro-{task.name}",
-                functools.partial(serve, task=task, model=models[task.name], delivery=self._delivery, replies=replies),
+                task,
+                models[task.name],
+                self._gates.get(models[task.name].name),
+                self._shared,
                 functools.partial(self.health.joined, task.name),
             )
+            for task in tasks
+        ]
         super().__init__(
             broker,
             logger=None,
@@ -144,12 +153,23 @@ class Worker(AsgiFastStream):
         self.health.wait_for([task.name for task in self._tasks])
         try:
             await wait_for_kafka(self._options)
-            await self._delivery.start()
+            await self._shared.connect()
         except KafkaError:
             raise
         except Exception as error:  # noqa: BLE001  # the same
             await self._fail(EXIT_KAFKA, error)
         self.health.now("joining the group")
+
+    def _parked(self) -> str | None:
+        return next((gate.reason for gate in self._gates.values() if gate.parked), None)
+
+    def _stalled(self) -> list[str]:
+        return [f"{each.topic_names[0]}/{partition}" for each in self._subscribers for partition in each.lanes.stalled]
+
+    def _gate_changed(self) -> None:
+        self.health.look()
+        for subscriber in self._subscribers:
+            subscriber.lanes.fill()
 
     def _asyncapi_route(self) -> HttpHandler:
         @get(include_in_schema=False)
@@ -172,12 +192,12 @@ class Worker(AsgiFastStream):
     async def _stopping(self) -> None:
         self.health.now("stopping")
         log.info("stopping: no new requests; finishing those in flight", grace_seconds=self.settings.grace_seconds)
-        for broker in self.brokers:
-            for subscriber in broker.subscribers:
-                subscriber.running = False
+        await asyncio.gather(*(subscriber.lanes.stop() for subscriber in self._subscribers))
 
     async def _stopped(self) -> None:
-        await self._delivery.stop()
+        for gate in self._gates.values():
+            await gate.close()
+        await self._shared.disconnect()
         for model in set(self._models.values()):
             await model.close()
         log.info("stopped")

@@ -1,6 +1,7 @@
 """What a worker says of itself over HTTP: `/livez`, `/readyz`."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -15,8 +16,10 @@ log = structlog.get_logger("carteiro.worker")
 class Health:
     """What the worker is doing, as `/readyz` tells it."""
 
-    def __init__(self, tasks: list[str]) -> None:
+    def __init__(self, tasks: list[str], parked: Callable[[], str | None], stalled: Callable[[], list[str]]) -> None:
+        """`parked` says why no requests are taken although all is set up, `stalled` which partitions stand still."""
         self._joining = set(tasks)
+        self._parked, self._stalled = parked, stalled
         self.state = "starting"
 
     def now(self, state: str) -> None:
@@ -39,18 +42,24 @@ class Health:
     @property
     def ready(self) -> bool:
         """Whether requests are taken in."""
-        return self.state == "ready"
+        return self.state == "ready" and self._parked() is None
+
+    def look(self) -> None:
+        """A model was parked, or is back."""
+        metrics.READY.set(self.ready)
 
     def routes(self) -> list[tuple[str, Any]]:
-        """The two HTTP routes. `/livez` answers as long as the event loop turns; that is what it is for."""
+        """The two HTTP routes. `/livez` is for whoever restarts workers: it fails where nothing else helps."""
 
         @get(include_in_schema=False)
         async def livez(scope: Scope) -> AsgiResponse:  # noqa: ARG001
-            return _json(200, "alive")
+            stalled = self._stalled()
+            return _json(503, f"standing still: {', '.join(stalled)}") if stalled else _json(200, "alive")
 
         @get(include_in_schema=False)
         async def readyz(scope: Scope) -> AsgiResponse:  # noqa: ARG001
-            return _json(200 if self.ready else 503, self.state)
+            parked = self._parked() if self.state == "ready" else None
+            return _json(200 if self.ready else 503, f"parked: {parked}" if parked else self.state)
 
         return [("/livez", livez), ("/readyz", readyz)]
 

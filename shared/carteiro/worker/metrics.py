@@ -32,3 +32,17 @@ TOKENS = Counter(
     "carteiro_tokens", "Tokens, as the model counts them.", ["task", "model", "direction"], registry=REGISTRY
 )
 READY = Gauge("carteiro_ready", "1 while the worker takes requests in.", registry=REGISTRY)
+REPEATED = Counter(
+    "carteiro_repeated", "Replies given again for the same `idempotency_key`.", ["task"], registry=REGISTRY
+)
+DEAD_LETTERS = Counter("carteiro_dead_letters", "Requests given up.", ["task", "code"], registry=REGISTRY)
+PARKED = Gauge("carteiro_parked", "1 while no requests are taken because of this model.", ["model"], registry=REGISTRY)
+LANE_FAILURES = Counter(
+    "carteiro_lane_failures",
+    "Times that a partition's delivery failed and was built anew.",
+    ["topic"],
+    registry=REGISTRY,
+)
+LANES_STALLED = Gauge(
+    "carteiro_lanes_stalled", "Partitions that stand still although they have work.", ["topic"], registry=REGISTRY
+)

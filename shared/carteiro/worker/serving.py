@@ -1,63 +1,98 @@
-"""One request, from its record to its confirmed reply."""
+"""One request, from its record to the reply that is to be delivered."""
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from carteiro.models.interface import Model
+from carteiro.models.interface import ChatModel, Model
+from carteiro.wire.dead_letter import dead_letter
 from carteiro.wire.envelope import Envelope, read_envelope
-from carteiro.wire.record import Record
+from carteiro.wire.record import OutgoingRecord, Record
 from carteiro.worker import metrics
-from carteiro.worker.answering import answer, internal_error
-from carteiro.worker.delivery import Delivery
+from carteiro.worker.addressing import Address, Addresses
+from carteiro.worker.answering import Answer, answer, internal_error, killed_its_worker
+from carteiro.worker.parking import Gate
+from carteiro.worker.repeats import Repeats
+from carteiro.worker.replying import Reply
+from carteiro.worker.retrying import Retrying
 from carteiro.worker.task import Task
 from carteiro.worker.tracing import request_span
 
 log = structlog.get_logger("carteiro.worker")
 
 
-async def serve(record: Record, task: Task[Any, Any], model: Model, delivery: Delivery, replies: str) -> None:
-    """Answer a request record. When this returns, the broker has confirmed the reply, and the record is done.
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Serves the requests of one task. `replies` and `dead` are its topics, `gate` stands before its model."""
 
-    `replies` is the topic of replies that are not wanted elsewhere. Nothing but cancellation is raised: FastStream
-    would go on to the next record, whose acknowledgement takes this one along.
-    """
-    envelope = None
-    try:
-        envelope = read_envelope(record)
-        await _serve(record, envelope, task, model, delivery, replies)
-    except Exception:
-        request_id = f"{record.topic}/{record.partition}/{record.offset}"
-        log.critical("a request cannot be served as it is", task=task.name, request_id=request_id, exc_info=True)
-        await delivery.deliver_bare(internal_error(task.name, request_id), envelope, replies)
-        metrics.REPLIES.labels(task.name, "internal").inc()
+    task: Task[Any, Any]
+    model: Model
+    gate: Gate | None
+    addresses: Addresses
+    repeats: Repeats
+    group: str
+    replies: str
+    dead: str
+
+    async def serve(self, record: Record) -> Reply:
+        """Answer a request. Raises nothing but cancellation: whatever a record holds, there is a reply to it."""
+        envelope = None
+        try:
+            envelope = read_envelope(record)
+            return await self._serve(record, envelope)
+        except Exception as error:
+            log.critical("a request cannot be served as it is", task=self.task.name, exc_info=True)
+            reply = internal_error(self.task.name, _place(record))
+            return await self._given_up(record, envelope, reply, f"the service failed: {type(error).__name__}", tries=0)
+
+    async def lost(self, record: Record) -> Reply:
+        """The reply to a request that never came here: FastStream, or a middleware, stumbled over it."""
+        reply = internal_error(self.task.name, _place(record))
+        return await self._given_up(record, read_envelope(record), reply, "the service could not read it", tries=0)
+
+    async def condemn(self, record: Record, deaths: int) -> Reply:
+        """The reply to a request that has ended its worker so many times. It is not served again."""
+        reason = f"the worker ended {deaths} times while it served the request"
+        log.error("a request is given up", task=self.task.name, request_id=_place(record), reason=reason)
+        reply = killed_its_worker(self.task.name, _place(record), deaths)
+        return await self._given_up(record, read_envelope(record), reply, reason, tries=deaths)
+
+    async def _serve(self, record: Record, envelope: Envelope) -> Reply:
+        ids = {"task": self.task.name, "correlation_id": envelope.correlation_id, "request_id": envelope.request_id}
+        metrics.REQUESTS.labels(self.task.name).inc()
+        with (
+            bound_contextvars(**ids),
+            metrics.IN_FLIGHT.labels(self.task.name).track_inprogress(),
+            request_span(self.task.name, record.topic, envelope.trace) as trace,
+        ):
+            address = await self.addresses.find(envelope, self.replies)
+            model = self.model
+            if self.gate is not None:
+                assert isinstance(model, ChatModel)
+                model = Retrying(model, self.gate)
+            place = (record.topic, record.partition)
+            answered = await answer(self.task, model, envelope, place, address.problem, self.repeats)
+            letter = None
+            if answered.given_up is not None:
+                tries = model.tries if isinstance(model, Retrying) else 1
+                letter = self._letter(record, answered.reply, answered.given_up, tries)
+            return Reply(answered.reply, envelope, address, self.replies, trace, letter)
+
+    async def _given_up(
+        self, record: Record, envelope: Envelope | None, reply: Answer, reason: str, tries: int
+    ) -> Reply:
+        address = await self.addresses.find(envelope, self.replies) if envelope else Address(self.replies)
+        letter = self._letter(record, reply, reason, tries)
+        return Reply(reply, envelope, address, self.replies, {}, letter)
+
+    def _letter(self, record: Record, reply: Answer, reason: str, tries: int) -> OutgoingRecord:
+        code = reply.error.code if reply.status == "error" else "internal"
+        now = datetime.now(UTC)
+        return dead_letter(record, self.dead, group=self.group, reason=reason, code=code, tries=tries, at=now)
 
 
-async def _serve(
-    record: Record, envelope: Envelope, task: Task[Any, Any], model: Model, delivery: Delivery, replies: str
-) -> None:
-    ids = {"task": task.name, "correlation_id": envelope.correlation_id, "request_id": envelope.request_id}
-    metrics.REQUESTS.labels(task.name).inc()
-    with (
-        bound_contextvars(**ids),
-        metrics.IN_FLIGHT.labels(task.name).track_inprogress(),
-        request_span(task.name, record.topic, envelope.trace) as trace,
-    ):
-        address = await delivery.address(envelope, replies)
-        reply = await answer(task, model, envelope, address.problem)
-        sent = await delivery.deliver(reply, envelope, address, replies=replies, trace=trace)
-        code = "ok" if sent.status == "ok" else sent.error.code
-        metrics.REPLIES.labels(task.name, code).inc()
-        if sent.status == "ok":
-            log.info(
-                "answered",
-                model=sent.model,
-                finish_reason=sent.finish_reason,
-                input_tokens=sent.usage.input_tokens,
-                output_tokens=sent.usage.output_tokens,
-                queue_ms=sent.timing.queue_ms,
-                work_ms=sent.timing.work_ms,
-            )
-        else:
-            log.info("answered with an error", code=code, reason=sent.error.message)
+def _place(record: Record) -> str:
+    return f"{record.topic}/{record.partition}/{record.offset}"

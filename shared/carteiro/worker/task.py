@@ -36,6 +36,8 @@ class Task(Generic[RequestT, ResultT]):
     abilities: tuple[type, ...]
     default_model: str = "local:smollm2"
     """The model where the settings name none."""
+    by_key: bool = False
+    """Whether requests with the same record key are served one after the other, in their order."""
 
     @property
     def name(self) -> str:

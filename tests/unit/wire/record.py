@@ -12,3 +12,4 @@ class FakeRecord:
     partition: int = 2
     offset: int = 17
     timestamp: int = 1_767_225_600_000  # 2026-01-01T00:00:00Z
+    timestamp_type: int = 0

@@ -95,8 +95,7 @@ class CausalModel:
 
     async def _within_timeout(self, work: Callable[[threading.Event], T]) -> T:
         try:
-            async with asyncio.timeout(self._timeout):
-                return await self._thread.run(work)
+            return await self._thread.run(work, self._timeout)
         except TimeoutError:
             raise Unavailable(f"the model {self.name} took longer than {self._timeout:g} s") from None
         except torch.OutOfMemoryError:

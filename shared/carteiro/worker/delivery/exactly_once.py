@@ -1,0 +1,149 @@
+"""Delivery in transactions: replies and the ledger that knows of them are there together, or not at all.
+
+Each lane has a producer with a transactional id of its own (KIP-98). Kafka lets only the latest producer of an id
+write, so when a partition has moved, its former owner (stopped, cut off, slow) can publish nothing more. The usual
+fencing by the group's generation (KIP-447) would save producers, but aiokafka does not have it.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, ProducerClosed
+from aiokafka.structs import OffsetAndMetadata
+
+from carteiro.wire.record import OutgoingRecord
+from carteiro.worker.delivery.courier import Courier, Delivering, Undelivered
+from carteiro.worker.delivery.metadata import encode
+from carteiro.worker.delivery.outcome import Outcome, is_refusal
+
+log = structlog.get_logger("carteiro.delivery")
+
+TRANSACTION_SECONDS = 10.0
+"""Readers of committed records wait this long for a dead worker's open transaction, at worst."""
+_SEND_SECONDS = 5.0
+_BATCH_BYTES = 512 * 1024
+_CLOSE_SECONDS = 2.0
+
+
+class ExactlyOnce(Courier):
+    """Delivers a lane's outcomes, some at a time, each time in one transaction."""
+
+    def __init__(self, options: dict[str, Any], lane: Delivering) -> None:
+        self._lane = lane
+        self._producer: AIOKafkaProducer | None = None
+        self._options = options
+        self._one_at_a_time = asyncio.Lock()
+
+    async def open(self) -> None:
+        partition = self._lane.partition
+        producer = transactional_producer(self._options, f"{self._lane.group}-{partition.topic}-{partition.partition}")
+        self._producer = producer
+        async with asyncio.timeout(TRANSACTION_SECONDS * 2):
+            await producer.start()
+
+    async def deliver(self, outcomes: Mapping[int, Outcome]) -> None:
+        while not await self._transaction(outcomes):
+            pass
+
+    async def commit(self) -> None:
+        await self._transaction({})
+
+    async def close(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await stop_producer(producer)
+
+    async def _transaction(self, outcomes: Mapping[int, Outcome]) -> bool:
+        """Run one transaction. Returns False where a topic refused a record and another now stands in its place."""
+        async with self._one_at_a_time:
+            producer, lane = self._producer, self._lane
+            if producer is None:
+                raise ProducerClosed
+            # What else finishes meanwhile is for the next transaction.
+            ledger = lane.ledger.copy()
+            for offset in outcomes:
+                ledger.finish(offset)
+            commit = OffsetAndMetadata(*encode(ledger, lane.suspects))
+            async with asyncio.timeout(TRANSACTION_SECONDS):
+                await producer.begin_transaction()
+                if outcomes and not await self._send(producer, outcomes):
+                    await producer.abort_transaction()
+                    return False
+                await producer.send_offsets_to_transaction({lane.partition: commit}, lane.group)
+                await producer.commit_transaction()
+            for offset, outcome in outcomes.items():
+                lane.confirm(offset, outcome)
+        return True
+
+    async def _send(self, producer: AIOKafkaProducer, outcomes: Mapping[int, Outcome]) -> bool:
+        """Send all records and wait for the broker's word. Returns False where one had to be replaced.
+
+        Raises `Undelivered` where the broker does not say a word.
+        """
+        sending: dict[asyncio.Future[Any], tuple[int, OutgoingRecord]] = {}
+        replaced = False
+        for offset, outcome in outcomes.items():
+            for record in outcome.records:
+                try:
+                    sending[await send(producer, record)] = offset, record
+                except (KafkaError, AssertionError) as error:
+                    _replace(outcome, record, error)
+                    replaced = True
+        if not sending:
+            return not replaced
+        done, pending = await asyncio.wait(sending, timeout=_SEND_SECONDS)
+        for future in done:
+            if (failure := future.exception()) is not None:
+                offset, record = sending[future]
+                _replace(outcomes[offset], record, failure)
+                replaced = True
+        if pending:
+            late = [sending[future] for future in pending]
+            raise Undelivered([each for each in late if outcomes[each[0]].elsewhere])
+        return not replaced
+
+
+def _replace(outcome: Outcome, record: OutgoingRecord, error: BaseException) -> None:
+    """Put another record in the place of one that was refused. Raises the error where that is not to be."""
+    if not (is_refusal(error) and isinstance(error, Exception) and outcome.refused(record, error)):
+        raise error
+
+
+def transactional_producer(options: dict[str, Any], transactional_id: str) -> AIOKafkaProducer:
+    """A producer, not yet started, that writes in transactions."""
+    return AIOKafkaProducer(
+        **options,
+        transactional_id=transactional_id,
+        transaction_timeout_ms=int(TRANSACTION_SECONDS * 1000),
+        max_batch_size=_BATCH_BYTES,
+    )
+
+
+async def send(producer: Any, record: OutgoingRecord) -> asyncio.Future[Any]:
+    """Hand a record to the producer; the future is done when the broker has it, or has failed for good."""
+    future: asyncio.Future[Any] = await producer.send(
+        record.topic, record.value, record.key, record.partition, headers=list(record.headers)
+    )
+    future.add_done_callback(_look_at)
+    return future
+
+
+def _look_at(future: asyncio.Future[Any]) -> None:
+    # asyncio complains of an exception that nobody asked for, as where another record failed first.
+    if not future.cancelled():
+        future.exception()
+
+
+async def stop_producer(producer: AIOKafkaProducer) -> None:
+    """Stop a producer that may be in any state. What it has not sent by then is not sent."""
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            await producer.stop()
+    # A stop that is cut short leaves connections and tasks behind; closing the client ends them.
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            await producer.client.close()

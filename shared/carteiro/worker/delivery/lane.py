@@ -1,0 +1,336 @@
+"""A partition that is served: its window, its ledger, and the way its replies take."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import IllegalStateError, ProducerFenced
+
+from carteiro.wire.record import Record
+from carteiro.worker import metrics
+from carteiro.worker.delivery import group
+from carteiro.worker.delivery.courier import CALLER_SECONDS, Courier, Delivering, Undelivered
+from carteiro.worker.delivery.ledger import Ledger
+from carteiro.worker.delivery.metadata import MOST_OPEN
+from carteiro.worker.delivery.outcome import Outcome
+from carteiro.worker.delivery.suspects import DEATHS, Suspects
+from carteiro.worker.delivery.window import Window
+
+log = structlog.get_logger("carteiro.delivery")
+
+_UNCONFIRMED = 4
+"""How many times the window's size may be finished and not yet confirmed: what lets a window of short requests
+stay full while replies are under way."""
+_LONGEST_PAUSE = 10.0
+_COMMIT_PAUSE = 0.5
+_ASK_SECONDS = 1.0
+_PARKED_SECONDS = 1.0
+
+PROCESS = random.SystemRandom().getrandbits(32) or 1
+"""Tells this process from the one that owned a partition before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What serves the requests of a topic, as its lanes need it."""
+
+    group: str
+    window: int
+    by_key: bool
+    serve: Callable[[Record], Awaitable[Outcome]]
+    """Serves a request. Raises nothing but cancellation."""
+    condemn: Callable[[Record, int], Awaitable[Outcome]]
+    """What becomes of a request that has killed its worker that many times."""
+    courier: Callable[[Delivering], Courier]
+    may_begin: Callable[[], bool]
+    """Whether requests may begin now, for all the model knows."""
+    alone: asyncio.Lock
+    """Held by the one suspect of the process that is served."""
+
+
+class Lane(Delivering):
+    """Serves one partition for as long as it is assigned, through any failure of its courier.
+
+    What runs, and what has been finished and is not yet confirmed, outlives the courier, and a rebalance that
+    leaves the partition here: no request is served again because of either.
+    """
+
+    def __init__(self, partition: TopicPartition, consumer: AIOKafkaConsumer, service: Service) -> None:
+        self.partition, self.consumer, self.group = partition, consumer, service.group
+        self.ledger, self.suspects = Ledger(), Suspects()
+        self._service = service
+        self._window = Window(service.window, self.ledger.take, by_key=service.by_key)
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._unconfirmed: dict[int, Outcome] = {}
+        self._outbox: dict[int, Outcome] = {}
+        self._wake = asyncio.Event()
+        self._quiet = asyncio.Event()
+        self._late: dict[int, float] = {}
+        """Outcomes for a topic that did not answer in time, and since when."""
+        self._reading = False
+        """Whether the partition's records are read, from where the ledger wants them."""
+        self._open = False
+        """Whether there is a courier, so that requests may begin."""
+        self._leaving = False
+        """Whether the partition is about to be given back."""
+        self._paused = True
+        self._courier = service.courier(self)
+        self._life: asyncio.Task[None] | None = None
+        self._read_to = 0
+        """The offset after the last record that was accepted."""
+        self._moved_at = time.monotonic()
+        """When something last went forward."""
+        self._rebuilding_at = 0.0
+        self._rebuilt_for = 0.0
+        self.rebuilt_in_vain = False
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that run, or whose outcome is not yet confirmed."""
+        return len(self._tasks) + len(self._unconfirmed)
+
+    def assigned(self) -> None:
+        """The partition is ours, or ours again. It is paused until the lane is open."""
+        self.consumer.pause(self.partition)
+        self._paused, self._leaving = True, False
+        self._life = asyncio.create_task(self._live())
+
+    def accept(self, records: Sequence[Record]) -> None:
+        """Records of the partition were read."""
+        if not self._reading:
+            return  # read before the lane was open: it goes back to the first unfinished one anyway
+        self._window.add(records)
+        self._read_to = records[-1].offset + 1
+        self._moved_at = time.monotonic()
+        self.fill()
+
+    def fill(self) -> None:
+        """Begin what may begin, and read on where there is room."""
+        while (
+            self._open
+            and not self._leaving
+            and self._service.may_begin()
+            and len(self._unconfirmed) < self._service.window * _UNCONFIRMED
+            and len(self.ledger.still_open) < MOST_OPEN
+            and (record := self._window.next()) is not None
+        ):
+            suspected = self.suspects.suspected(record.offset)
+            self._window.aside += suspected
+            serving = self._serve_alone(record) if suspected else self._serve(record)
+            self._tasks[record.offset] = asyncio.create_task(serving)
+        self._pause_or_resume()
+
+    def confirm(self, offset: int, outcome: Outcome) -> None:
+        if self._unconfirmed.pop(offset, None) is None:
+            return  # confirmed before: it was sent again while its first confirmation was under way
+        self._outbox.pop(offset, None)
+        self._late.pop(offset, None)
+        self.ledger.finish(offset)
+        self.suspects.forget(self.ledger)
+        self._moved_at = time.monotonic()
+        outcome.delivered()
+        self.fill()
+        self._tell_if_quiet()
+
+    async def revoke(self, seconds: float) -> None:
+        """The partition is to be given back: begin nothing, finish what runs within that time, and commit."""
+        self._leaving, self._reading = True, False
+        self._window.clear()
+        self._quiet.clear()
+        self._tell_if_quiet()
+        # Requests of a parked model wait for it, for hours maybe: the next owner's can do so as well.
+        patience = seconds if self._service.may_begin() else min(seconds, _PARKED_SECONDS)
+        try:
+            async with asyncio.timeout(patience):
+                await self._quiet.wait()
+        except TimeoutError:
+            log.warning("not all requests in flight could be finished", **self.where, in_flight=self.in_flight)
+        if self._life is not None and not self._life.done():
+            self.suspects.give_back()
+            try:
+                async with asyncio.timeout(min(seconds, 5.0)):
+                    await self._courier.commit()
+            except Exception as error:  # noqa: BLE001  # the next owner makes do with the last commit
+                log.warning("could not commit before giving the partition back", **self.where, reason=repr(error))
+        await self.suspend()
+
+    async def suspend(self) -> None:
+        """Deliver nothing more, for now. What runs goes on."""
+        self._open = self._reading = False
+        self._window.clear()
+        if self._life is not None:
+            self._life.cancel()
+            await asyncio.gather(self._life, return_exceptions=True)
+            self._life = None
+
+    async def close(self) -> None:
+        """The partition is somebody else's: stop what runs, for its replies are not ours to give."""
+        await self.suspend()
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def rebuild(self) -> None:
+        """Tear down the courier and build a new one: the lane stands still."""
+        if self._life is not None:
+            self._life.cancel()
+            self._rebuilding_at = time.monotonic()
+            self.rebuilt_in_vain = self._rebuilt_for == self._moved_at
+            self._rebuilt_for = self._moved_at
+            self._life = asyncio.create_task(self._live(after=self._life))
+
+    def stands_still_since(self, limit: float) -> bool:
+        """Whether nothing has gone forward since then (by `time.monotonic`) although something could have."""
+        if self._life is None or max(self._moved_at, self._rebuilding_at) > limit:
+            return False
+        highwater = self.consumer.highwater(self.partition) if self._reading else None
+        unread = not self._paused and highwater is not None and highwater > self._read_to
+        return not self._open or bool(self._unconfirmed) or unread
+
+    def read_again(self) -> None:
+        """Read on from after the last record that was accepted."""
+        if self._reading and self.partition in self.consumer.assignment():
+            self.consumer.seek(self.partition, self._read_to)
+
+    @property
+    def where(self) -> dict[str, Any]:
+        """The partition, as logs name it."""
+        return {"topic": self.partition.topic, "partition": self.partition.partition}
+
+    async def _live(self, after: asyncio.Task[None] | None = None) -> None:
+        """Open the lane and deliver, again after every failure, until cancelled."""
+        if after is not None:
+            await asyncio.gather(after, return_exceptions=True)
+        failed: Exception | None = None
+        failures = 0
+        while True:
+            try:
+                while isinstance(failed, ProducerFenced) and not await group.is_member(self.consumer):  # noqa: ASYNC110
+                    # Whether another worker has the partition only the group can say: a broker that was restarted
+                    # may fence a producer that has no rival. One that is not a member joins again by having asked.
+                    await asyncio.sleep(_ASK_SECONDS)
+                await self._open_courier()
+                failures = 0
+                await self._deliver()
+            except Exception as error:  # noqa: BLE001  # whatever it is, a lane that stands still is worse
+                failed = error
+            finally:
+                self._open = False
+                await self._courier.close()
+            metrics.LANE_FAILURES.labels(self.partition.topic).inc()
+            log.warning("a partition's delivery failed; building it anew", **self.where, reason=repr(failed))
+            failures += 1
+            await asyncio.sleep(random.uniform(0, min(0.1 * 2**failures, _LONGEST_PAUSE)))  # noqa: S311
+
+    async def _open_courier(self) -> None:
+        """Fence earlier owners off, learn what is done, own the partition, and begin."""
+        self._courier = self._service.courier(self)
+        await self._courier.open()
+        ledger, suspects = await group.committed(self.consumer, self.partition)
+        self.ledger.merge(ledger)
+        self._drop_finished()
+        if not self._reading and not self._leaving:
+            if not self.ledger.end:
+                self.ledger.merge(Ledger(await self.consumer.position(self.partition)))
+            self.suspects = suspects
+            if suspects.take_over(PROCESS, self.ledger, self._service.window * (1 + _UNCONFIRMED)):
+                log.warning("the partition's last owner died; its requests in flight are served again", **self.where)
+        await self._courier.commit()
+        if not self._reading and not self._leaving:
+            self.ledger.rewind([*self._tasks, *self._unconfirmed])
+            self._read_to = self.ledger.low
+            self.consumer.seek(self.partition, self._read_to)
+            self._reading = True
+        self._outbox = dict(self._unconfirmed)
+        self._wake.set()
+        self._open = True
+        self._moved_at = time.monotonic()
+        self.fill()
+
+    async def _deliver(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            outcomes, self._outbox = self._outbox, {}
+            together = {each: outcome for each, outcome in outcomes.items() if each not in self._late}
+            for batch in [together, *({each: outcomes[each]} for each in outcomes if each in self._late)]:
+                if batch:
+                    await self._deliver_batch(batch)
+
+    async def _deliver_batch(self, outcomes: dict[int, Outcome]) -> None:
+        try:
+            await self._courier.deliver(outcomes)
+        except Undelivered as error:
+            # A topic of some caller's choice may have no leader: its reply must not hold up everybody else's.
+            now = time.monotonic()
+            for offset, record in error.late:
+                if now - self._late.setdefault(offset, now) > CALLER_SECONDS:
+                    outcomes[offset].refused(record, error)
+            raise
+        self._moved_at = time.monotonic()
+
+    def _drop_finished(self) -> None:
+        """Another owner has finished some of our requests: theirs are the replies that count."""
+        for offset in [each for each in self._tasks if self.ledger.finished(each)]:
+            self._tasks[offset].cancel()
+        for offset in [each for each in self._unconfirmed if self.ledger.finished(each)]:
+            self._unconfirmed.pop(offset).delivered()
+
+    async def _serve(self, record: Record) -> None:
+        try:
+            outcome = await self._service.serve(record)
+        finally:
+            del self._tasks[record.offset]
+            self._window.done(record.offset)
+            self._moved_at = time.monotonic()
+        self._hand_over(record.offset, outcome)
+
+    async def _serve_alone(self, record: Record) -> None:
+        outcome = None
+        try:
+            async with self._service.alone:
+                if self.suspects.condemned(record.offset):
+                    outcome = await self._service.condemn(record, DEATHS)
+                else:
+                    self.suspects.begin_alone(record.offset)
+                    await self._commit_surely()
+                    outcome = await self._service.serve(record)
+        finally:
+            self._window.aside -= 1
+            del self._tasks[record.offset]
+            self._window.done(record.offset)
+            self._moved_at = time.monotonic()
+        self._hand_over(record.offset, outcome)
+
+    def _hand_over(self, offset: int, outcome: Outcome) -> None:
+        self._unconfirmed[offset] = self._outbox[offset] = outcome
+        self._wake.set()
+        self.fill()
+
+    async def _commit_surely(self) -> None:
+        while True:
+            try:
+                return await self._courier.commit()
+            except Exception as error:  # noqa: BLE001  # the lane is being built anew: its next courier may do it
+                log.debug("a commit has to be tried again", **self.where, reason=repr(error))
+                await asyncio.sleep(_COMMIT_PAUSE)
+
+    def _pause_or_resume(self) -> None:
+        paused = not self._reading or self._window.buffered > self._service.window
+        if paused == self._paused:
+            return
+        try:
+            (self.consumer.pause if paused else self.consumer.resume)(self.partition)
+        except IllegalStateError:
+            return  # taken away this moment; whoever told the consumer tells the lane
+        self._paused = paused
+
+    def _tell_if_quiet(self) -> None:
+        if not self._tasks and not self._unconfirmed:
+            self._quiet.set()

@@ -1,0 +1,47 @@
+"""Which way of delivery a broker allows."""
+
+import asyncio
+from typing import Any, Literal
+
+import structlog
+from aiokafka.errors import KafkaError
+
+from carteiro.worker.delivery.exactly_once import stop_producer, transactional_producer
+from carteiro.worker.kafka import KafkaUnusable
+
+log = structlog.get_logger("carteiro.delivery")
+
+Mode = Literal["exactly_once", "at_least_once"]
+
+_TRY_SECONDS = 30.0
+
+
+async def choose(wanted: Literal["auto"] | Mode, options: dict[str, Any], group: str) -> Mode:
+    """The mode that is wanted; for `auto`, the stronger one that the broker has.
+
+    Raises `KafkaUnusable` where transactions are wanted and the broker does not have them, or not for us.
+    """
+    if wanted == "at_least_once":
+        return wanted
+    reason = await _why_no_transactions(options, f"{group}-probe")
+    if reason is None:
+        return "exactly_once"
+    if wanted == "exactly_once":
+        raise KafkaUnusable(
+            f"CARTEIRO_DELIVERY: exactly_once needs transactions, and the broker does not open one ({reason}): "
+            f"allow transactional ids that begin with {group!r}, or set at_least_once"
+        )
+    log.warning("delivering at_least_once: the broker opens no transactions", reason=reason)
+    return "at_least_once"
+
+
+async def _why_no_transactions(options: dict[str, Any], transactional_id: str) -> str | None:
+    producer = transactional_producer(options, transactional_id)
+    try:
+        async with asyncio.timeout(_TRY_SECONDS):
+            await producer.start()
+    except (KafkaError, TimeoutError) as error:
+        return str(error) or type(error).__name__
+    finally:
+        await stop_producer(producer)
+    return None

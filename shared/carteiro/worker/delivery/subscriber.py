@@ -1,0 +1,145 @@
+"""FastStream's subscriber, with a window for each partition instead of one message at a time.
+
+Everything that FastStream does with a message stays: parsers, middlewares, dependency injection, AsyncAPI. What
+changes is when messages are read and when they count as done. It rests on private names of FastStream;
+`tests/unit/worker/test_contract.py` pins them.
+"""
+
+import asyncio
+import dataclasses
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+import structlog
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import ConsumerStoppedError
+from faststream import AckPolicy
+from faststream._internal.broker.registrator import Registrator
+from faststream._internal.endpoint.subscriber.call_item import CallsCollection
+from faststream.kafka import KafkaBroker, KafkaMessage
+from faststream.kafka.configs import KafkaBrokerConfig
+from faststream.kafka.schemas import Topic
+from faststream.kafka.subscriber.config import KafkaSubscriberConfig, KafkaSubscriberSpecificationConfig
+from faststream.kafka.subscriber.specification import KafkaSubscriberSpecification
+from faststream.kafka.subscriber.usecase import DefaultSubscriber, LogicSubscriber
+
+from carteiro.wire.record import Record
+from carteiro.worker.delivery.at_least_once import Commits
+from carteiro.worker.delivery.lanes import Lanes
+
+log = structlog.get_logger("carteiro.delivery")
+
+_POLL_MS = 1000
+_FETCH_WAIT_MS = 100
+"""A partition that has found room again waits for the fetch that is under way without it: at most this long."""
+
+
+class WindowSubscriber(DefaultSubscriber):
+    """Hands what it reads to lanes, which have `serve` called for many records at once."""
+
+    def __init__(self, config: KafkaSubscriberConfig, specification: Any, calls: CallsCollection[Record]) -> None:
+        super().__init__(config, specification, calls)
+        self.commits = Commits()
+        self.lanes: Lanes
+
+    async def start(self) -> None:
+        """Join the group, and read until stopped."""
+        await super(LogicSubscriber, self).start()
+        self.consumer = consumer = self.builder(
+            group_id=self.group_id, client_id=self.client_id, **self._connection_args
+        )
+        self.parser._setup(consumer)  # noqa: SLF001
+        self.lanes.serve(consumer)
+        consumer.subscribe(topics=self.topic_names_for_subscribe, listener=self.lanes)
+        self.add_task(self.commits.run, (consumer,))
+        self.add_task(self.lanes.watch)
+        await consumer.start()
+        self._post_start()
+        self.add_task(self._run_consume_loop, (consumer,))
+
+    async def stop(self) -> None:
+        """Drain the lanes, and only then stop reading and leave the group."""
+        await self.lanes.stop()
+        await super().stop()
+
+    async def serve(self, record: Record) -> Any:
+        """Have FastStream serve a record; what its handler returned. Raises what FastStream or a middleware did."""
+        return (await self.process_message(record)).body
+
+    async def _run_consume_loop(self, consumer: AIOKafkaConsumer) -> None:
+        while True:
+            try:
+                self.lanes.accept(await consumer.getmany(timeout_ms=_POLL_MS))
+            except ConsumerStoppedError:
+                return
+            except Exception as error:  # noqa: BLE001  # reading has to go on
+                log.error("cannot read; trying again", topic=self.topic_names, reason=repr(error))
+                self.lanes.read_again()
+                await asyncio.sleep(1)
+
+
+def subscribe(
+    broker: KafkaBroker,
+    topic: str,
+    group: str,
+    handler: Callable[[KafkaMessage], Awaitable[Any]],
+    parser: Callable[..., Awaitable[KafkaMessage]],
+    connection: dict[str, Any],
+) -> WindowSubscriber:
+    """Have every record of `topic` handled. `connection` is for the consumer, as aiokafka names it.
+
+    What `broker.subscriber()` does for its own kinds of subscribers, for ours.
+    """
+    topics = [Topic(topic)]
+    outer = cast("KafkaBrokerConfig", broker.config)
+    calls: CallsCollection[Record] = CallsCollection()
+    config = KafkaSubscriberConfig(
+        topics=topics,
+        group_id=group,
+        connection_args={
+            **connection,
+            "auto_offset_reset": "earliest",
+            "isolation_level": "read_committed",
+            "fetch_max_wait_ms": _FETCH_WAIT_MS,
+        },
+        no_reply=True,
+        _outer_config=outer,
+        _ack_policy=AckPolicy.MANUAL,
+    )
+    specification = KafkaSubscriberSpecification(
+        _outer_config=outer,
+        calls=calls,
+        specification_config=KafkaSubscriberSpecificationConfig(
+            topics=topics, title_=None, description_=None, include_in_schema=False
+        ),
+    )
+    subscriber = WindowSubscriber(config, specification, calls)
+    Registrator.subscriber(broker, subscriber)
+    subscriber.add_call(parser_=parser, decoder_=_leave_undecoded, dependencies_=())
+    subscriber(handler)
+    return subscriber
+
+
+async def parse_record(record: Record, original: Callable[[Record], Awaitable[KafkaMessage]]) -> KafkaMessage:
+    """FastStream's own parser, for records with any headers.
+
+    It decodes each header as UTF-8 and drops a record where that fails, so it is shown only those that it can
+    read; the record itself is kept whole.
+    """
+    readable = tuple((name, value) for name, value in record.headers if value is not None and _is_utf8(value))
+    message = await original(dataclasses.replace(cast("Any", record), headers=readable))
+    message.raw_message = record
+    return message
+
+
+async def _leave_undecoded(message: KafkaMessage) -> bytes:
+    # FastStream would read the JSON before us, and drop a record where it cannot.
+    return message.body
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

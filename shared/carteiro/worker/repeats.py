@@ -1,0 +1,69 @@
+"""Requests that are sent twice under one `idempotency_key` are answered once and given that answer twice."""
+
+import asyncio
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from carteiro.schemas import OkReply
+
+Answer = OkReply[Any]
+
+_MOST = 10_000
+"""Answers that are remembered, for all partitions of a worker; the oldest go first."""
+
+
+class KeyReused(Exception):
+    """The key came with another request before."""
+
+
+@dataclass(slots=True)
+class _First:
+    body: bytes
+    until: float
+    answer: asyncio.Future[Answer]
+
+
+class Repeats:
+    """The answers of the last while, in memory: a worker that takes a partition over does not have them.
+
+    A partition's requests come to one worker, so a repeated request has to have its first one's key, or partition.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._firsts: OrderedDict[tuple[str, int, bytes], _First] = OrderedDict()
+
+    async def once(
+        self, place: tuple[str, int, bytes], body: bytes, answer: Callable[[], Awaitable[Answer]]
+    ) -> tuple[Answer, bool]:
+        """The answer to the first request with this topic, partition and key, and whether it is a repeated one.
+
+        A failure is nothing to remember: the request may be tried again. Raises `KeyReused`, and what `answer` does.
+        """
+        digest = hashlib.sha256(body).digest()
+        now = time.monotonic()
+        while self._firsts and (next(iter(self._firsts.values())).until < now or len(self._firsts) > _MOST):
+            self._firsts.popitem(last=False)
+        while (first := self._firsts.get(place)) is not None:
+            if first.body != digest:
+                raise KeyReused
+            try:
+                return await asyncio.shield(first.answer), True
+            except asyncio.CancelledError:
+                if not first.answer.cancelled():
+                    raise
+        first = _First(digest, now + self._seconds, asyncio.get_running_loop().create_future())
+        self._firsts[place] = first
+        try:
+            given = await answer()
+        except BaseException:
+            if self._firsts.get(place) is first:
+                del self._firsts[place]
+            first.answer.cancel()
+            raise
+        first.answer.set_result(given)
+        return given, False

@@ -1,0 +1,109 @@
+"""A request's reply on its way: what is sent, and what instead where a topic does not take it."""
+
+from collections.abc import Sequence
+
+import structlog
+
+from carteiro.wire.envelope import Envelope
+from carteiro.wire.record import OutgoingRecord
+from carteiro.wire.reply import reply_record
+from carteiro.worker import metrics
+from carteiro.worker.addressing import Address, instead
+from carteiro.worker.answering import Answer, too_large, undeliverable_reply
+from carteiro.worker.delivery.outcome import TOO_LARGE, Outcome
+
+log = structlog.get_logger("carteiro.worker")
+
+_MOST_ECHO = 16 * 1024
+
+
+class Reply(Outcome):
+    """One reply, and the dead letter of its request where it was given up. `replies` is the service's own topic."""
+
+    def __init__(
+        self,
+        answer: Answer,
+        envelope: Envelope | None,
+        address: Address,
+        replies: str,
+        trace: dict[str, str],
+        letter: OutgoingRecord | None,
+    ) -> None:
+        self._answer, self._envelope, self._address, self._replies = answer, envelope, address, replies
+        self._trace, self._letter = trace, letter
+        self._record = self._bare() if envelope is None else self._whole(envelope)
+
+    @property
+    def records(self) -> Sequence[OutgoingRecord]:
+        return [self._record] if self._letter is None else [self._record, self._letter]
+
+    @property
+    def elsewhere(self) -> bool:
+        return self._record.topic != self._replies
+
+    def refused(self, record: OutgoingRecord, error: Exception) -> bool:
+        """A reply that is too large becomes an error that says so, and an error that is too large loses what it
+        echoes; a topic of the caller's choice that takes no reply is replaced by the service's own.
+        """
+        if record is self._letter:
+            if not isinstance(error, TOO_LARGE):
+                return False
+            log.error("a request that was given up is too large to keep", **self._ids, topic=record.topic)
+            self._letter = None
+            return True
+        if self._envelope is None:
+            return False
+        if isinstance(error, TOO_LARGE):
+            if self._answer.status == "error":
+                self._record, self._envelope = self._bare(), None
+                return True
+            self._answer = too_large(self._answer.task, self._envelope, len(record.value or b""))
+        elif self.elsewhere:
+            reason = str(error) or type(error).__name__
+            self._address = instead(self._replies, f"{record.topic!r} does not take the reply ({reason})")
+            assert self._address.problem is not None
+            self._answer = undeliverable_reply(self._answer.task, self._envelope, self._address.problem)
+        else:
+            return False
+        self._record = self._whole(self._envelope)
+        return True
+
+    def delivered(self) -> None:
+        answer = self._answer
+        code = "ok" if answer.status == "ok" else answer.error.code
+        metrics.REPLIES.labels(answer.task, code).inc()
+        if self._letter is not None:
+            metrics.DEAD_LETTERS.labels(answer.task, code).inc()
+        if answer.status == "ok":
+            log.info(
+                "answered",
+                **self._ids,
+                model=answer.model,
+                finish_reason=answer.finish_reason,
+                input_tokens=answer.usage.input_tokens,
+                output_tokens=answer.usage.output_tokens,
+                queue_ms=answer.timing.queue_ms,
+                work_ms=answer.timing.work_ms,
+            )
+        else:
+            kept = {"dead_letter": self._letter.topic} if self._letter is not None else {}
+            log.info("answered with an error", **self._ids, code=code, reason=answer.error.message, **kept)
+
+    @property
+    def _ids(self) -> dict[str, str]:
+        ids = {"task": self._answer.task, "request_id": self._answer.request_id}
+        return ids | {"correlation_id": self._envelope.correlation_id} if self._envelope else ids
+
+    def _whole(self, envelope: Envelope) -> OutgoingRecord:
+        value = self._answer.model_dump_json().encode()
+        topic, partition = self._address.topic, self._address.partition
+        return reply_record(envelope, self._answer.task, value, topic=topic, partition=partition, trace=self._trace)
+
+    def _bare(self) -> OutgoingRecord:
+        """An error that always fits: without the request's key and CloudEvent, and with the request's id instead of
+        its own correlation where that is what is large."""
+        echo = list(self._envelope.echo) if self._envelope else []
+        if not echo or sum(len(value) for _, value in echo) > _MOST_ECHO:
+            echo = [("correlation_id", self._answer.request_id.encode())]
+        headers = [*echo, ("content-type", b"application/json")]
+        return OutgoingRecord(self._replies, None, None, self._answer.model_dump_json().encode(), headers)

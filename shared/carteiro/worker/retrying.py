@@ -1,0 +1,90 @@
+"""Passing faults of a model, tried again: with growing pauses, within a budget of tries, and not while it is down."""
+
+import asyncio
+import random
+from typing import TypeGuard
+
+import structlog
+
+from carteiro.models.failures import Misconfigured, QuotaExhausted, RateLimited, Unavailable
+from carteiro.models.interface import ChatModel, Completion, Model, Prompt, RankingModel, TranslationModel
+from carteiro.worker.parking import Gate
+
+log = structlog.get_logger("carteiro.worker")
+
+MOST_TRIES = 5
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+
+
+class Retrying(ChatModel):
+    """A model as one request sees it: calls of it are tried again while that may help.
+
+    A try counts against the request where the model answers others, or a probe. It does not where the model is
+    down, refuses for its rate limit, or is not paid for: that is nothing the request can help.
+    """
+
+    def __init__(self, model: ChatModel, gate: Gate) -> None:
+        self._model, self._gate = model, gate
+        self.tries = 0
+        """How many calls were made, all in all."""
+
+    @property
+    def name(self) -> str:
+        return self._model.name
+
+    @property
+    def small(self) -> bool:
+        return self._model.small
+
+    @property
+    def context_tokens(self) -> int | None:
+        return self._model.context_tokens
+
+    async def load(self) -> None:
+        """Loaded already."""
+
+    async def close(self) -> None:
+        """Not ours to close."""
+
+    def count_tokens(self, text: str) -> int:
+        return self._model.count_tokens(text)
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        counted = limited = 0
+        while True:
+            await self._gate.enter()
+            self.tries += 1
+            outages = self._gate.outages
+            try:
+                completion = await self._model.complete(prompt)
+            except RateLimited as failure:
+                if isinstance(failure, QuotaExhausted):
+                    self._gate.failed(failure)
+                else:
+                    limited += 1
+                    pause = _pause(limited)
+                    self._gate.hold(failure.retry_after if failure.retry_after is not None else pause)
+            except (Unavailable, Misconfigured) as failure:
+                counted += 1
+                self._gate.failed(failure)
+                log.warning("the model failed; trying again", model=self.name, reason=failure.message, tries=self.tries)
+                await self._gate.enter()
+                if self._gate.outages > outages:
+                    counted -= 1
+                if counted >= MOST_TRIES:
+                    raise
+                await asyncio.sleep(random.uniform(0, _pause(counted)))  # noqa: S311
+            else:
+                self._gate.succeeded()
+                return completion
+
+
+def may_fail_in_passing(model: Model) -> TypeGuard[ChatModel]:
+    """Whether calls of a model are worth trying again. One that also ranks or translates runs in this process."""
+    return isinstance(model, ChatModel) and not isinstance(model, RankingModel | TranslationModel)
+
+
+def _pause(failures: int) -> float:
+    """Upper end of the pause after so many failures, in seconds. "Full jitter" takes a random part of it (M. Brooker,
+    "Exponential Backoff and Jitter", AWS Architecture Blog, 2015)."""
+    return float(min(_FIRST_PAUSE * 2**failures, _LONGEST_PAUSE))

@@ -1,0 +1,145 @@
+"""How a task's parts are put together: FastStream's subscriber, the lanes it reads for, and what serves requests."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from faststream.kafka import KafkaBroker, KafkaMessage
+
+from carteiro.models.interface import Model
+from carteiro.wire.record import Record
+from carteiro.worker.addressing import Addresses
+from carteiro.worker.delivery.at_least_once import AtLeastOnce
+from carteiro.worker.delivery.courier import Courier, Delivering
+from carteiro.worker.delivery.exactly_once import ExactlyOnce
+from carteiro.worker.delivery.lane import Service
+from carteiro.worker.delivery.lanes import Lanes
+from carteiro.worker.delivery.modes import Mode, choose
+from carteiro.worker.delivery.subscriber import WindowSubscriber, parse_record, subscribe
+from carteiro.worker.kafka import why_unreachable
+from carteiro.worker.parking import Gate
+from carteiro.worker.repeats import Repeats
+from carteiro.worker.replying import Reply
+from carteiro.worker.serving import Server
+from carteiro.worker.settings import WorkerSettings
+from carteiro.worker.task import Task
+
+log = structlog.get_logger("carteiro.worker")
+
+_JOIN_MARGIN_SECONDS = 10
+"""How long the group waits for a worker to join again after its drain, and a worker for the group after that."""
+_BATCH_BYTES = 512 * 1024
+
+
+@dataclass(slots=True)
+class Shared:
+    """What all tasks of a worker have in common."""
+
+    settings: WorkerSettings
+    options: dict[str, Any]
+    """How aiokafka's clients reach Kafka."""
+    addresses: Addresses
+    repeats: Repeats
+    alone: asyncio.Lock = field(default_factory=asyncio.Lock)
+    mode: Mode | None = None
+
+    async def connect(self) -> None:
+        """Connect the producer, and see which way of delivery the broker allows, unless that is done.
+
+        Raises aiokafka's `KafkaError`, and `KafkaUnusable` where the way that was set is not to be had.
+        """
+        if self.addresses.producer is None:
+            producer = AIOKafkaProducer(**self.options, acks="all", max_batch_size=_BATCH_BYTES)
+            try:
+                await producer.start()
+            except BaseException:
+                await producer.stop()
+                raise
+            self.addresses.producer = producer
+        if self.mode is None:
+            self.mode = await choose(self.settings.delivery, self.options, self.settings.group or "carteiro")
+            log.info("delivering", mode=self.mode, window=self.settings.window)
+
+    async def disconnect(self) -> None:
+        """Send what is buffered and disconnect."""
+        if self.addresses.producer is not None:
+            await self.addresses.producer.stop()
+
+    async def reachable(self) -> bool:
+        """Whether a broker can be talked to."""
+        return await why_unreachable(self.options) is None
+
+    def courier(self, lane: Delivering, subscriber: WindowSubscriber) -> Courier:
+        """A lane's way to deliver."""
+        if self.mode == "exactly_once":
+            return ExactlyOnce(self.options, lane)
+        assert self.addresses.producer is not None
+        return AtLeastOnce(self.addresses.producer, subscriber.commits, lane)
+
+
+def wire(
+    broker: KafkaBroker,
+    task: Task[Any, Any],
+    model: Model,
+    gate: Gate | None,
+    shared: Shared,
+    joined: Callable[[], None],
+) -> WindowSubscriber:
+    """Have a task served by a model, behind its gate where it has one. `joined` is called with each assignment."""
+    settings, topics = shared.settings, shared.settings.topics
+    group = settings.group or f"carteiro-{task.name}"
+    server = Server(
+        task=task,
+        model=model,
+        gate=gate,
+        addresses=shared.addresses,
+        repeats=shared.repeats,
+        group=group,
+        replies=topics.replies(task.name),
+        dead=topics.dead(task.name),
+    )
+
+    async def handle(message: KafkaMessage) -> Reply:
+        return await server.serve(cast("Record", message.raw_message))
+
+    requests = topics.requests(task.name)
+    subscriber = subscribe(broker, requests, group, handle, parse_record, _consumer_options(settings, task.name))
+
+    async def serve(record: Record) -> Reply:
+        try:
+            reply = await subscriber.serve(record)
+        except Exception:
+            log.critical("a request could not be read", task=task.name, offset=record.offset, exc_info=True)
+            reply = None
+        return reply if isinstance(reply, Reply) else await server.lost(record)
+
+    service = Service(
+        group=group,
+        window=settings.window,
+        by_key=task.by_key,
+        serve=serve,
+        condemn=server.condemn,
+        courier=lambda lane: shared.courier(lane, subscriber),
+        may_begin=lambda: gate is None or not gate.parked,
+        alone=shared.alone,
+    )
+    subscriber.lanes = Lanes(service, requests, settings.grace_seconds, joined, shared.reachable)
+    return subscriber
+
+
+def _consumer_options(settings: WorkerSettings, task: str) -> dict[str, Any]:
+    session_ms = int(settings.session_timeout_seconds * 1000)
+    rebalance_ms = int((settings.grace_seconds + _JOIN_MARGIN_SECONDS) * 1000)
+    return {
+        "session_timeout_ms": session_ms,
+        "heartbeat_interval_ms": max(session_ms // 3, 1),
+        # The group waits for a drain; and the request to join it waits for everybody's.
+        "rebalance_timeout_ms": rebalance_ms,
+        "request_timeout_ms": rebalance_ms + _JOIN_MARGIN_SECONDS * 1000,
+        "max_poll_interval_ms": int(settings.max_poll_seconds * 1000),
+        # Several tasks of one process may be set to the same group, where each instance needs a name of its own.
+        "group_instance_id": settings.group_instance_id and f"{settings.group_instance_id}-{task}",
+    }

@@ -1,0 +1,155 @@
+"""Tries, pauses and parking, against a model that fails as it is told."""
+
+import asyncio
+
+import pytest
+
+from carteiro.models.failures import InvalidPrompt, Misconfigured, QuotaExhausted, RateLimited, Unavailable
+from carteiro.models.interface import Completion, Message, Prompt
+from carteiro.schemas import Usage
+from carteiro.worker import parking, retrying
+from carteiro.worker.parking import Gate
+from carteiro.worker.retrying import MOST_TRIES, Retrying, may_fail_in_passing
+from tests.conftest import eventually
+
+ASKED = Prompt(messages=[Message("user", "hello")])
+DONE = Completion("yes", "stop", Usage())
+
+
+class Model:
+    """Fails with each of `failures` in turn, then with `always` where that is set, else answers."""
+
+    name, small, context_tokens = "test:model", False, None
+
+    def __init__(self, *failures, always=None):
+        self.failures, self.always = list(failures), always
+        self.asked = []
+
+    async def load(self): ...
+    async def close(self): ...
+    def count_tokens(self, text):
+        return len(text)
+
+    async def complete(self, prompt):
+        self.asked.append(prompt)
+        if self.failures and prompt is ASKED:
+            raise self.failures.pop(0)
+        if self.always:
+            raise self.always
+        return DONE
+
+    @property
+    def calls(self):
+        return self.asked.count(ASKED)
+
+    @property
+    def probes(self):
+        return len(self.asked) - self.calls
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch):
+    for module in (parking, retrying):
+        monkeypatch.setattr(module, "_FIRST_PAUSE", 0.001)
+        monkeypatch.setattr(module, "_LONGEST_PAUSE", 0.01)
+
+
+@pytest.fixture
+async def gated():
+    gates = []
+
+    def make(model):
+        gates.append(Gate(model, lambda: None))
+        return gates[-1], Retrying(model, gates[-1])
+
+    yield make
+    for gate in gates:
+        await gate.close()
+
+
+async def test_a_passing_fault_is_tried_again(gated):
+    model = Model(Unavailable("502"), RateLimited("429", 0.001), Unavailable("timeout"))
+    _, retried = gated(model)
+    assert await retried.complete(ASKED) == DONE
+    assert (model.calls, model.probes, retried.tries) == (4, 0, 4)
+
+
+async def test_a_request_that_alone_fails_uses_up_its_tries(gated):
+    """The model answers the probe, so it is not down: it is the request that it cannot answer."""
+    model = Model(*[Unavailable("500")] * 50)
+    gate, retried = gated(model)
+    with pytest.raises(Unavailable):
+        await retried.complete(ASKED)
+    assert model.calls == MOST_TRIES
+    assert model.probes > 0
+    await eventually(lambda: not gate.parked)
+
+
+async def test_what_the_caller_did_wrong_is_not_tried_again(gated):
+    model = Model(InvalidPrompt("too hot"))
+    _, retried = gated(model)
+    with pytest.raises(InvalidPrompt):
+        await retried.complete(ASKED)
+    assert model.calls == 1
+
+
+@pytest.mark.parametrize("failure", [QuotaExhausted("unpaid"), Misconfigured("wrong key"), Unavailable("down")])
+async def test_a_model_that_is_down_is_left_alone_and_nothing_fails_meanwhile(gated, failure):
+    model = Model(always=failure)
+    gate, _ = gated(model)
+    several = [asyncio.create_task(Retrying(model, gate).complete(ASKED)) for _ in range(10)]
+    await eventually(lambda: gate.outages == 1)
+    calls = model.calls
+    probes = model.probes
+    await eventually(lambda: model.probes > probes + 20)
+    assert model.calls == calls <= 3
+    assert gate.parked
+    assert gate.reason == failure.message
+    assert not any(each.done() for each in several)
+    model.always = None
+    assert await asyncio.gather(*several) == [DONE] * 10
+    assert not gate.parked
+
+
+async def test_any_number_of_outages_fail_nobody(gated):
+    model = Model()
+    gate, retried = gated(model)
+    for outage in range(1, 3 * MOST_TRIES):
+        model.always = Unavailable("down")
+        asking = asyncio.create_task(retried.complete(ASKED))
+        await eventually(lambda outage=outage: gate.outages == outage)
+        model.always = None
+        assert await asking == DONE
+
+
+async def test_rate_limits_never_use_up_tries(gated):
+    model = Model(*[RateLimited("429", 0.0)] * 30)
+    gate, retried = gated(model)
+    assert await retried.complete(ASKED) == DONE
+    assert not gate.parked
+
+
+async def test_who_comes_after_a_rate_limit_waits_as_long_as_the_provider_asked(gated):
+    model = Model()
+    gate, _ = gated(model)
+    gate.hold(30)
+    asking = asyncio.create_task(Retrying(model, gate).complete(ASKED))
+    await asyncio.sleep(0.05)
+    assert model.calls == 0
+    asking.cancel()
+
+
+async def test_a_model_that_turns_the_probe_down_is_up(gated):
+    model = Model(Unavailable("500"), Unavailable("500"), Unavailable("500"))
+    gate, retried = gated(model)
+    model.always = InvalidPrompt("max_tokens is too small")
+    with pytest.raises(InvalidPrompt):
+        await retried.complete(ASKED)
+    assert not gate.parked
+    assert model.calls == 4
+
+
+def test_only_models_elsewhere_have_a_gate():
+    assert may_fail_in_passing(Model())
+    local = type("Local", (Model,), {"rank": lambda self, text, continuations: None})
+    assert not may_fail_in_passing(local())
