@@ -48,4 +48,4 @@ class OutgoingRecord:
 
 def last_header(headers: Headers, name: str) -> bytes | None:
     """The value of the last header of that name: the one that counts where a name stands twice, as in Spring."""
-    return next((value for key, value in reversed(headers) if key == name), None)
+    return next((value for key, value in reversed(headers) if key == name), None) if headers else None

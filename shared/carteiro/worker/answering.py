@@ -1,14 +1,15 @@
 """From a request to its one reply. Knows nothing of Kafka's clients; never raises."""
 
 import asyncio
-import functools
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache, partial
 from typing import Any, TypeVar
 
 import structlog
+from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError
 
 from carteiro.models.failures import InvalidOutput, Misconfigured, ModelFailure, Unavailable
@@ -52,7 +53,7 @@ async def answer(
     """
     began_at, began = datetime.now(UTC), time.monotonic()
     queued = max((began_at - envelope.asked_at).total_seconds(), 0.0)
-    metrics.QUEUE_SECONDS.labels(task.name).observe(queued)
+    metrics.of(metrics.QUEUE_SECONDS, task.name).observe(queued)
     try:
         request = read_request(task.request, envelope)
         if undeliverable:
@@ -63,10 +64,10 @@ async def answer(
             done = await task.run(request, model)
             _check_serializable(done)
             worked = time.monotonic() - began
-            metrics.WORK_SECONDS.labels(task.name, model.name).observe(worked)
-            metrics.TOKENS.labels(task.name, model.name, "input").inc(done.usage.input_tokens)
-            metrics.TOKENS.labels(task.name, model.name, "output").inc(done.usage.output_tokens)
-            return OkReply[task.request.result](  # type: ignore[name-defined]
+            metrics.of(metrics.WORK_SECONDS, task.name, model.name).observe(worked)
+            metrics.of(metrics.TOKENS, task.name, model.name, "input").inc(done.usage.input_tokens)
+            metrics.of(metrics.TOKENS, task.name, model.name, "output").inc(done.usage.output_tokens)
+            return _ok_reply(task.request.result)(
                 task=task.name,
                 request_id=envelope.request_id,
                 result=done.result,
@@ -78,12 +79,12 @@ async def answer(
 
         if envelope.idempotency_key is None:
             return Answered(await _within_deadline(work, envelope.deadline))
-        once = functools.partial(repeats.once, (*place, envelope.idempotency_key), envelope.body, work)
+        once = partial(repeats.once, (*place, envelope.idempotency_key), envelope.body, work)
         reply, repeated = await _within_deadline(once, envelope.deadline)
         if repeated:
             timing = Timing(queue_ms=round(queued * 1000), work_ms=round((time.monotonic() - began) * 1000))
             reply = reply.model_copy(update={"request_id": envelope.request_id, "timing": timing})
-            metrics.REPEATED.labels(task.name).inc()
+            metrics.of(metrics.REPEATED, task.name).inc()
         return Answered(reply)
     except Rejected as rejected:
         return Answered(_error_reply(task.name, envelope, rejected.error))
@@ -99,6 +100,12 @@ async def answer(
         # Not the caller's fault and not one we foresaw: the log has it whole, the reply names no internals.
         log.exception("the task failed", model=model.name)
         return Answered(internal_error(task.name, envelope.request_id), f"the service failed: {type(error).__name__}")
+
+
+@cache
+def _ok_reply(result: type[BaseModel]) -> type[OkReply[Any]]:
+    # Looking up a generic model takes pydantic a while, for each request.
+    return OkReply[result]  # type: ignore[valid-type]
 
 
 def internal_error(task: str, request_id: str) -> ErrorReply:

@@ -1,6 +1,11 @@
 """What a worker counts, for Prometheus."""
 
+from functools import cache
+from typing import TypeVar
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+MetricT = TypeVar("MetricT", Counter, Gauge, Histogram)
 
 REGISTRY = CollectorRegistry()
 
@@ -46,3 +51,9 @@ LANE_FAILURES = Counter(
 LANES_STALLED = Gauge(
     "carteiro_lanes_stalled", "Partitions that stand still although they have work.", ["topic"], registry=REGISTRY
 )
+
+
+@cache
+def of(metric: MetricT, *labels: str) -> MetricT:
+    """The metric with these labels, of which there are few: the library looks each up anew, which takes its time."""
+    return metric.labels(*labels)

@@ -28,7 +28,7 @@ class Gate:
     """Before one model. `changed` is called whenever it opens or closes."""
 
     def __init__(self, model: ChatModel, changed: Callable[[], None]) -> None:
-        self._model, self._changed = model, changed
+        self.model, self._changed = model, changed
         self._open = asyncio.Event()
         self._open.set()
         self._failures = 0
@@ -85,24 +85,24 @@ class Gate:
         while True:
             await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
             try:
-                await self._model.complete(_PROBE)
+                await self.model.complete(_PROBE)
             except _CLOSED as failure:
                 if not confirmed:
                     log.error("parked: no requests are taken until the model is back", reason=failure.message)
-                    metrics.PARKED.labels(self._model.name).set(1)
+                    metrics.PARKED.labels(self.model.name).set(1)
                     self.outages += 1
                 self.reason, confirmed = failure.message, True
                 wait = failure.retry_after if isinstance(failure, RateLimited) else None
                 pause = max(min(pause * 2, _LONGEST_PAUSE), min(wait or 0, _LONGEST_PAUSE))
             except Exception as failure:  # noqa: BLE001
                 # It answers, if only to turn the probe down.
-                log.debug("the probe was turned down", model=self._model.name, reason=repr(failure))
+                log.debug("the probe was turned down", model=self.model.name, reason=repr(failure))
                 break
             else:
                 break
         if confirmed:
-            log.info("the model is back", model=self._model.name)
-            metrics.PARKED.labels(self._model.name).set(0)
+            log.info("the model is back", model=self.model.name)
+            metrics.PARKED.labels(self.model.name).set(0)
         self._failures, self.reason, self._probing = 0, None, None
         self._open.set()
         self._changed()

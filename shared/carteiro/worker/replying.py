@@ -71,9 +71,9 @@ class Reply(Outcome):
     def delivered(self) -> None:
         answer = self._answer
         code = "ok" if answer.status == "ok" else answer.error.code
-        metrics.REPLIES.labels(answer.task, code).inc()
+        metrics.of(metrics.REPLIES, answer.task, code).inc()
         if self._letter is not None:
-            metrics.DEAD_LETTERS.labels(answer.task, code).inc()
+            metrics.of(metrics.DEAD_LETTERS, answer.task, code).inc()
         if answer.status == "ok":
             log.info(
                 "answered",

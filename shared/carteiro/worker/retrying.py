@@ -23,8 +23,8 @@ class Retrying(ChatModel):
     down, refuses for its rate limit, or is not paid for: that is nothing the request can help.
     """
 
-    def __init__(self, model: ChatModel, gate: Gate) -> None:
-        self._model, self._gate = model, gate
+    def __init__(self, gate: Gate) -> None:
+        self._model, self._gate = gate.model, gate
         self.tries = 0
         """How many calls were made, all in all."""
 

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from carteiro.models.interface import ChatModel, Model
+from carteiro.models.interface import Model
 from carteiro.wire.dead_letter import dead_letter
 from carteiro.wire.envelope import Envelope, read_envelope
 from carteiro.wire.record import OutgoingRecord, Record
@@ -62,17 +62,14 @@ class Server:
 
     async def _serve(self, record: Record, envelope: Envelope) -> Reply:
         ids = {"task": self.task.name, "correlation_id": envelope.correlation_id, "request_id": envelope.request_id}
-        metrics.REQUESTS.labels(self.task.name).inc()
+        metrics.of(metrics.REQUESTS, self.task.name).inc()
         with (
             bound_contextvars(**ids),
-            metrics.IN_FLIGHT.labels(self.task.name).track_inprogress(),
+            metrics.of(metrics.IN_FLIGHT, self.task.name).track_inprogress(),
             request_span(self.task.name, record.topic, envelope.trace) as trace,
         ):
             address = await self.addresses.find(envelope, self.replies)
-            model = self.model
-            if self.gate is not None:
-                assert isinstance(model, ChatModel)
-                model = Retrying(model, self.gate)
+            model = Retrying(self.gate) if self.gate is not None else self.model
             place = (record.topic, record.partition)
             answered = await answer(self.task, model, envelope, place, address.problem, self.repeats)
             letter = None

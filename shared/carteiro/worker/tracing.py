@@ -35,6 +35,9 @@ def configure_tracing(service: str) -> None:
 @contextmanager
 def request_span(task: str, topic: str, carrier: dict[str, str]) -> Iterator[dict[str, str]]:
     """A span for one request, child of the one in `carrier`; gives the context that its reply carries."""
+    if not carrier and isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        yield {}  # nobody exports spans, and there is no context to carry on
+        return
     parent = _propagator.extract(carrier)
     attributes = {"messaging.system": "kafka", "messaging.destination.name": topic}
     with _tracer.start_as_current_span(f"{task} process", parent, SpanKind.CONSUMER, attributes):

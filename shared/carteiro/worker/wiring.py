@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from faststream.kafka import KafkaBroker, KafkaMessage
+from faststream.kafka import KafkaBroker
 
 from carteiro.models.interface import Model
 from carteiro.wire.record import Record
@@ -102,8 +102,8 @@ def wire(
         dead=topics.dead(task.name),
     )
 
-    async def handle(message: KafkaMessage) -> Reply:
-        return await server.serve(cast("Record", message.raw_message))
+    async def handle(record: Any) -> Reply:
+        return await server.serve(record)
 
     requests = topics.requests(task.name)
     subscriber = subscribe(broker, requests, group, handle, parse_record, _consumer_options(settings, task.name))

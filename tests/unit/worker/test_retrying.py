@@ -60,7 +60,7 @@ async def gated():
 
     def make(model):
         gates.append(Gate(model, lambda: None))
-        return gates[-1], Retrying(model, gates[-1])
+        return gates[-1], Retrying(gates[-1])
 
     yield make
     for gate in gates:
@@ -97,7 +97,7 @@ async def test_what_the_caller_did_wrong_is_not_tried_again(gated):
 async def test_a_model_that_is_down_is_left_alone_and_nothing_fails_meanwhile(gated, failure):
     model = Model(always=failure)
     gate, _ = gated(model)
-    several = [asyncio.create_task(Retrying(model, gate).complete(ASKED)) for _ in range(10)]
+    several = [asyncio.create_task(Retrying(gate).complete(ASKED)) for _ in range(10)]
     await eventually(lambda: gate.outages == 1)
     calls = model.calls
     probes = model.probes
@@ -133,7 +133,7 @@ async def test_who_comes_after_a_rate_limit_waits_as_long_as_the_provider_asked(
     model = Model()
     gate, _ = gated(model)
     gate.hold(30)
-    asking = asyncio.create_task(Retrying(model, gate).complete(ASKED))
+    asking = asyncio.create_task(Retrying(gate).complete(ASKED))
     await asyncio.sleep(0.05)
     assert model.calls == 0
     asking.cancel()

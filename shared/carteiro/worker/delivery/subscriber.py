@@ -82,11 +82,11 @@ def subscribe(
     broker: KafkaBroker,
     topic: str,
     group: str,
-    handler: Callable[[KafkaMessage], Awaitable[Any]],
+    handler: Callable[[Any], Awaitable[Any]],
     parser: Callable[..., Awaitable[KafkaMessage]],
     connection: dict[str, Any],
 ) -> WindowSubscriber:
-    """Have every record of `topic` handled. `connection` is for the consumer, as aiokafka names it.
+    """Have every record of `topic` given to `handler`. `connection` is for the consumer, as aiokafka names it.
 
     What `broker.subscriber()` does for its own kinds of subscribers, for ours.
     """
@@ -115,7 +115,7 @@ def subscribe(
     )
     subscriber = WindowSubscriber(config, specification, calls)
     Registrator.subscriber(broker, subscriber)
-    subscriber.add_call(parser_=parser, decoder_=_leave_undecoded, dependencies_=())
+    subscriber.add_call(parser_=parser, decoder_=_whole_record, dependencies_=())
     subscriber(handler)
     return subscriber
 
@@ -127,14 +127,17 @@ async def parse_record(record: Record, original: Callable[[Record], Awaitable[Ka
     read; the record itself is kept whole.
     """
     readable = tuple((name, value) for name, value in record.headers if value is not None and _is_utf8(value))
+    if len(readable) == len(record.headers):
+        return await original(record)
     message = await original(dataclasses.replace(cast("Any", record), headers=readable))
     message.raw_message = record
     return message
 
 
-async def _leave_undecoded(message: KafkaMessage) -> bytes:
-    # FastStream would read the JSON before us, and drop a record where it cannot.
-    return message.body
+async def _whole_record(message: KafkaMessage) -> Any:
+    # FastStream would read the JSON before us, and drop a record where it cannot. A handler that is given the record
+    # as its message's content spares the lookup of a `KafkaMessage`, which FastStream does in a thread.
+    return message.raw_message
 
 
 def _is_utf8(value: bytes) -> bool:
