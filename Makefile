@@ -1,7 +1,7 @@
 # `make` lists what there is. PYTHON=/path/to/python chooses the interpreter, ARGS=... is handed to the program.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test lint asyncapi clean FORCE
+.PHONY: help setup demo up test chaos bench lint asyncapi clean FORCE
 
 RUN := .venv/bin
 SOURCES := pyproject.toml shared/pyproject.toml scripts/setup
@@ -23,6 +23,12 @@ up: .venv/ready ## run all six workers
 
 test: .venv/ready-dev ## run the tests (ARGS='tests/unit -x')
 	@exec $(RUN)/python -m pytest $(ARGS)
+
+chaos: .venv/ready-dev ## kill workers and restart Kafka under load, count the replies (needs Docker)
+	@exec $(RUN)/python -m tests.containers.chaos $(ARGS)
+
+bench: .venv/ready-bench ## measure Carteiro beside FastStream and plain aiokafka on Apache Kafka (needs Docker)
+	@exec $(RUN)/python -m benchmarks $(ARGS)
 
 lint: .venv/ready-dev ## ruff, mypy and the import rules
 	$(RUN)/ruff check
@@ -46,5 +52,9 @@ clean: ## remove .venv (where `make` made it) and every cache
 
 .venv/ready-dev: $(SOURCES)
 	@sh scripts/setup --dev
+
+.venv/ready-bench: .venv/ready-dev
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --group bench
+	@touch $@
 
 FORCE:

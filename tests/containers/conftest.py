@@ -1,7 +1,7 @@
 """Apache Kafka in a container, on a port of this machine."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from docker import from_env
@@ -11,6 +11,7 @@ from testcontainers.core.container import DockerContainer
 
 from carteiro.worker.kafka import why_unreachable
 from tests.conftest import eventually_true
+from tests.provider import ScriptedProvider
 
 # Its reaper is one more image to pull; the fixtures below stop what they start.
 testcontainers_config.ryuk_disabled = True
@@ -31,11 +32,13 @@ class ApacheKafka(DockerContainer):
         for name, value in {
             "NODE_ID": "1",
             "PROCESS_ROLES": "broker,controller",
-            "LISTENERS": "PLAINTEXT://:9092,CONTROLLER://:9093",
-            "ADVERTISED_LISTENERS": f"PLAINTEXT://{self.address}",
+            "LISTENERS": "PLAINTEXT://:9092,CONTROLLER://:9093,INTERNAL://:9094",
+            # For transactions the broker calls itself, and from inside it is not at the address that clients use.
+            "ADVERTISED_LISTENERS": f"PLAINTEXT://{self.address},INTERNAL://localhost:9094",
+            "INTER_BROKER_LISTENER_NAME": "INTERNAL",
             "CONTROLLER_LISTENER_NAMES": "CONTROLLER",
             "CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
-            "LISTENER_SECURITY_PROTOCOL_MAP": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+            "LISTENER_SECURITY_PROTOCOL_MAP": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,INTERNAL:PLAINTEXT",
             "OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
             "TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
             "TRANSACTION_STATE_LOG_MIN_ISR": "1",
@@ -56,7 +59,7 @@ def docker() -> None:
         pytest.skip(f"no Docker engine: {error}")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def kafka_container(docker) -> Iterator[ApacheKafka]:
     with ApacheKafka() as running:
         yield running
@@ -66,3 +69,10 @@ def kafka_container(docker) -> Iterator[ApacheKafka]:
 async def kafka(kafka_container: ApacheKafka) -> ApacheKafka:
     await eventually_true(kafka_container.answers)
     return kafka_container
+
+
+@pytest.fixture
+async def model() -> AsyncIterator[ScriptedProvider]:
+    """The model of a test's workers, with its calls counted from none."""
+    async with ScriptedProvider() as running:
+        yield running

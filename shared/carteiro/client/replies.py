@@ -21,7 +21,10 @@ class Replies:
     """
 
     def __init__(self, options: dict[str, Any]) -> None:
-        self._consumer = AIOKafkaConsumer(**options, auto_offset_reset="latest", enable_auto_commit=False)
+        # A reply of a transaction that is aborted is none: its request is answered again.
+        self._consumer = AIOKafkaConsumer(
+            **options, auto_offset_reset="latest", enable_auto_commit=False, isolation_level="read_committed"
+        )
         self._waiting: dict[bytes, asyncio.Future[bytes]] = {}
         self._following: set[TopicPartition] = set()
         self._assigning = asyncio.Lock()

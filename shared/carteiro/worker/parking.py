@@ -7,7 +7,8 @@ wait, the worker takes no more of them, and a prompt of one token is sent now an
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import structlog
 
@@ -19,6 +20,7 @@ log = structlog.get_logger("carteiro.worker")
 
 _FAILURES = 3
 """Failures in a row, of any requests, after which a model is taken to be down."""
+_LONGEST_HOLD = 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _PROBE = Prompt(messages=[Message("user", "Say yes.")], max_output_tokens=1)
 _CLOSED = (Unavailable, RateLimited, Misconfigured)
@@ -33,6 +35,8 @@ class Gate:
         self._open.set()
         self._failures = 0
         self._not_before = 0.0
+        self._limited = False
+        self._first = asyncio.Lock()
         self._probing: asyncio.Task[None] | None = None
         self.reason: str | None = None
         """Why the model is not called; None where it is."""
@@ -44,6 +48,21 @@ class Gate:
         """Whether no request may begin."""
         return self.reason is not None
 
+    @asynccontextmanager
+    async def call(self) -> AsyncIterator[None]:
+        """Around one call of the model; begins when it may be called.
+
+        After a rate limit one request goes first: if it is refused too, the others need not find out for themselves.
+        """
+        await self.enter()
+        if self._limited:
+            async with self._first:
+                await self.enter()
+                if self._limited:
+                    yield
+                    return
+        yield
+
     async def enter(self) -> None:
         """Return when the model may be called."""
         while not self._open.is_set() or (wait := self._not_before - time.monotonic()) > 0:
@@ -54,7 +73,7 @@ class Gate:
 
     def succeeded(self) -> None:
         """A call went well."""
-        self._failures = 0
+        self._failures, self._limited = 0, False
 
     def failed(self, failure: ModelFailure) -> None:
         """A call failed in a way that says something of the model, not of the request."""
@@ -63,8 +82,9 @@ class Gate:
             self._park(failure)
 
     def hold(self, seconds: float) -> None:
-        """The model has asked to be left alone for so long."""
-        self._not_before = max(self._not_before, time.monotonic() + seconds)
+        """The model has asked to be left alone for so long. It is asked again after a minute at the latest."""
+        self._limited = True
+        self._not_before = max(self._not_before, time.monotonic() + min(seconds, _LONGEST_HOLD))
 
     async def close(self) -> None:
         """Stop probing."""

@@ -54,7 +54,8 @@ class Repeats:
             try:
                 return await asyncio.shield(first.answer), True
             except asyncio.CancelledError:
-                if not first.answer.cancelled():
+                task = asyncio.current_task()
+                if not first.answer.cancelled() or (task is not None and task.cancelling()):
                     raise
         first = _First(digest, now + self._seconds, asyncio.get_running_loop().create_future())
         self._firsts[place] = first

@@ -52,18 +52,18 @@ class Retrying(ChatModel):
     async def complete(self, prompt: Prompt) -> Completion:
         counted = limited = 0
         while True:
-            await self._gate.enter()
-            self.tries += 1
             outages = self._gate.outages
             try:
-                completion = await self._model.complete(prompt)
+                async with self._gate.call():
+                    self.tries += 1
+                    completion = await self._model.complete(prompt)
+                    self._gate.succeeded()
+                    return completion
+            except QuotaExhausted as failure:
+                self._gate.failed(failure)
             except RateLimited as failure:
-                if isinstance(failure, QuotaExhausted):
-                    self._gate.failed(failure)
-                else:
-                    limited += 1
-                    pause = _pause(limited)
-                    self._gate.hold(failure.retry_after if failure.retry_after is not None else pause)
+                limited += 1
+                self._gate.hold(failure.retry_after if failure.retry_after is not None else _pause(limited))
             except (Unavailable, Misconfigured) as failure:
                 counted += 1
                 self._gate.failed(failure)
@@ -74,9 +74,6 @@ class Retrying(ChatModel):
                 if counted >= MOST_TRIES:
                     raise
                 await asyncio.sleep(random.uniform(0, _pause(counted)))  # noqa: S311
-            else:
-                self._gate.succeeded()
-                return completion
 
 
 def may_fail_in_passing(model: Model) -> TypeGuard[ChatModel]:

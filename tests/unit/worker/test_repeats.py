@@ -91,3 +91,13 @@ async def test_one_who_waits_can_be_cancelled_without_harm_to_the_first(model):
     second.cancel()
     model.go.set()
     assert await first == ("answer 1", False)
+
+
+async def test_those_who_are_cancelled_together_call_nobody(model):
+    repeats = Repeats(60)
+    both = [asyncio.create_task(repeats.once(PLACE, b"x", model)) for _ in range(2)]
+    await asyncio.sleep(0)
+    for each in both:
+        each.cancel()
+    await asyncio.wait(both)
+    assert model.calls == 1

@@ -141,7 +141,7 @@ def redrive_letters(
             line = bar.add_task("", total=len(plan))
             with_kafka(given, lambda kafka: redrive(kafka, plan.batches, done, lambda: bar.advance(line)))
     finally:
-        _tell_done(done, len(plan))
+        _tell_done(done, plan)
     if done.refused:
         raise SystemExit(EXIT_NOT_ALL)
 
@@ -176,15 +176,15 @@ def _tell_left(plan: Plan, max_redrives: int) -> None:
         )
 
 
-def _tell_done(done: Redriven, planned: int) -> None:
+def _tell_done(done: Redriven, plan: Plan) -> None:
     for letter, reason in done.refused.items():
         print(f"carteiro: {letter} is not taken: {reason}", file=sys.stderr)
     if done.already:
         print(f"{done.already} were redriven by somebody else meanwhile")
-    print(f"{done.sent} of {planned} redriven")
-    if done.forgotten:
+    print(f"{done.sent} of {len(plan)} redriven")
+    if (unforeseen := done.forgotten - plan.unsure) > 0:
         _warn(
-            f"{done.forgotten} of these will show as waiting again, and be sent again by the next redrive: "
+            f"{unforeseen} of these will show as waiting again, and be sent again by the next redrive: "
             "the broker keeps too little with a commit (the embedded one keeps the offset alone)"
         )
 

@@ -72,10 +72,7 @@ def _status_failure(error: APIStatusError, model: str) -> ModelFailure:
     status = error.status_code
     reasons = {error.code, _field(error, "type")}
     if status in (402, 429) or (status in (400, 403) and reasons & _UNPAID):  # 402: DeepSeek, OpenRouter
-        wait = retry_after(error.response.headers)
-        if status == 402 or reasons & _UNPAID:
-            return QuotaExhausted(f"The quota of {model} is used up: check the provider's plan and billing", wait)
-        return RateLimited(f"{model} takes no more calls for now: its rate limit is reached", wait)
+        return _limited(error, model, reasons)
     if status in (400, 422):
         return _turned_down(error, model, reasons)
     if status == 413:
@@ -83,6 +80,15 @@ def _status_failure(error: APIStatusError, model: str) -> ModelFailure:
     if status >= 500 or status in _LATER:
         return Unavailable(f"{model} failed with HTTP status {status}")
     return _misconfigured(status, model)
+
+
+def _limited(error: APIStatusError, model: str, reasons: set[str | None]) -> ModelFailure:
+    wait = retry_after(error.response.headers)
+    if "request too large" in _message(error).lower():  # OpenAI: more tokens than the limit of a whole minute
+        return PromptTooLarge(f"The prompt is larger than the rate limit of {model} ever allows")
+    if error.status_code == 402 or reasons & _UNPAID:
+        return QuotaExhausted(f"The quota of {model} is used up: check the provider's plan and billing", wait)
+    return RateLimited(f"{model} takes no more calls for now: its rate limit is reached", wait)
 
 
 def _turned_down(error: APIStatusError, model: str, reasons: set[str | None]) -> ModelFailure:

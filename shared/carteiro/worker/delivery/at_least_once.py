@@ -58,34 +58,31 @@ class Commits:
             self._wake.clear()
             changed, self._changed = self._changed, {}
             waiting, self._waiting = self._waiting, {}
+            owned = consumer.assignment()
+            offsets = {
+                partition: OffsetAndMetadata(*encode(lane.ledger, lane.suspects))
+                for partition, lane in changed.items()
+                if partition in owned
+            }
             error: Exception | None = None
             try:
-                await _commit(consumer, changed)
+                if offsets:
+                    await consumer.commit(offsets)
+            except (CommitFailedError, IllegalStateError) as failed:
+                error = NotOwned(str(failed))
             except Exception as failed:  # noqa: BLE001  # whatever it is, it is the waiting lanes' business
                 error = failed
-                log.warning("a commit failed; what it holds may be done again", reason=repr(failed))
-            for done in [each for several in waiting.values() for each in several if not each.done()]:
-                if error is None:
-                    done.set_result(None)
-                else:
-                    done.set_exception(error)
+                self._changed = changed | self._changed
+            if error is not None:
+                log.warning("a commit failed; what it holds may be done again", reason=repr(error))
+            for partition, several in waiting.items():
+                failure = error if partition in offsets else NotOwned(f"not assigned: {partition}")
+                for done in [each for each in several if not each.done()]:
+                    if failure is None:
+                        done.set_result(None)
+                    else:
+                        done.set_exception(failure)
             await asyncio.sleep(_GATHER_SECONDS)
-
-
-async def _commit(consumer: AIOKafkaConsumer, lanes: Mapping[TopicPartition, Delivering]) -> None:
-    owned = consumer.assignment()
-    offsets = {
-        partition: OffsetAndMetadata(*encode(lane.ledger, lane.suspects))
-        for partition, lane in lanes.items()
-        if partition in owned
-    }
-    try:
-        if offsets:
-            await consumer.commit(offsets)
-    except (CommitFailedError, IllegalStateError) as error:
-        raise NotOwned(str(error)) from error
-    if missing := lanes.keys() - owned:
-        raise NotOwned(f"not assigned: {missing}")
 
 
 class AtLeastOnce(Courier):
@@ -94,6 +91,7 @@ class AtLeastOnce(Courier):
     def __init__(self, producer: AIOKafkaProducer, commits: Commits, lane: Delivering) -> None:
         self._producer, self._commits, self._lane = producer, commits, lane
         self._retrying: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     async def open(self) -> None:
         """Nothing can be done about an earlier owner: what it still sends comes twice."""
@@ -113,18 +111,19 @@ class AtLeastOnce(Courier):
         await self._commits.now(self._lane)
 
     async def close(self) -> None:
+        self._closed = True  # what fails from now on is the next courier's to send again
         for task in self._retrying:
             task.cancel()
 
     def _sent(self, offset: int, outcome: Outcome, sent: asyncio.Future[Any]) -> None:
-        if sent.cancelled() or sent.exception() is not None:
-            self._retry(offset, outcome)
-        else:
+        if not sent.cancelled() and sent.exception() is None:
             self._confirm(offset, outcome)
+        elif not self._closed:
+            self._retry(offset, outcome)
 
     def _confirm(self, offset: int, outcome: Outcome) -> None:
-        self._lane.confirm(offset, outcome)
-        self._commits.soon(self._lane)
+        if self._lane.confirm(offset, outcome):
+            self._commits.soon(self._lane)
 
     def _retry(self, offset: int, outcome: Outcome) -> None:
         task = asyncio.create_task(self._persist(offset, outcome))

@@ -32,8 +32,8 @@ class Delivering(Protocol):
     ledger: Ledger
     suspects: Suspects
 
-    def confirm(self, offset: int, outcome: Outcome) -> None:
-        """The outcome is where it belongs: its request is finished."""
+    def confirm(self, offset: int, outcome: Outcome) -> bool:
+        """The outcome is where it belongs: its request is finished. Returns whether that is news."""
 
 
 class Courier(Protocol):

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, ProducerClosed
+from aiokafka.errors import KafkaError, ProducerClosed, UnknownTopicOrPartitionError
 from aiokafka.structs import OffsetAndMetadata
 
 from carteiro.wire.record import OutgoingRecord
@@ -89,7 +89,11 @@ class ExactlyOnce(Courier):
         for offset, outcome in outcomes.items():
             for record in outcome.records:
                 try:
-                    sending[await send(producer, record)] = offset, record
+                    # A topic that is gone since it was looked up is asked for again and again.
+                    async with asyncio.timeout(_SEND_SECONDS if outcome.elsewhere else None):
+                        sending[await send(producer, record)] = offset, record
+                except (TimeoutError, UnknownTopicOrPartitionError) as error:
+                    raise Undelivered([(offset, record)] if outcome.elsewhere else []) from error
                 except (KafkaError, AssertionError) as error:
                     _replace(outcome, record, error)
                     replaced = True

@@ -68,6 +68,8 @@ class Lane(Delivering):
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._unconfirmed: dict[int, Outcome] = {}
         self._outbox: dict[int, Outcome] = {}
+        self._awaited: dict[int, asyncio.Future[None]] = {}
+        """Who waits for an outcome to be confirmed."""
         self._wake = asyncio.Event()
         self._quiet = asyncio.Event()
         self._late: dict[int, float] = {}
@@ -76,8 +78,11 @@ class Lane(Delivering):
         """Whether the partition's records are read, from where the ledger wants them."""
         self._open = False
         """Whether there is a courier, so that requests may begin."""
+        self._owned = False
+        """Whether what is committed is known here, and says that the partition is ours."""
         self._leaving = False
         """Whether the partition is about to be given back."""
+        self._closed = False
         self._paused = True
         self._courier = service.courier(self)
         self._life: asyncio.Task[None] | None = None
@@ -111,12 +116,14 @@ class Lane(Delivering):
 
     def fill(self) -> None:
         """Begin what may begin, and read on where there is room."""
+        if self._closed:
+            return  # another lane may have the partition by now
         while (
             self._open
             and not self._leaving
             and self._service.may_begin()
             and len(self._unconfirmed) < self._service.window * _UNCONFIRMED
-            and len(self.ledger.still_open) < MOST_OPEN
+            and self.ledger.taken < MOST_OPEN
             and (record := self._window.next()) is not None
         ):
             suspected = self.suspects.suspected(record.offset)
@@ -125,17 +132,21 @@ class Lane(Delivering):
             self._tasks[record.offset] = asyncio.create_task(serving)
         self._pause_or_resume()
 
-    def confirm(self, offset: int, outcome: Outcome) -> None:
+    def confirm(self, offset: int, outcome: Outcome) -> bool:
         if self._unconfirmed.pop(offset, None) is None:
-            return  # confirmed before: it was sent again while its first confirmation was under way
+            # It was sent again while its first confirmation was under way, or the partition is somebody else's by now.
+            return False
         self._outbox.pop(offset, None)
         self._late.pop(offset, None)
+        if (awaited := self._awaited.get(offset)) is not None and not awaited.done():
+            awaited.set_result(None)
         self.ledger.finish(offset)
         self.suspects.forget(self.ledger)
         self._moved_at = time.monotonic()
         outcome.delivered()
         self.fill()
         self._tell_if_quiet()
+        return True
 
     async def revoke(self, seconds: float) -> None:
         """The partition is to be given back: begin nothing, finish what runs within that time, and commit."""
@@ -150,8 +161,8 @@ class Lane(Delivering):
                 await self._quiet.wait()
         except TimeoutError:
             log.warning("not all requests in flight could be finished", **self.where, in_flight=self.in_flight)
-        if self._life is not None and not self._life.done():
-            self.suspects.give_back()
+        if self._owned:
+            self.suspects.give_back(self.ledger)
             try:
                 async with asyncio.timeout(min(seconds, 5.0)):
                     await self._courier.commit()
@@ -161,16 +172,19 @@ class Lane(Delivering):
 
     async def suspend(self) -> None:
         """Deliver nothing more, for now. What runs goes on."""
-        self._open = self._reading = False
+        self._open = self._reading = self._owned = False
         self._window.clear()
-        if self._life is not None:
-            self._life.cancel()
-            await asyncio.gather(self._life, return_exceptions=True)
-            self._life = None
+        life, self._life = self._life, None
+        if life is not None:
+            life.cancel()
+            await asyncio.gather(life, return_exceptions=True)
 
     async def close(self) -> None:
         """The partition is somebody else's: stop what runs, for its replies are not ours to give."""
+        self._closed = True
         await self.suspend()
+        self._unconfirmed.clear()
+        self._outbox.clear()
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -189,9 +203,7 @@ class Lane(Delivering):
         """Whether nothing has gone forward since then (by `time.monotonic`) although something could have."""
         if self._life is None or max(self._moved_at, self._rebuilding_at) > limit:
             return False
-        highwater = self.consumer.highwater(self.partition) if self._reading else None
-        unread = not self._paused and highwater is not None and highwater > self._read_to
-        return not self._open or bool(self._unconfirmed) or unread
+        return not self._open or bool(self._unconfirmed)
 
     def read_again(self) -> None:
         """Read on from after the last record that was accepted."""
@@ -222,7 +234,7 @@ class Lane(Delivering):
                 failed = error
             finally:
                 self._open = False
-                await self._courier.close()
+                await asyncio.shield(self._courier.close())
             metrics.LANE_FAILURES.labels(self.partition.topic).inc()
             log.warning("a partition's delivery failed; building it anew", **self.where, reason=repr(failed))
             failures += 1
@@ -235,10 +247,12 @@ class Lane(Delivering):
         ledger, suspects = await group.committed(self.consumer, self.partition)
         self.ledger.merge(ledger)
         self._drop_finished()
-        if not self._reading and not self._leaving:
+        if not self._owned:
             if not self.ledger.end:
                 self.ledger.merge(Ledger(await self.consumer.position(self.partition)))
-            self.suspects = suspects
+            if self._leaving:
+                await asyncio.Event().wait()  # a partition that is given back again is not taken over
+            self.suspects, self._owned = suspects, True
             if suspects.take_over(PROCESS, self.ledger, self._service.window * (1 + _UNCONFIRMED)):
                 log.warning("the partition's last owner died; its requests in flight are served again", **self.where)
         await self._courier.commit()
@@ -247,10 +261,10 @@ class Lane(Delivering):
             self._read_to = self.ledger.low
             self.consumer.seek(self.partition, self._read_to)
             self._reading = True
+            self._moved_at = time.monotonic()
         self._outbox = dict(self._unconfirmed)
         self._wake.set()
         self._open = True
-        self._moved_at = time.monotonic()
         self.fill()
 
     async def _deliver(self) -> None:
@@ -273,14 +287,15 @@ class Lane(Delivering):
                 if now - self._late.setdefault(offset, now) > CALLER_SECONDS:
                     outcomes[offset].refused(record, error)
             raise
-        self._moved_at = time.monotonic()
 
     def _drop_finished(self) -> None:
         """Another owner has finished some of our requests: theirs are the replies that count."""
         for offset in [each for each in self._tasks if self.ledger.finished(each)]:
             self._tasks[offset].cancel()
         for offset in [each for each in self._unconfirmed if self.ledger.finished(each)]:
+            self._late.pop(offset, None)
             self._unconfirmed.pop(offset).delivered()
+        self._tell_if_quiet()
 
     async def _serve(self, record: Record) -> None:
         try:
@@ -292,23 +307,31 @@ class Lane(Delivering):
         self._hand_over(record.offset, outcome)
 
     async def _serve_alone(self, record: Record) -> None:
-        outcome = None
+        offset = record.offset
         try:
             async with self._service.alone:
-                if self.suspects.condemned(record.offset):
+                if self.suspects.condemned(offset):
                     outcome = await self._service.condemn(record, DEATHS)
                 else:
-                    self.suspects.begin_alone(record.offset)
+                    self.suspects.begin_alone(offset)
                     await self._commit_surely()
                     outcome = await self._service.serve(record)
+                # The next suspect may end the process: this one's outcome has to be safe by then.
+                confirmed = self._awaited[offset] = asyncio.get_running_loop().create_future()
+                self._hand_over(offset, outcome)
+                await confirmed
         finally:
+            self._awaited.pop(offset, None)
             self._window.aside -= 1
-            del self._tasks[record.offset]
-            self._window.done(record.offset)
+            del self._tasks[offset]
+            self._window.done(offset)
             self._moved_at = time.monotonic()
-        self._hand_over(record.offset, outcome)
+        self.fill()
+        self._tell_if_quiet()
 
     def _hand_over(self, offset: int, outcome: Outcome) -> None:
+        if self._closed:
+            return
         self._unconfirmed[offset] = self._outbox[offset] = outcome
         self._wake.set()
         self.fill()

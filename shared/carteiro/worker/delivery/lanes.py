@@ -106,7 +106,7 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
             metrics.LANES_STALLED.labels(self._topic).set(len(still))
             reachable = not still or await self._reachable()
             self.stalled = [each.partition.partition for each in still if reachable and each.rebuilt_in_vain]
-            for lane in still:
+            for lane in [each for each in still if self._lanes.get(each.partition) is each]:
                 log.error("a partition stands still; building it anew", **lane.where)
                 lane.rebuild()
 

@@ -36,6 +36,11 @@ class Ledger:
         """The offsets below `end` that are not finished, in increasing order."""
         return self._open.keys()
 
+    @property
+    def taken(self) -> int:
+        """How many of the open offsets are being served, or wait for it."""
+        return len(self._open) - len(self._owed)
+
     def take(self, offset: int) -> bool:
         """A record was read, in the partition's order. Returns whether it is now to be served: not if it is
         finished, or being served already.

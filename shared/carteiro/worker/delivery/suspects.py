@@ -51,9 +51,13 @@ class Suspects:
         self.forget(ledger)
         return died
 
-    def give_back(self) -> None:
-        """The partition is left in order: whoever takes it next need not ask why."""
+    def give_back(self, ledger: Ledger) -> None:
+        """The partition is left in order: whoever takes it next need not ask why. One that is still served alone has
+        not died of it.
+        """
         self.owner = 0
+        if self.deaths_alone and not ledger.finished(self.alone):
+            self.deaths_alone -= 1
 
     def suspected(self, offset: int) -> bool:
         """Whether the request has to be served alone."""

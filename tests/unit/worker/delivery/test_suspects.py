@@ -73,7 +73,7 @@ def test_a_partition_that_was_given_back_in_order_blames_nobody():
     ledger, suspects = Ledger(5, [2]), Suspects()
     for owner in range(1, 20):
         assert not suspects.take_over(owner, ledger, WINDOW)
-        suspects.give_back()
+        suspects.give_back(ledger)
     assert not suspects.suspected(2)
 
 
@@ -82,3 +82,13 @@ def test_a_lane_that_is_built_anew_by_its_own_process_blames_nobody():
     for _ in range(20):
         assert not suspects.take_over(7, ledger, WINDOW)
     assert not suspects.suspected(2)
+
+
+def test_who_is_served_alone_while_the_partition_moves_has_not_died_of_it():
+    ledger, suspects = Ledger(5, [2]), Suspects(strikes=[9, 9])
+    for owner in range(1, 20):
+        suspects.take_over(owner, ledger, WINDOW)
+        assert suspects.suspected(2)
+        assert not suspects.condemned(2)
+        suspects.begin_alone(2)
+        suspects.give_back(ledger)

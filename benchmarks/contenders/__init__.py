@@ -1,0 +1,36 @@
+"""Who is compared. Each runs in a process of its own: `python -m benchmarks.contenders MODULE JOB`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contender:
+    """A way to serve requests. `module` is its file here, which is told the `options`."""
+
+    name: str
+    module: str
+    options: Mapping[str, str | int] = field(default_factory=dict)
+    one_at_a_time: bool = False
+    """It has no window: a request begins when the one before it has ended."""
+    as_shipped: bool = False
+    """It logs as it ships, where everybody else is at `warning`. Measured where requests cost least, in `zero`."""
+
+
+def _carteiro(delivery: str, *, as_shipped: bool = False) -> Contender:
+    name = f"carteiro {delivery}" + (" as shipped" if as_shipped else "")
+    return Contender(name=name, module="carteiro_worker", options={"delivery": delivery}, as_shipped=as_shipped)
+
+
+RAW = Contender(name="raw aiokafka", module="raw")
+AT_LEAST_ONCE, EXACTLY_ONCE = _carteiro("at_least_once"), _carteiro("exactly_once")
+CONTENDERS = (
+    RAW,
+    Contender(name="faststream", module="faststream_app", one_at_a_time=True),
+    Contender(name="faststream ACK", module="faststream_app", options={"ack_policy": "ack"}, one_at_a_time=True),
+    Contender(name="faststream max_workers=64", module="faststream_app", options={"max_workers": 64}),
+    AT_LEAST_ONCE,
+    EXACTLY_ONCE,
+    _carteiro("at_least_once", as_shipped=True),
+    _carteiro("exactly_once", as_shipped=True),
+)

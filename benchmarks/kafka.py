@@ -1,0 +1,92 @@
+"""The benchmark's own side of Kafka: topics, the backlog, and what came of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+PROMPT = "Write one sentence about a lighthouse keeper and the sea, for request number {}."
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply that was read: which request's it is, and when the broker had it (milliseconds since 1970)."""
+
+    request: str
+    at_ms: int
+    ok: bool
+
+
+@asynccontextmanager
+async def topics(bootstrap: str, requests: str, replies: str, partitions: int) -> AsyncIterator[None]:
+    """The two topics, for as long as they are needed. Replies bear the time at which the broker appended them."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        by_broker = {"message.timestamp.type": "LogAppendTime"}
+        await admin.create_topics(
+            [
+                NewTopic(requests, partitions, 1),
+                NewTopic(replies, partitions, 1, topic_configs=by_broker),
+            ]
+        )
+        yield
+        await admin.delete_topics([requests, replies])
+    finally:
+        await admin.close()
+
+
+async def preload(bootstrap: str, topic: str, partitions: int, count: int) -> None:
+    """Send the whole backlog, the partitions in turn."""
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, linger_ms=5, max_batch_size=256 * 1024)
+    async with producer:
+        sent = None
+        for number in range(count):
+            sent = await send(producer, topic, number, number % partitions)
+        await producer.flush()
+        if sent:
+            await sent
+
+
+async def send(
+    producer: AIOKafkaProducer, topic: str, number: int, partition: int | None = None
+) -> "asyncio.Future[object]":
+    """Hand one request to the producer."""
+    value = b'{"prompt": "%s"}' % PROMPT.format(number).encode()
+    headers = [("correlation_id", b"%d" % number)]
+    future: asyncio.Future[object] = await producer.send(topic, value, partition=partition, headers=headers)
+    return future
+
+
+@asynccontextmanager
+async def reading(bootstrap: str, topic: str, partitions: int) -> AsyncIterator[AIOKafkaConsumer]:
+    """A reader of all that was committed, from the beginning."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, isolation_level="read_committed", auto_offset_reset="earliest"
+    )
+    async with consumer:
+        consumer.assign([TopicPartition(topic, partition) for partition in range(partitions)])
+        yield consumer
+
+
+async def appended(consumer: AIOKafkaConsumer) -> int:
+    """How far the assigned partitions have grown; a transaction's end counts as a record."""
+    return sum((await consumer.end_offsets(list(consumer.assignment()))).values())
+
+
+async def read_all(consumer: AIOKafkaConsumer) -> list[Reply]:
+    """Every reply that is there."""
+    replies: list[Reply] = []
+    ends = await consumer.end_offsets(list(consumer.assignment()))
+    while any([await consumer.position(partition) < end for partition, end in ends.items()]):
+        for records in (await consumer.getmany(timeout_ms=500)).values():
+            replies += map(reply_of, records)
+    return replies
+
+
+def reply_of(record: ConsumerRecord[bytes, bytes]) -> Reply:
+    number = dict(record.headers)["correlation_id"].decode()
+    return Reply(number, record.timestamp, b'"ok"' in record.value)

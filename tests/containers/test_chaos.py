@@ -1,0 +1,24 @@
+"""Killed workers and a restarted broker: nothing lost, nothing doubled, few model calls made again. `make chaos` is
+the same with ten thousand requests.
+"""
+
+import random
+
+import pytest
+
+from tests.containers.chaos import Plan, run
+from tests.containers.conftest import ApacheKafka
+from tests.provider import ScriptedProvider
+
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(280)]
+
+
+@pytest.mark.parametrize(("mode", "static"), [("exactly_once", False), ("at_least_once", True)])
+async def test_every_request_is_answered_as_promised(
+    kafka: ApacheKafka, model: ScriptedProvider, mode: str, static: bool
+):
+    seed = random.randrange(1_000_000)
+    plan = Plan(mode=mode, seed=seed, requests=600, window=8, kills=3, pauses=0, static=static)
+    outcome = await run(kafka, model, plan)
+    print(outcome)
+    assert not outcome.problems

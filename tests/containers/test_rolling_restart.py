@@ -1,0 +1,43 @@
+"""A new version is rolled out under load: each worker is stopped and started in turn, and nobody notices."""
+
+import asyncio
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
+from tests.conftest import eventually
+from tests.containers.cluster import Cluster
+from tests.containers.conftest import ApacheKafka
+from tests.provider import ScriptedProvider
+
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(240)]
+
+WORKERS = ("a", "b", "c")
+
+
+@pytest.mark.parametrize("mode", ["exactly_once", pytest.param("at_least_once", marks=pytest.mark.long)])
+async def test_no_reply_is_lost_or_doubled_and_no_call_made_twice(
+    kafka: ApacheKafka, model: ScriptedProvider, mode: str
+):
+    rolled = asyncio.Event()
+
+    def prompts() -> Iterator[str]:
+        for number in count():
+            if rolled.is_set():
+                return
+            yield f"{mode} {number} wait={0.05 * (number % 20 + 1):.2f}"
+
+    cluster = Cluster(kafka.address, model, f"rolling-{mode}", mode=mode, partitions=6, window=16)
+    async with cluster, cluster.traffic() as traffic:
+        await cluster.started(*WORKERS)
+        sending = asyncio.create_task(traffic.send(prompts(), per_second=40))
+        for name in WORKERS:
+            answered = traffic.count
+            await eventually(lambda answered=answered: traffic.count > answered + 40)
+            await cluster.stop(name)
+            await cluster.started(name)
+        rolled.set()
+        await traffic.answered(await sending)
+        await cluster.finish(traffic)
+        assert cluster.calls(traffic) == len(traffic.prompts)
