@@ -13,7 +13,9 @@ from tests.provider import ScriptedProvider
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(280)]
 
 
-@pytest.mark.parametrize(("mode", "static"), [("exactly_once", False), ("at_least_once", True)])
+@pytest.mark.parametrize(
+    ("mode", "static"), [("exactly_once", False), pytest.param("at_least_once", True, marks=pytest.mark.long)]
+)
 async def test_every_request_is_answered_as_promised(
     kafka: ApacheKafka, model: ScriptedProvider, mode: str, static: bool
 ):

@@ -90,6 +90,7 @@ class Storm:
         return response
 
 
+@pytest.mark.long
 async def test_a_storm_of_refusals_is_waited_out_with_few_calls(kafka: ApacheKafka, model: ScriptedProvider):
     storm = Storm(10)
     model.when("", storm)
@@ -141,6 +142,7 @@ async def test_a_model_that_is_down_is_waited_for(kafka: ApacheKafka, model: Scr
         await cluster.finish(traffic)
 
 
+@pytest.mark.long
 async def test_a_quota_that_is_used_up_is_waited_for(kafka: ApacheKafka, model: ScriptedProvider):
     cluster = Cluster(kafka.address, model, "quota", partitions=2, window=WINDOW)
     async with cluster, cluster.traffic() as traffic:
@@ -159,6 +161,7 @@ async def test_a_quota_that_is_used_up_is_waited_for(kafka: ApacheKafka, model: 
         await cluster.finish(traffic)
 
 
+@pytest.mark.long
 async def test_a_call_that_hangs_holds_nobody_up(kafka: ApacheKafka, model: ScriptedProvider):
     model.when("hang", "hang")
     timeout = {"CARTEIRO_MODEL_TIMEOUT_SECONDS": "2"}

@@ -11,6 +11,7 @@ pytestmark = [pytest.mark.containers, pytest.mark.timeout(200)]
 WINDOW = 4
 
 
+@pytest.mark.long
 async def test_a_full_window_of_long_requests_costs_no_rebalance(kafka: ApacheKafka, model: ScriptedProvider):
     poll = {"CARTEIRO_MAX_POLL_SECONDS": "10"}
     cluster = Cluster(kafka.address, model, "long", partitions=2, window=WINDOW, **poll)
