@@ -1,88 +1,300 @@
-"""`carteiro dead` on a real broker, with letters of a real worker."""
+"""`carteiro dead` as it is typed, on letters that a worker would have left."""
 
 import asyncio
 import json
 import os
+import pty
+import signal
 import subprocess
 import sys
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, Self
 
 import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
-from tests.broker.peer import Peer
+from carteiro.wire.dead_letter import dead_letter
+from tests.conftest import eventually_true
+from tests.unit.wire.record import FakeRecord
 
-REQUESTS = "llm.sentiment.requests"
-BODY = {"text": "I love it."}
+CARTEIRO = str(Path(sys.executable).with_name("carteiro"))
+BODY = '{"messages": [{"role": "user", "content": "Olá?"}]}'.encode()
+NOW = datetime.now(UTC)
+
+
+class Letters:
+    """The topics of a task under a prefix that no worker serves, so that what is redriven stays to be looked at."""
+
+    def __init__(self, address: str) -> None:
+        self.environment = {"CARTEIRO_BOOTSTRAP_SERVERS": address, "CARTEIRO_TOPIC_PREFIX": f"t{uuid.uuid4().hex[:8]}"}
+        self.requests = f"{self.environment['CARTEIRO_TOPIC_PREFIX']}.chat.requests"
+        self.dead = f"{self.environment['CARTEIRO_TOPIC_PREFIX']}.chat.dead"
+        self._address = address
+        self._marks = 0
+
+    async def __aenter__(self) -> Self:
+        self._producer = AIOKafkaProducer(bootstrap_servers=self._address, acks="all")
+        await self._producer.start()
+        await self._producer.partitions_for(self.requests)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._producer.stop()
+
+    async def put(self, number: int, *headers: tuple[str, bytes], code: str = "model_unavailable", **of: Any) -> str:
+        """Write the letter of the request `number`, which stood in partition 1. Returns the letter's id."""
+        (confirmed,) = await self.put_many([number], *headers, code=code, **of)
+        return confirmed
+
+    async def put_many(self, numbers: Any, *headers: tuple[str, bytes], code: str = "internal", **of: Any) -> list[str]:
+        sent = []
+        for number in numbers:
+            request = {"key": b"guest-%d" % number, "value": BODY} | of
+            record = FakeRecord(topic=self.requests, partition=1, offset=number, headers=headers, **request)
+            letter = dead_letter(
+                record,
+                self.dead,
+                group="carteiro-chat",
+                reason=f"[{code}] of request {number}",
+                code=code,
+                tries=5,
+                at=NOW - timedelta(hours=10 - number % 10),
+            )
+            sent.append(
+                await self._producer.send(letter.topic, letter.value, letter.key, 0, headers=list(letter.headers))
+            )
+        return [f"{each.topic}/{each.partition}/{each.offset}" for each in await asyncio.gather(*sent)]
+
+    async def redriven(self) -> list[ConsumerRecord[Any, Any]]:
+        """The requests that are there, by their origins' offsets."""
+        # What is sent last marks the end: the embedded broker does not tell where that is.
+        partitions = {
+            TopicPartition(self.requests, each) for each in await self._producer.partitions_for(self.requests)
+        }
+        for each in partitions:
+            await self._producer.send_and_wait(self.requests, b"end", partition=each.partition)
+        consumer = AIOKafkaConsumer(bootstrap_servers=self._address)
+        await consumer.start()
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        ends = {each.partition: 0 for each in partitions}
+        self._marks += 1
+        records = []
+        async with asyncio.timeout(60):
+            while min(ends.values()) < self._marks:
+                record = await consumer.getone()
+                ends[record.partition] += record.value == b"end"
+                records += [] if record.value == b"end" else [record]
+        await consumer.stop()
+        return sorted(records, key=lambda each: dict(each.headers)["kafka_dlt-original-offset"])
+
+    async def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        def call() -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                [CARTEIRO, "dead", *arguments],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=120,
+                env=os.environ | self.environment,
+            )
+
+        result = await asyncio.to_thread(call)
+        assert result.returncode == code, result.stderr
+        return result
+
+    async def listed(self, *arguments: str) -> dict[str, dict[str, Any]]:
+        result = await self.run("list", "--json", *arguments)
+        return {each["id"]: each for each in map(json.loads, result.stdout.splitlines())}
 
 
 @pytest.fixture
-def dead(broker):
-    """Runs the command; its exit code, and what it printed."""
-
-    async def run(*words: str) -> tuple[int, str]:
-        command = [str(Path(sys.executable).with_name("carteiro")), "dead", *words]
-        settings = os.environ | {"CARTEIRO_BOOTSTRAP_SERVERS": broker.address}
-        done = await asyncio.to_thread(subprocess.run, command, env=settings, capture_output=True, text=True)
-        return done.returncode, done.stdout + done.stderr
-
-    return run
+async def letters(broker) -> AsyncIterator[Letters]:
+    async with Letters(broker.address) as running:
+        yield running
 
 
-async def letters(dead, *words: str) -> list[dict]:
-    code, printed = await dead("list", "sentiment", "--json", *words)
-    assert code == 0, printed
-    return [json.loads(line) for line in printed.splitlines()]
+async def test_no_topic_of_dead_letters_is_no_dead_letters_and_none_is_made(letters: Letters):
+    result = await letters.run("list")
+    assert (result.stdout, result.stderr) == ("no dead letters\n", "")
+    assert (await letters.run("redrive", "--yes")).stdout == "nothing to redrive\n"
+    assert "there is no dead letter 0/0" in (await letters.run("show", "0/0", code=1)).stderr
+    assert (await letters.run("list", "chat", "--json")).stdout == ""
 
 
-async def give_up(peer: Peer, services, monkeypatch, correlation_id: bytes) -> None:
-    """Have a request given up: the model stumbles over it."""
-
-    async def broken(*_):
-        raise ZeroDivisionError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(services.model_of("sentiment"), "complete", broken)
-        await peer.send(REQUESTS, json.dumps(BODY).encode(), [("correlation_id", correlation_id)], key=b"k")
-        await peer.reply("correlation_id", correlation_id)
-
-
-async def test_a_request_that_was_given_up_is_listed_shown_and_redriven_once(services, broker, dead, monkeypatch):
-    async with Peer(broker.address, "llm.sentiment.replies") as peer:
-        await give_up(peer, services, monkeypatch, b"first")
-        (letter,) = await letters(dead, "--correlation-id", "first")
-        assert (letter["code"], letter["key"], letter["state"]) == ("internal", "k", "waiting")
-        assert await letters(dead, "--code", "model_unavailable") == []
-
-        code, shown = await dead("show", letter["id"])
-        assert code == 0
-        assert '"text": "I love it."' in shown
-
-        code, printed = await dead("redrive", "sentiment", "--dry-run")
-        assert code == 0, printed
-        assert (await letters(dead, "--correlation-id", "first"))[0]["state"] == "waiting"
-
-        peer.records.clear()
-        code, printed = await dead("redrive", "sentiment", "--yes")
-        assert code == 0, printed
-        reply = await peer.reply("correlation_id", b"first")
-        assert (json.loads(reply.value)["status"], reply.key) == ("ok", b"k")
-        assert await letters(dead) == []
-
-        peer.records.clear()
-        code, printed = await dead("redrive", "sentiment", "--yes")
-        assert code == 0, printed
-        assert not peer.records
+async def test_list(letters: Letters):
+    first = await letters.put(3, ("correlation_id", b"order-3"))
+    second = await letters.put(4, code="internal", key=None)
+    result = await letters.run("list", "chat")
+    head, *rows, summary = result.stdout.splitlines()
+    assert head.split() == "id when (UTC) code tries redrives state correlation id reason".split()
+    assert [row.split()[0] for row in rows] == [first, second]
+    assert "order-3" in rows[0]
+    assert "[model_unavailable] of request 3" in rows[0]
+    assert f"{letters.requests}/1/4" in rows[1], "its reply's correlation id"
+    assert summary == "2 dead letters"
+    assert await letters.listed() == await letters.listed("chat")
+    assert await letters.listed("translate") == {}
+    one = (await letters.listed())[first]
+    assert (one["code"], one["tries"], one["redrives"], one["key"], one["state"]) == (
+        "model_unavailable",
+        5,
+        0,
+        "guest-3",
+        "waiting",
+    )
 
 
-async def test_a_letter_that_was_redriven_often_enough_is_left(services, broker, dead, monkeypatch):
-    async with Peer(broker.address, "llm.sentiment.replies") as peer:
-        await give_up(peer, services, monkeypatch, b"again")
-        code, printed = await dead("redrive", "sentiment", "--yes", "--max-redrives", "0")
-        assert "redrive" in printed
-        waiting = await letters(dead, "--correlation-id", "again")
-        assert len(waiting) == 1
+async def test_the_filters(letters: Letters):
+    first = await letters.put(2, ("correlation_id", b"order-2"))
+    second = await letters.put(8, code="internal")
+    for arguments, found in (
+        (["--code", "internal"], [second]),
+        (["--reason", "REQUEST 8"], [second]),
+        (["--since", "4h", "--key", "guest-8"], [second]),
+        (["--correlation-id", "order-2"], [first]),
+    ):
+        assert list(await letters.listed(*arguments)) == found, arguments
+    result = await letters.run("redrive", "--yes", "--code", "expired")
+    assert result.stdout == "nothing to redrive\n"
 
 
-async def test_what_is_not_there_is_said(services, dead):
-    assert (await dead("list", "nonsense"))[0] == 2
-    assert (await dead("show", "llm.sentiment.dead/0/999999"))[0] != 0
+async def test_show(letters: Letters):
+    letter = await letters.put(5, ("correlation_id", b"order-5"), ("x", b"\xff\x1b"))
+    place = letter.removeprefix(f"{letters.dead}/")
+    text = (await letters.run("show", letter)).stdout
+    assert text == (await letters.run("show", place)).stdout == (await letters.run("show", "chat", place)).stdout
+    assert text.startswith(f"{letter}\n")
+    assert "  reason       [model_unavailable] of request 5\n" in text
+    assert f"  request      {letters.requests}/1/5\n" in text
+    assert "  x                                 0xff1b\n" in text
+    assert '        "content": "Olá?"\n' in text
+    tombstone = await letters.put(6, value=None)
+    assert (await letters.run("show", tombstone)).stdout.endswith("\nvalue, none\n")
+    for place in ("0/99", "3/0"):
+        assert (await letters.run("show", place, code=1)).stderr == f"carteiro: there is no dead letter {place}\n"
+
+
+async def test_a_redriven_request_is_the_request_and_goes_once(letters: Letters):
+    headers = (("correlation_id", b"order-1"), ("x", b"\xff"), ("timeout_ms", b"60000"), ("reply_to", b"inbox"))
+    await letters.put(1, *headers, ("deadline", b"2020-01-01T00:00:00Z"))
+    await letters.put(2, key=None)
+    await letters.put(3, value=None)
+    await letters.put(4, key=None, value=None)
+    result = await letters.run("redrive", "chat", "--yes")
+    assert (result.stdout, result.stderr) == ("4 of 4 redriven\n", "")
+    first, second, third, fourth = await letters.redriven()
+    assert [each.partition for each in (first, second, third, fourth)] == [1, 1, 1, 1], "where they stood"
+    assert (first.key, first.value) == (b"guest-1", BODY)
+    assert first.headers[:4] == headers
+    assert first.headers[-1] == ("carteiro_redrives", b"1")
+    assert {name for name, _ in first.headers[4:-1]} == {
+        f"kafka_dlt-original-{each}"
+        for each in ("topic", "partition", "offset", "timestamp", "timestamp-type", "consumer-group")
+    }
+    assert (second.key, second.value) == (None, BODY)
+    assert dict(second.headers)["correlation_id"] == f"{letters.requests}/1/2".encode()
+    assert (third.key, third.value) == (b"guest-3", None)
+    assert (fourth.key, fourth.value) == (None, b"")
+
+    result = await letters.run("redrive", "chat", "--yes")
+    assert result.stdout == "4 already redriven: left\nnothing to redrive\n"
+    assert len(await letters.redriven()) == 4
+    assert await letters.listed() == {}
+    assert {each["state"] for each in (await letters.listed("--all")).values()} == {"redriven"}
+    assert (await letters.run("list")).stdout == "no dead letters wait; 4 redriven, which --all shows\n"
+
+    later = await letters.put(5)
+    assert list(await letters.listed()) == [later]
+    assert (await letters.run("redrive", "--yes")).stdout == "4 already redriven: left\n1 of 1 redriven\n"
+    assert len(await letters.redriven()) == 5
+
+
+async def test_a_dry_run_sends_nothing(letters: Letters):
+    letter = await letters.put(1)
+    result = await letters.run("redrive", "--dry-run")
+    assert letter in result.stdout
+    assert result.stdout.endswith(f"\nwould redrive 1 to {letters.requests}\n")
+    assert await letters.redriven() == []
+    assert list(await letters.listed()) == [letter]
+
+
+async def test_a_request_that_keeps_coming_back_is_left(letters: Letters):
+    await letters.put(1, ("carteiro_redrives", b"2"))
+    worn = await letters.put(2, ("carteiro_redrives", b"3"))
+    result = await letters.run("redrive", "--yes")
+    assert result.stdout == "1 left, redriven 3 times or more and given up again (--max-redrives)\n1 of 1 redriven\n"
+    (request,) = await letters.redriven()
+    assert dict(request.headers)["carteiro_redrives"] == b"3"
+    assert list(await letters.listed()) == [worn]
+    await letters.run("redrive", worn, "--max-redrives", "4", "--yes")
+    assert [dict(each.headers)["carteiro_redrives"] for each in await letters.redriven()] == [b"3", b"4"]
+
+
+async def test_letters_by_their_ids(letters: Letters):
+    first, second, third = [await letters.put(number) for number in range(3)]
+    result = await letters.run("redrive", "--yes", "chat", first, second.removeprefix(f"{letters.dead}/"))
+    assert result.stdout == "2 of 2 redriven\n"
+    assert list(await letters.listed()) == [third]
+    result = await letters.run("redrive", "--yes", "0/2", "0/99", code=1)
+    assert result.stderr == "carteiro: there is no dead letter 0/99; nothing was sent\n"
+    assert len(await letters.redriven()) == 2
+
+
+async def test_the_embedded_broker_remembers_no_letter_after_one_that_waits_and_that_is_said(letters: Letters):
+    _, second = await letters.put(1), await letters.put(2)
+    result = await letters.run("redrive", second, "--yes")
+    assert result.stdout == "1 of 1 redriven\n"
+    assert result.stderr.startswith("carteiro: warning: 1 of these will show as waiting again")
+    assert second in await letters.listed()
+
+
+async def test_many_go_in_order_and_ctrl_c_loses_and_doubles_none(letters: Letters):
+    count = 3000
+    await letters.put_many(range(count))
+    process = subprocess.Popen(
+        [CARTEIRO, "dead", "redrive", "--yes"],
+        env=os.environ | letters.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+    async def some_are_there() -> bool:
+        return process.poll() is not None or len(await letters.redriven()) > 0
+
+    await eventually_true(some_are_there)
+    process.send_signal(signal.SIGINT)
+    output, errors = await asyncio.to_thread(process.communicate, timeout=60)
+    assert process.returncode in (0, 130), errors
+    assert errors == ""
+    sent = len(await letters.redriven())
+    assert output == f"{sent} of {count} redriven\n"
+    await letters.run("redrive", "--yes")
+    requests = await letters.redriven()
+    assert [int.from_bytes(dict(each.headers)["kafka_dlt-original-offset"], "big") for each in requests] == [
+        *range(count)
+    ]
+
+
+async def test_on_a_terminal_it_asks(letters: Letters):
+    letter = await letters.put(1)
+    for answer, code, left in (("n", 1, [letter]), ("y", 0, [])):
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [CARTEIRO, "dead", "redrive"],
+            env=os.environ | letters.environment,
+            stdin=theirs,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        os.write(ours, f"{answer}\n".encode())
+        output, errors = await asyncio.to_thread(process.communicate, timeout=60)
+        os.close(ours)
+        os.close(theirs)
+        assert (process.returncode, f"Redrive 1 to {letters.requests}?" in output) == (code, True), errors
+        assert list(await letters.listed()) == left

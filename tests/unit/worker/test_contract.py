@@ -76,6 +76,9 @@ def test_faststream_returns_what_the_handler_did():
         ("fetch_committed_offsets", ["self", "partitions"], "group.committed reads offsets with their metadata"),
         ("_do_heartbeat", ["self"], "group.is_member asks the group who is right"),
         ("reset_generation", ["self"], "group.was_expelled looks for what it leaves behind"),
+        ("_send_req", ["self", "request"], "stable_offsets.fetch_stable sends a request of ours with it"),
+        ("ensure_coordinator_known", ["self"], "group.committed waits for it"),
+        ("coordinator_dead", ["self"], "group.committed has another coordinator looked for"),
     ],
 )
 def test_aiokafka_has_what_we_use(name, expected, used):

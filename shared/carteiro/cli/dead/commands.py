@@ -11,14 +11,12 @@ from carteiro.cli.ask import EXIT_USAGE
 from carteiro.cli.dead.choice import ChoiceInvalid, Filters, read_filters, read_letters, read_tasks
 from carteiro.cli.dead.kafka import Kafka, settings, with_kafka
 from carteiro.cli.dead.letter import find, shown
-from carteiro.cli.dead.listing import Listing, letters_table
+from carteiro.cli.dead.listing import Listing, print_letters
 from carteiro.cli.dead.plan import Plan, make_plan
 from carteiro.cli.dead.redriving import Redriven, redrive
 from carteiro.cli.failing import fail
 
 EXIT_NOT_ALL = 1
-
-_PIPED_WIDTH = 240
 
 app = typer.Typer(help="Requests that were given up: look at them, and send them once more.", no_args_is_help=True)
 
@@ -59,7 +57,7 @@ def list_letters(
     with_kafka(settings(), read)
     if not as_json:
         if listing.listed:
-            _console().print(listing.table())
+            print_letters(listing.rows)
         print(listing.summary())
 
 
@@ -130,7 +128,7 @@ def redrive_letters(
         return
     where = ", ".join(f"{len(batch)} to {batch.requests}" for batch in plan.batches)
     if dry_run:
-        _console().print(letters_table([row for _, _, row in sorted(plan.rows, key=lambda each: each[:2])]))
+        print_letters(plan.rows)
         print(f"would redrive {where}")
         return
     if not yes and sys.stdin.isatty():
@@ -196,8 +194,3 @@ def _warn(text: str) -> None:
 def _progress() -> Progress:
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
-
-
-def _console() -> Console:
-    # What is piped into a file or a program is not cut to a terminal's width.
-    return Console() if sys.stdout.isatty() else Console(width=_PIPED_WIDTH)

@@ -1,8 +1,13 @@
 """`carteiro dead list`: one line for each letter."""
 
 import json
+import sys
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from rich.cells import cell_len
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -15,7 +20,18 @@ from carteiro.wire.dead_letter import DeadLetter
 WAITING, REDRIVEN = "waiting", "redriven"
 
 _REASON = 100
-_COLUMNS = ("id", "when", "code", "tries", "redrives", "correlation id", "reason", "state")
+_COLUMNS = ("id", "when (UTC)", "code", "tries", "redrives", "state", "correlation id", "reason")
+_GAP = 2
+_LEAST_CORRELATION, _LEAST_REASON = 12, 24
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A letter's line in a table."""
+
+    at: datetime
+    id: str
+    cells: tuple[str, ...]
 
 
 class Listing:
@@ -25,7 +41,7 @@ class Listing:
         self._filters = filters
         self._redriven_too = redriven_too
         self._as_json = as_json
-        self._rows: list[tuple[float, str, tuple[Text, ...]]] = []
+        self.rows: list[Row] = []
         self.listed = 0
         self.passed_over = 0
         """Letters that match and are not listed, for they have been redriven."""
@@ -38,10 +54,6 @@ class Listing:
             async for letter in topic.letters():
                 if self._filters.match(letter):
                     self._add(letter, task, REDRIVEN if topic.redriven(letter) else WAITING)
-
-    def table(self) -> Table:
-        """What was taken in, the oldest first."""
-        return letters_table([row for _, _, row in sorted(self._rows, key=lambda each: each[:2])])
 
     def summary(self) -> str:
         """How many there are, in one line."""
@@ -58,34 +70,48 @@ class Listing:
         if self._as_json:
             print(json.dumps(as_json(letter, task, state)))
         else:
-            self._rows.append((letter.at.timestamp(), letter.id, row(letter, state)))
+            self.rows.append(row(letter, state))
 
 
-def letters_table(rows: list[tuple[Text, ...]]) -> Table:
-    """Lines of letters under their heads."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in _COLUMNS:
-        # On a narrow terminal the reason gives way: what is copied, the ids, stays whole.
-        table.add_column(name, no_wrap=True, overflow="ellipsis" if name == "reason" else "fold")
-    for each in rows:
-        table.add_row(*each)
-    return table
+def print_letters(rows: list[Row]) -> None:
+    """A table of letters, the oldest first."""
+    console = Console()
+    # What is piped into a file or a program is not cut.
+    widths = column_widths([row.cells for row in rows], console.width if console.is_terminal else sys.maxsize)
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+    for name, width in zip(_COLUMNS, widths, strict=True):
+        table.add_column(name, width=width, no_wrap=True, overflow="ellipsis")
+    for row in sorted(rows, key=lambda each: (each.at, each.id)):
+        # `Text` and not markup: a reason in brackets is no instruction.
+        table.add_row(*map(Text, row.cells))
+    console.width = max(console.width, sum(widths) + _GAP * len(widths))
+    console.print(table)
 
 
-def row(letter: DeadLetter, state: str) -> tuple[Text, ...]:
-    """A letter's line. `Text` and not markup: a reason in brackets is no instruction."""
+def column_widths(rows: list[tuple[str, ...]], room: int) -> list[int]:
+    """How wide each column is. On a narrow terminal the reason gives way first, then the correlation id; what is to be
+    copied, the letter's id, never does: rather lines are longer than the terminal."""
+    *others, correlation, reason = (max(map(cell_len, column)) for column in zip(_COLUMNS, *rows, strict=True))
+    room -= sum(others) + _GAP * len(_COLUMNS)
+    correlation = min(correlation, max(room - min(reason, _LEAST_REASON), _LEAST_CORRELATION))
+    return [*others, correlation, min(reason, max(room - correlation, _LEAST_REASON))]
+
+
+def row(letter: DeadLetter, state: str) -> Row:
+    """A letter's line."""
     reason = safe(letter.reason or "-")
-    return (
-        Text(letter.id),
-        Text(utc(letter.at)),
+    cells = (
+        letter.id,
+        utc(letter.at)[:-4],
         # Letters that are not ours have no code; what they call the exception says as much.
-        Text(safe(letter.code or letter.exception or "-")),
-        Text("-" if letter.tries is None else str(letter.tries)),
-        Text(str(letter.redrives)),
-        Text(safe(known_as(letter) or "-")),
-        Text(reason if len(reason) <= _REASON else f"{reason[: _REASON - 1]}…"),
-        Text(state),
+        safe(letter.code or letter.exception or "-"),
+        "-" if letter.tries is None else str(letter.tries),
+        str(letter.redrives),
+        state,
+        safe(known_as(letter) or "-"),
+        reason if len(reason) <= _REASON else f"{reason[: _REASON - 1]}…",
     )
+    return Row(letter.at, letter.id, cells)
 
 
 def as_json(letter: DeadLetter, task: str, state: str) -> dict[str, Any]:

@@ -3,12 +3,10 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from rich.text import Text
-
 from carteiro.cli.dead import remembered
 from carteiro.cli.dead.choice import Filters, LetterId
 from carteiro.cli.dead.kafka import Kafka, KafkaFailed
-from carteiro.cli.dead.listing import WAITING, row
+from carteiro.cli.dead.listing import WAITING, Row, row
 from carteiro.cli.dead.topic import DeadTopic, opened
 from carteiro.wire.dead_letter import DeadLetter
 from carteiro.worker.delivery.ledger import Ledger
@@ -35,7 +33,7 @@ class Plan:
     """What a redrive would do."""
 
     batches: list[Batch] = field(default_factory=list)
-    rows: list[tuple[float, str, tuple[Text, ...]]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     """The lines of a table of the letters; kept for a dry run alone."""
     already: int = 0
     """Letters that were chosen and have been redriven."""
@@ -97,7 +95,7 @@ def _add(letter: DeadLetter, topic: DeadTopic, batch: Batch, plan: Plan, most: i
     else:
         batch.offsets.setdefault(letter.partition, set()).add(letter.offset)
         if dry_run:
-            plan.rows.append((letter.at.timestamp(), letter.id, row(letter, WAITING)))
+            plan.rows.append(row(letter, WAITING))
 
 
 def _unsure(batch: Batch) -> int:

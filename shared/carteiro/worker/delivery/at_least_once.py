@@ -88,6 +88,8 @@ class Commits:
 class AtLeastOnce(Courier):
     """Delivers a lane's outcomes through the worker's one producer."""
 
+    transactional = False
+
     def __init__(self, producer: AIOKafkaProducer, commits: Commits, lane: Delivering) -> None:
         self._producer, self._commits, self._lane = producer, commits, lane
         self._retrying: set[asyncio.Task[None]] = set()

@@ -39,6 +39,9 @@ class Delivering(Protocol):
 class Courier(Protocol):
     """Publishes the outcomes of one lane, and commits its ledger."""
 
+    transactional: bool
+    """Whether it commits in transactions."""
+
     async def open(self) -> None:
         """Make ready; earlier owners of the partition can deliver nothing more, where that can be had."""
 

@@ -32,6 +32,8 @@ _CLOSE_SECONDS = 2.0
 class ExactlyOnce(Courier):
     """Delivers a lane's outcomes, some at a time, each time in one transaction."""
 
+    transactional = True
+
     def __init__(self, options: dict[str, Any], lane: Delivering) -> None:
         self._lane = lane
         self._producer: AIOKafkaProducer | None = None

@@ -3,25 +3,57 @@
 The only place that touches aiokafka's private names; `tests/unit/worker/test_contract.py` pins them.
 """
 
+import asyncio
+
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import for_code
+from aiokafka.structs import OffsetAndMetadata
 
 from carteiro.worker.delivery.ledger import Ledger
 from carteiro.worker.delivery.metadata import MetadataUnreadable, decode
+from carteiro.worker.delivery.stable_offsets import (
+    COORDINATOR_LOADING,
+    COORDINATOR_UNAVAILABLE,
+    NONE,
+    NOT_COORDINATOR,
+    UNSTABLE,
+    fetch_stable,
+)
 from carteiro.worker.delivery.suspects import Suspects
 
+_SETTLE_SECONDS = 0.02
 
-async def committed(consumer: AIOKafkaConsumer, partition: TopicPartition) -> tuple[Ledger, Suspects]:
-    """What the group has committed for a partition; an empty ledger where that is nothing.
+
+async def committed(consumer: AIOKafkaConsumer, partition: TopicPartition, *, stable: bool) -> tuple[Ledger, Suspects]:
+    """What the group has committed for a partition; an empty ledger where that is nothing. Where `stable`, it waits
+    for transactions that commit to end.
 
     `consumer.committed()` gives the offset without its metadata. Metadata that is not ours counts as none.
     """
-    offsets = await consumer._coordinator.fetch_committed_offsets([partition])  # noqa: SLF001
-    if (found := offsets.get(partition)) is None:
+    coordinator = consumer._coordinator  # noqa: SLF001
+    if stable:
+        found = await _stable(consumer, partition)
+    else:
+        found = (await coordinator.fetch_committed_offsets([partition])).get(partition)
+    if found is None:
         return Ledger(), Suspects()
     try:
         return decode(found.offset, found.metadata)
     except MetadataUnreadable:
         return Ledger(found.offset), Suspects()
+
+
+async def _stable(consumer: AIOKafkaConsumer, partition: TopicPartition) -> OffsetAndMetadata | None:
+    while True:
+        await consumer._coordinator.ensure_coordinator_known()  # noqa: SLF001
+        code, found = await fetch_stable(consumer, partition)
+        if code == NONE:
+            return found
+        if code in (NOT_COORDINATOR, COORDINATOR_UNAVAILABLE):
+            consumer._coordinator.coordinator_dead()  # noqa: SLF001
+        elif code not in (UNSTABLE, COORDINATOR_LOADING):
+            raise for_code(code)
+        await asyncio.sleep(_SETTLE_SECONDS)
 
 
 async def is_member(consumer: AIOKafkaConsumer) -> bool:

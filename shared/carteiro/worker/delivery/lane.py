@@ -244,7 +244,7 @@ class Lane(Delivering):
         """Fence earlier owners off, learn what is done, own the partition, and begin."""
         self._courier = self._service.courier(self)
         await self._courier.open()
-        ledger, suspects = await group.committed(self.consumer, self.partition)
+        ledger, suspects = await group.committed(self.consumer, self.partition, stable=self._courier.transactional)
         self.ledger.merge(ledger)
         self._drop_finished()
         if not self._owned:
