@@ -1,6 +1,5 @@
 """How a task's parts are put together: FastStream's subscriber, the lanes it reads for, and what serves requests."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +17,7 @@ from carteiro.worker.delivery.exactly_once import ExactlyOnce
 from carteiro.worker.delivery.lane import Service
 from carteiro.worker.delivery.lanes import Lanes
 from carteiro.worker.delivery.modes import Mode, choose
+from carteiro.worker.delivery.quarantine import Quarantine
 from carteiro.worker.delivery.subscriber import WindowSubscriber, parse_record, subscribe
 from carteiro.worker.kafka import why_unreachable
 from carteiro.worker.parking import Gate
@@ -43,7 +43,7 @@ class Shared:
     """How aiokafka's clients reach Kafka."""
     addresses: Addresses
     repeats: Repeats
-    alone: asyncio.Lock = field(default_factory=asyncio.Lock)
+    quarantine: Quarantine = field(default_factory=Quarantine)
     mode: Mode | None = None
 
     async def connect(self) -> None:
@@ -124,7 +124,7 @@ def wire(
         condemn=server.condemn,
         courier=lambda lane: shared.courier(lane, subscriber),
         may_begin=lambda: gate is None or not gate.parked,
-        alone=shared.alone,
+        quarantine=shared.quarantine,
     )
     subscriber.lanes = Lanes(service, requests, settings.grace_seconds, joined, shared.reachable)
     return subscriber

@@ -18,6 +18,7 @@ from carteiro.worker.delivery.courier import CALLER_SECONDS, Courier, Delivering
 from carteiro.worker.delivery.ledger import Ledger
 from carteiro.worker.delivery.metadata import MOST_OPEN
 from carteiro.worker.delivery.outcome import Outcome
+from carteiro.worker.delivery.quarantine import Quarantine
 from carteiro.worker.delivery.suspects import DEATHS, Suspects
 from carteiro.worker.delivery.window import Window
 
@@ -49,8 +50,7 @@ class Service:
     courier: Callable[[Delivering], Courier]
     may_begin: Callable[[], bool]
     """Whether requests may begin now, for all the model knows."""
-    alone: asyncio.Lock
-    """Held by the one suspect of the process that is served."""
+    quarantine: Quarantine
 
 
 class Lane(Delivering):
@@ -299,7 +299,11 @@ class Lane(Delivering):
 
     async def _serve(self, record: Record) -> None:
         try:
-            outcome = await self._service.serve(record)
+            await self._service.quarantine.enter()
+            try:
+                outcome = await self._service.serve(record)
+            finally:
+                self._service.quarantine.leave()
         finally:
             del self._tasks[record.offset]
             self._window.done(record.offset)
@@ -309,7 +313,7 @@ class Lane(Delivering):
     async def _serve_alone(self, record: Record) -> None:
         offset = record.offset
         try:
-            async with self._service.alone:
+            async with self._service.quarantine.alone():
                 if self.suspects.condemned(offset):
                     outcome = await self._service.condemn(record, DEATHS)
                 else:

@@ -26,6 +26,8 @@ def serve(records, deadly, chance, served_alone=lambda offset: None):
         while waiting and not dead:
             window = [each for each in waiting if not suspects.suspected(each)][:WINDOW]
             suspected = [each for each in waiting if suspects.suspected(each)][:1]
+            if suspected:
+                window = []
             for offset in suspected:
                 if suspects.condemned(offset):
                     condemned.append(offset)
