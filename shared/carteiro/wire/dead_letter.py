@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from carteiro.wire.envelope import read_envelope
-from carteiro.wire.record import Headers, OutgoingRecord, Record, last_header
+from carteiro.wire.record import Headers, OutgoingRecord, Record, last_header, place
 
 CODE_HEADER = "carteiro_error_code"
 TRIES_HEADER = "carteiro_tries"
@@ -83,7 +83,7 @@ class DeadLetter:
     @property
     def id(self) -> str:
         """The letter's own place, `topic/partition/offset`."""
-        return f"{self.topic}/{self.partition}/{self.offset}"
+        return place(self)
 
 
 def dead_letter(

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from carteiro.schemas import FieldError
 from carteiro.wire.cloudevents import CloudEvent, read_cloud_event
-from carteiro.wire.record import Headers, Record, last_header
+from carteiro.wire.record import Headers, Record, last_header, place
 from carteiro.wire.topics import is_topic_name
 
 CORRELATION_HEADERS = ("correlation_id", "kafka_correlationId")
@@ -55,7 +55,7 @@ def read_envelope(record: Record) -> Envelope:
     headers = record.headers
     problems: list[FieldError] = []
     event = read_cloud_event(record, problems)
-    request_id = f"{record.topic}/{record.partition}/{record.offset}"
+    request_id = place(record)
     asked_at = _time(record.timestamp)
 
     def header(name: str, read: Callable[[bytes], _T]) -> _T | None:

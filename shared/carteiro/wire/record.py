@@ -46,6 +46,20 @@ class OutgoingRecord:
     headers: Headers
 
 
+class _Placed(Protocol):
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+
+
+def place(record: _Placed) -> str:
+    """Where a record stands, `topic/partition/offset`: unique for ever, so it names the request in it."""
+    return f"{record.topic}/{record.partition}/{record.offset}"
+
+
 def last_header(headers: Headers, name: str) -> bytes | None:
     """The value of the last header of that name: the one that counts where a name stands twice, as in Spring."""
     return next((value for key, value in reversed(headers) if key == name), None) if headers else None

@@ -42,7 +42,7 @@ async def answer(
     task: Task[Any, Any],
     model: Model,
     envelope: Envelope,
-    place: tuple[str, int],
+    lane: tuple[str, int],
     undeliverable: FieldError | None,
     repeats: Repeats,
 ) -> Answered:
@@ -60,6 +60,9 @@ async def answer(
             raise _rejection(undeliverable)
         _check_model(request, model)
 
+        def timing(worked: float) -> Timing:
+            return Timing(queue_ms=round(queued * 1000), work_ms=round(worked * 1000))
+
         async def work() -> OkReply[Any]:
             done = await task.run(request, model)
             _check_serializable(done)
@@ -74,16 +77,16 @@ async def answer(
                 model=model.name,
                 finish_reason=done.finish_reason,
                 usage=done.usage,
-                timing=Timing(queue_ms=round(queued * 1000), work_ms=round(worked * 1000)),
+                timing=timing(worked),
             )
 
         if envelope.idempotency_key is None:
             return Answered(await _within_deadline(work, envelope.deadline))
-        once = partial(repeats.once, (*place, envelope.idempotency_key), envelope.body, work)
+        once = partial(repeats.once, (*lane, envelope.idempotency_key), envelope.body, work)
         reply, repeated = await _within_deadline(once, envelope.deadline)
         if repeated:
-            timing = Timing(queue_ms=round(queued * 1000), work_ms=round((time.monotonic() - began) * 1000))
-            reply = reply.model_copy(update={"request_id": envelope.request_id, "timing": timing})
+            own = {"request_id": envelope.request_id, "timing": timing(time.monotonic() - began)}
+            reply = reply.model_copy(update=own)
             metrics.of(metrics.REPEATED, task.name).inc()
         return Answered(reply)
     except Rejected as rejected:

@@ -25,7 +25,7 @@ class Health:
     def now(self, state: str) -> None:
         """Set what the worker is doing."""
         self.state = state
-        metrics.READY.set(self.ready)
+        self.look()
 
     def wait_for(self, tasks: list[str]) -> None:
         """Kafka is awaited, and after it the consumer groups of these tasks."""

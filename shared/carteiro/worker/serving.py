@@ -10,7 +10,7 @@ from structlog.contextvars import bound_contextvars
 from carteiro.models.interface import Model
 from carteiro.wire.dead_letter import dead_letter
 from carteiro.wire.envelope import Envelope, read_envelope
-from carteiro.wire.record import OutgoingRecord, Record
+from carteiro.wire.record import OutgoingRecord, Record, place
 from carteiro.worker import metrics
 from carteiro.worker.addressing import Address, Addresses
 from carteiro.worker.answering import Answer, answer, internal_error, killed_its_worker
@@ -45,19 +45,19 @@ class Server:
             return await self._serve(record, envelope)
         except Exception as error:
             log.critical("a request cannot be served as it is", task=self.task.name, exc_info=True)
-            reply = internal_error(self.task.name, _place(record))
+            reply = internal_error(self.task.name, place(record))
             return await self._given_up(record, envelope, reply, f"the service failed: {type(error).__name__}", tries=0)
 
     async def lost(self, record: Record) -> Reply:
         """The reply to a request that never came here: FastStream, or a middleware, stumbled over it."""
-        reply = internal_error(self.task.name, _place(record))
+        reply = internal_error(self.task.name, place(record))
         return await self._given_up(record, read_envelope(record), reply, "the service could not read it", tries=0)
 
     async def condemn(self, record: Record, deaths: int) -> Reply:
         """The reply to a request that has ended its worker so many times. It is not served again."""
         reason = f"the worker ended {deaths} times while it served the request"
-        log.error("a request is given up", task=self.task.name, request_id=_place(record), reason=reason)
-        reply = killed_its_worker(self.task.name, _place(record), deaths)
+        log.error("a request is given up", task=self.task.name, request_id=place(record), reason=reason)
+        reply = killed_its_worker(self.task.name, place(record), deaths)
         return await self._given_up(record, read_envelope(record), reply, reason, tries=deaths)
 
     async def _serve(self, record: Record, envelope: Envelope) -> Reply:
@@ -70,8 +70,8 @@ class Server:
         ):
             address = await self.addresses.find(envelope, self.replies)
             model = Retrying(self.gate) if self.gate is not None else self.model
-            place = (record.topic, record.partition)
-            answered = await answer(self.task, model, envelope, place, address.problem, self.repeats)
+            lane = (record.topic, record.partition)
+            answered = await answer(self.task, model, envelope, lane, address.problem, self.repeats)
             letter = None
             if answered.given_up is not None:
                 tries = model.tries if isinstance(model, Retrying) else 1
@@ -89,7 +89,3 @@ class Server:
         code = reply.error.code if reply.status == "error" else "internal"
         now = datetime.now(UTC)
         return dead_letter(record, self.dead, group=self.group, reason=reason, code=code, tries=tries, at=now)
-
-
-def _place(record: Record) -> str:
-    return f"{record.topic}/{record.partition}/{record.offset}"

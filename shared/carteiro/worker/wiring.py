@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaProducer
 from faststream.kafka import KafkaBroker
 
 from carteiro.models.interface import Model
@@ -17,8 +16,9 @@ from carteiro.worker.delivery.exactly_once import ExactlyOnce
 from carteiro.worker.delivery.lane import Service
 from carteiro.worker.delivery.lanes import Lanes
 from carteiro.worker.delivery.modes import Mode, choose
+from carteiro.worker.delivery.producers import acknowledged_producer
 from carteiro.worker.delivery.quarantine import Quarantine
-from carteiro.worker.delivery.subscriber import WindowSubscriber, parse_record, subscribe
+from carteiro.worker.delivery.subscriber import WindowSubscriber, subscribe
 from carteiro.worker.kafka import why_unreachable
 from carteiro.worker.parking import Gate
 from carteiro.worker.repeats import Repeats
@@ -31,7 +31,6 @@ log = structlog.get_logger("carteiro.worker")
 
 _JOIN_MARGIN_SECONDS = 10
 """How long the group waits for a worker to join again after its drain, and a worker for the group after that."""
-_BATCH_BYTES = 512 * 1024
 
 
 @dataclass(slots=True)
@@ -52,7 +51,7 @@ class Shared:
         Raises aiokafka's `KafkaError`, and `KafkaUnusable` where the way that was set is not to be had.
         """
         if self.addresses.producer is None:
-            producer = AIOKafkaProducer(**self.options, acks="all", max_batch_size=_BATCH_BYTES)
+            producer = acknowledged_producer(self.options)
             try:
                 await producer.start()
             except BaseException:
@@ -106,7 +105,7 @@ def wire(
         return await server.serve(record)
 
     requests = topics.requests(task.name)
-    subscriber = subscribe(broker, requests, group, handle, parse_record, _consumer_options(settings, task.name))
+    subscriber = subscribe(broker, requests, group, handle, _consumer_options(settings, task.name))
 
     async def serve(record: Record) -> Reply:
         try:

@@ -10,7 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from aiokafka.errors import KafkaError
 
 from carteiro.cli.dead import remembered
 from carteiro.cli.dead.kafka import Kafka, KafkaFailed
@@ -18,13 +18,14 @@ from carteiro.cli.dead.plan import Batch
 from carteiro.cli.dead.topic import DeadTopic, opened
 from carteiro.wire.dead_letter import DeadLetter, redriven
 from carteiro.wire.record import OutgoingRecord
+from carteiro.worker.delivery.outcome import TOO_LARGE
+from carteiro.worker.delivery.producers import send
 
 _AT_ONCE = 100
 _MOST_BYTES = 16 * 2**20
 _CONFIRM_SECONDS = 60.0
 _ANY_SIZE = 2**30
 """Whether a request is too large is for the broker to say."""
-_TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 
 @dataclass(slots=True)
@@ -104,10 +105,8 @@ class _Sending:
 
     async def _send(self, letter: DeadLetter, record: OutgoingRecord) -> None:
         try:
-            sending = await self._producer.send(
-                record.topic, record.value, record.key, record.partition, headers=list(record.headers)
-            )
-        except _TOO_LARGE as error:
+            sending = await send(self._producer, record)
+        except TOO_LARGE as error:
             self._refuse(letter, error)
         except KafkaError as error:
             raise KafkaFailed(f"cannot send to {record.topic}: {error!r}") from error
@@ -131,7 +130,7 @@ class _Sending:
                     self._uncommitted = True
                     self._done.sent += 1
                     self._advance()
-                elif isinstance(error, _TOO_LARGE):
+                elif isinstance(error, TOO_LARGE):
                     self._refuse(letter, error)
                 else:
                     problem = KafkaFailed(f"cannot send to {self._batch.requests}: {error!r}")

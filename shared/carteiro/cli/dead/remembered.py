@@ -16,7 +16,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from carteiro.cli.dead.kafka import KafkaFailed
 from carteiro.worker.delivery.ledger import Ledger
-from carteiro.worker.delivery.metadata import MetadataUnreadable, decode, encode
+from carteiro.worker.delivery.metadata import decode, encode, recover
 from carteiro.worker.delivery.suspects import Suspects
 
 _TRIES = 20
@@ -78,9 +78,4 @@ def as_kept(ledger: Ledger) -> Ledger:
 
 
 def _ledger(committed: OffsetAndMetadata) -> Ledger:
-    if committed.offset < 0:
-        return Ledger()
-    try:
-        return decode(committed.offset, committed.metadata)[0]
-    except MetadataUnreadable:
-        return Ledger(committed.offset)
+    return recover(committed.offset, committed.metadata)[0] if committed.offset >= 0 else Ledger()

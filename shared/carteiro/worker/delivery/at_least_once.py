@@ -17,9 +17,9 @@ from aiokafka.structs import OffsetAndMetadata
 
 from carteiro.wire.record import OutgoingRecord
 from carteiro.worker.delivery.courier import CALLER_SECONDS, Courier, Delivering
-from carteiro.worker.delivery.exactly_once import send
 from carteiro.worker.delivery.metadata import encode
 from carteiro.worker.delivery.outcome import Outcome, is_refusal
+from carteiro.worker.delivery.producers import send
 
 log = structlog.get_logger("carteiro.delivery")
 

@@ -6,11 +6,9 @@ fencing by the group's generation (KIP-447) would save producers, but aiokafka d
 """
 
 import asyncio
-import contextlib
 from collections.abc import Mapping
 from typing import Any
 
-import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerClosed, UnknownTopicOrPartitionError
 from aiokafka.structs import OffsetAndMetadata
@@ -19,14 +17,9 @@ from carteiro.wire.record import OutgoingRecord
 from carteiro.worker.delivery.courier import Courier, Delivering, Undelivered
 from carteiro.worker.delivery.metadata import encode
 from carteiro.worker.delivery.outcome import Outcome, is_refusal
+from carteiro.worker.delivery.producers import TRANSACTION_SECONDS, send, stop_producer, transactional_producer
 
-log = structlog.get_logger("carteiro.delivery")
-
-TRANSACTION_SECONDS = 10.0
-"""Readers of committed records wait this long for a dead worker's open transaction, at worst."""
 _SEND_SECONDS = 5.0
-_BATCH_BYTES = 512 * 1024
-_CLOSE_SECONDS = 2.0
 
 
 class ExactlyOnce(Courier):
@@ -117,39 +110,3 @@ def _replace(outcome: Outcome, record: OutgoingRecord, error: BaseException) -> 
     """Put another record in the place of one that was refused. Raises the error where that is not to be."""
     if not (is_refusal(error) and isinstance(error, Exception) and outcome.refused(record, error)):
         raise error
-
-
-def transactional_producer(options: dict[str, Any], transactional_id: str) -> AIOKafkaProducer:
-    """A producer, not yet started, that writes in transactions."""
-    return AIOKafkaProducer(
-        **options,
-        transactional_id=transactional_id,
-        transaction_timeout_ms=int(TRANSACTION_SECONDS * 1000),
-        max_batch_size=_BATCH_BYTES,
-    )
-
-
-async def send(producer: Any, record: OutgoingRecord) -> asyncio.Future[Any]:
-    """Hand a record to the producer; the future is done when the broker has it, or has failed for good."""
-    future: asyncio.Future[Any] = await producer.send(
-        record.topic, record.value, record.key, record.partition, headers=list(record.headers)
-    )
-    future.add_done_callback(_look_at)
-    return future
-
-
-def _look_at(future: asyncio.Future[Any]) -> None:
-    # asyncio complains of an exception that nobody asked for, as where another record failed first.
-    if not future.cancelled():
-        future.exception()
-
-
-async def stop_producer(producer: AIOKafkaProducer) -> None:
-    """Stop a producer that may be in any state. What it has not sent by then is not sent."""
-    with contextlib.suppress(Exception):
-        async with asyncio.timeout(_CLOSE_SECONDS):
-            await producer.stop()
-    # A stop that is cut short leaves connections and tasks behind; closing the client ends them.
-    with contextlib.suppress(Exception):
-        async with asyncio.timeout(_CLOSE_SECONDS):
-            await producer.client.close()

@@ -1,6 +1,6 @@
 """What a lane asks its consumer group, beyond what aiokafka's public interface tells.
 
-The only place that touches aiokafka's private names; `tests/unit/worker/test_contract.py` pins them.
+This and `stable_offsets` are all that touches aiokafka's private names; `tests/unit/worker/test_contract.py` pins them.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from aiokafka.errors import for_code
 from aiokafka.structs import OffsetAndMetadata
 
 from carteiro.worker.delivery.ledger import Ledger
-from carteiro.worker.delivery.metadata import MetadataUnreadable, decode
+from carteiro.worker.delivery.metadata import recover
 from carteiro.worker.delivery.stable_offsets import (
     COORDINATOR_LOADING,
     COORDINATOR_UNAVAILABLE,
@@ -35,12 +35,7 @@ async def committed(consumer: AIOKafkaConsumer, partition: TopicPartition, *, st
         found = await _stable(consumer, partition)
     else:
         found = (await coordinator.fetch_committed_offsets([partition])).get(partition)
-    if found is None:
-        return Ledger(), Suspects()
-    try:
-        return decode(found.offset, found.metadata)
-    except MetadataUnreadable:
-        return Ledger(found.offset), Suspects()
+    return recover(found.offset, found.metadata) if found is not None else (Ledger(), Suspects())
 
 
 async def _stable(consumer: AIOKafkaConsumer, partition: TopicPartition) -> OffsetAndMetadata | None:

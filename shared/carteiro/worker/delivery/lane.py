@@ -305,9 +305,7 @@ class Lane(Delivering):
             finally:
                 self._service.quarantine.leave()
         finally:
-            del self._tasks[record.offset]
-            self._window.done(record.offset)
-            self._moved_at = time.monotonic()
+            self._ended(record.offset)
         self._hand_over(record.offset, outcome)
 
     async def _serve_alone(self, record: Record) -> None:
@@ -327,11 +325,14 @@ class Lane(Delivering):
         finally:
             self._awaited.pop(offset, None)
             self._window.aside -= 1
-            del self._tasks[offset]
-            self._window.done(offset)
-            self._moved_at = time.monotonic()
+            self._ended(offset)
         self.fill()
         self._tell_if_quiet()
+
+    def _ended(self, offset: int) -> None:
+        del self._tasks[offset]
+        self._window.done(offset)
+        self._moved_at = time.monotonic()
 
     def _hand_over(self, offset: int, outcome: Outcome) -> None:
         if self._closed:

@@ -55,9 +55,16 @@ def encode(ledger: Ledger, suspects: Suspects) -> tuple[int, str]:
     return low, _VERSION + b64encode(raw).decode()
 
 
+def recover(offset: int, metadata: str) -> tuple[Ledger, Suspects]:
+    """The same as `decode`; metadata that cannot be read, or is somebody else's, counts as none."""
+    try:
+        return decode(offset, metadata)
+    except MetadataUnreadable:
+        return Ledger(offset), Suspects()
+
+
 def decode(offset: int, metadata: str) -> tuple[Ledger, Suspects]:
-    """The ledger and the suspects of a committed offset. Raises `MetadataUnreadable`; then the offset alone counts,
-    `Ledger(offset)`."""
+    """The ledger and the suspects of a committed offset. Raises `MetadataUnreadable`."""
     if not metadata:
         return Ledger(offset), Suspects()
     try:

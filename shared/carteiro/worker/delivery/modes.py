@@ -6,7 +6,7 @@ from typing import Any, Literal
 import structlog
 from aiokafka.errors import KafkaError
 
-from carteiro.worker.delivery.exactly_once import stop_producer, transactional_producer
+from carteiro.worker.delivery.producers import stop_producer, transactional_producer
 from carteiro.worker.kafka import KafkaUnusable
 
 log = structlog.get_logger("carteiro.delivery")

@@ -83,7 +83,6 @@ def subscribe(
     topic: str,
     group: str,
     handler: Callable[[Any], Awaitable[Any]],
-    parser: Callable[..., Awaitable[KafkaMessage]],
     connection: dict[str, Any],
 ) -> WindowSubscriber:
     """Have every record of `topic` given to `handler`. `connection` is for the consumer, as aiokafka names it.
@@ -115,12 +114,12 @@ def subscribe(
     )
     subscriber = WindowSubscriber(config, specification, calls)
     Registrator.subscriber(broker, subscriber)
-    subscriber.add_call(parser_=parser, decoder_=_whole_record, dependencies_=())
+    subscriber.add_call(parser_=_parse_record, decoder_=_whole_record, dependencies_=())
     subscriber(handler)
     return subscriber
 
 
-async def parse_record(record: Record, original: Callable[[Record], Awaitable[KafkaMessage]]) -> KafkaMessage:
+async def _parse_record(record: Record, original: Callable[[Record], Awaitable[KafkaMessage]]) -> KafkaMessage:
     """FastStream's own parser, for records with any headers.
 
     It decodes each header as UTF-8 and drops a record where that fails, so it is shown only those that it can
