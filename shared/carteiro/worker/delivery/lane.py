@@ -27,6 +27,8 @@ log = structlog.get_logger("carteiro.delivery")
 _UNCONFIRMED = 4
 """How many times the window's size may be finished and not yet confirmed: what lets a window of short requests
 stay full while replies are under way."""
+_PROMPT_SECONDS = 0.5
+"""Replies that are under way for longer are stuck: what is begun now is paid again if the worker dies before them."""
 _LONGEST_PAUSE = 10.0
 _COMMIT_PAUSE = 0.5
 _ASK_SECONDS = 1.0
@@ -90,6 +92,8 @@ class Lane(Delivering):
         """The offset after the last record that was accepted."""
         self._moved_at = time.monotonic()
         """When something last went forward."""
+        self._flowed_at = self._moved_at
+        """When a reply was last confirmed, or was the first to be under way."""
         self._rebuilding_at = 0.0
         self._rebuilt_for = 0.0
         self.rebuilt_in_vain = False
@@ -98,6 +102,13 @@ class Lane(Delivering):
     def in_flight(self) -> int:
         """Requests that run, or whose outcome is not yet confirmed."""
         return len(self._tasks) + len(self._unconfirmed)
+
+    @property
+    def _has_room(self) -> bool:
+        """Whether one more request may be in flight. While replies do not get through, no more than a window are."""
+        if self._unconfirmed and time.monotonic() - self._flowed_at > _PROMPT_SECONDS:
+            return self.in_flight < self._service.window
+        return len(self._unconfirmed) < self._service.window * _UNCONFIRMED
 
     def assigned(self) -> None:
         """The partition is ours, or ours again. It is paused until the lane is open."""
@@ -122,7 +133,7 @@ class Lane(Delivering):
             self._open
             and not self._leaving
             and self._service.may_begin()
-            and len(self._unconfirmed) < self._service.window * _UNCONFIRMED
+            and self._has_room
             and self.ledger.taken < MOST_OPEN
             and (record := self._window.next()) is not None
         ):
@@ -142,7 +153,7 @@ class Lane(Delivering):
             awaited.set_result(None)
         self.ledger.finish(offset)
         self.suspects.forget(self.ledger)
-        self._moved_at = time.monotonic()
+        self._moved_at = self._flowed_at = time.monotonic()
         outcome.delivered()
         self.fill()
         self._tell_if_quiet()
@@ -337,6 +348,8 @@ class Lane(Delivering):
     def _hand_over(self, offset: int, outcome: Outcome) -> None:
         if self._closed:
             return
+        if not self._unconfirmed:
+            self._flowed_at = time.monotonic()
         self._unconfirmed[offset] = self._outbox[offset] = outcome
         self._wake.set()
         self.fill()
