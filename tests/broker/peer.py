@@ -6,6 +6,7 @@ import uuid
 from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.record.util import calc_crc32c
 
 Headers = list[tuple[str, bytes]]
 
@@ -45,6 +46,17 @@ class Peer:
         self, topic: str, value: bytes | None, headers: Headers | None = None, key: bytes | None = None, **more: Any
     ) -> Any:
         return await self._producer.send_and_wait(topic, value, key, headers=headers or [], **more)
+
+    async def send_with_bad_header_name(self, topic: str, partition: int) -> None:
+        """Send what aiokafka refuses to send, and to read: a record with a header name that is not UTF-8."""
+        batch = self._producer.create_batch()
+        batch.append(key=None, value=b"{}", timestamp=None, headers=[("name", b"")])
+        batch.close()
+        written = bytearray(batch._build()).replace(b"name", b"\xff\xfe\xfd\xfc")
+        # The batch's CRC-32C is at its 18th byte and covers all that follows.
+        written[17:21] = calc_crc32c(bytes(written[21:])).to_bytes(4, "big")
+        batch._buffer = bytes(written)
+        await (await self._producer.send_batch(batch, topic, partition=partition))
 
     async def reply(self, name: str, value: bytes, seconds: float = 60.0) -> ConsumerRecord[Any, Any]:
         """The record that carries this header, once it is there."""

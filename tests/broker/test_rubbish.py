@@ -133,3 +133,13 @@ async def test_a_key_and_headers_of_a_megabyte_still_get_a_reply(peer: Peer):
     sent = await peer.send(REQUESTS, b"{}", [("correlation_id", b"c" * 600_000)], key=b"k" * 600_000)
     record = await peer.reply("correlation_id", f"{REQUESTS}/{sent.partition}/{sent.offset}".encode())
     assert json.loads(record.value)["error"]["code"] == "invalid_request"
+
+
+async def test_a_header_name_that_cannot_be_read_is_skipped(peer: Peer):
+    """The last but one of three records of a partition; those around it are answered."""
+    sent = [f"around {number}".encode() for number in range(2)]
+    await peer.send(REQUESTS, b'{"prompt": "x"}', [("correlation_id", sent[0])], partition=0)
+    await peer.send_with_bad_header_name(REQUESTS, 0)
+    await peer.send(REQUESTS, b'{"prompt": "x"}', [("correlation_id", sent[1])], partition=0)
+    for each in sent:
+        assert json.loads((await peer.reply("correlation_id", each)).value)["status"] == "ok"

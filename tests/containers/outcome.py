@@ -27,7 +27,9 @@ class Outcome:
     cut_off: int = 0
     """How many of them the model had not answered when their worker was gone."""
     allowed: int = 0
-    """How many calls may be made again: a window for each partition that a worker held when it was hit."""
+    """A window for each partition that a worker held when it was hit. So many requests may have been with the model,
+    and so many more finished without their reply being confirmed yet: those are called again, and in at_least_once
+    the latter answered again."""
     seconds: float = 0.0
     silence: float = 0.0
     """The longest time without any reply, in seconds."""
@@ -45,7 +47,11 @@ class Outcome:
             (self.requests != self.wanted, f"the test itself sent {self.requests} requests, not {self.wanted}"),
             (self.lost > 0, f"{self.lost} requests have no reply"),
             (self.doubled > doubled_allowed, f"{self.doubled} replies are doubled, {doubled_allowed} may be"),
-            (self.extra_calls > self.allowed, f"{self.extra_calls} calls were made again, {self.allowed} may be"),
+            (self.cut_off > self.allowed, f"{self.cut_off} calls were cut off, {self.allowed} may be"),
+            (
+                self.extra_calls > 2 * self.allowed,
+                f"{self.extra_calls} calls were made again, {2 * self.allowed} may be",
+            ),
             (self.not_ok > 0, f"{self.not_ok} requests were answered with an error"),
             (self.dead > 0, f"{self.dead} dead letters"),
             (self.lag > 0, f"{self.lag} requests are answered, but not committed"),
@@ -63,8 +69,8 @@ class Outcome:
             "answered": f"{self.answered:,}, of them {self.not_ok} with an error; {self.dead} dead letters",
             "lost": f"{self.lost}",
             "doubled": f"{self.doubled}",
-            "model calls": f"{self.calls:,}, {self.cut_off} of them cut off",
-            "extra calls": f"{self.extra_calls}, {self.allowed} allowed",
+            "model calls": f"{self.calls:,}, {self.cut_off} of them cut off, {self.allowed} allowed",
+            "extra calls": f"{self.extra_calls}, {2 * self.allowed} allowed",
             "not committed": f"{self.lag}",
             "verdict": "; ".join(self.problems) or "as promised",
         }

@@ -164,7 +164,7 @@ class Worker(AsgiFastStream):
         return next((gate.reason for gate in self._gates.values() if gate.parked), None)
 
     def _stalled(self) -> list[str]:
-        return [f"{each.topic_names[0]}/{partition}" for each in self._subscribers for partition in each.lanes.stalled]
+        return [stalled for each in self._subscribers for stalled in each.lanes.stalled]
 
     def _gate_changed(self) -> None:
         self.health.look()

@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 import aiokafka
 import pytest
-from aiokafka.consumer.fetcher import FetchResult
+from aiokafka.consumer.fetcher import Fetcher, FetchResult
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from faststream._internal.broker.registrator import Registrator
 from faststream._internal.endpoint.subscriber.mixins import TasksMixin
@@ -95,6 +95,19 @@ async def test_an_expelled_consumer_has_no_generation():
     coordinator.request_rejoin = lambda: None
     coordinator.reset_generation()
     assert coordinator.generation < 0, f"{AIOKAFKA}: reset_generation leaves {coordinator.generation}, not a negative"
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "used"),
+    [
+        (GroupCoordinator, "_coordination_task", "group.died looks whether it has ended"),
+        (Fetcher, "_fetch_task", "group.died looks whether it has ended"),
+        (aiokafka.AIOKafkaConsumer, "_fetcher", "group.died finds the fetcher by it"),
+        (aiokafka.AIOKafkaProducer, "_sender", "stop_producer closes it where the producer's stop was cut short"),
+    ],
+)
+def test_aiokafka_keeps_what_we_look_at(owner, name, used):
+    assert f"self.{name} = " in inspect.getsource(owner), f"{AIOKAFKA}: no {owner.__name__}.{name} any more: {used}"
 
 
 def test_a_paused_partition_drops_what_was_fetched_and_fetches_it_again():

@@ -1,6 +1,6 @@
 """What a lane asks its consumer group, beyond what aiokafka's public interface tells.
 
-This and `stable_offsets` are all that touches aiokafka's private names; `tests/unit/worker/test_contract.py` pins them.
+This, `stable_offsets` and `producers.stop_producer` are all that touches aiokafka's private names; `tests/unit/worker/test_contract.py` pins them.
 """
 
 import asyncio
@@ -59,3 +59,9 @@ async def is_member(consumer: AIOKafkaConsumer) -> bool:
 def was_expelled(consumer: AIOKafkaConsumer) -> bool:
     """Whether the group has gone on without the consumer, as after a pause longer than the session timeout."""
     return bool(consumer._coordinator.generation < 0)  # noqa: SLF001
+
+
+def died(consumer: AIOKafkaConsumer) -> str | None:
+    """The name of a background task of the consumer that has ended, as none does before the consumer is closed."""
+    tasks = {"membership": consumer._coordinator._coordination_task, "reading": consumer._fetcher._fetch_task}  # noqa: SLF001
+    return next((name for name, task in tasks.items() if task is not None and task.done()), None)

@@ -24,9 +24,9 @@ from carteiro.worker.delivery.window import Window
 
 log = structlog.get_logger("carteiro.delivery")
 
-_UNCONFIRMED = 4
-"""How many times the window's size may be finished and not yet confirmed: what lets a window of short requests
-stay full while replies are under way."""
+_WINDOWS = 2
+"""How many windows may be in flight: one that runs, and one that is finished and not yet confirmed, so that short
+requests keep the window full while replies are under way. What is in flight is paid again if the worker dies."""
 _PROMPT_SECONDS = 0.5
 """Replies that are under way for longer are stuck: what is begun now is paid again if the worker dies before them."""
 _LONGEST_PAUSE = 10.0
@@ -106,9 +106,8 @@ class Lane(Delivering):
     @property
     def _has_room(self) -> bool:
         """Whether one more request may be in flight. While replies do not get through, no more than a window are."""
-        if self._unconfirmed and time.monotonic() - self._flowed_at > _PROMPT_SECONDS:
-            return self.in_flight < self._service.window
-        return len(self._unconfirmed) < self._service.window * _UNCONFIRMED
+        stuck = self._unconfirmed and time.monotonic() - self._flowed_at > _PROMPT_SECONDS
+        return self.in_flight < self._service.window * (1 if stuck else _WINDOWS)
 
     def assigned(self) -> None:
         """The partition is ours, or ours again. It is paused until the lane is open."""
@@ -221,6 +220,11 @@ class Lane(Delivering):
         if self._reading and self.partition in self.consumer.assignment():
             self.consumer.seek(self.partition, self._read_to)
 
+    def skip(self, offset: int) -> None:
+        """The record at that offset cannot be read: read on behind it."""
+        self._read_to = max(self._read_to, offset + 1)
+        self.read_again()
+
     @property
     def where(self) -> dict[str, Any]:
         """The partition, as logs name it."""
@@ -264,7 +268,7 @@ class Lane(Delivering):
             if self._leaving:
                 await asyncio.Event().wait()  # a partition that is given back again is not taken over
             self.suspects, self._owned = suspects, True
-            if suspects.take_over(PROCESS, self.ledger, self._service.window * (1 + _UNCONFIRMED)):
+            if suspects.take_over(PROCESS, self.ledger, self._service.window * _WINDOWS):
                 log.warning("the partition's last owner died; its requests in flight are served again", **self.where)
         await self._courier.commit()
         if not self._reading and not self._leaving:

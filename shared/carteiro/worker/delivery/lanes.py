@@ -39,8 +39,8 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer: AIOKafkaConsumer | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._stopping = False
-        self.stalled: list[int] = []
-        """Partitions that stand still although Kafka is there, and that building them anew has not helped."""
+        self.stalled: list[str] = []
+        """What stands still although Kafka is there, and that building it anew has not helped."""
 
     def serve(self, consumer: AIOKafkaConsumer) -> None:
         """What this consumer is assigned is served."""
@@ -56,6 +56,11 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
         """Reading failed, and may have swallowed records that it had: go back to those that never came here."""
         for lane in self._lanes.values():
             lane.read_again()
+
+    def skip(self, partition: TopicPartition, offset: int) -> None:
+        """The record at that offset cannot be read."""
+        if (lane := self._lanes.get(partition)) is not None:
+            lane.skip(offset)
 
     def fill(self) -> None:
         """Requests may begin again."""
@@ -105,7 +110,11 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
             still = [each for each in self._lanes.values() if each.stands_still_since(now - STALL_SECONDS)]
             metrics.LANES_STALLED.labels(self._topic).set(len(still))
             reachable = not still or await self._reachable()
-            self.stalled = [each.partition.partition for each in still if reachable and each.rebuilt_in_vain]
+            in_vain = [each.partition for each in still if reachable and each.rebuilt_in_vain]
+            self.stalled = [f"{each.topic}/{each.partition}" for each in in_vain]
+            if self._consumer is not None and not self._stopping and (died := group.died(self._consumer)):
+                log.error("a part of the consumer has died; only a new process helps", topic=self._topic, part=died)
+                self.stalled.append(f"{self._topic}: {died}")
             for lane in [each for each in still if self._lanes.get(each.partition) is each]:
                 log.error("a partition stands still; building it anew", **lane.where)
                 lane.rebuild()

@@ -49,7 +49,8 @@ async def stop_producer(producer: AIOKafkaProducer) -> None:
     with contextlib.suppress(Exception):
         async with asyncio.timeout(_CLOSE_SECONDS):
             await producer.stop()
-    # A stop that is cut short leaves connections and tasks behind; closing the client ends them.
-    with contextlib.suppress(Exception):
-        async with asyncio.timeout(_CLOSE_SECONDS):
-            await producer.client.close()
+    # A stop that is cut short leaves its sender and its connections behind.
+    for close in (producer._sender.close, producer.client.close):  # noqa: SLF001
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await close()

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import structlog
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ConsumerStoppedError
 from faststream import AckPolicy
 from faststream._internal.broker.registrator import Registrator
@@ -72,10 +72,30 @@ class WindowSubscriber(DefaultSubscriber):
                 self.lanes.accept(await consumer.getmany(timeout_ms=_POLL_MS))
             except ConsumerStoppedError:
                 return
+            except UnicodeDecodeError:
+                self.lanes.read_again()
+                for partition in consumer.assignment():
+                    await self._step_over(consumer, partition)
             except Exception as error:  # noqa: BLE001  # reading has to go on
                 log.error("cannot read; trying again", topic=self.topic_names, reason=repr(error))
                 self.lanes.read_again()
                 await asyncio.sleep(1)
+
+    async def _step_over(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> None:
+        """Read a partition record by record, past one that aiokafka cannot read."""
+        try:
+            while records := await consumer.getmany(partition, timeout_ms=_POLL_MS, max_records=1):
+                self.lanes.accept(records)
+        except UnicodeDecodeError:
+            unreadable = await consumer.position(partition)
+            # There is no reply: what it should be sent with, and where to, stands in the headers.
+            log.error(
+                "skipping a record with a header name that is not UTF-8, which Kafka forbids",
+                topic=partition.topic,
+                partition=partition.partition,
+                offset=unreadable,
+            )
+            self.lanes.skip(partition, unreadable)
 
 
 def subscribe(
