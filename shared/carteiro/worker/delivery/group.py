@@ -1,6 +1,7 @@
 """What a lane asks its consumer group, beyond what aiokafka's public interface tells.
 
-This, `stable_offsets` and `producers.stop_producer` are all that touches aiokafka's private names; `tests/unit/worker/test_contract.py` pins them.
+This, `stable_offsets` and `producers.stop_producer` are all that touches aiokafka's private names;
+`tests/unit/worker/test_contract.py` pins them.
 """
 
 import asyncio
