@@ -52,4 +52,4 @@ async def run(job: Job) -> None:
     settings, _ = load_settings()
     configure_logs(settings.log_level, settings.log_format)
     model = open_model(f"{job.url}#bench", ModelSettings()) if job.url else Sleeping(job.latency)
-    await Worker([task], {task.name: model}, settings).run()
+    await Worker([task], {task.name: [model]}, settings).run()

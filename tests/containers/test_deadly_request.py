@@ -14,7 +14,7 @@ from tests.provider.completions import Json
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(240)]
 
-DEATHS = 4
+DEATHS = 5
 
 
 @asynccontextmanager
@@ -39,7 +39,7 @@ async def supervised(cluster: Cluster) -> AsyncIterator[list[str]]:
 
 
 @pytest.mark.parametrize("mode", ["exactly_once", pytest.param("at_least_once", marks=pytest.mark.long)])
-async def test_it_is_given_up_after_four_deaths_and_the_others_are_answered(
+async def test_it_is_given_up_after_five_deaths_and_the_others_are_answered(
     kafka: ApacheKafka, model: ScriptedProvider, mode: str
 ):
     cluster = Cluster(kafka.address, model, f"deadly-{mode}", mode=mode, window=16, static=True)

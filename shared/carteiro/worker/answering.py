@@ -13,10 +13,10 @@ from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError
 
 from carteiro.models.failures import InvalidOutput, Misconfigured, ModelFailure, Unavailable
-from carteiro.models.interface import Model
 from carteiro.schemas import ErrorCode, ErrorDetail, ErrorReply, FieldError, OkReply, Request, Timing
 from carteiro.wire.envelope import Envelope
 from carteiro.worker import metrics
+from carteiro.worker.chain import Attempts, Chain
 from carteiro.worker.intake import Rejected, read_request
 from carteiro.worker.repeats import KeyReused, Repeats
 from carteiro.worker.task import Done, Task
@@ -32,41 +32,46 @@ _LONGEST_MESSAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A request's reply. `given_up` says why it is also kept as a dead letter, where it is."""
+    """A request's reply. `given_up` says why it is also kept as a dead letter, where it is, and `tries` after how
+    many calls of a model.
+    """
 
     reply: Answer
     given_up: str | None = None
+    tries: int = 0
 
 
 async def answer(
     task: Task[Any, Any],
-    model: Model,
+    chain: Chain,
     envelope: Envelope,
     lane: tuple[str, int],
     undeliverable: FieldError | None,
     repeats: Repeats,
 ) -> Answered:
-    """Serve one request, from a topic and partition. `undeliverable` says why its reply cannot go where it asks, if
-    it cannot: no model is called for such a one.
+    """Serve one request, from a topic and partition, by a model of a chain.
+
+    `undeliverable` says why its reply cannot go where it asks, if it cannot: no model is called for such a one.
 
     Whatever goes wrong becomes an error reply; only cancellation passes through.
     """
     began_at, began = datetime.now(UTC), time.monotonic()
     queued = max((began_at - envelope.asked_at).total_seconds(), 0.0)
     metrics.of(metrics.QUEUE_SECONDS, task.name).observe(queued)
+    attempts = Attempts(chain)
     try:
         request = read_request(task.request, envelope)
         if undeliverable:
             raise _rejection(undeliverable)
-        _check_model(request, model)
+        attempts = Attempts(_chosen(request, chain))
 
         def timing(worked: float) -> Timing:
             return Timing(queue_ms=round(queued * 1000), work_ms=round(worked * 1000))
 
         async def work() -> OkReply[Any]:
-            done = await task.run(request, model)
+            done = await attempts.run(partial(task.run, request))
             _check_serializable(done)
-            worked = time.monotonic() - began
+            worked, model = time.monotonic() - began, attempts.model
             metrics.of(metrics.WORK_SECONDS, task.name, model.name).observe(worked)
             metrics.of(metrics.TOKENS, task.name, model.name, "input").inc(done.usage.input_tokens)
             metrics.of(metrics.TOKENS, task.name, model.name, "output").inc(done.usage.output_tokens)
@@ -95,14 +100,15 @@ async def answer(
         problem = FieldError(field="header idempotency_key", reason="came with another request before")
         return Answered(_error_reply(task.name, envelope, _rejection(problem).error))
     except ModelFailure as failure:
-        log.warning("the model failed", model=model.name, code=failure.code, reason=failure.message)
+        log.warning("the model failed", model=attempts.model.name, code=failure.code, reason=failure.message)
         detail = _detail(failure.code, failure.message, retryable=failure.retryable)
         given_up = failure.message if isinstance(failure, Unavailable | Misconfigured) else None
-        return Answered(_error_reply(task.name, envelope, detail), given_up)
+        return Answered(_error_reply(task.name, envelope, detail), given_up, max(attempts.tries, 1))
     except Exception as error:
         # Not the caller's fault and not one we foresaw: the log has it whole, the reply names no internals.
-        log.exception("the task failed", model=model.name)
-        return Answered(internal_error(task.name, envelope.request_id), f"the service failed: {type(error).__name__}")
+        log.exception("the task failed", model=attempts.model.name)
+        given_up = f"the service failed: {type(error).__name__}"
+        return Answered(internal_error(task.name, envelope.request_id), given_up, max(attempts.tries, 1))
 
 
 @cache
@@ -134,11 +140,14 @@ def undeliverable_reply(task: str, envelope: Envelope, problem: FieldError) -> E
     return _error_reply(task, envelope, _rejection(problem).error)
 
 
-def _check_model(request: Request[Any], model: Model) -> None:
+def _chosen(request: Request[Any], chain: Chain) -> Chain:
     wanted = request.options.model
-    if wanted is not None and wanted not in (model.name, model.name.partition(":")[2]):
-        reason = f"is not served here; this service answers with {model.name}"
+    if wanted is None:
+        return chain
+    if (only := chain.only(wanted)) is None:
+        reason = f"is not served here; this service answers with {' or '.join(chain.names)}"
         raise _rejection(FieldError(field="options.model", reason=reason))
+    return only
 
 
 def _check_serializable(done: Done[Any]) -> None:

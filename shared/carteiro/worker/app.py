@@ -24,6 +24,7 @@ from carteiro.models.interface import Model
 from carteiro.models.opening import open_model
 from carteiro.worker.addressing import Addresses
 from carteiro.worker.asyncapi import asyncapi
+from carteiro.worker.chain import Chain, Link
 from carteiro.worker.health import Health
 from carteiro.worker.kafka import KafkaUnusable, wait_for_kafka
 from carteiro.worker.logs import configure_logs
@@ -32,7 +33,7 @@ from carteiro.worker.parking import Gate
 from carteiro.worker.repeats import Repeats
 from carteiro.worker.retrying import may_fail_in_passing
 from carteiro.worker.security import connection_options, faststream_security
-from carteiro.worker.settings import SettingsInvalid, WorkerSettings, load_settings, task_model
+from carteiro.worker.settings import SettingsInvalid, WorkerSettings, load_settings, task_models
 from carteiro.worker.task import Task
 from carteiro.worker.tracing import configure_tracing
 from carteiro.worker.wiring import Shared, wire
@@ -69,15 +70,20 @@ class WorkerBroker(KafkaBroker):
 
 
 class Worker(AsgiFastStream):
-    """Serves tasks until it is told to stop. `models` are the tasks' own, by the task's name."""
+    """Serves tasks until it is told to stop. `models` are the tasks' own, by the task's name, in the order in which
+    they are to be asked.
+    """
 
-    def __init__(self, tasks: list[Task[Any, Any]], models: dict[str, Model], settings: WorkerSettings) -> None:
-        self._tasks, self._models, self.settings = tasks, models, settings
+    def __init__(self, tasks: list[Task[Any, Any]], models: dict[str, list[Model]], settings: WorkerSettings) -> None:
+        self._tasks, self.settings = tasks, settings
         self._options = connection_options(settings)
+        self._models = {model.name: model for several in models.values() for model in several}
         self._gates = {
-            name: Gate(model, self._gate_changed)
-            for name, model in {model.name: model for model in models.values()}.items()
-            if may_fail_in_passing(model)
+            name: Gate(model, self._gate_changed) for name, model in self._models.items() if may_fail_in_passing(model)
+        }
+        self._chains = {
+            task: Chain([Link(model, self._gates.get(model.name)) for model in several])
+            for task, several in models.items()
         }
         self._shared = Shared(settings, self._options, Addresses(self._options), Repeats(settings.idempotency_seconds))
         self._http: uvicorn.Server | None = None
@@ -97,8 +103,7 @@ class Worker(AsgiFastStream):
             wire(
                 broker,
                 task,
-                models[task.name],
-                self._gates.get(models[task.name].name),
+                self._chains[task.name],
                 self._shared,
                 functools.partial(self.health.joined, task.name),
             )
@@ -117,8 +122,8 @@ class Worker(AsgiFastStream):
         )
 
     def model_of(self, task: str) -> Model:
-        """The model that answers a task's requests."""
-        return self._models[task]
+        """The model that is asked first for a task's replies."""
+        return self._chains[task].links[0].model
 
     async def run(self, log_level: int = 0, run_extra_options: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Serve until SIGINT or SIGTERM; what `faststream run` calls. Raises `SystemExit` with the exit code.
@@ -144,7 +149,7 @@ class Worker(AsgiFastStream):
     async def _prepare(self) -> None:
         self.health.now("loading the model")
         try:
-            for model in set(self._models.values()):
+            for model in self._models.values():
                 await model.load()
         except Exception as error:  # noqa: BLE001  # whatever it is, a worker that cannot start ends
             await self._fail(EXIT_MODEL, error)
@@ -161,7 +166,7 @@ class Worker(AsgiFastStream):
         self.health.now("joining the group")
 
     def _parked(self) -> str | None:
-        return next((gate.reason for gate in self._gates.values() if gate.parked), None)
+        return next((chain.parked for chain in self._chains.values() if chain.parked), None)
 
     def _stalled(self) -> list[str]:
         return [stalled for each in self._subscribers for stalled in each.lanes.stalled]
@@ -198,7 +203,7 @@ class Worker(AsgiFastStream):
         for gate in self._gates.values():
             await gate.close()
         await self._shared.disconnect()
-        for model in set(self._models.values()):
+        for model in self._models.values():
             await model.close()
         log.info("stopped")
 
@@ -209,12 +214,13 @@ def worker(*tasks: Task[Any, Any]) -> Worker:
         settings, model_settings = load_settings()
         configure_logs(settings.log_level, settings.log_format)
         opened: dict[str, Model] = {}
-        models = {}
+        models: dict[str, list[Model]] = {}
         for task in tasks:
-            name = task_model(task.name, settings, task.default_model)
-            # Tasks that name the same model share it: its weights are loaded once.
-            opened.setdefault(name, open_model(name, model_settings))
-            models[task.name] = _able(task, opened[name])
+            names = task_models(task.name, settings, task.default_model)
+            for name in names:
+                # Tasks that name the same model share it: its weights are loaded once.
+                opened.setdefault(name, open_model(name, model_settings))
+            models[task.name] = [_able(task, opened[name]) for name in names]
         configure_tracing(f"carteiro-{tasks[0].name}" if len(tasks) == 1 else "carteiro")
         return Worker(list(tasks), models, settings)
     except SettingsInvalid as error:

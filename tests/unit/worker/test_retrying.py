@@ -5,46 +5,11 @@ import asyncio
 import pytest
 
 from carteiro.models.failures import InvalidPrompt, Misconfigured, QuotaExhausted, RateLimited, Unavailable
-from carteiro.models.interface import Completion, Message, Prompt
-from carteiro.schemas import Usage
 from carteiro.worker import parking, retrying
 from carteiro.worker.parking import Gate
 from carteiro.worker.retrying import MOST_TRIES, Retrying, may_fail_in_passing
 from tests.conftest import eventually
-
-ASKED = Prompt(messages=[Message("user", "hello")])
-DONE = Completion("yes", "stop", Usage())
-
-
-class Model:
-    """Fails with each of `failures` in turn, then with `always` where that is set, else answers."""
-
-    name, small, context_tokens = "test:model", False, None
-
-    def __init__(self, *failures, always=None):
-        self.failures, self.always = list(failures), always
-        self.asked = []
-
-    async def load(self): ...
-    async def close(self): ...
-    def count_tokens(self, text):
-        return len(text)
-
-    async def complete(self, prompt):
-        self.asked.append(prompt)
-        if self.failures and prompt is ASKED:
-            raise self.failures.pop(0)
-        if self.always:
-            raise self.always
-        return DONE
-
-    @property
-    def calls(self):
-        return self.asked.count(ASKED)
-
-    @property
-    def probes(self):
-        return len(self.asked) - self.calls
+from tests.unit.worker.failing_model import ASKED, DONE, Model
 
 
 @pytest.fixture(autouse=True)

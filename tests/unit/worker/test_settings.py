@@ -1,6 +1,6 @@
 import pytest
 
-from carteiro.worker.settings import SettingsInvalid, load_settings, task_model
+from carteiro.worker.settings import SettingsInvalid, load_settings, task_models
 
 
 def test_the_defaults_are_those_of_the_docs(monkeypatch):
@@ -32,10 +32,10 @@ def test_secrets_are_not_printed(monkeypatch):
 
 def test_which_model_a_task_gets(monkeypatch):
     settings, _ = load_settings()
-    assert task_model("chat", settings, "local:default") == "local:default"
+    assert task_models("chat", settings, "local:default") == ["local:default"]
     monkeypatch.setenv("CARTEIRO_MODEL", "openai:all")
     settings, _ = load_settings()
-    assert task_model("chat", settings, "local:default") == "openai:all"
-    monkeypatch.setenv("CARTEIRO_CHAT_MODEL", "openai:chat")
-    assert task_model("chat", settings, "local:default") == "openai:chat"
-    assert task_model("translate", settings, "local:default") == "openai:all"
+    assert task_models("chat", settings, "local:default") == ["openai:all"]
+    monkeypatch.setenv("CARTEIRO_CHAT_MODEL", " openai:chat, local:chat,openai:chat,")
+    assert task_models("chat", settings, "local:default") == ["openai:chat", "local:chat"]
+    assert task_models("translate", settings, "local:default") == ["openai:all"]

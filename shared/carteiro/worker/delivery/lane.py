@@ -18,7 +18,7 @@ from carteiro.worker.delivery.courier import CALLER_SECONDS, Courier, Delivering
 from carteiro.worker.delivery.ledger import Ledger
 from carteiro.worker.delivery.metadata import MOST_OPEN
 from carteiro.worker.delivery.outcome import Outcome
-from carteiro.worker.delivery.quarantine import Quarantine
+from carteiro.worker.delivery.quarantine import Cohort, Quarantine
 from carteiro.worker.delivery.suspects import DEATHS, Suspects
 from carteiro.worker.delivery.window import Window
 
@@ -27,6 +27,8 @@ log = structlog.get_logger("carteiro.delivery")
 _WINDOWS = 2
 """How many windows may be in flight: one that runs, and one that is finished and not yet confirmed, so that short
 requests keep the window full while replies are under way. What is in flight is paid again if the worker dies."""
+_COHORTS = 4
+"""Into how many groups a window of suspects is divided. Each waits for the one before."""
 _PROMPT_SECONDS = 0.5
 """Replies that are under way for longer are stuck: what is begun now is paid again if the worker dies before them."""
 _LONGEST_PAUSE = 10.0
@@ -74,6 +76,8 @@ class Lane(Delivering):
         """Who waits for an outcome to be confirmed."""
         self._wake = asyncio.Event()
         self._quiet = asyncio.Event()
+        self._cohort: Cohort | None = None
+        """The group of suspects that the next one may join."""
         self._late: dict[int, float] = {}
         """Outcomes for a topic that did not answer in time, and since when."""
         self._reading = False
@@ -138,7 +142,7 @@ class Lane(Delivering):
         ):
             suspected = self.suspects.suspected(record.offset)
             self._window.aside += suspected
-            serving = self._serve_alone(record) if suspected else self._serve(record)
+            serving = self._serve_suspect(record, self._cohort_of(record)) if suspected else self._serve(record)
             self._tasks[record.offset] = asyncio.create_task(serving)
         self._pause_or_resume()
 
@@ -323,16 +327,33 @@ class Lane(Delivering):
             self._ended(record.offset)
         self._hand_over(record.offset, outcome)
 
-    async def _serve_alone(self, record: Record) -> None:
+    def _cohort_of(self, record: Record) -> Cohort:
+        offset, quarantine = record.offset, self._service.quarantine
+        if self.suspects.must_be_alone(offset):
+            cohort = Cohort(quarantine, 1, self._begin_alone)
+        elif self._cohort is not None and self._cohort.join(offset):
+            return self._cohort
+        else:
+            most = max(self._service.window // _COHORTS, 1)
+            cohort = self._cohort = Cohort(quarantine, most, self._begin_together)
+        cohort.join(offset)
+        return cohort
+
+    async def _begin_alone(self, offset: int) -> None:
+        if not self.suspects.condemned(offset):
+            self.suspects.begin_alone(offset)
+            await self._commit_surely()
+
+    async def _begin_together(self, last: int) -> None:
+        self.suspects.begin_together(last)
+        await self._commit_surely()
+
+    async def _serve_suspect(self, record: Record, cohort: Cohort) -> None:
         offset = record.offset
         try:
-            async with self._service.quarantine.alone():
-                if self.suspects.condemned(offset):
-                    outcome = await self._service.condemn(record, DEATHS)
-                else:
-                    self.suspects.begin_alone(offset)
-                    await self._commit_surely()
-                    outcome = await self._service.serve(record)
+            async with cohort.member(offset):
+                condemned = self.suspects.condemned(offset)
+                outcome = await (self._service.condemn(record, DEATHS) if condemned else self._service.serve(record))
                 # The next suspect may end the process: this one's outcome has to be safe by then.
                 confirmed = self._awaited[offset] = asyncio.get_running_loop().create_future()
                 self._hand_over(offset, outcome)

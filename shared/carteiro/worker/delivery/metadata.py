@@ -1,8 +1,8 @@
 """How a ledger is written into the metadata of an offset commit.
 
 Kafka keeps a string of up to 4,096 bytes with each committed offset (`offset.metadata.max.bytes`). Ours is a
-version, then numbers as variable-length integers (LEB128), in base64: the owner, the strikes, who is alone, then
-the end of the ledger and its open offsets, each as the difference from the one before.
+version, then numbers as variable-length integers (LEB128), in base64: the owner, the strikes, who is alone and who
+are together, then the end of the ledger and its open offsets, each as the difference from the one before.
 """
 
 from base64 import b64decode, b64encode
@@ -18,7 +18,7 @@ MOST_OPEN = 700
 """Open offsets that always fit, whatever their distances: nine digits of seven bits hold every offset there is,
 but the distances add up to less than the partition's length, so four bytes each are more than enough."""
 
-_VERSION = "1"
+_VERSION = "2"
 _MOST_RAW = (MOST_BYTES - len(_VERSION)) // 4 * 3
 
 
@@ -42,6 +42,7 @@ def encode(ledger: Ledger, suspects: Suspects) -> tuple[int, str]:
         [suspects.owner, len(strikes)]
         + [later - earlier for earlier, later in pairwise([low, *strikes])]
         + [suspects.alone - low + 1 if suspects.alone >= low else 0, suspects.deaths_alone]
+        + [suspects.together - low + 1 if suspects.together >= low else 0]
     )
     deltas = [_varints([later - earlier]) for earlier, later in pairwise(still_open)]
     room = _MOST_RAW - len(raw) - 10
@@ -76,8 +77,9 @@ def decode(offset: int, metadata: str) -> tuple[Ledger, Suspects]:
         for _ in range(next(numbers)):
             last += next(numbers)
             suspects.strikes.append(last)
-        alone, suspects.deaths_alone = next(numbers), next(numbers)
+        alone, suspects.deaths_alone, together = next(numbers), next(numbers), next(numbers)
         suspects.alone = offset + alone - 1 if alone else -1
+        suspects.together = offset + together - 1 if together else -1
         end = offset + next(numbers)
         still_open = [offset] if end > offset else []
         for delta in numbers:

@@ -24,7 +24,7 @@ def test_anything_else_is_read_or_turned_down(metadata):
     assert list(ledger.still_open) == sorted(ledger.still_open)
 
 
-@pytest.mark.parametrize("metadata", ["2AAAA", "1!!!!", "1gA==", "1AA=="])
+@pytest.mark.parametrize("metadata", ["1AAAA", "2!!!!", "2gA==", "2AA=="])
 def test_what_cannot_be_read_says_so(metadata):
     with pytest.raises(MetadataUnreadable):
         decode(0, metadata)
@@ -32,10 +32,11 @@ def test_what_cannot_be_read_says_so(metadata):
 
 @given(
     st.integers(0, 2**32 - 1),
-    st.lists(st.integers(10, 10_000), max_size=2).map(sorted),
+    st.lists(st.integers(10, 10_000), max_size=3).map(sorted),
+    st.integers(10, 10_000) | st.just(-1),
     st.integers(10, 10_000) | st.just(-1),
     st.integers(0, 5),
 )
-def test_suspects_come_back_as_they_were(owner, strikes, alone, deaths):
-    suspects = Suspects(owner, strikes, alone, deaths)
+def test_suspects_come_back_as_they_were(owner, strikes, together, alone, deaths):
+    suspects = Suspects(owner, strikes, together, alone, deaths)
     assert decode(*encode(Ledger(10_100, [10, 50]), suspects))[1] == suspects

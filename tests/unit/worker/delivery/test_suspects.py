@@ -7,7 +7,7 @@ from carteiro.worker.delivery.ledger import Ledger
 from carteiro.worker.delivery.metadata import decode, encode
 from carteiro.worker.delivery.suspects import DEATHS, Suspects
 
-WINDOW = 8
+WINDOW, COHORT = 8, 2
 
 
 def serve(records, deadly, chance, served_alone=lambda offset: None):
@@ -25,18 +25,23 @@ def serve(records, deadly, chance, served_alone=lambda offset: None):
         dead = False
         while waiting and not dead:
             window = [each for each in waiting if not suspects.suspected(each)][:WINDOW]
-            suspected = [each for each in waiting if suspects.suspected(each)][:1]
+            suspected = [each for each in waiting if suspects.suspected(each)]
+            alone = [each for each in suspected if suspects.must_be_alone(each)][:1]
             if suspected:
                 window = []
-            for offset in suspected:
+            for offset in alone:
                 if suspects.condemned(offset):
                     condemned.append(offset)
                     ledger.finish(offset)
                     waiting.remove(offset)
-                    suspected = []
+                    alone = []
                 else:
                     suspects.begin_alone(offset)
-                    committed = encode(ledger, suspects)
+                suspected = alone
+            if suspected and not alone:
+                suspected = suspected[:COHORT]
+                suspects.begin_together(max(suspected))
+            committed = encode(ledger, suspects)
             running = window + suspected
             chance.shuffle(running)
             for offset in running:
@@ -66,7 +71,7 @@ def test_the_deadly_are_condemned_and_nobody_else(count, deadly, chance):
 
 
 @given(st.randoms(use_true_random=False))
-def test_one_deadly_request_costs_four_workers(chance):
+def test_one_deadly_request_costs_five_workers(chance):
     condemned, deaths, begun = serve(list(range(30)), {3}, chance)
     assert (condemned, deaths, begun[3]) == ([3], DEATHS, DEATHS)
 
@@ -87,10 +92,19 @@ def test_a_lane_that_is_built_anew_by_its_own_process_blames_nobody():
 
 
 def test_who_is_served_alone_while_the_partition_moves_has_not_died_of_it():
-    ledger, suspects = Ledger(5, [2]), Suspects(strikes=[9, 9])
+    ledger, suspects = Ledger(5, [2]), Suspects(strikes=[9, 9, 9])
     for owner in range(1, 20):
         suspects.take_over(owner, ledger, WINDOW)
         assert suspects.suspected(2)
         assert not suspects.condemned(2)
         suspects.begin_alone(2)
         suspects.give_back(ledger)
+
+
+@given(st.integers(0, 39))
+def test_a_group_that_died_is_blamed_alone(end):
+    ledger = Ledger(40, list(range(40)))
+    suspects = Suspects(owner=1, strikes=[39, 39])
+    suspects.begin_together(end)
+    suspects.take_over(2, ledger, WINDOW)
+    assert [each for each in range(40) if suspects.must_be_alone(each)] == list(range(end + 1))
