@@ -6,7 +6,7 @@ from carteiro.models.failures import InvalidOutput
 from carteiro.models.interface import ChatModel, Message
 from carteiro.models.structured import parse_json
 from carteiro.schemas import AnswerRequest, AnswerResult, Span
-from carteiro.worker.task import Done, Task, complete, prompt
+from carteiro.worker.task import Done, Task, complete_as, prompt
 from services.answer.small import answer_by_sentence
 
 
@@ -34,16 +34,21 @@ async def answer(request: AnswerRequest, model: ChatModel) -> Done[AnswerResult]
     if model.small:
         return await answer_by_sentence(request, model)
     asked = _ASKED.format(context=request.context, question=request.question)
-    completion = await complete(model, prompt(request, [Message("user", asked)], json_schema=_Said.model_json_schema()))
-    try:
-        said = _Said.model_validate(parse_json(completion.text))
-    except ValidationError:
-        raise InvalidOutput("the model's completion is not the JSON that was asked for") from None
+    messages = [Message("user", asked)]
+    said, completion = await complete_as(model, prompt(request, messages, json_schema=_Said.model_json_schema()), _read)
     text, quote = said.answer.strip(), said.quote.strip()
     if not said.found or not text:
         return Done(AnswerResult(found=False), completion.usage, completion.finish_reason)
     span = _find(quote, request.context) or _find(text, request.context)
     return Done(AnswerResult(found=True, answer=text, span=span), completion.usage, completion.finish_reason)
+
+
+def _read(text: str) -> _Said:
+    try:
+        return _Said.model_validate(parse_json(text))
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'the root'}: {each['msg']}" for each in error.errors())
+        raise InvalidOutput(f"the model's completion is not the JSON that was asked for ({wrong})") from None
 
 
 def _find(quote: str, context: str) -> Span | None:

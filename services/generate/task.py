@@ -1,5 +1,6 @@
 """generate: one prompt, one completion; with a JSON Schema, one that is data of that shape."""
 
+from functools import partial
 from typing import Any
 
 from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError
@@ -8,7 +9,10 @@ from carteiro.models.failures import InvalidOutput, InvalidPrompt
 from carteiro.models.interface import ChatModel, Message
 from carteiro.models.structured import parse_json
 from carteiro.schemas import GenerateRequest, GenerateResult
-from carteiro.worker.task import Done, Task, complete, prompt
+from carteiro.worker.task import Done, Task, complete, complete_as, prompt
+
+_LONGEST_REASON = 300
+"""The reason quotes what the model wrote, in characters."""
 
 
 async def generate(request: GenerateRequest, model: ChatModel) -> Done[GenerateResult]:
@@ -17,10 +21,11 @@ async def generate(request: GenerateRequest, model: ChatModel) -> Done[GenerateR
     validator = _validator(schema) if schema is not None else None
     messages = [Message("system", request.system)] if request.system else []
     messages.append(Message("user", request.prompt))
-    completion = await complete(model, prompt(request, messages, stop=request.stop, json_schema=schema))
-    data = None
-    if validator:
-        data = _parse(completion.text, validator, cut=completion.finish_reason == "length")
+    asked = prompt(request, messages, stop=request.stop, json_schema=schema)
+    if validator is None:
+        data, completion = None, await complete(model, asked)
+    else:
+        data, completion = await complete_as(model, asked, partial(_parse, validator))
     return Done(GenerateResult(text=completion.text, data=data), completion.usage, completion.finish_reason)
 
 
@@ -33,17 +38,17 @@ def _validator(schema: dict[str, Any]) -> Draft202012Validator:
         raise InvalidPrompt(f"json_schema{path}: {error.message}") from None
 
 
-def _parse(text: str, validator: Draft202012Validator, *, cut: bool) -> Any:
+def _parse(validator: Draft202012Validator, text: str) -> Any:
     try:
         data = parse_json(text)
     except InvalidOutput:
-        reason = "it was cut by the limit of output tokens" if cut else "it is not JSON"
-        raise InvalidOutput(f"the model's completion does not follow json_schema: {reason}") from None
+        raise InvalidOutput("the model's completion does not follow json_schema: it is not JSON") from None
     try:
         validator.validate(data)
     except ValidationError as error:
         path = ".".join(map(str, error.instance_path)) or "the root"
-        raise InvalidOutput(f"the model's completion does not follow json_schema at {path}") from None
+        reason = error.message if len(error.message) <= _LONGEST_REASON else f"{error.message[:_LONGEST_REASON]}…"
+        raise InvalidOutput(f"the model's completion does not follow json_schema at {path}: {reason}") from None
     return data
 
 

@@ -3,13 +3,14 @@
 import json
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from carteiro.models.failures import InvalidOutput
 from carteiro.models.interface import ChatModel, Message, RankingModel
 from carteiro.models.structured import parse_json
 from carteiro.schemas import SentimentRequest, SentimentResult, Usage
-from carteiro.worker.task import Done, Task, complete, prompt
+from carteiro.worker.task import Done, Task, complete_as, prompt
 from services.sentiment.calibration import Calibration
 
 _DEFAULT = frozenset({"positive", "negative", "neutral"})
@@ -63,16 +64,21 @@ async def _asked(request: SentimentRequest, model: Any) -> tuple[dict[str, float
         f"to 1 (entirely) for each of these labels, which together make 1: {json.dumps(request.labels)}\n\n"
         f"Text: {request.text}"
     )
-    completion = await complete(model, prompt(request, [Message("user", asked)], json_schema=schema))
+    asked_for = prompt(request, [Message("user", asked)], json_schema=schema)
+    scores, completion = await complete_as(model, asked_for, partial(_read, request.labels))
+    return scores, completion.usage
+
+
+def _read(labels: Sequence[str], text: str) -> dict[str, float]:
     try:
-        said = parse_json(completion.text)
-        scores = {label: max(float(said[label]), 0.0) for label in request.labels}
+        said = parse_json(text)
+        scores = {label: max(float(said[label]), 0.0) for label in labels}
     except (ValueError, KeyError, TypeError):
         raise InvalidOutput("the model gave no score for each label") from None
     total = sum(scores.values())
     if not 0 < total < math.inf:
         raise InvalidOutput("the model found that no label fits")
-    return {label: score / total for label, score in scores.items()}, completion.usage
+    return {label: score / total for label, score in scores.items()}
 
 
 def _softmax(values: Sequence[float]) -> list[float]:

@@ -1,7 +1,7 @@
 """What a task is: its request, what it asks of a model, and how that becomes its result."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
@@ -12,6 +12,7 @@ from carteiro.schemas import FinishReason, Request, Usage
 
 RequestT = TypeVar("RequestT", bound=Request[Any])
 ResultT = TypeVar("ResultT", bound=BaseModel)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,24 @@ async def complete(model: ChatModel, asked: Prompt) -> Completion:
         cut = completion.finish_reason == "length"
         raise InvalidOutput("the model wrote nothing" + (" before its limit of output tokens" if cut else ""))
     return completion
+
+
+async def complete_as(model: ChatModel, asked: Prompt, read: Callable[[str], T]) -> tuple[T, Completion]:
+    """A completion, and what `read` makes of its text. `read` raises `InvalidOutput` for what it cannot use.
+
+    The model is then shown what it wrote and what is wrong with it, and asked once more; the usage is that of both.
+    One that was cut by its limit of tokens would only be cut again. Raises what the model raises, and `InvalidOutput`.
+    """
+    first = await complete(model, asked)
+    try:
+        return read(first.text), first
+    except InvalidOutput as wrong:
+        if first.finish_reason == "length":
+            raise InvalidOutput(f"{wrong.message}: it was cut by the limit of output tokens") from None
+        again = Message("user", f"That cannot be used: {wrong.message}. Reply again, with the corrected JSON alone.")
+        messages = [*asked.messages, Message("assistant", first.text), again]
+    second = await complete(model, replace(asked, messages=messages))
+    return read(second.text), replace(second, usage=first.usage + second.usage)
 
 
 def prompt(

@@ -65,7 +65,27 @@ async def test_answer_says_no(ask):
 )
 async def test_an_answer_of_another_shape_is_invalid_output(ask, said):
     with pytest.raises(InvalidOutput):
-        await ask("answer", [said], question="When?", context="In 1867.")
+        await ask("answer", [said, said], question="When?", context="In 1867.")
+
+
+async def test_what_cannot_be_used_is_shown_to_the_model_once_and_paid_for_twice(ask, provider):
+    before = len(provider.requests)
+    good = '{"found": true, "answer": "1867", "quote": "In 1867"}'
+    done = await ask("answer", ['{"found": "yes"}', good], question="When?", context="In 1867.")
+    assert done.result.answer == "1867"
+    first, second = provider.requests[before:]
+    assert second.body["messages"][:-2] == first.body["messages"]
+    shown, wrong = second.body["messages"][-2:]
+    assert (shown["role"], shown["content"]) == ("assistant", '{"found": "yes"}')
+    assert "found: Input should be a valid boolean" in wrong["content"]
+    assert second.body["response_format"] == first.body["response_format"]
+
+
+async def test_what_was_cut_is_not_asked_for_again(ask, provider):
+    before = len(provider.requests)
+    with pytest.raises(InvalidOutput, match="cut by the limit"):
+        await ask("answer", [('{"found": tr', "length")], question="When?", context="In 1867.")
+    assert len(provider.requests) == before + 1
 
 
 async def test_sentiment_scores_make_one(ask, provider):
@@ -80,14 +100,14 @@ async def test_sentiment_scores_make_one(ask, provider):
 )
 async def test_sentiment_without_a_score_for_each_label_is_invalid_output(ask, said):
     with pytest.raises(InvalidOutput):
-        await ask("sentiment", [said], text="Hm.", labels=["calm", "angry"])
+        await ask("sentiment", [said, said], text="Hm.", labels=["calm", "angry"])
 
 
 @pytest.mark.parametrize("said", ['{"n": "one"}', '{"n": NaN}', '{"n": 1e999}', '{"m": 1}', "no", '{"n": "\\ud800"}'])
 async def test_generate_checks_the_schema_itself(ask, said):
     schema = {"type": "object", "properties": {"n": {"type": "number"}}, "required": ["n"]}
     with pytest.raises(InvalidOutput, match="does not follow json_schema"):
-        await ask("generate", [said], prompt="x", json_schema=schema)
+        await ask("generate", [said, said], prompt="x", json_schema=schema)
     assert (await ask("generate", ['{"n": 1}'], prompt="x", json_schema=schema)).result.data == {"n": 1}
 
 

@@ -1,13 +1,13 @@
 """How a ledger is written into the metadata of an offset commit.
 
 Kafka keeps a string of up to 4,096 bytes with each committed offset (`offset.metadata.max.bytes`). Ours is a
-version, then numbers as variable-length integers (LEB128), in base64: the owner, the strikes, who is alone and who
-are together, then the end of the ledger and its open offsets, each as the difference from the one before.
+version, then numbers as variable-length integers (LEB128), in base64: the owner, the strikes, who is alone, who are
+together or apart, then the end of the ledger and its open offsets, each as the difference from the one before.
 """
 
+import itertools
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
 
 from carteiro.worker.delivery.ledger import Ledger
 from carteiro.worker.delivery.suspects import Suspects
@@ -40,11 +40,11 @@ def encode(ledger: Ledger, suspects: Suspects) -> tuple[int, str]:
     strikes = [last for last in suspects.strikes if last >= low]
     raw = _varints(
         [suspects.owner, len(strikes)]
-        + [later - earlier for earlier, later in pairwise([low, *strikes])]
-        + [suspects.alone - low + 1 if suspects.alone >= low else 0, suspects.deaths_alone]
-        + [suspects.together - low + 1 if suspects.together >= low else 0]
+        + [later - earlier for earlier, later in itertools.pairwise([low, *strikes])]
+        + [suspects.deaths_alone]
+        + [max(mark - low + 1, 0) for mark in (suspects.alone, suspects.together, suspects.apart)]
     )
-    deltas = [_varints([later - earlier]) for earlier, later in pairwise(still_open)]
+    deltas = [_varints([later - earlier]) for earlier, later in itertools.pairwise(still_open)]
     room = _MOST_RAW - len(raw) - 10
     for count, delta in enumerate(deltas):
         room -= len(delta)
@@ -77,14 +77,14 @@ def decode(offset: int, metadata: str) -> tuple[Ledger, Suspects]:
         for _ in range(next(numbers)):
             last += next(numbers)
             suspects.strikes.append(last)
-        alone, suspects.deaths_alone, together = next(numbers), next(numbers), next(numbers)
-        suspects.alone = offset + alone - 1 if alone else -1
-        suspects.together = offset + together - 1 if together else -1
+        suspects.deaths_alone = next(numbers)
+        marks = [offset + mark - 1 if mark else -1 for mark in itertools.islice(numbers, 3)]
+        suspects.alone, suspects.together, suspects.apart = marks
         end = offset + next(numbers)
         still_open = [offset] if end > offset else []
         for delta in numbers:
             still_open.append(still_open[-1] + delta)
-        if not all(a < b for a, b in pairwise([*still_open, end])):
+        if not all(a < b for a, b in itertools.pairwise([*still_open, end])):
             raise ValueError("offsets out of order")
     except (ValueError, StopIteration, IndexError) as error:
         raise MetadataUnreadable(str(error) or "ends early") from None

@@ -4,7 +4,7 @@ A request can end the process that serves it: out of memory, a fault in native c
 would serve it again, and die too, for ever. So the commit also says who owns the partition. An owner that finds
 it still owned by another process knows that one has died, and that one of its unfinished requests may be why:
 each of them gets a strike. Most of them are innocent, and workers die of other things too, so nobody is condemned
-for strikes. A request with `SUSPECT` of them is served with a few other suspects, and nobody else of the process
+for strikes. A request with `STRIKES` of them is served with a few other suspects, and nobody else of the process
 beside them; one that has been in such a group when the worker died is served alone. Either is noted in a commit
 first, so that the next owner knows whom to blame. One that has died alone as often as it is allowed to is served
 no more.
@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 
 from carteiro.worker.delivery.ledger import Ledger
 
-SUSPECT, ALONE = 2, 3
-"""Strikes after which a request is served among few, and by itself."""
+STRIKES = 2
+"""Deaths among many after which a request is served among few."""
 DEATHS_ALONE = 2
 """Deaths alone after which it is not served again."""
-DEATHS = ALONE + DEATHS_ALONE
+DEATHS = STRIKES + 1 + DEATHS_ALONE
 
 
 @dataclass(slots=True)
@@ -31,6 +31,8 @@ class Suspects:
     """For each death, the offset up to which requests may have been in flight; in increasing order."""
     together: int = -1
     """The offset up to which suspects are, or were last, served as a group; -1 for no group."""
+    apart: int = -1
+    """The offset up to which each is to be served alone, since a group of them has died; -1 for none."""
     alone: int = -1
     """The offset that is, or was last, served alone; -1 for none."""
     deaths_alone: int = 0
@@ -43,8 +45,10 @@ class Suspects:
         """
         died = self.owner not in (0, owner)
         if died and not (self.deaths_alone and not ledger.finished(self.alone)):
-            line = self.together if self.together >= ledger.low else self._last_in_flight(ledger, most)
-            self.strikes = sorted([*self.strikes, line])[-ALONE:]
+            if self.together >= ledger.low:
+                self.apart = max(self.apart, self.together)
+            else:
+                self.strikes = [*self.strikes, self._last_in_flight(ledger, most)][-STRIKES:]
         self.owner, self.together = owner, -1
         self.forget(ledger)
         return died
@@ -53,7 +57,7 @@ class Suspects:
         # Requests begin in the order of their offsets, so those in flight were among the first unfinished; those
         # that were suspected already did not count among the most.
         still_open = list(ledger.still_open)
-        suspected = self.strikes[-SUSPECT] if len(self.strikes) >= SUSPECT else -1
+        suspected = self.strikes[0] if len(self.strikes) >= STRIKES else -1
         most += sum(offset <= suspected for offset in still_open) + max(suspected - ledger.end + 1, 0)
         ahead = most - len(still_open)
         last = ledger.end + ahead - 1 if ahead > 0 else still_open[most - 1]
@@ -69,14 +73,11 @@ class Suspects:
 
     def suspected(self, offset: int) -> bool:
         """Whether the request has to be served among few."""
-        return self._strikes_of(offset) >= SUSPECT
+        return offset <= self.apart or sum(offset <= last for last in self.strikes) >= STRIKES
 
     def must_be_alone(self, offset: int) -> bool:
         """Whether it has to be served by itself."""
-        return self._strikes_of(offset) >= ALONE
-
-    def _strikes_of(self, offset: int) -> int:
-        return sum(offset <= last for last in self.strikes)
+        return offset <= self.apart
 
     def condemned(self, offset: int) -> bool:
         """Whether the request is not to be served again."""

@@ -32,11 +32,12 @@ def test_what_cannot_be_read_says_so(metadata):
 
 @given(
     st.integers(0, 2**32 - 1),
-    st.lists(st.integers(10, 10_000), max_size=3).map(sorted),
+    st.lists(st.integers(10, 10_000), max_size=2).map(sorted),
+    st.integers(10, 10_000) | st.just(-1),
     st.integers(10, 10_000) | st.just(-1),
     st.integers(10, 10_000) | st.just(-1),
     st.integers(0, 5),
 )
-def test_suspects_come_back_as_they_were(owner, strikes, together, alone, deaths):
-    suspects = Suspects(owner, strikes, together, alone, deaths)
+def test_suspects_come_back_as_they_were(owner, strikes, together, apart, alone, deaths):
+    suspects = Suspects(owner, strikes, together, apart, alone, deaths)
     assert decode(*encode(Ledger(10_100, [10, 50]), suspects))[1] == suspects

@@ -92,7 +92,7 @@ def test_a_lane_that_is_built_anew_by_its_own_process_blames_nobody():
 
 
 def test_who_is_served_alone_while_the_partition_moves_has_not_died_of_it():
-    ledger, suspects = Ledger(5, [2]), Suspects(strikes=[9, 9, 9])
+    ledger, suspects = Ledger(5, [2]), Suspects(strikes=[9, 9], apart=9)
     for owner in range(1, 20):
         suspects.take_over(owner, ledger, WINDOW)
         assert suspects.suspected(2)
