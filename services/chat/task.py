@@ -13,4 +13,4 @@ async def chat(request: ChatRequest, model: ChatModel) -> Done[ChatResult]:
     return Done(result, completion.usage, completion.finish_reason)
 
 
-task = Task(request=ChatRequest, run=chat, abilities=(ChatModel,), by_key=True)
+task = Task(request=ChatRequest, run=chat, abilities=(ChatModel,), by_key=True, streams=True)

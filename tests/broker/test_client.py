@@ -109,7 +109,7 @@ async def test_calls_that_wait_when_the_client_stops_raise(services, broker, pro
     await client.start()
     provider.hold()
     try:
-        call = asyncio.create_task(client.generate("x"))
+        call = asyncio.create_task(client.generate("x").reply())
         asked = len(provider.requests)
         await eventually(lambda: len(provider.requests) > asked)
         await client.stop()

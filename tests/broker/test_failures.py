@@ -91,6 +91,6 @@ async def test_a_fault_of_our_own_names_no_internals(services, peer: Peer, monke
 
 def test_every_code_is_tested_somewhere_in_here():
     tested = {code for code, _ in FAILURES.values()} | {code for _, code, *_ in RUBBISH.values()}
-    elsewhere = {"expired", "invalid_output", "internal", "unsupported", "model_unavailable"}
+    elsewhere = {"expired", "invalid_output", "internal", "unsupported", "model_unavailable", "over_budget"}
     # A rate limit is waited for, so nobody is told of one.
     assert tested | elsewhere | {"rate_limited"} == set(ERROR_CODES)

@@ -34,7 +34,7 @@ async def test_a_broker_that_restarts_under_load_loses_nothing(kafka: ApacheKafk
         async with Carteiro(kafka.address, topic_prefix="restart", timeout=120) as carteiro:
             await carteiro.generate("Before.")
             provider.hold()
-            calls = [asyncio.create_task(carteiro.generate(f"Number {i}.")) for i in range(20)]
+            calls = [asyncio.create_task(carteiro.generate(f"Number {i}.").reply()) for i in range(20)]
             asked = len(provider.requests)
             await eventually(lambda: len(provider.requests) > asked - 1)
             container = kafka.get_wrapped_container()

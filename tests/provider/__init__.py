@@ -1,7 +1,8 @@
 """A local provider: a real HTTP server that plays one which speaks the OpenAI API, its faults included."""
 
 from tests.provider.faults import FAULTS
+from tests.provider.identity import TokenService
 from tests.provider.scripted import ScriptedProvider
 from tests.provider.server import Provider, Received
 
-__all__ = ["FAULTS", "Provider", "Received", "ScriptedProvider"]
+__all__ = ["FAULTS", "Provider", "Received", "ScriptedProvider", "TokenService"]

@@ -1,4 +1,7 @@
-"""What the provider answers when nothing is wrong: the same request always gets the same completion."""
+"""What the provider answers when nothing is wrong: the same request always gets the same completion.
+
+The body tells which API was asked: Chat Completions has `messages`, Responses `input`, Completions `prompt`.
+"""
 
 import json
 from typing import Any
@@ -7,14 +10,66 @@ Json = dict[str, Any]
 
 
 def complete(body: Json) -> Json:
-    """A `chat.completion`: the user's last words again, or JSON of the schema that was asked for. A word is a token."""
-    prompt = sum(len(message["content"].split()) for message in body["messages"])
+    """The user's last words again, or JSON of the schema that was asked for. A word is a token."""
+    prompt = sum(len(message["content"].split()) for message in messages(body))
     text = _text(body)
     words = text.split()
-    limit = body.get("max_completion_tokens") or body.get("max_tokens") or len(words)
+    limits = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+    limit = next((body[name] for name in limits if body.get(name)), len(words))
     if len(words) > limit:
-        return completion(body, " ".join(words[:limit]), "length", prompt, limit)
-    return completion(body, text, "stop", prompt, len(words))
+        return answer(body, " ".join(words[:limit]), "length", prompt, limit)
+    return answer(body, text, "stop", prompt, len(words))
+
+
+def answer(body: Json, text: str, finish_reason: str = "stop", prompt: int = 0, tokens: int = 0) -> Json:
+    """The answer of the API that was asked."""
+    if "input" in body:
+        return response(body, [message(text)], finish_reason == "length", prompt, tokens)
+    if "prompt" in body:
+        return text_completion(body, text, finish_reason, prompt, tokens)
+    return completion(body, text, finish_reason, prompt, tokens)
+
+
+def response(body: Json, output: list[Json], cut: bool = False, prompt: int = 0, tokens: int = 0, **more: Any) -> Json:
+    """A `response` as OpenAI's API reference shows it."""
+    return {
+        "id": "resp_1",
+        "object": "response",
+        "created_at": 1_760_000_000,
+        "status": "incomplete" if cut else "completed",
+        "error": None,
+        "incomplete_details": {"reason": "max_output_tokens"} if cut else None,
+        "model": body["model"],
+        "output": output,
+        "usage": {
+            "input_tokens": prompt,
+            "input_tokens_details": {"cached_tokens": 0},
+            "output_tokens": tokens,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": prompt + tokens,
+        },
+        **more,
+    }
+
+
+def message(*texts: str, refusal: str | None = None) -> Json:
+    """An item of a response's `output`."""
+    parts: list[Json] = [{"type": "output_text", "text": text, "annotations": [], "logprobs": []} for text in texts]
+    if refusal is not None:
+        parts.append({"type": "refusal", "refusal": refusal})
+    return {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": parts}
+
+
+def text_completion(body: Json, text: str, finish_reason: str = "stop", prompt: int = 0, tokens: int = 0) -> Json:
+    """A `text_completion` as OpenAI's API reference shows it."""
+    return {
+        "id": "cmpl-1",
+        "object": "text_completion",
+        "created": 1_760_000_000,
+        "model": body["model"],
+        "choices": [{"index": 0, "text": text, "logprobs": None, "finish_reason": finish_reason}],
+        "usage": {"prompt_tokens": prompt, "completion_tokens": tokens, "total_tokens": prompt + tokens},
+    }
 
 
 def completion(
@@ -70,15 +125,24 @@ def instance(schema: Json, root: Json | None = None) -> Any:
             return None
 
 
+def messages(body: Json) -> list[Json]:
+    """What was said, in each of the APIs."""
+    if "prompt" in body:
+        return [{"role": "user", "content": body["prompt"]}]
+    said: list[Json] = body.get("input") or body["messages"]
+    return said
+
+
 def last_words(body: Json) -> str:
     """What the user said last."""
-    return next((str(said["content"]) for said in reversed(body["messages"]) if said["role"] == "user"), "")
+    return next((str(said["content"]) for said in reversed(messages(body)) if said["role"] == "user"), "")
 
 
 def _text(body: Json) -> str:
-    response_format = body.get("response_format")
-    if response_format:
-        return json.dumps(instance(response_format["json_schema"]["schema"]))
+    if "response_format" in body:
+        return json.dumps(instance(body["response_format"]["json_schema"]["schema"]))
+    if "text" in body:
+        return json.dumps(instance(body["text"]["format"]["schema"]))
     text = last_words(body)
     for stop in body.get("stop", ()):
         text = text.partition(stop)[0]

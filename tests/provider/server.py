@@ -8,8 +8,10 @@ from typing import Self
 from aiohttp import web
 from multidict import CIMultiDict
 
-from tests.provider.completions import Json, complete, completion, last_words
+from tests.provider.completions import Json, complete, last_words
+from tests.provider.completions import answer as answered
 from tests.provider.faults import FAULTS, Answer
+from tests.provider.streams import stream
 
 
 @dataclass(kw_only=True)
@@ -17,6 +19,7 @@ class Received:
     """One request: its parts, the connection it came over (the client's port), and how far it got."""
 
     path: str
+    query: dict[str, str]
     headers: CIMultiDict[str]
     body: Json
     connection: int
@@ -42,7 +45,12 @@ class Provider:
 
     @property
     def url(self) -> str:
-        return f"http://{self._host}:{self._port}/v1"
+        return f"{self.root}/v1"
+
+    @property
+    def root(self) -> str:
+        """Under it every path that ends in one of the APIs is served: `/openai/deployments/NAME/chat/completions`."""
+        return f"http://{self._host}:{self._port}"
 
     def next(self, *faults: str) -> None:
         """The next requests meet these faults, one each, in this order."""
@@ -52,7 +60,16 @@ class Provider:
         """The next request gets this completion."""
 
         async def answer(request: web.Request, asked: Json) -> web.StreamResponse:
-            return web.json_response(completion(asked, content, finish_reason, 1, 1))
+            return web.json_response(answered(asked, content, finish_reason, 1, 1))
+
+        self._next.append(answer)
+
+    def answer(self, body: Json | list[Json], status: int = 200, **headers: str) -> None:
+        """The next request gets this body. Underscores in header names stand for hyphens."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+
+        async def answer(request: web.Request, asked: Json) -> web.StreamResponse:
+            return web.json_response(body, status=status, headers=named)
 
         self._next.append(answer)
 
@@ -73,7 +90,8 @@ class Provider:
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=64 * 2**20)
-        app.router.add_post("/v1/chat/completions", self._chat)
+        for api in ("chat/completions", "responses", "completions"):
+            app.router.add_post(f"/{{place:.+}}/{api}", self._call)
         app.router.add_get("/v1/models", self._models)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
         await self._runner.setup()
@@ -87,11 +105,12 @@ class Provider:
     async def _models(self, request: web.Request) -> web.Response:
         return web.json_response({"object": "list", "data": [{"id": "echo", "object": "model", "owned_by": "tests"}]})
 
-    async def _chat(self, request: web.Request) -> web.StreamResponse:
+    async def _call(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         assert request.transport
         received = Received(
             path=request.path,
+            query=dict(request.query),
             headers=request.headers.copy(),
             body=body,
             connection=request.transport.get_extra_info("peername")[1],
@@ -110,4 +129,6 @@ class Provider:
     async def _answer(self, request: web.Request, body: Json) -> web.StreamResponse:
         if body["model"].startswith("fault-"):
             return await FAULTS[body["model"].removeprefix("fault-")](request, body)
+        if body.get("stream"):
+            return await stream(request, body)
         return web.json_response(complete(body))

@@ -97,7 +97,7 @@ async def _run(examples: list[Example], address: str, console: Console) -> int:
 
 
 async def _ask_all(examples: list[Example], carteiro: Carteiro, console: Console) -> int:
-    waiting = {asyncio.create_task(carteiro.ask(each.request)): each for each in examples}
+    waiting = {asyncio.create_task(carteiro.ask(each.request).reply()): each for each in examples}
     rows: list[tuple[str, ...]] = []
     failed = 0
     began = time.monotonic()

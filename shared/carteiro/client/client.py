@@ -1,8 +1,9 @@
 """The asynchronous client."""
 
 import asyncio
+import contextlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack
 
@@ -10,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, UnknownTopicOrPartitionError
 from pydantic import BaseModel, ValidationError
 
+from carteiro.client.asking import Asking, InOrder
 from carteiro.client.errors import CarteiroError, KafkaUnavailable, ReplyError, ReplyTimeout
 from carteiro.client.replies import Replies
 from carteiro.schemas import (
@@ -22,6 +24,7 @@ from carteiro.schemas import (
     GenerateResult,
     OkReply,
     Options,
+    PartialReply,
     Request,
     SentimentRequest,
     SentimentResult,
@@ -46,6 +49,10 @@ class Call(TypedDict, total=False):
     temperature: float
     max_output_tokens: int
     seed: int
+    cache: bool
+    """Whether the reply to an equal request of the last while will do."""
+    stream: bool
+    """Whether pieces of the reply come while the model writes."""
     key: bytes
     """The request record's key; the reply has it too. `chat` keeps the order of requests with one key."""
     timeout: float
@@ -59,13 +66,16 @@ class Carteiro:
         async with Carteiro("localhost:9092") as carteiro:
             reply = await carteiro.summarize(text)
             print(reply.result.summary)
+            async for piece in carteiro.chat(messages, stream=True):
+                if piece.status == "partial":
+                    print(piece.text, end="")
 
     `timeout` is how long a call waits, in seconds; `connection` are options of aiokafka's clients, such as
     `security_protocol`, `ssl_context` and `sasl_plain_username`.
 
-    Every call returns an `OkReply` with the task's result, and raises `ReplyError` where the reply is an error,
-    `ReplyTimeout` where none comes in time, `KafkaUnavailable` where the request cannot be sent. A request that
-    could not be served raises pydantic's `ValidationError` before anything is sent.
+    Every call gives an `OkReply` with the task's result when it is awaited, and raises `ReplyError` where the reply
+    is an error, `ReplyTimeout` where none comes in time, `KafkaUnavailable` where the request cannot be sent. A
+    request that could not be served raises pydantic's `ValidationError` before anything is sent.
     """
 
     def __init__(
@@ -116,41 +126,79 @@ class Carteiro:
     ) -> None:
         await self.stop()
 
-    async def ask(
+    def ask(
         self,
         request: Request[ResultT],
         *,
         key: bytes | None = None,
         timeout: float | None = None,
         idempotency_key: str | None = None,
-    ) -> OkReply[ResultT]:
-        """Send a request of any task and wait for its reply."""
+    ) -> Asking[ResultT]:
+        """A request of any task: await its reply, or go through the pieces of it with `options.stream`."""
         seconds = self._timeout if timeout is None else timeout
+
+        async def pieces() -> AsyncIterator[PartialReply | OkReply[ResultT]]:
+            in_order = InOrder()
+            async for value, whole in self._exchange(request, key, seconds, idempotency_key):
+                if whole:
+                    yield self._read(value, request)
+                elif in_order.passes(piece := PartialReply.model_validate_json(value)):
+                    yield piece
+
+        async def reply() -> OkReply[ResultT]:
+            async for value, whole in self._exchange(request, key, seconds, idempotency_key):
+                if whole:
+                    return self._read(value, request)
+            raise AssertionError
+
+        return Asking(reply, pieces)
+
+    async def _exchange(
+        self, request: Request[Any], key: bytes | None, seconds: float, idempotency_key: str | None
+    ) -> AsyncIterator[tuple[bytes, bool]]:
+        """Send, and give the values of what comes back, the last of which is the whole reply."""
         correlation_id = uuid.uuid4().hex.encode()
         headers = [("correlation_id", correlation_id), ("timeout_ms", str(int(seconds * 1000)).encode())]
         if idempotency_key is not None:
             headers.append(("idempotency_key", idempotency_key.encode()))
+        until = asyncio.get_running_loop().time() + seconds
         try:
-            async with asyncio.timeout(seconds):
-                value = await self._exchange(request, key, headers, correlation_id)
+            async with asyncio.timeout_at(until):
+                following = await self._follow(request)
+            with following.expect(correlation_id) as values:
+                async with asyncio.timeout_at(until):
+                    await self._send(request, key, headers)
+                whole = False
+                while not whole:
+                    async with asyncio.timeout_at(until):
+                        value, whole = await values()
+                    yield value, whole
         except TimeoutError:
             raise ReplyTimeout(
                 f"no reply to this {request.task} request in {seconds:g} s: is its worker running?"
             ) from None
-        return self._read(value, request)
 
-    async def _exchange(
-        self, request: Request[Any], key: bytes | None, headers: list[tuple[str, bytes]], correlation_id: bytes
-    ) -> bytes:
+    async def _follow(self, request: Request[Any]) -> Replies:
         producer, following = self._producer, self._replies
         if producer is None or following is None:
             raise CarteiroError("the client is not started: use it in `async with`, or await start()")
-        topic = self._topics.requests(request.task)
         replies = self._topics.replies(request.task)
-        try:
+        with self._explained(request):
             await following.follow(replies, set(await producer.partitions_for(replies)))
-            sent = producer.send_and_wait(topic, request.to_json(), key, headers=headers)
-            return await following.reply_to(correlation_id, sent)
+        return following
+
+    async def _send(self, request: Request[Any], key: bytes | None, headers: list[tuple[str, bytes]]) -> None:
+        assert self._producer is not None
+        with self._explained(request):
+            await self._producer.send_and_wait(
+                self._topics.requests(request.task), request.to_json(), key, headers=headers
+            )
+
+    @contextlib.contextmanager
+    def _explained(self, request: Request[Any]) -> Iterator[None]:
+        topic, replies = self._topics.requests(request.task), self._topics.replies(request.task)
+        try:
+            yield
         except MessageSizeTooLargeError as error:
             raise CarteiroError(f"the request is larger than {topic} takes: {error}") from error
         except UnknownTopicOrPartitionError as error:
@@ -168,19 +216,19 @@ class Carteiro:
             raise ReplyError(reply)
         return reply
 
-    async def _call(self, request: type[Request[ResultT]], call: Call, **fields: Any) -> OkReply[ResultT]:
+    def _call(self, request: type[Request[ResultT]], call: Call, **fields: Any) -> Asking[ResultT]:
         options = {name: call[name] for name in Options.model_fields if name in call}  # type: ignore[literal-required]
         given = {name: value for name, value in fields.items() if value is not None}
         if options:
             given["options"] = Options(**options)
-        return await self.ask(
+        return self.ask(
             request(**given),
             key=call.get("key"),
             timeout=call.get("timeout"),
             idempotency_key=call.get("idempotency_key"),
         )
 
-    async def generate(
+    def generate(
         self,
         prompt: str,
         *,
@@ -188,14 +236,12 @@ class Carteiro:
         stop: Sequence[str] | None = None,
         json_schema: dict[str, Any] | None = None,
         **call: Unpack[Call],
-    ) -> OkReply[GenerateResult]:
+    ) -> Asking[GenerateResult]:
         """Free text from a prompt, or data in the shape of a JSON Schema."""
         stops = list(stop) if stop is not None else None
-        return await self._call(
-            GenerateRequest, call, prompt=prompt, system=system, stop=stops, json_schema=json_schema
-        )
+        return self._call(GenerateRequest, call, prompt=prompt, system=system, stop=stops, json_schema=json_schema)
 
-    async def translate(
+    def translate(
         self,
         text: str,
         target: str,
@@ -203,32 +249,32 @@ class Carteiro:
         source: str | None = None,
         formality: Literal["formal", "informal"] | None = None,
         **call: Unpack[Call],
-    ) -> OkReply[TranslateResult]:
+    ) -> Asking[TranslateResult]:
         """The text in another language; languages are BCP 47 tags."""
-        return await self._call(TranslateRequest, call, text=text, target=target, source=source, formality=formality)
+        return self._call(TranslateRequest, call, text=text, target=target, source=source, formality=formality)
 
-    async def chat(self, messages: Sequence[ChatMessage | dict[str, str]], **call: Unpack[Call]) -> OkReply[ChatResult]:
+    def chat(self, messages: Sequence[ChatMessage | dict[str, str]], **call: Unpack[Call]) -> Asking[ChatResult]:
         """The assistant's next message; messages are `{"role": ..., "content": ...}`."""
         turns = [each if isinstance(each, ChatMessage) else ChatMessage.model_validate(each) for each in messages]
-        return await self._call(ChatRequest, call, messages=turns)
+        return self._call(ChatRequest, call, messages=turns)
 
-    async def sentiment(
+    def sentiment(
         self, text: str, *, labels: Sequence[str] | None = None, **call: Unpack[Call]
-    ) -> OkReply[SentimentResult]:
+    ) -> Asking[SentimentResult]:
         """Which label fits the text best, with a score for each."""
-        return await self._call(SentimentRequest, call, text=text, labels=list(labels) if labels is not None else None)
+        return self._call(SentimentRequest, call, text=text, labels=list(labels) if labels is not None else None)
 
-    async def answer(self, question: str, context: str, **call: Unpack[Call]) -> OkReply[AnswerResult]:
+    def answer(self, question: str, context: str, **call: Unpack[Call]) -> Asking[AnswerResult]:
         """The answer to the question, from the context alone."""
-        return await self._call(AnswerRequest, call, question=question, context=context)
+        return self._call(AnswerRequest, call, question=question, context=context)
 
-    async def summarize(
+    def summarize(
         self,
         text: str,
         *,
         style: Literal["paragraph", "bullets"] | None = None,
         length: Literal["short", "medium", "long"] | None = None,
         **call: Unpack[Call],
-    ) -> OkReply[SummarizeResult]:
+    ) -> Asking[SummarizeResult]:
         """The text in a few words, however long it is."""
-        return await self._call(SummarizeRequest, call, text=text, style=style, length=length)
+        return self._call(SummarizeRequest, call, text=text, style=style, length=length)

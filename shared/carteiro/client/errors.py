@@ -1,6 +1,6 @@
 """What a call of the client can raise."""
 
-from carteiro.schemas import ErrorCode, ErrorDetail, ErrorReply, FieldError
+from carteiro.schemas import ErrorDetail, ErrorReply, FieldError
 
 
 class CarteiroError(Exception):
@@ -28,7 +28,7 @@ class ReplyError(CarteiroError):
         return self.reply.error
 
     @property
-    def code(self) -> ErrorCode:
+    def code(self) -> str:
         """One of `carteiro.schemas.ERROR_CODES`."""
         return self.error.code
 

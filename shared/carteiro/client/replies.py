@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -11,6 +13,10 @@ from carteiro.client.errors import CarteiroError
 from carteiro.wire.record import last_header
 
 log = logging.getLogger("carteiro.client")
+
+
+Came = tuple[bytes, bool]
+"""A record's value, and whether it is the whole reply: where it is not, more will come."""
 
 
 class Replies:
@@ -25,7 +31,7 @@ class Replies:
         self._consumer = AIOKafkaConsumer(
             **options, auto_offset_reset="latest", enable_auto_commit=False, isolation_level="read_committed"
         )
-        self._waiting: dict[bytes, asyncio.Future[bytes]] = {}
+        self._waiting: dict[bytes, asyncio.Queue[Came | CarteiroError]] = {}
         self._following: set[TopicPartition] = set()
         self._assigning = asyncio.Lock()
         self._reader: asyncio.Task[None] | None = None
@@ -36,9 +42,8 @@ class Replies:
 
     async def stop(self) -> None:
         """Disconnect; whoever still waits gets a `CarteiroError`."""
-        for future in self._waiting.values():
-            if not future.done():
-                future.set_exception(CarteiroError("the client was stopped"))
+        for queue in self._waiting.values():
+            queue.put_nowait(CarteiroError("the client was stopped"))
         if self._reader:
             self._reader.cancel()
             await asyncio.gather(self._reader, return_exceptions=True)
@@ -68,13 +73,19 @@ class Replies:
             self._following |= new
             self._reader = self._reader or asyncio.create_task(self._read())
 
-    async def reply_to(self, correlation_id: bytes, sent: Any) -> bytes:
-        """The value of the reply with this correlation id, once `sent` (an awaitable) has been awaited."""
-        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._waiting[correlation_id] = future
+    @contextmanager
+    def expect(self, correlation_id: bytes) -> Iterator[Callable[[], Awaitable[Came]]]:
+        """Within it, what is given waits for the next record with this correlation id, and returns its value."""
+        queue = self._waiting[correlation_id] = asyncio.Queue()
+
+        async def next_one() -> Came:
+            came = await queue.get()
+            if isinstance(came, CarteiroError):
+                raise came
+            return came
+
         try:
-            await sent
-            return await future
+            yield next_one
         finally:
             del self._waiting[correlation_id]
 
@@ -91,6 +102,7 @@ class Replies:
                 continue
             for records in batches.values():
                 for record in records:
-                    future = self._waiting.get(last_header(record.headers, "correlation_id") or b"")
-                    if future and not future.done():
-                        future.set_result(record.value or b"")
+                    queue = self._waiting.get(last_header(record.headers, "correlation_id") or b"")
+                    if queue is not None:
+                        whole = last_header(record.headers, "final") != b"false"
+                        queue.put_nowait((record.value or b"", whole))

@@ -7,19 +7,21 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
+from carteiro.client.asking import Asking, ResultT
 from carteiro.client.client import Carteiro
 from carteiro.client.errors import CarteiroError
+from carteiro.schemas import OkReply
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 def _blocking(
-    method: Callable[Concatenate[Carteiro, P], Coroutine[Any, Any, R]],
-) -> Callable[Concatenate["SyncCarteiro", P], R]:
+    method: Callable[Concatenate[Carteiro, P], Asking[ResultT]],
+) -> Callable[Concatenate["SyncCarteiro", P], OkReply[ResultT]]:
     @functools.wraps(method)
-    def call(self: "SyncCarteiro", /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return self._run(method(self._client, *args, **kwargs))
+    def call(self: "SyncCarteiro", /, *args: P.args, **kwargs: P.kwargs) -> OkReply[ResultT]:
+        return self._run(method(self._client, *args, **kwargs).reply())
 
     return call
 
@@ -30,7 +32,8 @@ class SyncCarteiro:
         with SyncCarteiro("localhost:9092") as carteiro:
             print(carteiro.summarize(text).result.summary)
 
-    The client runs on an event loop in a thread of its own, so calls may come from any number of threads.
+    A call returns the whole reply, also with `stream`: pieces need the asynchronous client.
+    It runs on an event loop in a thread of its own, so calls may come from any number of threads.
     """
 
     def __init__(self, bootstrap_servers: str = "localhost:9092", **options: Any) -> None:

@@ -1,5 +1,7 @@
 """How a model can fail. Each failure knows the error code that its caller gets, and whether trying again may help."""
 
+from collections.abc import Mapping
+
 from carteiro.schemas import ErrorCode
 
 
@@ -51,14 +53,20 @@ class InvalidOutput(ModelFailure):
 
 
 class RateLimited(ModelFailure):
-    """The provider takes no more calls for now. `retry_after` is what it asks to wait, in seconds, if it says."""
+    """The provider takes no more calls for now. `retry_after` is what it asks to wait, in seconds, if it says.
+
+    `headers` are those of its refusal, which may tell the limits; their names are in lower case.
+    """
 
     code = "rate_limited"
     retryable = True
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, retry_after: float | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.headers = headers or {}
 
 
 class QuotaExhausted(RateLimited):

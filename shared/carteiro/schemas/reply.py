@@ -19,6 +19,7 @@ ErrorCode = Literal[
     "rate_limited",
     "model_unavailable",
     "internal",
+    "over_budget",
 ]
 
 ERROR_CODES: dict[ErrorCode, str] = {
@@ -32,6 +33,7 @@ ERROR_CODES: dict[ErrorCode, str] = {
     "invalid_output": "The model's completion does not have the shape that was asked for.",
     "rate_limited": "The provider's rate limit or quota is used up.",
     "model_unavailable": "The model cannot be reached, failed, timed out, or turned the service away.",
+    "over_budget": "A spending cap is reached, for the request, its record key, or the day.",
     "internal": "A fault of the service itself; its log has the details.",
 }
 """Every code that an error reply can carry, and what it means. Codes are never renamed."""
@@ -50,12 +52,25 @@ class Usage(ReplySchema):
 
     input_tokens: int = 0
     output_tokens: int = 0
+    cached_input_tokens: int = 0
+    """Those of the input tokens that the provider had in its cache, and mostly charges less for."""
+    reasoning_tokens: int = 0
+    """Those of the output tokens that went into reasoning and are not in the completion."""
+    cost_usd: float | None = None
+    """What they cost, in US dollars; without it the model's price is not known."""
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
+            cached_input_tokens=self.cached_input_tokens + other.cached_input_tokens,
+            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
+            cost_usd=_sum(self.cost_usd, other.cost_usd),
         )
+
+
+def _sum(one: float | None, other: float | None) -> float | None:
+    return one if other is None else other if one is None else one + other
 
 
 class Timing(ReplySchema):
@@ -78,7 +93,8 @@ class FieldError(ReplySchema):
 class ErrorDetail(ReplySchema):
     """What went wrong, for a program (`code`, `retryable`) and for a person (`message`)."""
 
-    code: ErrorCode
+    code: ErrorCode | str
+    """A newer worker may have more codes."""
     message: str
     retryable: bool
     """Whether the same request may succeed later, unchanged."""
@@ -99,7 +115,24 @@ class OkReply(ReplySchema, Generic[ResultT]):
     finish_reason: FinishReason = "stop"
     """`length`: a completion was cut by `max_output_tokens` or by the model's limit."""
     usage: Usage
+    cached: bool = False
+    """Whether this is the reply to an earlier, equal request."""
     timing: Timing
+
+
+class PartialReply(ReplySchema):
+    """A piece of a reply that is still being written, for a request with `options.stream`. The whole reply follows."""
+
+    status: Literal["partial"] = "partial"
+    task: str
+    request_id: str
+    """The request record's place: `topic/partition/offset`."""
+    attempt: str
+    """Names the model call that it is from. Once a piece of another call has come, those before it are void."""
+    seq: int
+    """0, 1, 2 and so on within its call."""
+    text: str
+    """What the model has written since the piece before."""
 
 
 class ErrorReply(ReplySchema):
@@ -128,6 +161,8 @@ class ErrorReply(ReplySchema):
     request_id: str
     """The request record's place: `topic/partition/offset`."""
     error: ErrorDetail
+    usage: Usage | None = None
+    """What calls of a model cost although nothing came of them."""
 
 
 @cache

@@ -33,6 +33,10 @@ class Options(Schema):
     """0 takes the likeliest token each time; by default the model's own setting (0 for local models)."""
     max_output_tokens: int | None = Field(default=None, ge=1)
     """Most tokens of one completion; a completion that reaches it ends with `finish_reason` `length`."""
+    stream: bool = False
+    """Whether pieces of the reply are sent while the model writes; for generate, translate and chat."""
+    cache: bool = False
+    """Whether the reply to an equal request of the last while will do, at no cost."""
     seed: int | None = Field(default=None, ge=0, lt=2**63)
     """Same seed, same request, same model: the same sampling, as far as the model can promise it."""
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError
+from aiokafka.partitioner import DefaultPartitioner
 
 from carteiro.schemas import FieldError
 from carteiro.wire.envelope import Envelope
@@ -15,6 +16,7 @@ from carteiro.worker.kafka import why_unreachable
 
 log = structlog.get_logger("carteiro.worker")
 
+_choose = DefaultPartitioner()
 _TOPIC_SECONDS = 5.0
 _FORGET_SECONDS = 30.0
 
@@ -47,6 +49,16 @@ class Addresses:
         if partition is not None and partition not in partitions:
             return instead(replies, f"{topic!r} has no partition {partition}")
         return Address(topic, partition)
+
+    async def pinned(self, address: Address, key: bytes | None) -> Address:
+        """The address with its partition named: the one that a client library would choose for the key, so that several
+        records stay in order. Raises `KafkaError`.
+        """
+        assert self.producer is not None
+        if address.partition is not None:
+            return address
+        partitions = sorted(await self.producer.partitions_for(address.topic))
+        return replace(address, partition=_choose(key, partitions, partitions))
 
     async def _partitions(self, topic: str) -> set[int]:
         """The partitions of a topic, none where it is not there. Asking may create it, where the broker does so."""

@@ -13,12 +13,15 @@ from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError
 
 from carteiro.models.failures import InvalidOutput, Misconfigured, ModelFailure, Unavailable
-from carteiro.schemas import ErrorCode, ErrorDetail, ErrorReply, FieldError, OkReply, Request, Timing
+from carteiro.schemas import ErrorCode, ErrorDetail, ErrorReply, FieldError, OkReply, Request, Timing, Usage
 from carteiro.wire.envelope import Envelope
 from carteiro.worker import metrics
+from carteiro.worker.caching import Cache
 from carteiro.worker.chain import Attempts, Chain
 from carteiro.worker.intake import Rejected, read_request
 from carteiro.worker.repeats import KeyReused, Repeats
+from carteiro.worker.spending import Bill
+from carteiro.worker.streaming import Stream
 from carteiro.worker.task import Done, Task
 
 log = structlog.get_logger("carteiro.worker")
@@ -48,6 +51,9 @@ async def answer(
     lane: tuple[str, int],
     undeliverable: FieldError | None,
     repeats: Repeats,
+    cache: Cache,
+    bill: Bill,
+    stream: Stream,
 ) -> Answered:
     """Serve one request, from a topic and partition, by a model of a chain.
 
@@ -58,12 +64,13 @@ async def answer(
     began_at, began = datetime.now(UTC), time.monotonic()
     queued = max((began_at - envelope.asked_at).total_seconds(), 0.0)
     metrics.of(metrics.QUEUE_SECONDS, task.name).observe(queued)
-    attempts = Attempts(chain)
+    attempts = Attempts(chain, bill)
     try:
         request = read_request(task.request, envelope)
         if undeliverable:
             raise _rejection(undeliverable)
-        attempts = Attempts(_chosen(request, chain))
+        chosen = _chosen(request, chain)
+        attempts = Attempts(chosen, bill, stream if task.streams and request.options.stream else None)
 
         def timing(worked: float) -> Timing:
             return Timing(queue_ms=round(queued * 1000), work_ms=round(worked * 1000))
@@ -73,29 +80,38 @@ async def answer(
             _check_serializable(done)
             worked, model = time.monotonic() - began, attempts.model
             metrics.of(metrics.WORK_SECONDS, task.name, model.name).observe(worked)
-            metrics.of(metrics.TOKENS, task.name, model.name, "input").inc(done.usage.input_tokens)
-            metrics.of(metrics.TOKENS, task.name, model.name, "output").inc(done.usage.output_tokens)
+            if not attempts.billed:
+                bill.add(model.name, done.usage)
             return _ok_reply(task.request.result)(
                 task=task.name,
                 request_id=envelope.request_id,
                 result=done.result,
                 model=model.name,
                 finish_reason=done.finish_reason,
-                usage=done.usage,
+                usage=bill.usage,
                 timing=timing(worked),
             )
 
+        def own(reply: OkReply[Any]) -> OkReply[Any]:
+            mine = {"request_id": envelope.request_id, "timing": timing(time.monotonic() - began)}
+            return reply.model_copy(update=mine)
+
+        async def work_or_recall() -> OkReply[Any]:
+            if not request.options.cache:
+                return await work()
+            reply, cached = await cache.through(request, chosen.names, work)
+            metrics.of(metrics.CACHE, task.name, "hit" if cached else "miss").inc()
+            return own(reply) if cached else reply
+
         if envelope.idempotency_key is None:
-            return Answered(await _within_deadline(work, envelope.deadline))
-        once = partial(repeats.once, (*lane, envelope.idempotency_key), envelope.body, work)
+            return Answered(await _within_deadline(work_or_recall, envelope.deadline))
+        once = partial(repeats.once, (*lane, envelope.idempotency_key), envelope.body, work_or_recall)
         reply, repeated = await _within_deadline(once, envelope.deadline)
         if repeated:
-            own = {"request_id": envelope.request_id, "timing": timing(time.monotonic() - began)}
-            reply = reply.model_copy(update=own)
             metrics.of(metrics.REPEATED, task.name).inc()
-        return Answered(reply)
+        return Answered(own(reply) if repeated else reply)
     except Rejected as rejected:
-        return Answered(_error_reply(task.name, envelope, rejected.error))
+        return Answered(_error_reply(task.name, envelope, rejected.error, bill))
     except KeyReused:
         problem = FieldError(field="header idempotency_key", reason="came with another request before")
         return Answered(_error_reply(task.name, envelope, _rejection(problem).error))
@@ -103,7 +119,7 @@ async def answer(
         log.warning("the model failed", model=attempts.model.name, code=failure.code, reason=failure.message)
         detail = _detail(failure.code, failure.message, retryable=failure.retryable)
         given_up = failure.message if isinstance(failure, Unavailable | Misconfigured) else None
-        return Answered(_error_reply(task.name, envelope, detail), given_up, max(attempts.tries, 1))
+        return Answered(_error_reply(task.name, envelope, detail, bill), given_up, max(attempts.tries, 1))
     except Exception as error:
         # Not the caller's fault and not one we foresaw: the log has it whole, the reply names no internals.
         log.exception("the task failed", model=attempts.model.name)
@@ -183,5 +199,6 @@ def _rejection(problem: FieldError) -> Rejected:
     return Rejected("invalid_request", f"{problem.field}: {problem.reason}", [problem])
 
 
-def _error_reply(task: str, envelope: Envelope, detail: ErrorDetail) -> ErrorReply:
-    return ErrorReply(task=task, request_id=envelope.request_id, error=detail)
+def _error_reply(task: str, envelope: Envelope, detail: ErrorDetail, bill: Bill | None = None) -> ErrorReply:
+    paid = bill.usage if bill is not None and bill.usage != Usage() else None
+    return ErrorReply(task=task, request_id=envelope.request_id, error=detail, usage=paid)

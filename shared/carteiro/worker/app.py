@@ -21,8 +21,8 @@ from prometheus_client import make_asgi_app
 
 from carteiro.models.failures import ModelUnusable
 from carteiro.models.interface import Model
-from carteiro.models.opening import open_model
 from carteiro.worker.addressing import Addresses
+from carteiro.worker.assembly import cache, open_models, spending
 from carteiro.worker.asyncapi import asyncapi
 from carteiro.worker.chain import Chain, Link
 from carteiro.worker.health import Health
@@ -33,7 +33,7 @@ from carteiro.worker.parking import Gate
 from carteiro.worker.repeats import Repeats
 from carteiro.worker.retrying import may_fail_in_passing
 from carteiro.worker.security import connection_options, faststream_security
-from carteiro.worker.settings import SettingsInvalid, WorkerSettings, load_settings, task_models
+from carteiro.worker.settings import SettingsInvalid, WorkerSettings, load_settings
 from carteiro.worker.task import Task
 from carteiro.worker.tracing import configure_tracing
 from carteiro.worker.wiring import Shared, wire
@@ -85,7 +85,15 @@ class Worker(AsgiFastStream):
             task: Chain([Link(model, self._gates.get(model.name)) for model in several])
             for task, several in models.items()
         }
-        self._shared = Shared(settings, self._options, Addresses(self._options), Repeats(settings.idempotency_seconds))
+        self._spending = spending(settings, self._models, self._gate_changed)
+        self._shared = Shared(
+            settings,
+            self._options,
+            Addresses(self._options),
+            Repeats(settings.idempotency_seconds),
+            cache(settings),
+            self._spending,
+        )
         self._http: uvicorn.Server | None = None
         self.exit_code = 0
         self.health = Health([task.name for task in tasks], self._parked, self._stalled)
@@ -166,7 +174,8 @@ class Worker(AsgiFastStream):
         self.health.now("joining the group")
 
     def _parked(self) -> str | None:
-        return next((chain.parked for chain in self._chains.values() if chain.parked), None)
+        parked = [chain.parked for chain in self._chains.values()]
+        return next(filter(None, [self._spending.parked, *parked]), None)
 
     def _stalled(self) -> list[str]:
         return [stalled for each in self._subscribers for stalled in each.lanes.stalled]
@@ -203,6 +212,7 @@ class Worker(AsgiFastStream):
         for gate in self._gates.values():
             await gate.close()
         await self._shared.disconnect()
+        await self._shared.cache.close()
         for model in self._models.values():
             await model.close()
         log.info("stopped")
@@ -213,27 +223,13 @@ def worker(*tasks: Task[Any, Any]) -> Worker:
     try:
         settings, model_settings = load_settings()
         configure_logs(settings.log_level, settings.log_format)
-        opened: dict[str, Model] = {}
-        models: dict[str, list[Model]] = {}
-        for task in tasks:
-            names = task_models(task.name, settings, task.default_model)
-            for name in names:
-                # Tasks that name the same model share it: its weights are loaded once.
-                opened.setdefault(name, open_model(name, model_settings))
-            models[task.name] = [_able(task, opened[name]) for name in names]
+        models = open_models(tasks, settings, model_settings)
         configure_tracing(f"carteiro-{tasks[0].name}" if len(tasks) == 1 else "carteiro")
         return Worker(list(tasks), models, settings)
     except SettingsInvalid as error:
         _leave(EXIT_SETTINGS, str(error))
     except ModelUnusable as error:
         _leave(EXIT_MODEL, f"CARTEIRO_MODEL: {error}")
-
-
-def _able(task: Task[Any, Any], model: Model) -> Model:
-    if not isinstance(model, task.abilities):
-        needed = " or ".join(ability.__name__ for ability in task.abilities)
-        raise ModelUnusable(f"{model.name} cannot {task.name}: the task needs a {needed}")
-    return model
 
 
 def _leave(code: int, lines: str) -> NoReturn:

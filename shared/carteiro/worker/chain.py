@@ -20,6 +20,8 @@ from carteiro.models.failures import (
 from carteiro.models.interface import Model
 from carteiro.worker.parking import Gate
 from carteiro.worker.retrying import Retrying, pause_after
+from carteiro.worker.spending import Bill, OverBudget
+from carteiro.worker.streaming import Stream
 
 log = structlog.get_logger("carteiro.worker")
 T = TypeVar("T")
@@ -28,7 +30,7 @@ _ROUNDS = 3
 """How often a request goes along the whole chain before it is given up."""
 _PASSING = (Unavailable, RateLimited, Misconfigured)
 """The next model answers, and this one may be asked again."""
-_FINAL = (PromptTooLarge, Unsupported, InvalidOutput)
+_FINAL = (PromptTooLarge, Unsupported, InvalidOutput, OverBudget)
 """This model cannot do it; the next may. What the caller did wrong, or a model declines, is the same for all."""
 
 
@@ -71,11 +73,14 @@ class Chain:
 class Attempts:
     """One request on its way along a chain."""
 
-    def __init__(self, chain: Chain) -> None:
-        self._chain = chain
+    def __init__(self, chain: Chain, bill: Bill, stream: Stream | None = None) -> None:
+        """`stream` is given what models write, where they can be seen writing."""
+        self._chain, self._bill, self._stream = chain, bill, stream
         self._asked: list[Retrying] = []
         self.model = chain.links[0].model
         """The model that was asked last."""
+        self.billed = False
+        """Whether its calls are on the bill already."""
 
     @property
     def tries(self) -> int:
@@ -112,10 +117,10 @@ class Attempts:
             await asyncio.sleep(random.uniform(0, pause_after(rounds)))  # noqa: S311
 
     def _view(self, link: Link, *, patient: bool) -> Model:
-        self.model = link.model
+        self.model, self.billed = link.model, link.gate is not None
         if link.gate is None:
             return link.model
-        asked = Retrying(link.gate, patient=patient)
+        asked = Retrying(link.gate, self._bill, self._stream, patient=patient)
         self._asked.append(asked)
         return asked
 

@@ -34,11 +34,21 @@ WORK_SECONDS = Histogram(
     registry=REGISTRY,
 )
 TOKENS = Counter(
-    "carteiro_tokens", "Tokens, as the model counts them.", ["task", "model", "direction"], registry=REGISTRY
+    "carteiro_tokens",
+    "Tokens, as the model counts them; `cached_input` and `reasoning` are parts of `input` and `output`.",
+    ["task", "model", "direction"],
+    registry=REGISTRY,
 )
+COST = Counter("carteiro_cost_usd", "What tokens cost, in US dollars.", ["task", "model"], registry=REGISTRY)
 READY = Gauge("carteiro_ready", "1 while the worker takes requests in.", registry=REGISTRY)
 REPEATED = Counter(
     "carteiro_repeated", "Replies given again for the same `idempotency_key`.", ["task"], registry=REGISTRY
+)
+CACHE = Counter(
+    "carteiro_cache",
+    "Requests with `options.cache`; outcome is `hit` or `miss`.",
+    ["task", "outcome"],
+    registry=REGISTRY,
 )
 DEAD_LETTERS = Counter("carteiro_dead_letters", "Requests given up.", ["task", "code"], registry=REGISTRY)
 PARKED = Gauge("carteiro_parked", "1 while no requests are taken because of this model.", ["model"], registry=REGISTRY)

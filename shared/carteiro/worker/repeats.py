@@ -12,8 +12,8 @@ from carteiro.schemas import OkReply
 
 Answer = OkReply[Any]
 
-_MOST = 10_000
-"""Answers that are remembered, for all partitions of a worker; the oldest go first."""
+_MOST, _MOST_BYTES = 10_000, 64 * 2**20
+"""Answers that are remembered, for all partitions of a worker, and their size as JSON; the oldest go first."""
 
 
 class KeyReused(Exception):
@@ -25,6 +25,7 @@ class _First:
     body: bytes
     until: float
     answer: asyncio.Future[Answer]
+    size: int = 0
 
 
 class Repeats:
@@ -36,6 +37,7 @@ class Repeats:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._firsts: OrderedDict[tuple[str, int, bytes], _First] = OrderedDict()
+        self._size = 0
 
     async def once(
         self, place: tuple[str, int, bytes], body: bytes, answer: Callable[[], Awaitable[Answer]]
@@ -46,8 +48,10 @@ class Repeats:
         """
         digest = hashlib.sha256(body).digest()
         now = time.monotonic()
-        while self._firsts and (next(iter(self._firsts.values())).until < now or len(self._firsts) > _MOST):
-            self._firsts.popitem(last=False)
+        while self._firsts and (
+            next(iter(self._firsts.values())).until < now or len(self._firsts) > _MOST or self._size > _MOST_BYTES
+        ):
+            self._forget(next(iter(self._firsts)))
         while (first := self._firsts.get(place)) is not None:
             if first.body != digest:
                 raise KeyReused
@@ -63,8 +67,14 @@ class Repeats:
             given = await answer()
         except BaseException:
             if self._firsts.get(place) is first:
-                del self._firsts[place]
+                self._forget(place)
             first.answer.cancel()
             raise
         first.answer.set_result(given)
+        if self._firsts.get(place) is first:
+            first.size = len(given.model_dump_json())
+            self._size += first.size
         return given, False
+
+    def _forget(self, place: tuple[str, int, bytes]) -> None:
+        self._size -= self._firsts.pop(place).size

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 
 import structlog
 
+from carteiro.schemas import PartialReply
 from carteiro.wire.envelope import Envelope
 from carteiro.wire.record import OutgoingRecord
 from carteiro.wire.reply import reply_record
 from carteiro.worker import metrics
-from carteiro.worker.addressing import Address, instead
+from carteiro.worker.addressing import Address, Addresses, instead
 from carteiro.worker.answering import Answer, too_large, undeliverable_reply
 from carteiro.worker.delivery.outcome import TOO_LARGE, Outcome
+from carteiro.worker.delivery.producers import send
 
 log = structlog.get_logger("carteiro.worker")
 
@@ -28,9 +30,12 @@ class Reply(Outcome):
         replies: str,
         trace: dict[str, str],
         letter: OutgoingRecord | None,
+        *,
+        seq: int | None = None,
     ) -> None:
+        """`seq` is the reply's number after the pieces that were streamed."""
         self._answer, self._envelope, self._address, self._replies = answer, envelope, address, replies
-        self._trace, self._letter = trace, letter
+        self._trace, self._letter, self._seq = trace, letter, seq
         self._record = self._bare() if envelope is None else self._whole(envelope)
 
     @property
@@ -97,7 +102,9 @@ class Reply(Outcome):
     def _whole(self, envelope: Envelope) -> OutgoingRecord:
         value = self._answer.model_dump_json().encode()
         topic, partition = self._address.topic, self._address.partition
-        return reply_record(envelope, self._answer.task, value, topic=topic, partition=partition, trace=self._trace)
+        return reply_record(
+            envelope, self._answer.task, value, topic=topic, partition=partition, trace=self._trace, seq=self._seq
+        )
 
     def _bare(self) -> OutgoingRecord:
         """An error that always fits: without the request's key and CloudEvent, and with the request's id instead of
@@ -107,3 +114,32 @@ class Reply(Outcome):
             echo = [("correlation_id", self._answer.request_id.encode())]
         headers = [*echo, ("content-type", b"application/json")]
         return OutgoingRecord(self._replies, None, None, self._answer.model_dump_json().encode(), headers)
+
+
+class Pieces:
+    """Where the pieces of a streamed reply go, and the reply after them: all to one partition, in order.
+
+    They are no part of a transaction: whoever waits for the reply sees them at once. Only the reply counts.
+    """
+
+    def __init__(self, addresses: Addresses, envelope: Envelope, address: Address, trace: dict[str, str]) -> None:
+        self._addresses, self._envelope, self._trace = addresses, envelope, trace
+        self.address = address
+
+    async def send(self, piece: PartialReply) -> None:
+        """Return once the broker has it. Raises `KafkaError`."""
+        producer = self._addresses.producer
+        assert producer is not None
+        self.address = await self._addresses.pinned(self.address, self._envelope.key)
+        value, topic, partition = piece.model_dump_json().encode(), self.address.topic, self.address.partition
+        record = reply_record(
+            self._envelope,
+            piece.task,
+            value,
+            topic=topic,
+            partition=partition,
+            trace=self._trace,
+            seq=piece.seq,
+            final=False,
+        )
+        await (await send(producer, record))

@@ -2,13 +2,24 @@
 
 import asyncio
 import random
+from dataclasses import replace
 from typing import TypeGuard
 
 import structlog
 
 from carteiro.models.failures import Misconfigured, QuotaExhausted, RateLimited, Unavailable
-from carteiro.models.interface import ChatModel, Completion, Model, Prompt, RankingModel, TranslationModel
+from carteiro.models.interface import (
+    ChatModel,
+    Completion,
+    Model,
+    Prompt,
+    RankingModel,
+    StreamingModel,
+    TranslationModel,
+)
 from carteiro.worker.parking import Closed, Gate
+from carteiro.worker.spending import Bill
+from carteiro.worker.streaming import Stream
 
 log = structlog.get_logger("carteiro.worker")
 
@@ -26,8 +37,8 @@ class Retrying(ChatModel):
     Where there is another model to ask it is not `patient`: it fails as soon as a call would have to wait.
     """
 
-    def __init__(self, gate: Gate, *, patient: bool = True) -> None:
-        self._model, self._gate, self._patient = gate.model, gate, patient
+    def __init__(self, gate: Gate, bill: Bill, stream: Stream | None = None, *, patient: bool = True) -> None:
+        self._model, self._gate, self._bill, self._stream, self._patient = gate.model, gate, bill, stream, patient
         self.tries = 0
         """How many calls were made, all in all."""
 
@@ -55,13 +66,14 @@ class Retrying(ChatModel):
     async def complete(self, prompt: Prompt) -> Completion:
         counted = limited = 0
         while True:
+            self._bill.check(self._model, prompt)
             outages = self._gate.outages
             try:
                 async with self._gate.call(patient=self._patient):
                     self.tries += 1
-                    completion = await self._model.complete(prompt)
+                    completion = await self._call(prompt)
                     self._gate.succeeded()
-                    return completion
+                    return replace(completion, usage=self._bill.add(self.name, completion.usage))
             except Closed:
                 raise
             except QuotaExhausted as failure:
@@ -85,6 +97,11 @@ class Retrying(ChatModel):
                 if counted >= MOST_TRIES:
                     raise
                 await asyncio.sleep(random.uniform(0, pause_after(counted)))  # noqa: S311
+
+    async def _call(self, prompt: Prompt) -> Completion:
+        if self._stream is not None and isinstance(self._model, StreamingModel):
+            return await self._model.stream(prompt, self._stream.begin())
+        return await self._model.complete(prompt)
 
 
 def may_fail_in_passing(model: Model) -> TypeGuard[ChatModel]:

@@ -13,9 +13,12 @@ from carteiro.wire.record import OutgoingRecord, Record, place
 from carteiro.worker import metrics
 from carteiro.worker.addressing import Address, Addresses
 from carteiro.worker.answering import Answer, answer, internal_error, killed_its_worker
+from carteiro.worker.caching import Cache
 from carteiro.worker.chain import Chain
 from carteiro.worker.repeats import Repeats
-from carteiro.worker.replying import Reply
+from carteiro.worker.replying import Pieces, Reply
+from carteiro.worker.spending import Bill, Spending
+from carteiro.worker.streaming import Stream
 from carteiro.worker.task import Task
 from carteiro.worker.tracing import request_span
 
@@ -30,6 +33,8 @@ class Server:
     chain: Chain
     addresses: Addresses
     repeats: Repeats
+    cache: Cache
+    spending: Spending
     group: str
     replies: str
     dead: str
@@ -67,11 +72,17 @@ class Server:
         ):
             address = await self.addresses.find(envelope, self.replies)
             lane = (record.topic, record.partition)
-            answered = await answer(self.task, self.chain, envelope, lane, address.problem, self.repeats)
+            bill = Bill(self.spending, self.task.name, record.key)
+            pieces = Pieces(self.addresses, envelope, address, trace)
+            async with Stream(self.task.name, envelope.request_id, pieces.send) as stream:
+                answered = await answer(
+                    self.task, self.chain, envelope, lane, address.problem, self.repeats, self.cache, bill, stream
+                )
+                await stream.end()
             letter = None
             if answered.given_up is not None:
                 letter = self._letter(record, answered.reply, answered.given_up, answered.tries)
-            return Reply(answered.reply, envelope, address, self.replies, trace, letter)
+            return Reply(answered.reply, envelope, pieces.address, self.replies, trace, letter, seq=stream.next_seq)
 
     async def _given_up(
         self, record: Record, envelope: Envelope | None, reply: Answer, reason: str, tries: int

@@ -1,6 +1,7 @@
 """A worker's settings: environment variables, checked at start."""
 
 import re
+from pathlib import Path
 from typing import Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -73,6 +74,20 @@ class WorkerSettings(KafkaSettings):
     """Requests in flight at once, for each partition."""
     idempotency_seconds: float = Field(default=3600, ge=0)
     """How long the reply to a request with an `idempotency_key` is remembered, in seconds."""
+    cache_seconds: float = Field(default=3600, gt=0)
+    """How long a reply to a request with `options.cache` is kept, in seconds."""
+    cache_url: SecretStr | None = None
+    """Redis for those replies, `redis://HOST:PORT`; without it each worker keeps its own in memory."""
+    prices: Path | None = None
+    """A file of what models cost, before the table that comes with Carteiro."""
+    spend_per_request_usd: float | None = Field(default=None, gt=0)
+    """Most that one request may cost over all its calls, in US dollars."""
+    spend_per_key_usd: float | None = Field(default=None, gt=0)
+    """Most that the requests with one record key may cost a day (UTC), in US dollars, in one worker."""
+    spend_per_day_usd: float | None = Field(default=None, gt=0)
+    """Most that all requests may cost a day (UTC), in US dollars, in one worker."""
+    spend_then: Literal["refuse", "park"] = "refuse"
+    """What becomes of requests once the day's cap is reached: an error reply, or they wait for the next day."""
     grace_seconds: float = Field(default=30, ge=0)
     """How long a stop, or a rebalance, waits for the requests in flight, in seconds."""
     session_timeout_seconds: float = Field(default=10, ge=1, le=300)

@@ -39,6 +39,8 @@ class Task(Generic[RequestT, ResultT]):
     """The model where the settings name none."""
     by_key: bool = False
     """Whether requests with the same record key are served one after the other, in their order."""
+    streams: bool = False
+    """Whether what the model writes is the result, so that it can be shown piece by piece."""
 
     @property
     def name(self) -> str:

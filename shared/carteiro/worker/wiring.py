@@ -9,6 +9,7 @@ from faststream.kafka import KafkaBroker
 
 from carteiro.wire.record import Record
 from carteiro.worker.addressing import Addresses
+from carteiro.worker.caching import Cache
 from carteiro.worker.chain import Chain
 from carteiro.worker.delivery.at_least_once import AtLeastOnce
 from carteiro.worker.delivery.courier import Courier, Delivering
@@ -24,6 +25,7 @@ from carteiro.worker.repeats import Repeats
 from carteiro.worker.replying import Reply
 from carteiro.worker.serving import Server
 from carteiro.worker.settings import WorkerSettings
+from carteiro.worker.spending import Spending
 from carteiro.worker.task import Task
 
 log = structlog.get_logger("carteiro.worker")
@@ -41,6 +43,8 @@ class Shared:
     """How aiokafka's clients reach Kafka."""
     addresses: Addresses
     repeats: Repeats
+    cache: Cache
+    spending: Spending
     quarantine: Quarantine = field(default_factory=Quarantine)
     mode: Mode | None = None
 
@@ -93,6 +97,8 @@ def wire(
         chain=chain,
         addresses=shared.addresses,
         repeats=shared.repeats,
+        cache=shared.cache,
+        spending=shared.spending,
         group=group,
         replies=topics.replies(task.name),
         dead=topics.dead(task.name),
@@ -119,7 +125,7 @@ def wire(
         serve=serve,
         condemn=server.condemn,
         courier=lambda lane: shared.courier(lane, subscriber),
-        may_begin=lambda: chain.parked is None,
+        may_begin=lambda: chain.parked is None and shared.spending.parked is None,
         quarantine=shared.quarantine,
     )
     subscriber.lanes = Lanes(service, requests, settings.grace_seconds, joined, shared.reachable)

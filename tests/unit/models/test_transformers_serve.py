@@ -1,4 +1,4 @@
-"""`OpenAIModel` against a real peer: Transformers' own server of the OpenAI API, with a small model.
+"""`CloudModel` against a real peer: Transformers' own server of the OpenAI API, with a small model.
 
 What it does differently from OpenAI: it takes a directory for a model's name, leaves the stop text in the
 completion, pays no heed to a JSON schema, and says `detail` where OpenAI says `error`.
@@ -16,9 +16,11 @@ from urllib.request import urlopen
 
 import pytest
 
-from carteiro.models.cloud.openai import OpenAIModel
+from carteiro.models.cloud.client import CloudModel
+from carteiro.models.cloud.server import endpoint
 from carteiro.models.failures import InvalidPrompt
 from carteiro.models.interface import Message, Prompt
+from carteiro.models.settings import ModelSettings
 
 pytestmark = pytest.mark.slow
 
@@ -63,15 +65,14 @@ def wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path) ->
 
 
 @pytest.fixture
-async def model(server: str, smollm2_directory: Path) -> AsyncIterator[OpenAIModel]:
-    model = OpenAIModel(
-        f"{server}#smollm2", str(smollm2_directory), timeout=120, base_url=server, completion_limit="max_tokens"
-    )
+async def model(server: str, smollm2_directory: Path) -> AsyncIterator[CloudModel]:
+    name = f"{server}#{smollm2_directory}"
+    model = CloudModel(name, endpoint(name, name, None, ModelSettings()), timeout=120)
     yield model
     await model.close()
 
 
-async def test_completes_a_prompt(model: OpenAIModel, smollm2_directory: Path) -> None:
+async def test_completes_a_prompt(model: CloudModel, smollm2_directory: Path) -> None:
     from transformers import AutoTokenizer
 
     completion = await model.complete(Prompt(messages=QUESTION, temperature=0, max_output_tokens=30))
@@ -85,7 +86,7 @@ async def test_completes_a_prompt(model: OpenAIModel, smollm2_directory: Path) -
     assert 0 < completion.usage.output_tokens < 30
 
 
-async def test_a_limit_of_tokens_cuts(model: OpenAIModel) -> None:
+async def test_a_limit_of_tokens_cuts(model: CloudModel) -> None:
     completion = await model.complete(Prompt(messages=QUESTION, temperature=0, max_output_tokens=3))
 
     assert completion.finish_reason == "length"
@@ -93,7 +94,7 @@ async def test_a_limit_of_tokens_cuts(model: OpenAIModel) -> None:
     assert completion.text
 
 
-async def test_a_stop_text_ends_the_completion_and_is_no_part_of_it(model: OpenAIModel) -> None:
+async def test_a_stop_text_ends_the_completion_and_is_no_part_of_it(model: CloudModel) -> None:
     completion = await model.complete(
         Prompt(messages=QUESTION, temperature=0, max_output_tokens=30, stop=[" Paris", " of"])
     )
@@ -105,7 +106,8 @@ async def test_a_stop_text_ends_the_completion_and_is_no_part_of_it(model: OpenA
 
 
 async def test_a_model_that_is_not_served_is_a_typed_failure(server: str) -> None:
-    model = OpenAIModel(f"{server}#other", "other", timeout=120, base_url=server, completion_limit="max_tokens")
+    name = f"{server}#other"
+    model = CloudModel(name, endpoint(name, name, None, ModelSettings()), timeout=120)
     with pytest.raises(InvalidPrompt, match="Server is pinned to") as caught:
         await model.complete(Prompt(messages=QUESTION))
     await model.close()

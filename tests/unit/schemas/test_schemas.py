@@ -110,10 +110,11 @@ def test_a_reply_of_a_newer_worker_is_read():
 
 def test_every_error_code_is_explained():
     assert set(ErrorCode.__args__) == set(ERROR_CODES)
-    with pytest.raises(ValidationError):
-        ErrorReply.model_validate(
-            {"task": "x", "request_id": "x", "error": {"code": "new", "message": "x", "retryable": False}}
-        )
+
+
+def test_a_code_of_a_newer_worker_is_read():
+    error = {"code": "new", "message": "x", "retryable": False}
+    assert ErrorReply.model_validate({"task": "x", "request_id": "x", "error": error}).error.code == "new"
 
 
 @pytest.mark.parametrize("module", ["carteiro.schemas", "carteiro.client", "carteiro.wire.envelope"])

@@ -1,9 +1,12 @@
 """A model that fails as it is told."""
 
 from carteiro.models.interface import Completion, Message, Prompt
+from carteiro.models.prices import Prices
 from carteiro.schemas import Usage
+from carteiro.worker.spending import Bill, Caps, Spending
 
 ASKED = Prompt(messages=[Message("user", "hello")])
+FREE = Spending(Prices({}), Caps())
 DONE = Completion("yes", "stop", Usage())
 
 
@@ -37,3 +40,7 @@ class Model:
     @property
     def probes(self):
         return len(self.asked) - self.calls
+
+
+def bill(key: bytes | None = None, spending: Spending = FREE) -> Bill:
+    return Bill(spending, "generate", key)

@@ -20,8 +20,9 @@ from carteiro.worker import chain as chain_module
 from carteiro.worker import parking, retrying
 from carteiro.worker.chain import Attempts, Chain, Link
 from carteiro.worker.parking import Gate
+from carteiro.worker.spending import OverBudget
 from tests.conftest import eventually
-from tests.unit.worker.failing_model import ASKED, Model
+from tests.unit.worker.failing_model import ASKED, Model, bill
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +47,7 @@ async def chained():
 
 
 async def ask(chain):
-    attempts = Attempts(chain)
+    attempts = Attempts(chain, bill())
     await attempts.run(lambda model: model.complete(ASKED))
     return attempts.model.name
 
@@ -63,6 +64,7 @@ PASSED_ON = [
     PromptTooLarge("long"),
     Unsupported("no"),
     InvalidOutput("no JSON"),
+    OverBudget("dear"),
 ]
 
 
@@ -128,7 +130,7 @@ async def test_a_request_that_no_model_can_answer_is_given_up(chained):
 
 async def test_tries_are_those_of_all_models(chained):
     first, second = two(always=QuotaExhausted("unpaid"))
-    attempts = Attempts(chained(first, second))
+    attempts = Attempts(chained(first, second), bill())
     await attempts.run(lambda model: model.complete(ASKED))
     assert attempts.tries == 2
 

@@ -9,6 +9,11 @@ from carteiro.worker.repeats import KeyReused, Repeats
 PLACE = ("llm.chat.requests", 0, b"key")
 
 
+class Answer(str):
+    def model_dump_json(self):
+        return f'"{self}"'
+
+
 class Counted:
     """A model that counts its calls, and is as slow as it is told to be."""
 
@@ -21,7 +26,7 @@ class Counted:
         await self.go.wait()
         if self.failure:
             raise self.failure
-        return f"answer {self.calls}"
+        return Answer(f"answer {self.calls}")
 
 
 @pytest.fixture

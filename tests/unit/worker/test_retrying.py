@@ -9,7 +9,7 @@ from carteiro.worker import parking, retrying
 from carteiro.worker.parking import Gate
 from carteiro.worker.retrying import MOST_TRIES, Retrying, may_fail_in_passing
 from tests.conftest import eventually
-from tests.unit.worker.failing_model import ASKED, DONE, Model
+from tests.unit.worker.failing_model import ASKED, DONE, Model, bill
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +25,7 @@ async def gated():
 
     def make(model):
         gates.append(Gate(model, lambda: None))
-        return gates[-1], Retrying(gates[-1])
+        return gates[-1], Retrying(gates[-1], bill())
 
     yield make
     for gate in gates:
@@ -62,7 +62,7 @@ async def test_what_the_caller_did_wrong_is_not_tried_again(gated):
 async def test_a_model_that_is_down_is_left_alone_and_nothing_fails_meanwhile(gated, failure):
     model = Model(always=failure)
     gate, _ = gated(model)
-    several = [asyncio.create_task(Retrying(gate).complete(ASKED)) for _ in range(10)]
+    several = [asyncio.create_task(Retrying(gate, bill()).complete(ASKED)) for _ in range(10)]
     await eventually(lambda: gate.outages == 1)
     calls = model.calls
     probes = model.probes
@@ -98,7 +98,7 @@ async def test_who_comes_after_a_rate_limit_waits_as_long_as_the_provider_asked(
     model = Model()
     gate, _ = gated(model)
     gate.hold(30)
-    asking = asyncio.create_task(Retrying(gate).complete(ASKED))
+    asking = asyncio.create_task(Retrying(gate, bill()).complete(ASKED))
     await asyncio.sleep(0.05)
     assert model.calls == 0
     asking.cancel()

@@ -1,20 +1,23 @@
 """What went wrong when a server that speaks the OpenAI API was called, in the words of `carteiro.models.failures`.
 
-The statuses and codes are those of OpenAI's error guide (https://platform.openai.com/docs/guides/error-codes);
-where compatible servers differ, the comment names one that does.
+The statuses and codes are those of OpenAI's error guide (https://platform.openai.com/docs/guides/error-codes), of
+Azure's (https://learn.microsoft.com/azure/ai-foundry/openai/how-to/content-filters) and of Google's
+(https://ai.google.dev/gemini-api/docs/troubleshooting); where compatible servers differ, the comment names one that
+does. Google's bodies are `[{"error": {...}}]`, with details as in google.rpc (`error_details.proto` in
+googleapis/googleapis).
 
 A provider's own message reaches the caller only where it is about the caller's request (400, 422). Others name
 organisations and projects, or echo parts of the key, as OpenAI's own 401 does.
 """
 
-import math
+import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from openai import APIConnectionError, APIStatusError
 
+from carteiro.models.cloud.endpoint import Endpoint
+from carteiro.models.cloud.retry_after import retry_after
 from carteiro.models.failures import (
     ContentFiltered,
     InvalidPrompt,
@@ -31,127 +34,144 @@ MESSAGE_LIMIT = 300
 """Most characters of a provider's message that are passed on."""
 
 _TOO_LARGE = {"context_length_exceeded", "string_above_max_length", "exceed_context_size_error"}  # the last: llama.cpp
-_TOO_LARGE_WORDS = ("maximum context length", "context window")  # vLLM and LiteLLM give no code
-_FILTERED = {"content_filter", "content_policy_violation", "invalid_prompt"}  # the last: reasoning models of OpenAI
-_UNSUPPORTED = {"unsupported_parameter", "unsupported_value"}
+_TOO_LARGE_WORDS = re.compile(
+    # vLLM and LiteLLM give no code; the last is Gemini's.
+    "maximum context length|context window|token count .* exceeds the maximum"
+)
+_FILTERED = {
+    "content_filter",
+    "content_policy_violation",
+    "invalid_prompt",  # reasoning models of OpenAI
+    "ResponsibleAIPolicyViolation",  # Azure, as the inner error
+}
+_UNSUPPORTED = {"unsupported_parameter", "unsupported_value", "unknown_parameter"}
+_UNSUPPORTED_WORDS = re.compile(
+    # Chat Completions of OpenAI without a code, twice; Gemini, of a field that it does not know.
+    "not supported with this model|unrecognized request argument|unknown name"
+)
 _UNPAID = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
+_WRONG_KEY = {"invalid_api_key", "API_KEY_INVALID"}  # the last: Gemini
+_WRONG_KEY_WORDS = re.compile("(incorrect|invalid) api key|api key (not valid|expired)")  # xAI; Gemini
+_WRONG_API = {"OperationNotSupported"}  # Azure
+_WRONG_API_WORDS = re.compile("v1/(responses|completions|chat/completions)")  # OpenAI: "only supported in v1/responses"
 _LATER = {408, 409, 425}
 
 
-def failure_of(error: Exception, model: str) -> ModelFailure:
+def failure_of(error: Exception, model: str, endpoint: Endpoint) -> ModelFailure:
     """The failure that `error`, raised by a call through the SDK, is for the caller of the model named `model`."""
     if isinstance(error, APIStatusError):
-        return _status_failure(error, model)
+        return _Refusal(error, model, endpoint).failure()
     if isinstance(error, APIConnectionError):
         # The SDK's aiohttp transport reports a dropped connection as a timeout: the two cannot be told apart.
         return Unavailable(f"{model} cannot be reached, or dropped the connection")
     return Unavailable(f"The call of {model} failed ({type(error).__name__})")
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """How many seconds a response asks to wait, or None where it does not say or what it says makes no sense.
-
-    `retry-after-ms` is OpenAI's and Azure's; `Retry-After` is seconds or a date (RFC 9110, section 10.2.3). A
-    date is taken relative to the server's own `Date`, so that a clock that is wrong does no harm.
-    """
-    milliseconds = _number(headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    value = headers.get("retry-after")
-    seconds = _number(value)
-    if seconds is not None:
-        return seconds
-    until = _date(value)
-    if until is None:
-        return None
-    now = _date(headers.get("date")) or datetime.now(UTC)
-    return max(0.0, (until - now).total_seconds())
+def refuses_credential(error: APIStatusError) -> bool:
+    """Whether the provider does not know the key or token, so that another may do better."""
+    body = _body(error.body)
+    return error.status_code == 401 or (
+        error.status_code == 400
+        and bool(_reasons(body) & _WRONG_KEY or _WRONG_KEY_WORDS.search(_message(error, body).lower()))
+    )
 
 
-def _status_failure(error: APIStatusError, model: str) -> ModelFailure:
-    status = error.status_code
-    reasons = {error.code, _field(error, "type")}
-    if status in (402, 429) or (status in (400, 403) and reasons & _UNPAID):  # 402: DeepSeek, OpenRouter
-        return _limited(error, model, reasons)
-    if status in (400, 422):
-        return _turned_down(error, model, reasons)
-    if status == 413:
-        return PromptTooLarge(f"The prompt is too large for {model}")
-    if status >= 500 or status in _LATER:
-        return Unavailable(f"{model} failed with HTTP status {status}")
-    return _misconfigured(status, model)
+class _Refusal:
+    """One answer with a status that is an error."""
+
+    def __init__(self, error: APIStatusError, model: str, endpoint: Endpoint) -> None:
+        self._error, self._model, self._endpoint = error, model, endpoint
+        self._status = error.status_code
+        self._body = _body(error.body)
+        self._reasons = _reasons(self._body)
+        self._message = _message(error, self._body)
+
+    def failure(self) -> ModelFailure:
+        status = self._status
+        if refuses_credential(self._error):
+            return self._misconfigured(401)
+        if status in (402, 429) or (status in (400, 403) and self._reasons & _UNPAID):  # 402: DeepSeek, OpenRouter
+            return self._limited()
+        if status in (400, 422):
+            return self._turned_down()
+        if status == 413:
+            return PromptTooLarge(f"The prompt is too large for {self._model}")
+        if status >= 500 or status in _LATER:
+            return Unavailable(f"{self._model} failed with HTTP status {status}")
+        return self._misconfigured(status)
+
+    def _limited(self) -> ModelFailure:
+        headers = {name.lower(): value for name, value in self._error.response.headers.items()}
+        wait = retry_after(headers, self._body)
+        if "request too large" in self._message.lower():  # OpenAI: more tokens than the limit of a whole minute
+            return PromptTooLarge(f"The prompt is larger than the rate limit of {self._model} ever allows")
+        if self._status == 402 or self._reasons & _UNPAID:
+            advice = "is used up: check the provider's plan and billing"
+            return QuotaExhausted(f"The quota of {self._model} {advice}", wait, headers)
+        return RateLimited(f"{self._model} takes no more calls for now: its rate limit is reached", wait, headers)
+
+    def _turned_down(self) -> ModelFailure:
+        """400 and 422: mostly, but not always, something is wrong with what the caller asked."""
+        lowered = self._message.lower()
+        if "FAILED_PRECONDITION" in self._reasons:  # Gemini: a country it does not serve, or billing that is off
+            return self._misconfigured(403)
+        if (
+            self._reasons & {"model_not_found", *_WRONG_API} or self._body.get("param") == "model"  # LiteLLM
+        ):
+            return self._misconfigured(404)
+        if self._reasons & _TOO_LARGE or _TOO_LARGE_WORDS.search(lowered):
+            return PromptTooLarge(self._with_message(f"The prompt does not fit the context of {self._model}"))
+        if self._reasons & _FILTERED:
+            return ContentFiltered(f"The content filter of {self._model} stopped the prompt")
+        if self._reasons & _UNSUPPORTED or _UNSUPPORTED_WORDS.search(lowered):
+            return Unsupported(self._with_message(f"{self._model} cannot do what was asked"))
+        return InvalidPrompt(self._with_message(f"{self._model} turned the request down"))
+
+    def _misconfigured(self, status: int) -> Misconfigured:
+        variable = self._endpoint.credential.variable
+        match status:
+            case 401:
+                advice = f"does not accept the credential: check {variable}"
+            case 403:
+                advice = f"denies access: check what {variable} is allowed to do, and {self._endpoint.check}"
+            case 404 if self._reasons & _WRONG_API or _WRONG_API_WORDS.search(self._message):
+                others = " or ".join(
+                    f"?api={api}" for api in ("chat", "responses", "completions") if api != self._endpoint.api
+                )
+                advice = f"does not have the API that was called: end its name in {others}"
+            case 404:
+                advice = f"is not there: check {self._endpoint.check}"
+            case _:
+                advice = f"gave the unexpected HTTP status {status}: check {self._endpoint.check}"
+        return Misconfigured(f"{self._model} {advice}")
+
+    def _with_message(self, text: str) -> str:
+        message = " ".join(self._message.split())
+        if len(message) > MESSAGE_LIMIT:
+            message = message[: MESSAGE_LIMIT - 1] + "…"
+        return f"{text}: {message}" if message else text
 
 
-def _limited(error: APIStatusError, model: str, reasons: set[str | None]) -> ModelFailure:
-    wait = retry_after(error.response.headers)
-    if "request too large" in _message(error).lower():  # OpenAI: more tokens than the limit of a whole minute
-        return PromptTooLarge(f"The prompt is larger than the rate limit of {model} ever allows")
-    if error.status_code == 402 or reasons & _UNPAID:
-        return QuotaExhausted(f"The quota of {model} is used up: check the provider's plan and billing", wait)
-    return RateLimited(f"{model} takes no more calls for now: its rate limit is reached", wait)
+def _body(body: Any) -> Mapping[str, Any]:
+    """The error in a body, out of its wrappings. Servers may send anything there, or no JSON at all."""
+    if isinstance(body, list) and body:
+        body = body[0]
+    if isinstance(body, dict) and isinstance(body.get("error"), dict):
+        body = body["error"]
+    return body if isinstance(body, dict) else {}
 
 
-def _turned_down(error: APIStatusError, model: str, reasons: set[str | None]) -> ModelFailure:
-    """400 and 422: mostly, but not always, something is wrong with what the caller asked."""
-    message = _message(error)
-    lowered = message.lower()
-    if "invalid_api_key" in reasons or "api key" in lowered:  # Gemini and xAI say so with a 400; xAI echoes the key
-        return _misconfigured(401, model)
-    if "model_not_found" in reasons or _field(error, "param") == "model":  # LiteLLM
-        return _misconfigured(404, model)
-    if reasons & _TOO_LARGE or any(words in lowered for words in _TOO_LARGE_WORDS):
-        return PromptTooLarge(_with_message(f"The prompt does not fit the context of {model}", message))
-    if reasons & _FILTERED:
-        return ContentFiltered(f"The content filter of {model} stopped the prompt")
-    if reasons & _UNSUPPORTED:
-        return Unsupported(_with_message(f"{model} cannot do what was asked", message))
-    return InvalidPrompt(_with_message(f"{model} turned the request down", message))
+def _reasons(body: Mapping[str, Any]) -> set[str]:
+    """Every word in the error that is for programs."""
+    inner, details = body.get("innererror"), body.get("details")
+    found = [body.get("code"), body.get("type"), body.get("status")]
+    found += [inner.get("code")] if isinstance(inner, dict) else []
+    found += [each.get("reason") for each in details if isinstance(each, dict)] if isinstance(details, list) else []
+    return {reason for reason in found if isinstance(reason, str)}
 
 
-def _misconfigured(status: int, model: str) -> Misconfigured:
-    match status:
-        case 401:
-            advice = "does not accept the key: check OPENAI_API_KEY, which `openai:` models alone send"
-        case 403:
-            advice = "denies access: check what the key in OPENAI_API_KEY is allowed to do, and the model's name"
-        case 404:
-            advice = "is not there: check the model's name and the server's address"
-        case _:
-            advice = f"gave the unexpected HTTP status {status}: check the server's address"
-    return Misconfigured(f"{model} {advice}")
-
-
-def _with_message(text: str, message: str) -> str:
-    message = " ".join(message.split())
-    if len(message) > MESSAGE_LIMIT:
-        message = message[: MESSAGE_LIMIT - 1] + "…"
-    return f"{text}: {message}" if message else text
-
-
-def _message(error: APIStatusError) -> str:
+def _message(error: APIStatusError, body: Mapping[str, Any]) -> str:
     if isinstance(error.body, str):  # the body is no JSON, or {"error": "..."}, as from Ollama and xAI
         return "" if error.body.startswith("<") else error.body
-    return _field(error, "message") or _field(error, "detail") or ""  # detail: FastAPI, so Transformers' server
-
-
-def _field(error: APIStatusError, name: str) -> str | None:
-    """A text in the error's body. Servers may send anything there, or no JSON at all."""
-    body: Any = error.body
-    value = body.get(name) if isinstance(body, dict) else None
-    return value if isinstance(value, str) else None
-
-
-def _number(value: str | None) -> float | None:
-    try:
-        number = float(value) if value else math.nan
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and number >= 0 else None
-
-
-def _date(value: str | None) -> datetime | None:
-    try:
-        date = parsedate_to_datetime(value) if value else None
-    except ValueError:
-        return None
-    return date.replace(tzinfo=UTC) if date and date.tzinfo is None else date
+    message = body.get("message") or body.get("detail")  # detail: FastAPI, so Transformers' server
+    return message if isinstance(message, str) else ""

@@ -1,4 +1,4 @@
-"""`OpenAIModel` against the local provider: what it sends, what it makes of every answer and every fault."""
+"""`CloudModel` against the local provider: what it sends, what it makes of every answer and every fault."""
 
 import asyncio
 import json
@@ -8,16 +8,18 @@ import traceback
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+from pydantic import SecretStr
 
+from carteiro.models.cloud.client import CloudModel
+from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.errors import failure_of
-from carteiro.models.cloud.openai import OpenAIModel
+from carteiro.models.cloud.keys import Key, NoKey
 from carteiro.models.failures import (
     ContentFiltered,
     InvalidOutput,
     InvalidPrompt,
     Misconfigured,
     ModelFailure,
-    ModelUnusable,
     PromptTooLarge,
     QuotaExhausted,
     RateLimited,
@@ -36,6 +38,12 @@ PROMPT = Prompt(messages=[Message("system", "Be brief."), Message("user", "one t
 ENDLESS = ["hang", "hang-after-headers", "trickle"]
 
 
+def endpoint(url: str, *, model: str = "echo", key: str | None = KEY, **more) -> Endpoint:
+    credential = Key("OPENAI_API_KEY", SecretStr(key), None) if key else NoKey("CARTEIRO_SERVER_API_KEY")
+    options = {"completion_limit": "max_completion_tokens", **more}
+    return Endpoint(model=model, url=url, api="chat", credential=credential, check="the model's name", **options)
+
+
 @pytest.fixture
 async def provider() -> AsyncIterator[Provider]:
     async with Provider() as provider:
@@ -43,8 +51,8 @@ async def provider() -> AsyncIterator[Provider]:
 
 
 @pytest.fixture
-async def model(provider: Provider) -> AsyncIterator[OpenAIModel]:
-    model = OpenAIModel("openai:echo", "echo", timeout=30, base_url=provider.url, api_key=KEY)
+async def model(provider: Provider) -> AsyncIterator[CloudModel]:
+    model = CloudModel("openai:echo", endpoint(provider.url), timeout=30)
     yield model
     await model.close()
 
@@ -56,7 +64,7 @@ async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
         await asyncio.sleep(0.005)
 
 
-async def failure(model: OpenAIModel, prompt: Prompt = PROMPT) -> ModelFailure:
+async def failure(model: CloudModel, prompt: Prompt = PROMPT) -> ModelFailure:
     with pytest.raises(ModelFailure) as caught:
         await model.complete(prompt)
     return caught.value
@@ -65,7 +73,7 @@ async def failure(model: OpenAIModel, prompt: Prompt = PROMPT) -> ModelFailure:
 # -- what is sent, and what comes back --
 
 
-async def test_sends_what_was_asked_and_nothing_else(provider: Provider, model: OpenAIModel) -> None:
+async def test_sends_what_was_asked_and_nothing_else(provider: Provider, model: CloudModel) -> None:
     completion = await model.complete(PROMPT)
 
     assert completion == Completion("one two three", "stop", Usage(input_tokens=5, output_tokens=3))
@@ -79,7 +87,7 @@ async def test_sends_what_was_asked_and_nothing_else(provider: Provider, model: 
     }
 
 
-async def test_sends_every_option(provider: Provider, model: OpenAIModel) -> None:
+async def test_sends_every_option(provider: Provider, model: CloudModel) -> None:
     schema = {
         "type": "object",
         "properties": {"name": {"type": "string"}, "ages": {"type": "array", "items": {"type": "integer"}}},
@@ -112,7 +120,7 @@ async def test_sends_every_option(provider: Provider, model: OpenAIModel) -> Non
 
 
 async def test_says_max_tokens_to_servers_that_know_no_other_word(provider: Provider) -> None:
-    model = OpenAIModel("http://server/v1#m", "m", timeout=30, base_url=provider.url, completion_limit="max_tokens")
+    model = CloudModel("http://s/v1#m", endpoint(provider.url, completion_limit="max_tokens"), timeout=30)
     completion = await model.complete(Prompt(messages=PROMPT.messages, max_output_tokens=2))
     await model.close()
 
@@ -121,29 +129,40 @@ async def test_says_max_tokens_to_servers_that_know_no_other_word(provider: Prov
     assert "max_completion_tokens" not in provider.requests[0].body
 
 
-async def test_openais_key_and_address_in_the_environment_are_not_for_other_servers(
+async def test_what_openais_sdk_finds_in_the_environment_is_not_for_other_servers(
     provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    for name in ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
+        monkeypatch.setenv(name, KEY)
     monkeypatch.setenv("OPENAI_BASE_URL", "http://elsewhere.invalid/v1")
-    model = OpenAIModel("http://server/v1#m", "m", timeout=30, base_url=provider.url)
+    model = CloudModel("http://server/v1#m", endpoint(provider.url, key=None), timeout=30)
     await model.load()
     await model.complete(PROMPT)
     await model.close()
 
-    assert KEY not in str(provider.requests[0].headers)
+    headers = provider.requests[0].headers
+    assert KEY not in str(headers)
+    assert "Authorization" not in headers
+
+
+async def test_openais_own_organisation_goes_to_openai(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
+    model = CloudModel("openai:echo", endpoint(provider.url, openai=True), timeout=30)
+    await model.complete(PROMPT)
+    await model.close()
+    assert provider.requests[0].headers["OpenAI-Organization"] == "org-1"
 
 
 @pytest.mark.parametrize("content", ["Grapes and", "Grapes and pears. Then and"])
 async def test_a_stop_text_that_a_server_left_in_is_cut_off(
-    provider: Provider, model: OpenAIModel, monkeypatch: pytest.MonkeyPatch, content: str
+    provider: Provider, model: CloudModel, monkeypatch: pytest.MonkeyPatch, content: str
 ) -> None:
     monkeypatch.setattr("tests.provider.completions._text", lambda body: content)
     completion = await model.complete(Prompt(messages=PROMPT.messages, stop=["Then", " and"]))
     assert completion.text == "Grapes"
 
 
-async def test_a_cut_completion_is_returned_also_where_json_was_asked(provider: Provider, model: OpenAIModel) -> None:
+async def test_a_cut_completion_is_returned_also_where_json_was_asked(provider: Provider, model: CloudModel) -> None:
     provider.next("length", "length-empty")
     prompt = Prompt(messages=PROMPT.messages, json_schema={"type": "object"})
     assert (await model.complete(prompt)).text == '{"cut":'
@@ -151,7 +170,7 @@ async def test_a_cut_completion_is_returned_also_where_json_was_asked(provider: 
     assert (empty.text, empty.finish_reason) == ("", "length")
 
 
-async def test_a_server_that_does_not_count_gets_an_estimate(provider: Provider, model: OpenAIModel) -> None:
+async def test_a_server_that_does_not_count_gets_an_estimate(provider: Provider, model: CloudModel) -> None:
     provider.next("no-usage")
     completion = await model.complete(PROMPT)
     assert completion.text == "Lisbon."
@@ -217,7 +236,7 @@ def test_no_fault_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("name", FAILURES)
-async def test_a_fault_is_a_typed_failure(name: str, provider: Provider, model: OpenAIModel) -> None:
+async def test_a_fault_is_a_typed_failure(name: str, provider: Provider, model: CloudModel) -> None:
     kind, words = FAILURES[name]
     provider.next(name)
     raised = await failure(model)
@@ -230,7 +249,7 @@ async def test_a_fault_is_a_typed_failure(name: str, provider: Provider, model: 
 
 
 @pytest.mark.parametrize("name", FAILURES)
-async def test_no_failure_tells_a_secret(name: str, provider: Provider, model: OpenAIModel) -> None:
+async def test_no_failure_tells_a_secret(name: str, provider: Provider, model: CloudModel) -> None:
     provider.next(name)
     raised = await failure(model)
 
@@ -255,19 +274,19 @@ async def test_no_failure_tells_a_secret(name: str, provider: Provider, model: O
         ("quota", None),
     ],
 )
-async def test_how_long_to_wait(name: str, seconds: float | None, provider: Provider, model: OpenAIModel) -> None:
+async def test_how_long_to_wait(name: str, seconds: float | None, provider: Provider, model: CloudModel) -> None:
     provider.next(name)
     raised = await failure(model)
     assert isinstance(raised, RateLimited)
     assert raised.retry_after == seconds
 
 
-async def test_nobody_listens(model: OpenAIModel) -> None:
+async def test_nobody_listens(model: CloudModel) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: refused
         port = taken.getsockname()[1]
         for address in (f"http://127.0.0.1:{port}/v1", "http://nowhere.invalid/v1", "nowhere/v1"):
-            lonely = OpenAIModel("openai:echo", "echo", timeout=30, base_url=address, api_key=KEY)
+            lonely = CloudModel("openai:echo", endpoint(address), timeout=30)
             raised = await failure(lonely)
             await lonely.close()
             assert type(raised) is Unavailable, address
@@ -275,19 +294,19 @@ async def test_nobody_listens(model: OpenAIModel) -> None:
 
 
 def test_what_nobody_foresaw_is_unavailable() -> None:
-    raised = failure_of(LookupError("sk-secret"), "openai:echo")
+    raised = failure_of(LookupError("sk-secret"), "openai:echo", endpoint("http://nowhere"))
     assert type(raised) is Unavailable
     assert raised.message == "The call of openai:echo failed (LookupError)"
 
 
-async def test_the_cause_is_kept_where_it_is_harmless(provider: Provider, model: OpenAIModel) -> None:
+async def test_the_cause_is_kept_where_it_is_harmless(provider: Provider, model: CloudModel) -> None:
     provider.next("500", "not-json", "401")
     assert "Error code: 500" in str((await failure(model)).__cause__)
     assert (await failure(model)).__cause__ is not None
     assert (await failure(model)).__cause__ is None
 
 
-async def test_the_next_call_is_not_harmed_by_a_fault(provider: Provider, model: OpenAIModel) -> None:
+async def test_the_next_call_is_not_harmed_by_a_fault(provider: Provider, model: CloudModel) -> None:
     provider.next("cut", "not-http", "drop")
     for _ in range(3):
         await failure(model)
@@ -299,7 +318,7 @@ async def test_the_next_call_is_not_harmed_by_a_fault(provider: Provider, model:
 
 @pytest.mark.parametrize("name", ENDLESS)
 async def test_a_call_that_never_ends_is_ended(name: str, provider: Provider) -> None:
-    model = OpenAIModel("openai:echo", f"fault-{name}", timeout=0.2, base_url=provider.url, api_key=KEY)
+    model = CloudModel("openai:echo", endpoint(provider.url, model=f"fault-{name}"), timeout=0.2)
     raised = await failure(model)
 
     assert type(raised) is Unavailable
@@ -309,7 +328,7 @@ async def test_a_call_that_never_ends_is_ended(name: str, provider: Provider) ->
 
 
 @pytest.mark.parametrize("name", ENDLESS)
-async def test_a_cancelled_call_closes_its_connection(name: str, provider: Provider, model: OpenAIModel) -> None:
+async def test_a_cancelled_call_closes_its_connection(name: str, provider: Provider, model: CloudModel) -> None:
     provider.next(name)
     call = asyncio.create_task(model.complete(PROMPT))
     await until(lambda: bool(provider.requests))
@@ -322,7 +341,21 @@ async def test_a_cancelled_call_closes_its_connection(name: str, provider: Provi
     await until(lambda: provider.open_connections == 0)
 
 
-async def test_many_calls_share_connections(provider: Provider, model: OpenAIModel) -> None:
+async def test_a_refusal_carries_its_headers(provider: Provider, model: CloudModel) -> None:
+    provider.answer({"error": {}}, 429, X_RateLimit_Remaining_Requests="0")
+    raised = await failure(model)
+    assert isinstance(raised, RateLimited)
+    assert raised.headers["x-ratelimit-remaining-requests"] == "0"
+
+
+async def test_an_answer_carries_its_headers(provider: Provider, model: CloudModel) -> None:
+    provider.answer({"any": "JSON"}, X_RateLimit_Remaining_Requests="7")
+    answer, headers = await model._send({"model": "echo", "messages": []})
+    assert answer == {"any": "JSON"}
+    assert headers["x-ratelimit-remaining-requests"] == "7"
+
+
+async def test_many_calls_share_connections(provider: Provider, model: CloudModel) -> None:
     connections: set[int] = set()
     for _ in range(3):
         provider.hold()
@@ -335,7 +368,7 @@ async def test_many_calls_share_connections(provider: Provider, model: OpenAIMod
     assert len(connections) == 16
 
 
-async def test_close_gives_the_connections_back(provider: Provider, model: OpenAIModel) -> None:
+async def test_close_gives_the_connections_back(provider: Provider, model: CloudModel) -> None:
     await model.complete(PROMPT)
     assert provider.open_connections == 1
     await model.close()
@@ -346,45 +379,11 @@ async def test_close_gives_the_connections_back(provider: Provider, model: OpenA
 # -- before the first call --
 
 
-async def test_load_calls_nobody(provider: Provider, model: OpenAIModel) -> None:
+async def test_load_calls_nobody(provider: Provider, model: CloudModel) -> None:
     await model.load()
     assert provider.open_connections == 0
     assert isinstance(model, ChatModel)
     assert (model.name, model.context_tokens) == ("openai:echo", None)
-
-
-async def test_openai_is_where_openai_is_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_BASE_URL", "http://elsewhere.invalid/v1")  # what it means is for the settings to say
-    model = OpenAIModel("openai:gpt-4.1-mini", "gpt-4.1-mini", timeout=30, api_key=KEY)
-    await model.load()
-    assert str(model._client.base_url) == "https://api.openai.com/v1/"
-    await model.close()
-
-
-@pytest.mark.parametrize("key", [None, "", " \n"])
-async def test_openai_itself_needs_a_key(key: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    model = OpenAIModel("openai:gpt-4.1-mini", "gpt-4.1-mini", timeout=30, api_key=key)
-    with pytest.raises(ModelUnusable, match="OPENAI_API_KEY is not set"):
-        await model.load()
-    await model.close()
-
-
-@pytest.mark.parametrize("key", ["sk-a\nb", "sk-é"])
-async def test_a_key_that_no_header_can_carry(key: str) -> None:
-    model = OpenAIModel("openai:gpt-4.1-mini", "gpt-4.1-mini", timeout=30, api_key=key)
-    with pytest.raises(ModelUnusable) as caught:
-        await model.load()
-    assert key not in str(caught.value)
-    await model.close()
-
-
-async def test_a_line_break_at_the_end_of_a_key_is_no_part_of_it(provider: Provider) -> None:
-    model = OpenAIModel("openai:echo", "echo", timeout=30, base_url=provider.url, api_key=f"{KEY}\n")
-    await model.load()
-    await model.complete(PROMPT)
-    await model.close()
-    assert provider.requests[0].headers["Authorization"] == f"Bearer {KEY}"
 
 
 @pytest.mark.parametrize(
@@ -400,5 +399,5 @@ async def test_a_line_break_at_the_end_of_a_key_is_no_part_of_it(provider: Provi
         ("😀🎉🚀", 5),
     ],
 )
-async def test_the_estimate_is_rather_high_than_low(text: str, o200k_tokens: int, model: OpenAIModel) -> None:
+async def test_the_estimate_is_rather_high_than_low(text: str, o200k_tokens: int, model: CloudModel) -> None:
     assert o200k_tokens <= model.count_tokens(text) <= 4 * o200k_tokens

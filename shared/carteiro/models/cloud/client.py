@@ -1,0 +1,181 @@
+"""The one place from which models in a cloud are called."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+import httpx2
+from openai import APIStatusError, AsyncOpenAI, AsyncStream, DefaultAioHttpClient, Omit, Timeout
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from carteiro.models.cloud import chat_completions, completions, responses
+from carteiro.models.cloud.api import ApiName
+from carteiro.models.cloud.counting import count_tokens
+from carteiro.models.cloud.endpoint import Endpoint
+from carteiro.models.cloud.errors import failure_of, refuses_credential
+from carteiro.models.cloud.until_stop import UntilStop
+from carteiro.models.failures import Misconfigured, ModelFailure, Unavailable
+from carteiro.models.interface import Completion, Prompt
+
+_CONNECT_SECONDS = 5.0
+
+
+class Pieces(Protocol):
+    """An answer that comes in pieces."""
+
+    def add(self, piece: Any) -> str:
+        """The text that the piece adds."""
+
+    def answer(self) -> Any:
+        """The answer's JSON, as it would have come in one."""
+
+
+class Api(Protocol):
+    """One of OpenAI's APIs: pure functions from a prompt to a request, and from an answer to a completion."""
+
+    PATH: str
+
+    def request(self, endpoint: Endpoint, prompt: Prompt) -> dict[str, Any]:
+        """The request's body."""
+
+    def completion(self, answer: Any, prompt: Prompt, name: str) -> Completion:
+        """What the answer's JSON says."""
+
+    def streamed(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The request's body where the answer is to come in pieces."""
+
+    @property
+    def Pieces(self) -> type[Pieces]:  # noqa: N802
+        """What puts an answer together from its pieces."""
+
+
+APIS: dict[ApiName, Api] = {"chat": chat_completions, "responses": responses, "completions": completions}
+
+
+class CloudModel:
+    """A chat model behind an HTTP API.
+
+    `name` is what replies call the model; `endpoint` says where it is and how it is called. `timeout` bounds a whole
+    call, in seconds, from connecting to the last byte. Nothing is tried twice, but for a credential that has just been
+    replaced: whether and when to retry is the worker's decision.
+
+    Each model has its own client; its connections are kept open between calls and given back by `close`.
+    """
+
+    context_tokens: None = None
+    """Only the provider knows."""
+    small = False
+
+    def __init__(self, name: str, endpoint: Endpoint, *, timeout: float) -> None:
+        self.name = name
+        self._endpoint = endpoint
+        self._api = APIS[endpoint.api]
+        self._timeout = timeout
+        self._client = AsyncOpenAI(
+            # Both always given: the SDK would look in the environment, and send OpenAI's key to any server.
+            base_url=endpoint.url,
+            api_key="none",
+            max_retries=0,
+            timeout=Timeout(None, connect=min(timeout, _CONNECT_SECONDS)),
+            # A redirect would take `api-key` along to another host, or make a GET of the call.
+            http_client=DefaultAioHttpClient(follow_redirects=False),
+        )
+        if not endpoint.openai:
+            self._client.organization = self._client.project = None
+
+    async def load(self) -> None:
+        """Check the credential. The provider is not called: one that is down must not keep a worker from starting.
+
+        Raises `ModelUnusable` where no credential is found.
+        """
+        await self._endpoint.credential.check()
+
+    async def close(self) -> None:
+        """Close the connections. Calls still in flight fail."""
+        await self._client.close()
+        await self._endpoint.credential.close()
+
+    def count_tokens(self, text: str) -> int:
+        """Estimate how many tokens the text has."""
+        return count_tokens(text)
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        """Complete the prompt with one call.
+
+        A completion that was cut is returned with `finish_reason` `length`, also where JSON was asked for; it may
+        be empty. Raises what `carteiro.models.failures` names, with the SDK's error as its cause.
+        """
+        answer, _ = await self._send(self._api.request(self._endpoint, prompt))
+        try:
+            return self._api.completion(answer, prompt, self.name)
+        except ValidationError as error:
+            raise Unavailable(f"{self.name} answered with something that is not a completion") from error
+
+    async def stream(self, prompt: Prompt, say: Callable[[str], None]) -> Completion:
+        """Complete the prompt with one call; `say` is given what is written as it comes. Raises as `complete` does."""
+        pieces, shown = self._api.Pieces(), UntilStop(prompt.stop)
+        try:
+            async with self._failures():
+                body = self._api.streamed(self._api.request(self._endpoint, prompt))
+                async with await self._post(body, stream=True) as events:
+                    async for event in events:
+                        if text := shown.add(pieces.add(event)):
+                            say(text)
+            completion = self._api.completion(pieces.answer(), prompt, self.name)
+        except ValidationError as error:
+            raise Unavailable(f"{self.name} answered with something that is not a completion") from error
+        if text := shown.end():
+            say(text)
+        return completion
+
+    async def _send(self, body: dict[str, Any]) -> tuple[Any, Mapping[str, str]]:
+        """The answer's JSON and its headers, their names in lower case. Every call of the model goes through here.
+
+        Raises what `carteiro.models.failures` names.
+        """
+        async with self._failures():
+            response: httpx2.Response = await self._post(body)
+        try:
+            return from_json(response.content), dict(response.headers)
+        except ValueError as error:
+            raise Unavailable(f"{self.name} answered with something that is not a completion") from error
+
+    @asynccontextmanager
+    async def _failures(self) -> AsyncIterator[None]:
+        """Around a call: bounds its time, and raises what `carteiro.models.failures` names for what goes wrong."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                yield
+        except TimeoutError as error:
+            raise Unavailable(f"{self.name} gave no complete answer within {self._timeout:g} s") from error
+        except (ModelFailure, ValidationError):
+            raise
+        except Exception as error:  # noqa: BLE001 - the SDK's transport lets errors of aiohttp and others through
+            failure = failure_of(error, self.name, self._endpoint)
+            # OpenAI's answer to a wrong key echoes parts of it: no traceback may show that.
+            raise failure from (None if isinstance(failure, Misconfigured) else error)
+
+    async def _post(self, body: dict[str, Any], *, stream: bool = False) -> Any:
+        secret = await self._endpoint.credential.secret()
+        try:
+            return await self._post_with(secret, body, stream=stream)
+        except APIStatusError as error:
+            if not refuses_credential(error):
+                raise
+            renewed = await self._endpoint.credential.secret(refused=secret)
+            if renewed == secret:
+                raise
+        return await self._post_with(renewed, body, stream=stream)
+
+    async def _post_with(self, secret: str, body: dict[str, Any], *, stream: bool) -> Any:
+        headers: dict[str, str | Omit] = {"Authorization": Omit()}
+        if secret:
+            headers[self._endpoint.header] = f"Bearer {secret}" if self._endpoint.header == "Authorization" else secret
+        options: Any = {"headers": headers, "params": self._endpoint.query}
+        if stream:
+            return await self._client.post(
+                self._api.PATH, cast_to=object, body=body, options=options, stream=True, stream_cls=AsyncStream[object]
+            )
+        return await self._client.post(self._api.PATH, cast_to=httpx2.Response, body=body, options=options)

@@ -1,0 +1,31 @@
+"""What the answers of the three APIs have in common.
+
+Only the part of an answer that is read is declared. The SDK's own types are built without validation, and whatever
+is not declared as JSON comes out of it as a string, so a wrong answer would show up late, as an AttributeError.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from carteiro.models.interface import Completion
+from carteiro.schemas import FinishReason, Usage
+
+Count = Annotated[int, BeforeValidator(lambda count: count or 0)]
+"""A number of tokens; a null is none."""
+
+
+class Part(BaseModel):
+    """A part of an answer. What is not declared is ignored."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)  # a traceback names no completion
+
+
+def completion(text: str, finish_reason: FinishReason, usage: Usage, stop: Sequence[str]) -> Completion:
+    """The completion up to the first stop text. OpenAI's servers leave that out; Transformers' server leaves it in,
+    and the Responses API knows none."""
+    ends = [at for each in stop if (at := text.find(each)) >= 0]
+    if ends:
+        text, finish_reason = text[: min(ends)], "stop"
+    return Completion(text, finish_reason, usage)

@@ -1,0 +1,50 @@
+"""Who gives out tokens: Google's OAuth service, and the managed identity of a machine at Azure."""
+
+import time
+from typing import Self
+
+from aiohttp import web
+
+
+class TokenService:
+    """`async with TokenService() as service`: its tokens are `token-1`, `token-2` and so on, each good for `lifetime`
+    seconds. `broken` is the status that it answers instead.
+    """
+
+    def __init__(self) -> None:
+        self.given = 0
+        self.lifetime = 3600
+        self.broken: int | None = None
+        self.asked: list[dict[str, str]] = []
+        """What came with each request: its form, or its query."""
+
+    async def __aenter__(self) -> Self:
+        app = web.Application()
+        app.router.add_post("/google", self._google)
+        app.router.add_get("/managed-identity", self._managed_identity)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
+
+    async def _google(self, request: web.Request) -> web.Response:
+        """`token_uri` of a service account (https://developers.google.com/identity/protocols/oauth2/service-account)."""
+        form = {name: str(value) for name, value in (await request.post()).items()}
+        return self._give(form, expires_in=self.lifetime)
+
+    async def _managed_identity(self, request: web.Request) -> web.Response:
+        """`IDENTITY_ENDPOINT` of App Service (https://learn.microsoft.com/azure/app-service/overview-managed-identity)."""
+        assert request.headers["X-IDENTITY-HEADER"] == "machine"
+        expires_on = str(int(time.time()) + self.lifetime)
+        return self._give(dict(request.query), expires_on=expires_on, resource=request.query["resource"])
+
+    def _give(self, asked: dict[str, str], **more: int | str) -> web.Response:
+        self.asked.append(asked)
+        if self.broken:
+            return web.json_response({"error": "invalid_grant", "error_description": "no"}, status=self.broken)
+        self.given += 1
+        return web.json_response({"access_token": f"token-{self.given}", "token_type": "Bearer", **more})

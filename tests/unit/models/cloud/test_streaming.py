@@ -1,0 +1,228 @@
+"""Answers that come in pieces, from each API: together they are the answer that comes in one."""
+
+import asyncio
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from carteiro.models.cloud.client import CloudModel
+from carteiro.models.cloud.until_stop import UntilStop
+from carteiro.models.failures import ContentFiltered, Misconfigured, RateLimited, Refused, Unavailable
+from carteiro.models.interface import Message, Prompt, StreamingModel
+from tests.provider import Provider
+from tests.provider.streams import begin, pieces, write
+from tests.unit.models.cloud.test_client import endpoint
+
+pytestmark = pytest.mark.timeout(60)
+
+PROMPT = Prompt(messages=[Message("user", "one two three")])
+
+
+@pytest.fixture
+async def provider():
+    async with Provider() as running:
+        yield running
+
+
+@pytest.fixture(params=["chat", "responses", "completions"])
+async def model(request, provider):
+    made = endpoint(provider.url)
+    made = type(made)(**{name: getattr(made, name) for name in made.__slots__} | {"api": request.param})
+    running = CloudModel("openai:echo", made, timeout=5)
+    yield running
+    await running.close()
+
+
+async def streamed(model, prompt=PROMPT):
+    said = []
+    return await model.stream(prompt, said.append), said
+
+
+async def test_the_pieces_are_the_answer(provider, model):
+    assert isinstance(model, StreamingModel)
+    whole = await model.complete(PROMPT)
+    completion, said = await streamed(model)
+    assert completion == whole
+    assert "".join(said) == whole.text
+    assert len(said) > 1
+    first, second = (each.body for each in provider.requests)
+    extra = {name: second[name] for name in second.keys() - first.keys()}
+    assert extra.pop("stream_options", {"include_usage": True}) == {"include_usage": True}
+    assert extra == {"stream": True}
+    assert {name: second[name] for name in first} == first
+
+
+async def test_a_piece_is_given_as_it_comes(provider, model):
+    """The provider waits in the middle until the first word was seen."""
+    seen, go_on = asyncio.Event(), asyncio.Event()
+
+    async def answer(request, body):
+        response = await begin(request)
+        for number, piece in enumerate(pieces(body, _whole(model, "one two"))):
+            if number == 3:
+                await go_on.wait()
+            await write(response, piece)
+        return response
+
+    provider._next.append(answer)
+    said = []
+
+    def say(text):
+        said.append(text)
+        seen.set()
+
+    asking = asyncio.create_task(model.stream(PROMPT, say))
+    await seen.wait()
+    assert said[0] == "one"
+    assert not asking.done()
+    go_on.set()
+    assert (await asking).text == "one two"
+
+
+def _whole(model, text, finish="stop", **message):
+    usage = {"prompt_tokens": 1, "completion_tokens": 2, "input_tokens": 1, "output_tokens": 2}
+    match model._endpoint.api:
+        case "chat":
+            choice = {"message": {"role": "assistant", "content": text, **message}, "finish_reason": finish}
+        case "completions":
+            choice = {"text": text, "finish_reason": finish}
+        case _:
+            content = [{"type": "output_text", "text": text}]
+            output = [{"type": "message", "content": content}]
+            return {"id": "r", "status": "completed", "output": output, "usage": usage}
+    return {"id": "c", "object": "o", "created": 1, "model": "echo", "choices": [choice], "usage": usage}
+
+
+@pytest.mark.parametrize(("fault", "kind"), [("429", RateLimited), ("500", Unavailable), ("401", Misconfigured)])
+async def test_a_call_that_is_turned_down_fails_as_any_other(provider, model, fault, kind):
+    provider.next(fault, fault)
+    with pytest.raises(kind):
+        await streamed(model)
+
+
+async def half(request, body, model, *last):
+    response = await begin(request)
+    for piece in list(pieces(body, _whole(model, "one two three")))[:3]:
+        await write(response, piece)
+    for line in last:
+        await response.write(line)
+    return response
+
+
+async def test_a_stream_that_just_ends_is_no_answer(provider, model):
+    provider._next.append(lambda request, body: half(request, body, model))
+    with pytest.raises(Unavailable):
+        await streamed(model)
+
+
+async def test_a_connection_that_breaks_is_no_answer(provider, model):
+    async def broken(request, body):
+        response = await half(request, body, model)
+        request.transport.abort()
+        return response
+
+    provider._next.append(broken)
+    with pytest.raises(Unavailable):
+        await streamed(model)
+
+
+@pytest.mark.parametrize("line", [b"data: {nonsense\n\n", b"data: [1]\n\n", b'data: {"choices": 5}\n\n'])
+async def test_rubbish_in_a_stream_is_no_answer(provider, model, line):
+    provider._next.append(lambda request, body: half(request, body, model, line))
+    with pytest.raises(Unavailable):
+        await streamed(model)
+
+
+async def test_an_error_in_a_stream_is_a_failure(provider, model):
+    error = {"type": "error", "error": {"message": "overloaded"}, "code": "server_error", "message": "overloaded"}
+    line = f"event: error\ndata: {json.dumps(error)}\n\n".encode()
+    provider._next.append(lambda request, body: half(request, body, model, line))
+    with pytest.raises(Unavailable):
+        await streamed(model)
+
+
+async def test_a_stream_that_hangs_ends_with_the_timeout(provider, model):
+    async def hang(request, body):
+        await half(request, body, model)
+        await asyncio.Event().wait()
+
+    model._timeout = 0.3
+    provider._next.append(hang)
+    with pytest.raises(Unavailable, match=r"within 0.3 s"):
+        await streamed(model)
+
+
+@pytest.mark.parametrize("model", ["chat"], indirect=True)
+@pytest.mark.parametrize(
+    ("delta", "finish", "kind"),
+    [({"refusal": "No."}, "stop", Refused), ({"content": "The"}, "content_filter", ContentFiltered)],
+)
+async def test_refusals_and_filters_are_told_apart(provider, model, delta, finish, kind):
+    async def answer(request, body):
+        response = await begin(request)
+        await write(response, {"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
+        return response
+
+    provider._next.append(answer)
+    with pytest.raises(kind):
+        await streamed(model)
+
+
+@pytest.mark.parametrize("model", ["chat"], indirect=True)
+async def test_azures_first_event_has_no_choices(provider, model):
+    async def answer(request, body):
+        response = await begin(request)
+        await write(response, {"choices": [], "prompt_filter_results": [{"prompt_index": 0}]})
+        for piece in pieces(body, _whole(model, "one two")):
+            await write(response, piece)
+        return response
+
+    provider._next.append(answer)
+    assert (await streamed(model))[0].text == "one two"
+
+
+async def test_a_stop_text_is_not_shown(provider, model):
+    """Some servers leave it in, and the Responses API knows none."""
+
+    async def answer(request, body):
+        response = await begin(request)
+        for piece in pieces(body, _whole(model, "one STO two ST OP three")):
+            await write(response, piece)
+        return response
+
+    provider._next.append(answer)
+    completion, said = await streamed(model, Prompt(messages=PROMPT.messages, stop=["ST OP"]))
+    assert "".join(said) == completion.text == "one STO two "
+
+
+async def test_a_stream_that_is_given_up_closes_the_connection(provider, model):
+    begun = asyncio.Event()
+
+    async def hang(request, body):
+        await half(request, body, model)
+        begun.set()
+        await asyncio.Event().wait()
+
+    provider._next.append(hang)
+    asking = asyncio.create_task(model.stream(PROMPT, lambda text: None))
+    await begun.wait()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    while not provider.requests[0].abandoned:
+        await asyncio.sleep(0.01)
+
+
+@given(st.text("abS", max_size=30), st.lists(st.text("abS", min_size=1, max_size=4), max_size=3), st.data())
+def test_what_is_shown_is_what_stands_before_the_first_stop(text, stops, data):
+    shown, rest, until = "", text, UntilStop(stops)
+    while rest:
+        size = data.draw(st.integers(1, len(rest)))
+        shown += until.add(rest[:size])
+        assert not any(stop in shown for stop in stops)
+        rest = rest[size:]
+    shown += until.end()
+    ends = [at for stop in stops if (at := text.find(stop)) >= 0]
+    assert shown == (text[: min(ends)] if ends else text) or len(stops) > 1
