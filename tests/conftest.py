@@ -5,11 +5,16 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import pytest_asyncio
 
 from carteiro.cli.embedded import EmbeddedBroker
 from tests.provider import Provider
+
+# How long an example takes says more of the machine than of the code.
+hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("tests")
 
 
 async def eventually(check: Callable[[], object], seconds: float = 120.0) -> None:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from carteiro.client.asking import Asking, InOrder
 from carteiro.client.errors import CarteiroError, KafkaUnavailable, ReplyError, ReplyTimeout
 from carteiro.client.replies import Replies
+from carteiro.client.tracing import sending
 from carteiro.schemas import (
     AnswerRequest,
     AnswerResult,
@@ -189,10 +190,9 @@ class Carteiro:
 
     async def _send(self, request: Request[Any], key: bytes | None, headers: list[tuple[str, bytes]]) -> None:
         assert self._producer is not None
-        with self._explained(request):
-            await self._producer.send_and_wait(
-                self._topics.requests(request.task), request.to_json(), key, headers=headers
-            )
+        topic = self._topics.requests(request.task)
+        with self._explained(request), sending(topic) as trace:
+            await self._producer.send_and_wait(topic, request.to_json(), key, headers=[*headers, *trace])
 
     @contextlib.contextmanager
     def _explained(self, request: Request[Any]) -> Iterator[None]:

@@ -22,6 +22,7 @@ from carteiro.worker.parking import Gate
 from carteiro.worker.retrying import Retrying, pause_after
 from carteiro.worker.spending import Bill, OverBudget
 from carteiro.worker.streaming import Stream
+from carteiro.worker.tracing import model_span
 
 log = structlog.get_logger("carteiro.worker")
 T = TypeVar("T")
@@ -95,13 +96,13 @@ class Attempts:
         """
         links = list(self._chain.links)
         if len(links) == 1:
-            return await work(self._view(links[0], patient=True))
+            return await self._ask(links[0], work, patient=True)
         rounds = 0
         while True:
             failure: ModelFailure | None = None
             for link in [each for each in links if not each.closed]:
                 try:
-                    return await work(self._view(link, patient=False))
+                    return await self._ask(link, work, patient=False)
                 except _PASSING as passing:
                     failure = passing
                 except _FINAL as final:
@@ -116,13 +117,14 @@ class Attempts:
                 raise failure
             await asyncio.sleep(random.uniform(0, pause_after(rounds)))  # noqa: S311
 
-    def _view(self, link: Link, *, patient: bool) -> Model:
+    async def _ask(self, link: Link, work: Callable[[Model], Awaitable[T]], *, patient: bool) -> T:
         self.model, self.billed = link.model, link.gate is not None
         if link.gate is None:
-            return link.model
+            with model_span(link.model.name):
+                return await work(link.model)
         asked = Retrying(link.gate, self._bill, self._stream, patient=patient)
         self._asked.append(asked)
-        return asked
+        return await work(asked)
 
 
 async def _first_open(links: Sequence[Link]) -> None:

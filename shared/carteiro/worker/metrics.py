@@ -33,6 +33,13 @@ WORK_SECONDS = Histogram(
     buckets=_SECONDS,
     registry=REGISTRY,
 )
+MODEL_SECONDS = Histogram(
+    "gen_ai_client_operation_duration_seconds",
+    "Calls of models, as OpenTelemetry names it; `error_type` is empty, or the error's code.",
+    ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "error_type"],
+    buckets=(0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92),
+    registry=REGISTRY,
+)
 TOKENS = Counter(
     "carteiro_tokens",
     "Tokens, as the model counts them; `cached_input` and `reasoning` are parts of `input` and `output`.",

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import structlog
+from opentelemetry.trace import INVALID_SPAN, Span
 
 from carteiro.schemas import PartialReply
 from carteiro.wire.envelope import Envelope
@@ -32,10 +33,11 @@ class Reply(Outcome):
         letter: OutgoingRecord | None,
         *,
         seq: int | None = None,
+        span: Span = INVALID_SPAN,
     ) -> None:
-        """`seq` is the reply's number after the pieces that were streamed."""
+        """`seq` is the reply's number after the pieces that were streamed. `span` ends once the reply is there."""
         self._answer, self._envelope, self._address, self._replies = answer, envelope, address, replies
-        self._trace, self._letter, self._seq = trace, letter, seq
+        self._trace, self._letter, self._seq, self._span = trace, letter, seq, span
         self._record = self._bare() if envelope is None else self._whole(envelope)
 
     @property
@@ -74,6 +76,7 @@ class Reply(Outcome):
         return True
 
     def delivered(self) -> None:
+        self._span.end()
         answer = self._answer
         code = "ok" if answer.status == "ok" else answer.error.code
         metrics.of(metrics.REPLIES, answer.task, code).inc()

@@ -20,6 +20,7 @@ from carteiro.models.interface import (
 from carteiro.worker.parking import Closed, Gate
 from carteiro.worker.spending import Bill
 from carteiro.worker.streaming import Stream
+from carteiro.worker.tracing import model_span
 
 log = structlog.get_logger("carteiro.worker")
 
@@ -99,9 +100,13 @@ class Retrying(ChatModel):
                 await asyncio.sleep(random.uniform(0, pause_after(counted)))  # noqa: S311
 
     async def _call(self, prompt: Prompt) -> Completion:
-        if self._stream is not None and isinstance(self._model, StreamingModel):
-            return await self._model.stream(prompt, self._stream.begin())
-        return await self._model.complete(prompt)
+        with model_span(self.name, prompt) as answered:
+            if self._stream is not None and isinstance(self._model, StreamingModel):
+                completion = await self._model.stream(prompt, self._stream.begin())
+            else:
+                completion = await self._model.complete(prompt)
+            answered(completion)
+        return completion
 
 
 def may_fail_in_passing(model: Model) -> TypeGuard[ChatModel]:

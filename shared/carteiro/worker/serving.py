@@ -20,7 +20,7 @@ from carteiro.worker.replying import Pieces, Reply
 from carteiro.worker.spending import Bill, Spending
 from carteiro.worker.streaming import Stream
 from carteiro.worker.task import Task
-from carteiro.worker.tracing import request_span
+from carteiro.worker.tracing import carried, request_span, sending_span
 
 log = structlog.get_logger("carteiro.worker")
 
@@ -68,12 +68,12 @@ class Server:
         with (
             bound_contextvars(**ids),
             metrics.of(metrics.IN_FLIGHT, self.task.name).track_inprogress(),
-            request_span(self.task.name, record.topic, envelope.trace) as trace,
+            request_span(record, self.group, envelope.correlation_id, envelope.trace),
         ):
             address = await self.addresses.find(envelope, self.replies)
             lane = (record.topic, record.partition)
             bill = Bill(self.spending, self.task.name, record.key)
-            pieces = Pieces(self.addresses, envelope, address, trace)
+            pieces = Pieces(self.addresses, envelope, address, carried(envelope.trace))
             async with Stream(self.task.name, envelope.request_id, pieces.send) as stream:
                 answered = await answer(
                     self.task, self.chain, envelope, lane, address.problem, self.repeats, self.cache, bill, stream
@@ -82,7 +82,10 @@ class Server:
             letter = None
             if answered.given_up is not None:
                 letter = self._letter(record, answered.reply, answered.given_up, answered.tries)
-            return Reply(answered.reply, envelope, pieces.address, self.replies, trace, letter, seq=stream.next_seq)
+            span, trace = sending_span(pieces.address.topic, envelope.trace)
+            return Reply(
+                answered.reply, envelope, pieces.address, self.replies, trace, letter, seq=stream.next_seq, span=span
+            )
 
     async def _given_up(
         self, record: Record, envelope: Envelope | None, reply: Answer, reason: str, tries: int
