@@ -27,13 +27,15 @@ def _cloud(name: str, kind: str, rest: str, settings: ModelSettings) -> Model:
     from carteiro.models.cloud import azure, google, openai, server
     from carteiro.models.cloud.api import split_api
     from carteiro.models.cloud.client import CloudModel
+    from carteiro.models.cloud.quota import Controller, Quota
 
+    quota = Quota(Controller(settings.requests_per_minute, settings.tokens_per_minute))
     if kind in ("http", "https"):
         location, api = split_api(name)
-        return CloudModel(name, server.endpoint(name, location, api, settings), timeout=settings.timeout)
+        return CloudModel(name, server.endpoint(name, location, api, settings), timeout=settings.timeout, quota=quota)
     model, api = split_api(rest)
     provider = {"openai": openai, "azure": azure, "google": google}[kind]
-    return CloudModel(name, provider.endpoint(name, model, api, settings), timeout=settings.timeout)
+    return CloudModel(name, provider.endpoint(name, model, api, settings), timeout=settings.timeout, quota=quota)
 
 
 def _local(name: str, where: str, settings: ModelSettings) -> Model:

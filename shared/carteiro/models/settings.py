@@ -16,6 +16,10 @@ class ModelSettings(BaseSettings):
 
     timeout: float = Field(default=120.0, gt=0, validation_alias="CARTEIRO_MODEL_TIMEOUT_SECONDS")
     """Longest that one call of a model may take, in seconds; a request's deadline may be sooner."""
+    requests_per_minute: float | None = Field(default=None, gt=0, validation_alias="CARTEIRO_REQUESTS_PER_MINUTE")
+    """Most calls a minute of each model in a cloud, by one worker; what the provider says counts too."""
+    tokens_per_minute: float | None = Field(default=None, gt=0, validation_alias="CARTEIRO_TOKENS_PER_MINUTE")
+    """Most tokens a minute, prompts and completions together, in the same way."""
     server_api_key: SecretStr | None = Field(default=None, validation_alias="CARTEIRO_SERVER_API_KEY")
     """Key for `http://` and `https://` models."""
     server_api_key_file: Path | None = Field(default=None, validation_alias="CARTEIRO_SERVER_API_KEY_FILE")

@@ -7,8 +7,7 @@ wait, the worker takes no more of them, and a prompt of one token is sent now an
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 import structlog
 
@@ -41,8 +40,6 @@ class Gate:
         self._open.set()
         self._failures = 0
         self._not_before = 0.0
-        self._limited = False
-        self._first = asyncio.Lock()
         self._probing: asyncio.Task[None] | None = None
         self.reason: str | None = None
         """Why the model is not called; None where it is."""
@@ -59,34 +56,15 @@ class Gate:
         """Whether the model is parked, or asks to be left alone for more than a moment."""
         return self.parked or self._not_before - time.monotonic() > _SHORT_HOLD
 
-    @asynccontextmanager
-    async def call(self, *, patient: bool) -> AsyncIterator[None]:
-        """Around one call of the model; begins when it may be called. Raises as `enter` does.
-
-        After a rate limit one request goes first: if it is refused too, the others need not find out for themselves.
-        """
-        await self.enter(patient=patient)
-        if self._limited:
-            async with self._first:
-                await self.enter(patient=patient)
-                if self._limited:
-                    yield
-                    return
-        yield
-
     async def enter(self, *, patient: bool = True) -> None:
         """Return when the model may be called. Raises `Closed`, where not `patient`, while the gate is."""
-        while not self._open.is_set() or (wait := self._not_before - time.monotonic()) > 0:
-            if not patient and self.closed:
-                raise Closed(self.reason or f"{self.model.name} asks to be left alone")
-            if self._open.is_set():
-                await asyncio.sleep(wait * random.uniform(1, 1.2))  # noqa: S311
-            else:
-                await self._open.wait()
+        if not patient and self.closed:
+            raise Closed(self.reason or f"{self.model.name} asks to be left alone")
+        await self._open.wait()
 
     def succeeded(self) -> None:
         """A call went well."""
-        self._failures, self._limited = 0, False
+        self._failures = 0
 
     def failed(self, failure: ModelFailure) -> None:
         """A call failed in a way that says something of the model, not of the request."""
@@ -95,8 +73,7 @@ class Gate:
             self._park(failure)
 
     def hold(self, seconds: float) -> None:
-        """The model has asked to be left alone for so long. It is asked again after a minute at the latest."""
-        self._limited = True
+        """The model has asked to be left alone for so long: who can ask another does, for a minute at the most."""
         self._not_before = max(self._not_before, time.monotonic() + min(seconds, _LONGEST_HOLD))
 
     async def close(self) -> None:

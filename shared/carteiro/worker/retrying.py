@@ -70,11 +70,11 @@ class Retrying(ChatModel):
             self._bill.check(self._model, prompt)
             outages = self._gate.outages
             try:
-                async with self._gate.call(patient=self._patient):
-                    self.tries += 1
-                    completion = await self._call(prompt)
-                    self._gate.succeeded()
-                    return replace(completion, usage=self._bill.add(self.name, completion.usage))
+                await self._gate.enter(patient=self._patient)
+                self.tries += 1
+                completion = await self._call(prompt)
+                self._gate.succeeded()
+                return replace(completion, usage=self._bill.add(self.name, completion.usage))
             except Closed:
                 raise
             except QuotaExhausted as failure:
@@ -83,9 +83,12 @@ class Retrying(ChatModel):
                     raise
             except RateLimited as failure:
                 limited += 1
-                self._gate.hold(failure.retry_after if failure.retry_after is not None else pause_after(limited))
+                wait = failure.retry_after if failure.retry_after is not None else pause_after(limited)
+                self._gate.hold(wait)
                 if not self._patient and self._gate.closed:
                     raise
+                log.info("the model takes no more calls for now", model=self.name, seconds=round(wait, 1))
+                await asyncio.sleep(wait)
             except (Unavailable, Misconfigured) as failure:
                 counted += 1
                 self._gate.failed(failure)

@@ -94,16 +94,6 @@ async def test_rate_limits_never_use_up_tries(gated):
     assert not gate.parked
 
 
-async def test_who_comes_after_a_rate_limit_waits_as_long_as_the_provider_asked(gated):
-    model = Model()
-    gate, _ = gated(model)
-    gate.hold(30)
-    asking = asyncio.create_task(Retrying(gate, bill()).complete(ASKED))
-    await asyncio.sleep(0.05)
-    assert model.calls == 0
-    asking.cancel()
-
-
 async def test_a_model_that_turns_the_probe_down_is_up(gated):
     model = Model(Unavailable("500"), Unavailable("500"), Unavailable("500"))
     gate, retried = gated(model)

@@ -12,14 +12,17 @@ from pydantic_core import from_json
 
 from carteiro.models.cloud import chat_completions, completions, responses
 from carteiro.models.cloud.api import ApiName
-from carteiro.models.cloud.counting import count_tokens
+from carteiro.models.cloud.counting import count_tokens, counter_of
 from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.errors import failure_of, refuses_credential
+from carteiro.models.cloud.quota import Place, Quota
 from carteiro.models.cloud.until_stop import UntilStop
-from carteiro.models.failures import Misconfigured, ModelFailure, Unavailable
+from carteiro.models.failures import Misconfigured, ModelFailure, QuotaExhausted, RateLimited, Unavailable
 from carteiro.models.interface import Completion, Prompt
 
 _CONNECT_SECONDS = 5.0
+_FIRST_GUESS, _CALLS_REMEMBERED = 256.0, 16
+"""How many tokens a completion is expected to have: at first, and as a mean over the last calls or so."""
 
 
 class Pieces(Protocol):
@@ -59,7 +62,7 @@ class CloudModel:
 
     `name` is what replies call the model; `endpoint` says where it is and how it is called. `timeout` bounds a whole
     call, in seconds, from connecting to the last byte. Nothing is tried twice, but for a credential that has just been
-    replaced: whether and when to retry is the worker's decision.
+    replaced: whether to retry is the worker's decision, and when a call may begin the `quota`'s.
 
     Each model has its own client; its connections are kept open between calls and given back by `close`.
     """
@@ -68,8 +71,11 @@ class CloudModel:
     """Only the provider knows."""
     small = False
 
-    def __init__(self, name: str, endpoint: Endpoint, *, timeout: float) -> None:
+    def __init__(self, name: str, endpoint: Endpoint, *, timeout: float, quota: Quota | None = None) -> None:
         self.name = name
+        self._quota = quota or Quota()
+        self._usual_output = _FIRST_GUESS
+        self._count: Callable[[str], int] = count_tokens
         self._endpoint = endpoint
         self._api = APIS[endpoint.api]
         self._timeout = timeout
@@ -91,6 +97,7 @@ class CloudModel:
         Raises `ModelUnusable` where no credential is found.
         """
         await self._endpoint.credential.check()
+        self._count = await asyncio.to_thread(counter_of, self._endpoint.model)
 
     async def close(self) -> None:
         """Close the connections. Calls still in flight fail."""
@@ -98,8 +105,8 @@ class CloudModel:
         await self._endpoint.credential.close()
 
     def count_tokens(self, text: str) -> int:
-        """Estimate how many tokens the text has."""
-        return count_tokens(text)
+        """Count the text's tokens where the model's vocabulary is known, else estimate."""
+        return self._count(text)
 
     async def complete(self, prompt: Prompt) -> Completion:
         """Complete the prompt with one call.
@@ -107,27 +114,51 @@ class CloudModel:
         A completion that was cut is returned with `finish_reason` `length`, also where JSON was asked for; it may
         be empty. Raises what `carteiro.models.failures` names, with the SDK's error as its cause.
         """
-        answer, _ = await self._send(self._api.request(self._endpoint, prompt))
-        try:
-            return self._api.completion(answer, prompt, self.name)
-        except ValidationError as error:
-            raise Unavailable(f"{self.name} answered with something that is not a completion") from error
+        async with self._place(prompt) as place:
+            answer, headers = await self._send(self._api.request(self._endpoint, prompt))
+            return self._settled(place, answer, headers, prompt)
 
     async def stream(self, prompt: Prompt, say: Callable[[str], None]) -> Completion:
         """Complete the prompt with one call; `say` is given what is written as it comes. Raises as `complete` does."""
         pieces, shown = self._api.Pieces(), UntilStop(prompt.stop)
-        try:
+        async with self._place(prompt) as place:
             async with self._failures():
                 body = self._api.streamed(self._api.request(self._endpoint, prompt))
                 async with await self._post(body, stream=True) as events:
+                    headers = dict(events.response.headers)
                     async for event in events:
                         if text := shown.add(pieces.add(event)):
                             say(text)
-            completion = self._api.completion(pieces.answer(), prompt, self.name)
-        except ValidationError as error:
-            raise Unavailable(f"{self.name} answered with something that is not a completion") from error
+            completion = self._settled(place, pieces.answer(), headers, prompt)
         if text := shown.end():
             say(text)
+        return completion
+
+    @asynccontextmanager
+    async def _place(self, prompt: Prompt) -> AsyncIterator[Place]:
+        """Around a call: begins when the quota allows it, however late, and tells it of a refusal."""
+        prompted = sum(self.count_tokens(message.content) for message in prompt.messages)
+        async with self._quota.call(prompted + (prompt.max_output_tokens or self._usual_output)) as place:
+            try:
+                yield place
+            except QuotaExhausted:
+                raise  # no pace helps
+            except RateLimited as limited:
+                place.refused(limited.retry_after, limited.headers)
+                raise
+
+    def _settled(self, place: Place, answer: Any, headers: Mapping[str, str], prompt: Prompt) -> Completion:
+        try:
+            completion = self._api.completion(answer, prompt, self.name)
+        except ValidationError as error:
+            raise Unavailable(f"{self.name} answered with something that is not a completion") from error
+        except ModelFailure as failure:
+            if not isinstance(failure, RateLimited):
+                place.settle(None, headers)
+            raise
+        usage = completion.usage
+        self._usual_output += (usage.output_tokens - self._usual_output) / _CALLS_REMEMBERED
+        place.settle(usage.input_tokens + usage.output_tokens, headers)
         return completion
 
     async def _send(self, body: dict[str, Any]) -> tuple[Any, Mapping[str, str]]:
@@ -150,8 +181,10 @@ class CloudModel:
                 yield
         except TimeoutError as error:
             raise Unavailable(f"{self.name} gave no complete answer within {self._timeout:g} s") from error
-        except (ModelFailure, ValidationError):
+        except ModelFailure:
             raise
+        except ValidationError as error:
+            raise Unavailable(f"{self.name} answered with something that is not a completion") from error
         except Exception as error:  # noqa: BLE001 - the SDK's transport lets errors of aiohttp and others through
             failure = failure_of(error, self.name, self._endpoint)
             # OpenAI's answer to a wrong key echoes parts of it: no traceback may show that.

@@ -2,9 +2,13 @@
 
 import math
 import string
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+
+import structlog
 
 from carteiro.schemas import Usage
+
+log = structlog.get_logger("carteiro.models")
 
 _WORDS = (string.ascii_letters + string.whitespace).encode()
 _ASCII = bytes(range(128))
@@ -24,6 +28,20 @@ def count_tokens(text: str) -> int:
     return math.ceil(
         (len(data) - len(without_words)) / 3 + (len(without_words) - len(beyond_ascii)) + len(beyond_ascii) / 2
     )
+
+
+def counter_of(model: str) -> Callable[[str], int]:
+    """How the tokens of a model of OpenAI are counted: by tiktoken where that is installed, knows the model and has its
+    vocabulary, or can fetch it (once, to `TIKTOKEN_CACHE_DIR`); else by the rule above. May take seconds.
+    """
+    try:
+        import tiktoken
+
+        encoding = tiktoken.encoding_for_model(model)
+    except Exception as error:  # noqa: BLE001  # not installed, an unknown model, no way to the vocabulary
+        log.debug("tokens are estimated", model=model, reason=repr(error))
+        return count_tokens
+    return lambda text: len(encoding.encode_ordinary(text))
 
 
 def estimated_usage(prompt: Iterable[str], completion: str) -> Usage:

@@ -14,6 +14,7 @@ from carteiro.models.cloud.client import CloudModel
 from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.errors import failure_of
 from carteiro.models.cloud.keys import Key, NoKey
+from carteiro.models.cloud.quota import Controller, Quota
 from carteiro.models.failures import (
     ContentFiltered,
     InvalidOutput,
@@ -401,3 +402,46 @@ async def test_load_calls_nobody(provider: Provider, model: CloudModel) -> None:
 )
 async def test_the_estimate_is_rather_high_than_low(text: str, o200k_tokens: int, model: CloudModel) -> None:
     assert o200k_tokens <= model.count_tokens(text) <= 4 * o200k_tokens
+
+
+# -- its quota --
+
+
+async def test_who_comes_after_a_rate_limit_waits_as_long_as_the_provider_asked(provider: Provider) -> None:
+    clock = Clock()
+    model = CloudModel("openai:echo", endpoint(provider.url), timeout=30, quota=Quota(Controller(), clock))
+    provider.next("429")
+    assert (await failure(model)).retry_after == 7
+    asking = asyncio.create_task(model.complete(PROMPT))
+    await asyncio.sleep(0.05)
+    clock.now += 6.9
+    await asyncio.sleep(0.05)
+    assert len(provider.requests) == 1
+    clock.now += 5
+    model._quota._changed.set()
+    assert (await asking).text == "one two three"
+    await model.close()
+
+
+async def test_tokens_are_estimated_before_a_call_and_settled_after_it(provider: Provider) -> None:
+    """A minute has room for a thousand tokens: a call that is expected to be large and is small holds nobody up."""
+    clock = Clock()
+    quota = Quota(Controller(tokens_per_minute=1000), clock)
+    model = CloudModel("openai:echo", endpoint(provider.url), timeout=30, quota=quota)
+    provider.hold()
+    asking = asyncio.create_task(model.complete(PROMPT))
+    await until(lambda: len(provider.requests) == 1)
+    expected = quota.wait(1)
+    provider.release()
+    await asking
+    assert quota.wait(1) < expected
+    await model.close()
+
+
+class Clock:
+    """Stands still unless it is told to go on."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
