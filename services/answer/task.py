@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from carteiro.models.failures import InvalidOutput
-from carteiro.models.interface import ChatModel, Message
+from carteiro.models.interface import ChatModel, Message, ReaderModel
 from carteiro.models.structured import parse_json
 from carteiro.schemas import AnswerRequest, AnswerResult, Span
 from carteiro.worker.task import Done, Task, complete_as, prompt
@@ -29,8 +29,10 @@ Context:
 Question: {question}"""
 
 
-async def answer(request: AnswerRequest, model: ChatModel) -> Done[AnswerResult]:
+async def answer(request: AnswerRequest, model: ReaderModel | ChatModel) -> Done[AnswerResult]:
     """Answer the question. Raises `InvalidOutput`."""
+    if isinstance(model, ReaderModel):
+        return await _read_out(request, model)
     if model.small:
         return await answer_by_sentence(request, model)
     asked = _ASKED.format(context=request.context, question=request.question)
@@ -41,6 +43,15 @@ async def answer(request: AnswerRequest, model: ChatModel) -> Done[AnswerResult]
         return Done(AnswerResult(found=False), completion.usage, completion.finish_reason)
     span = _find(quote, request.context) or _find(text, request.context)
     return Done(AnswerResult(found=True, answer=text, span=span), completion.usage, completion.finish_reason)
+
+
+async def _read_out(request: AnswerRequest, model: ReaderModel) -> Done[AnswerResult]:
+    reading = await model.read(request.question, request.context)
+    if reading.start is None or reading.end is None:
+        return Done(AnswerResult(found=False), reading.usage)
+    text = request.context[reading.start : reading.end]
+    span = Span(start=reading.start, end=reading.end, text=text)
+    return Done(AnswerResult(found=True, answer=text, span=span), reading.usage)
 
 
 def _read(text: str) -> _Said:
@@ -56,4 +67,4 @@ def _find(quote: str, context: str) -> Span | None:
     return Span(start=start, end=start + len(quote), text=quote) if start >= 0 else None
 
 
-task = Task(request=AnswerRequest, run=answer, abilities=(ChatModel,))
+task = Task(request=AnswerRequest, run=answer, abilities=(ReaderModel, ChatModel))

@@ -1,4 +1,4 @@
-"""chat: the conversation goes to the model as it is."""
+"""chat: the conversation goes to the model as it is; what a worker keeps of it stands in the request by then."""
 
 from carteiro.models.interface import ChatModel, Message
 from carteiro.schemas import ChatAnswer, ChatRequest, ChatResult
@@ -13,4 +13,4 @@ async def chat(request: ChatRequest, model: ChatModel) -> Done[ChatResult]:
     return Done(result, completion.usage, completion.finish_reason)
 
 
-task = Task(request=ChatRequest, run=chat, abilities=(ChatModel,), by_key=True, streams=True)
+task = Task(request=ChatRequest, run=chat, abilities=(ChatModel,), by_key=True, streams=True, keeps_conversations=True)

@@ -1,4 +1,4 @@
-"""sentiment: by comparing how likely each label is as the next word, or by asking for a score for each."""
+"""sentiment: by a classifier's own labels, by how likely each label is as the next word, or by asking for scores."""
 
 import json
 import math
@@ -7,11 +7,12 @@ from functools import partial
 from typing import Any
 
 from carteiro.models.failures import InvalidOutput
-from carteiro.models.interface import ChatModel, Message, RankingModel
+from carteiro.models.interface import ChatModel, ClassifierModel, Message, RankingModel
 from carteiro.models.structured import parse_json
 from carteiro.schemas import SentimentRequest, SentimentResult, Usage
 from carteiro.worker.task import Done, Task, complete_as, prompt
 from services.sentiment.calibration import Calibration
+from services.sentiment.labels import fit
 
 _DEFAULT = frozenset({"positive", "negative", "neutral"})
 _SHOWN = """\
@@ -35,12 +36,25 @@ _PLAIN = "Text: {text}\nLabel:"
 _calibration = Calibration()
 
 
-async def sentiment(request: SentimentRequest, model: RankingModel | ChatModel) -> Done[SentimentResult]:
-    """Say which label fits best. Raises `InvalidOutput` where the model gives no scores."""
-    scores, usage = await (_ranked if isinstance(model, RankingModel) else _asked)(request, model)
+async def sentiment(
+    request: SentimentRequest, model: ClassifierModel | RankingModel | ChatModel
+) -> Done[SentimentResult]:
+    """Say which label fits best. Raises `InvalidOutput` where the model gives no scores, `Unsupported` for labels that
+    a classifier does not have.
+    """
+    if isinstance(model, ClassifierModel):
+        scores, usage = await _classified(request, model)
+    else:
+        scores, usage = await (_ranked if isinstance(model, RankingModel) else _asked)(request, model)
     label = max(scores, key=lambda each: scores[each])
     rounded = {each: round(score, 4) for each, score in scores.items()}
     return Done(SentimentResult(label=label, score=rounded[label], scores=rounded), usage)
+
+
+async def _classified(request: SentimentRequest, model: ClassifierModel) -> tuple[dict[str, float], Usage]:
+    found = await model.classify(request.text)
+    wanted = request.labels if "labels" in request.model_fields_set else None
+    return fit(model.name, found.probabilities, wanted), found.usage
 
 
 async def _ranked(request: SentimentRequest, model: Any) -> tuple[dict[str, float], Usage]:
@@ -87,4 +101,4 @@ def _softmax(values: Sequence[float]) -> list[float]:
     return [weight / sum(weights) for weight in weights]
 
 
-task = Task(request=SentimentRequest, run=sentiment, abilities=(RankingModel, ChatModel))
+task = Task(request=SentimentRequest, run=sentiment, abilities=(ClassifierModel, RankingModel, ChatModel))

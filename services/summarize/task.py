@@ -6,7 +6,7 @@ from typing import Literal
 
 from carteiro.models.failures import InvalidOutput, PromptTooLarge
 from carteiro.models.grounding import content_words, names_hold, numbers_hold, sentences, share
-from carteiro.models.interface import ChatModel, Message
+from carteiro.models.interface import ChatModel, Message, SummaryModel, Writing
 from carteiro.models.splitting import split
 from carteiro.schemas import FinishReason, SummarizeRequest, SummarizeResult, Usage
 from carteiro.worker.task import Done, Task, complete, prompt
@@ -45,7 +45,7 @@ Style = Literal["paragraph", "bullets"]
 class _Summary:
     """One request's summary in the making: what was spent on it, and whether anything was cut."""
 
-    def __init__(self, request: SummarizeRequest, model: ChatModel) -> None:
+    def __init__(self, request: SummarizeRequest, model: SummaryModel | ChatModel) -> None:
         self._request, self._model = request, model
         self.usage = Usage()
         self.finish_reason: FinishReason = "stop"
@@ -82,6 +82,16 @@ class _Summary:
 
     async def _read(self, text: str) -> list[str]:
         style, length = self._request.style, self._request.length
+        if isinstance(self._model, SummaryModel):
+            options = self._request.options
+            writing = Writing(
+                temperature=options.temperature, max_output_tokens=options.max_output_tokens, seed=options.seed
+            )
+            done = await self._model.summarize(text.strip(), writing)
+            self.usage += done.usage
+            if done.finish_reason == "length":
+                self.finish_reason = "length"
+            return _points(done.text, "paragraph")
         if self._model.small:
             asked, style = _SMALL_ASKED.format(text=text.strip()), "paragraph"
         else:
@@ -100,10 +110,12 @@ class _Summary:
         return points
 
 
-async def summarize(request: SummarizeRequest, model: ChatModel) -> Done[SummarizeResult]:
+async def summarize(request: SummarizeRequest, model: SummaryModel | ChatModel) -> Done[SummarizeResult]:
     """Summarize a text of any length. Raises `InvalidOutput` where a small model writes of something else."""
     summary = _Summary(request, model)
-    points = await summary.of(request.text, model.context_tokens // 4 if model.context_tokens else None)
+    # What a model that chats reads and writes shares its context.
+    share_of = 1 if isinstance(model, SummaryModel) else 4
+    points = await summary.of(request.text, model.context_tokens // share_of if model.context_tokens else None)
     if not points:
         raise InvalidOutput("nothing that the model wrote rests on the text")
     bullets = points if request.style == "bullets" else None
@@ -139,4 +151,4 @@ def _rests_on(point: str, text: str, source: frozenset[str]) -> bool:
     return share(words, source) >= _GROUNDED and numbers_hold(words, source) and names_hold(point, text)
 
 
-task = Task(request=SummarizeRequest, run=summarize, abilities=(ChatModel,))
+task = Task(request=SummarizeRequest, run=summarize, abilities=(SummaryModel, ChatModel))

@@ -15,7 +15,8 @@ async def translate(request: TranslateRequest, model: TranslationModel | ChatMod
         if request.formality:
             raise Unsupported(f"{model.name} cannot choose the formality: leave it out, or set another model")
         done = await model.translate(request.text, request.source, request.target)
-        return Done(TranslateResult(text=done.text, source=done.source, target=request.target), done.usage)
+        result = TranslateResult(text=done.text, source=done.source, target=request.target)
+        return Done(result, done.usage, done.finish_reason)
     source = f"from {request.source} " if request.source else ""
     formality = f" Address the reader in a {request.formality} way." if request.formality else ""
     asked = (

@@ -19,14 +19,19 @@ testcontainers_config.ryuk_disabled = True
 IMAGE = "apache/kafka:4.3.1"
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
 class ApacheKafka(DockerContainer):
     """One node, reached from outside at `address`."""
 
     def __init__(self) -> None:
         super().__init__(IMAGE)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         self.address = f"127.0.0.1:{port}"
         self.with_bind_ports(9092, port)
         for name, value in {

@@ -56,7 +56,8 @@ async def test_it_is_given_up_after_five_deaths_and_the_others_are_answered(
             (deadly,) = await traffic.send(["deadly"])
             others += await traffic.send(f"behind {number} wait=0.5" for number in range(30))
             await traffic.answered(traffic.prompts, 180)
-        assert traffic.codes(others) == {"ok"}
+        assert all(map(traffic.is_ok, others))
+        assert mode == "at_least_once" or not traffic.doubled
         assert traffic.codes([deadly]) == {"internal"}
         assert [dict(record.headers)["correlation_id"] for record in traffic.dead] == [deadly.encode()]
         assert model.calls["deadly"] == len(deaths) == DEATHS

@@ -99,6 +99,7 @@ class Traffic:
         partition: int | None = None,
         key: str | None = None,
         headers: Headers | None = None,
+        options: dict[str, Any] | None = None,
     ) -> list[str]:
         """Send one request for each prompt, in order; their correlation ids, once the broker has them all."""
         loop, ids, confirmations = asyncio.get_running_loop(), [], []
@@ -109,7 +110,7 @@ class Traffic:
             ids.append(correlation_id)
             confirmation = await self._producer.send(
                 self.requests,
-                json.dumps(self._body(prompt)).encode(),
+                json.dumps(self._body(prompt) | ({"options": options} if options else {})).encode(),
                 key=key.encode() if key else None,
                 partition=partition,
                 headers=[(CORRELATION, correlation_id.encode()), *(headers or [])],

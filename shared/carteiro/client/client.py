@@ -135,8 +135,13 @@ class Carteiro:
         timeout: float | None = None,
         idempotency_key: str | None = None,
     ) -> Asking[ResultT]:
-        """A request of any task: await its reply, or go through the pieces of it with `options.stream`."""
+        """A request of any task: await its reply, or go through the pieces of it with `options.stream`.
+
+        A request with a `conversation_id` has that as its key, unless another is given.
+        """
         seconds = self._timeout if timeout is None else timeout
+        if key is None and isinstance(request, ChatRequest) and request.conversation_id is not None:
+            key = request.conversation_id.encode()
 
         async def pieces() -> AsyncIterator[PartialReply | OkReply[ResultT]]:
             in_order = InOrder()
@@ -253,10 +258,18 @@ class Carteiro:
         """The text in another language; languages are BCP 47 tags."""
         return self._call(TranslateRequest, call, text=text, target=target, source=source, formality=formality)
 
-    def chat(self, messages: Sequence[ChatMessage | dict[str, str]], **call: Unpack[Call]) -> Asking[ChatResult]:
-        """The assistant's next message; messages are `{"role": ..., "content": ...}`."""
+    def chat(
+        self,
+        messages: Sequence[ChatMessage | dict[str, str]],
+        *,
+        conversation_id: str | None = None,
+        **call: Unpack[Call],
+    ) -> Asking[ChatResult]:
+        """The assistant's next message; messages are `{"role": ..., "content": ...}`. With a `conversation_id` they are
+        what is new: the service knows the rest.
+        """
         turns = [each if isinstance(each, ChatMessage) else ChatMessage.model_validate(each) for each in messages]
-        return self._call(ChatRequest, call, messages=turns)
+        return self._call(ChatRequest, call, messages=turns, conversation_id=conversation_id)
 
     def sentiment(
         self, text: str, *, labels: Sequence[str] | None = None, **call: Unpack[Call]

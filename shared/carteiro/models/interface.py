@@ -202,7 +202,8 @@ IN_WORDS: Mapping[type, str] = {
 
 def refusal(model: Model, task: str, abilities: Sequence[type]) -> str:
     """The sentence that says that a model cannot do a task, and which can."""
-    return f"{model.name} cannot {_DOING.get(task, task)}: the task needs {', or '.join(IN_WORDS[each] for each in abilities)}"
+    needed = ", or ".join(IN_WORDS[each] for each in abilities)
+    return f"{model.name} cannot {_DOING.get(task, task)}: the task needs {needed}"
 
 
 _DOING = {"sentiment": "tell the sentiment", "answer": "answer questions"}

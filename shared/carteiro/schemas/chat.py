@@ -43,12 +43,15 @@ class ChatRequest(Request[ChatResult]):
                 {"role": "user", "content": "And at sunset?"},
             ]
         },
+        {"conversation_id": "guest-7", "messages": [{"role": "user", "content": "And at sunset?"}]},
     )
     task: ClassVar = "chat"
     result: ClassVar = ChatResult
 
     messages: list[ChatMessage] = Field(min_length=1)
     """The conversation so far; a system message may come first, the user's message comes last."""
+    conversation_id: str | None = Field(default=None, min_length=1, max_length=200)
+    """The conversation that the service keeps: `messages` are then only what is new. It has to be the record's key."""
 
     @field_validator("messages")
     @classmethod

@@ -32,3 +32,7 @@ class Topics:
     def dead(self, task: str) -> str:
         """Where requests are kept that were given up."""
         return f"{self.prefix}.{task}.dead"
+
+    def conversations(self, task: str) -> str:
+        """Where what was said in a task's conversations is kept; compacted."""
+        return f"{self.prefix}.{task}.conversations"

@@ -18,7 +18,9 @@ from carteiro.wire.envelope import Envelope
 from carteiro.worker import metrics
 from carteiro.worker.caching import Cache
 from carteiro.worker.chain import Attempts, Chain
+from carteiro.worker.conversations import Conversations
 from carteiro.worker.intake import Rejected, read_request
+from carteiro.worker.new_turn import NewTurn
 from carteiro.worker.repeats import KeyReused, Repeats
 from carteiro.worker.spending import Bill
 from carteiro.worker.streaming import Stream
@@ -42,6 +44,8 @@ class Answered:
     reply: Answer
     given_up: str | None = None
     tries: int = 0
+    turn: NewTurn | None = None
+    """What a conversation that is kept has to do with it."""
 
 
 async def answer(
@@ -54,6 +58,7 @@ async def answer(
     cache: Cache,
     bill: Bill,
     stream: Stream,
+    conversations: Conversations | None = None,
 ) -> Answered:
     """Serve one request, from a topic and partition, by a model of a chain.
 
@@ -71,12 +76,13 @@ async def answer(
             raise _rejection(undeliverable)
         chosen = _chosen(request, chain)
         attempts = Attempts(chosen, bill, stream if task.streams and request.options.stream else None)
+        turn: NewTurn | None = None
 
         def timing(worked: float) -> Timing:
             return Timing(queue_ms=round(queued * 1000), work_ms=round(worked * 1000))
 
         async def work() -> OkReply[Any]:
-            done = await attempts.run(partial(task.run, request))
+            done = await attempts.run(turn.run if turn else partial(task.run, request))
             _check_serializable(done)
             worked, model = time.monotonic() - began, attempts.model
             metrics.of(metrics.WORK_SECONDS, task.name, model.name).observe(worked)
@@ -97,19 +103,28 @@ async def answer(
             return reply.model_copy(update=mine)
 
         async def work_or_recall() -> OkReply[Any]:
-            if not request.options.cache:
+            nonlocal turn
+            if conversations is not None and request.conversation_id is not None:
+                turn = await conversations.begin(request, envelope, lane[1], task.run)
+            reply = await work_or_take(turn.whole if turn else request)
+            if turn is not None:
+                turn.answered(reply.result.message)
+            return reply
+
+        async def work_or_take(asked: Request[Any]) -> OkReply[Any]:
+            if not asked.options.cache:
                 return await work()
-            reply, cached = await cache.through(request, chosen.names, work)
+            reply, cached = await cache.through(asked, chosen.names, work)
             metrics.of(metrics.CACHE, task.name, "hit" if cached else "miss").inc()
             return own(reply) if cached else reply
 
         if envelope.idempotency_key is None:
-            return Answered(await _within_deadline(work_or_recall, envelope.deadline))
+            return Answered(await _within_deadline(work_or_recall, envelope.deadline), turn=turn)
         once = partial(repeats.once, (*lane, envelope.idempotency_key), envelope.body, work_or_recall)
         reply, repeated = await _within_deadline(once, envelope.deadline)
         if repeated:
             metrics.of(metrics.REPEATED, task.name).inc()
-        return Answered(own(reply) if repeated else reply)
+        return Answered(own(reply) if repeated else reply, turn=turn)
     except Rejected as rejected:
         return Answered(_error_reply(task.name, envelope, rejected.error, bill))
     except KeyReused:
@@ -149,6 +164,15 @@ def too_large(task: str, envelope: Envelope, size: int) -> ErrorReply:
     """The reply that stands in for one that the broker does not take."""
     message = f"the reply has {size:,} bytes, more than the reply topic takes"
     return _error_reply(task, envelope, _detail("too_large", message))
+
+
+def not_kept(task: str, envelope: Envelope, *, too_large: bool) -> ErrorReply:
+    """The reply that stands in for one whose conversation is not taken by its topic."""
+    if too_large:
+        message = "the conversation cannot be kept: this turn alone is larger than a record of its topic may be"
+        return _error_reply(task, envelope, _detail("too_large", message))
+    message = "the conversation cannot be kept: its topic does not take it, the service's log says why"
+    return _error_reply(task, envelope, _detail("unsupported", message))
 
 
 def undeliverable_reply(task: str, envelope: Envelope, problem: FieldError) -> ErrorReply:

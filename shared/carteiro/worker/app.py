@@ -166,7 +166,7 @@ class Worker(AsgiFastStream):
         self.health.wait_for([task.name for task in self._tasks])
         try:
             await wait_for_kafka(self._options)
-            await self._shared.connect()
+            await self._shared.connect(self.settings.group or f"carteiro-{self._tasks[0].name}")
         except KafkaError:
             raise
         except Exception as error:  # noqa: BLE001  # the same

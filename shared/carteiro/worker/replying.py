@@ -5,15 +5,16 @@ from collections.abc import Sequence
 import structlog
 from opentelemetry.trace import INVALID_SPAN, Span
 
-from carteiro.schemas import PartialReply
+from carteiro.schemas import ErrorReply, PartialReply
 from carteiro.wire.envelope import Envelope
 from carteiro.wire.record import OutgoingRecord
 from carteiro.wire.reply import reply_record
 from carteiro.worker import metrics
 from carteiro.worker.addressing import Address, Addresses, instead
-from carteiro.worker.answering import Answer, too_large, undeliverable_reply
+from carteiro.worker.answering import Answer, not_kept, too_large, undeliverable_reply
 from carteiro.worker.delivery.outcome import TOO_LARGE, Outcome
 from carteiro.worker.delivery.producers import send
+from carteiro.worker.new_turn import NewTurn
 
 log = structlog.get_logger("carteiro.worker")
 
@@ -21,7 +22,10 @@ _MOST_ECHO = 16 * 1024
 
 
 class Reply(Outcome):
-    """One reply, and the dead letter of its request where it was given up. `replies` is the service's own topic."""
+    """One reply, with the dead letter of its request where it was given up, and the conversation that it goes on.
+
+    `replies` is the service's own topic.
+    """
 
     def __init__(
         self,
@@ -34,15 +38,20 @@ class Reply(Outcome):
         *,
         seq: int | None = None,
         span: Span = INVALID_SPAN,
+        turn: NewTurn | None = None,
     ) -> None:
-        """`seq` is the reply's number after the pieces that were streamed. `span` ends once the reply is there."""
+        """`seq` is the reply's number after the pieces that were streamed. `span` ends once the reply is there. `turn`
+        is given where the reply goes on a conversation that is kept.
+        """
         self._answer, self._envelope, self._address, self._replies = answer, envelope, address, replies
-        self._trace, self._letter, self._seq, self._span = trace, letter, seq, span
+        self._trace, self._letter, self._seq, self._span, self._turn = trace, letter, seq, span, turn
         self._record = self._bare() if envelope is None else self._whole(envelope)
 
     @property
     def records(self) -> Sequence[OutgoingRecord]:
-        return [self._record] if self._letter is None else [self._record, self._letter]
+        # The conversation goes first: where its topic does not take it, there has to be another reply.
+        several = [self._turn.record if self._turn else None, self._record, self._letter]
+        return [record for record in several if record is not None]
 
     @property
     def elsewhere(self) -> bool:
@@ -50,33 +59,42 @@ class Reply(Outcome):
 
     def refused(self, record: OutgoingRecord, error: Exception) -> bool:
         """A reply that is too large becomes an error that says so, and an error that is too large loses what it
-        echoes; a topic of the caller's choice that takes no reply is replaced by the service's own.
+        echoes; a topic of the caller's choice that takes no reply is replaced by the service's own. A conversation that
+        is too large loses what was said first. With an error it stays as it was.
         """
         if record is self._letter:
             if not isinstance(error, TOO_LARGE):
                 return False
             log.error("a request that was given up is too large to keep", **self._ids, topic=record.topic)
             self._letter = None
-            return True
-        if self._envelope is None:
+        elif self._envelope is None:
             return False
-        if isinstance(error, TOO_LARGE):
-            if self._answer.status == "error":
-                self._record, self._envelope = self._bare(), None
-                return True
-            self._answer = too_large(self._answer.task, self._envelope, len(record.value or b""))
+        elif self._turn is not None and record is self._turn.record:
+            if not (isinstance(error, TOO_LARGE) and self._turn.shorten()):
+                log.error("the topic does not take a conversation", **self._ids, topic=record.topic, reason=repr(error))
+                self._replace(not_kept(self._answer.task, self._envelope, too_large=isinstance(error, TOO_LARGE)))
+        elif isinstance(error, TOO_LARGE) and self._answer.status == "error":
+            self._record, self._envelope = self._bare(), None
+        elif isinstance(error, TOO_LARGE):
+            self._replace(too_large(self._answer.task, self._envelope, len(record.value or b"")))
         elif self.elsewhere:
             reason = str(error) or type(error).__name__
             self._address = instead(self._replies, f"{record.topic!r} does not take the reply ({reason})")
             assert self._address.problem is not None
-            self._answer = undeliverable_reply(self._answer.task, self._envelope, self._address.problem)
+            self._replace(undeliverable_reply(self._answer.task, self._envelope, self._address.problem))
         else:
             return False
-        self._record = self._whole(self._envelope)
         return True
+
+    def handed_over(self) -> None:
+        """It is about to be delivered, and nothing but the end of its lane keeps it from that."""
+        if self._turn is not None:
+            self._turn.handed_over()
 
     def delivered(self) -> None:
         self._span.end()
+        if self._turn is not None:
+            self._turn.confirmed()
         answer = self._answer
         code = "ok" if answer.status == "ok" else answer.error.code
         metrics.of(metrics.REPLIES, answer.task, code).inc()
@@ -101,6 +119,14 @@ class Reply(Outcome):
     def _ids(self) -> dict[str, str]:
         ids = {"task": self._answer.task, "request_id": self._answer.request_id}
         return ids | {"correlation_id": self._envelope.correlation_id} if self._envelope else ids
+
+    def _replace(self, error: ErrorReply) -> None:
+        assert self._envelope is not None
+        self._answer = error
+        self._record = self._whole(self._envelope)
+        if self._turn is not None:
+            self._turn.dropped()
+            self._turn = None
 
     def _whole(self, envelope: Envelope) -> OutgoingRecord:
         value = self._answer.model_dump_json().encode()

@@ -3,11 +3,10 @@
 import ssl
 from typing import Any
 
-from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
+from faststream.security import BaseSecurity
 
+from carteiro.worker.oauth import ClientCredentials
 from carteiro.worker.settings import KafkaSettings, SettingsInvalid
-
-_SASL = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
 
 
 def connection_options(settings: KafkaSettings) -> dict[str, Any]:
@@ -18,30 +17,38 @@ def connection_options(settings: KafkaSettings) -> dict[str, Any]:
         "ssl_context": _ssl_context(settings),
     }
     if settings.security_protocol.startswith("SASL_"):
-        user, password = _credentials(settings)
-        options |= {
-            "sasl_mechanism": settings.sasl_mechanism,
-            "sasl_plain_username": user,
-            "sasl_plain_password": password,
-        }
+        options |= {"sasl_mechanism": settings.sasl_mechanism, **_sasl(settings)}
     return options
 
 
 def faststream_security(settings: KafkaSettings) -> BaseSecurity:
-    """The same for FastStream's broker, which takes it in a form of its own. Raises `SettingsInvalid`."""
+    """As much of the same as FastStream's broker wants to know; its consumers are given the options above."""
     context = _ssl_context(settings)
-    if not settings.security_protocol.startswith("SASL_"):
-        return BaseSecurity(ssl_context=context, use_ssl=context is not None)
-    user, password = _credentials(settings)
-    return _SASL[settings.sasl_mechanism](user, password, ssl_context=context, use_ssl=context is not None)
+    return BaseSecurity(ssl_context=context, use_ssl=context is not None)
 
 
-def _credentials(settings: KafkaSettings) -> tuple[str, str]:
+def _sasl(settings: KafkaSettings) -> dict[str, Any]:
+    if settings.sasl_mechanism == "OAUTHBEARER":
+        return {"sasl_oauth_token_provider": _tokens(settings)}
     if settings.sasl_username is None or settings.sasl_password is None:
         raise SettingsInvalid(
             f"CARTEIRO_SASL_USERNAME, CARTEIRO_SASL_PASSWORD: {settings.security_protocol} needs both"
         )
-    return settings.sasl_username, settings.sasl_password.get_secret_value()
+    return {
+        "sasl_plain_username": settings.sasl_username,
+        "sasl_plain_password": settings.sasl_password.get_secret_value(),
+    }
+
+
+def _tokens(settings: KafkaSettings) -> ClientCredentials:
+    url, client_id = settings.sasl_oauthbearer_token_endpoint_url, settings.sasl_oauthbearer_client_id
+    secret = settings.sasl_oauthbearer_client_secret
+    if url is None or client_id is None or secret is None:
+        raise SettingsInvalid(
+            "CARTEIRO_SASL_OAUTHBEARER_TOKEN_ENDPOINT_URL, CARTEIRO_SASL_OAUTHBEARER_CLIENT_ID, "
+            "CARTEIRO_SASL_OAUTHBEARER_CLIENT_SECRET: OAUTHBEARER needs all three"
+        )
+    return ClientCredentials(url, client_id, secret.get_secret_value(), settings.sasl_oauthbearer_scope)
 
 
 def _ssl_context(settings: KafkaSettings) -> ssl.SSLContext | None:

@@ -15,6 +15,7 @@ from carteiro.worker.addressing import Address, Addresses
 from carteiro.worker.answering import Answer, answer, internal_error, killed_its_worker
 from carteiro.worker.caching import Cache
 from carteiro.worker.chain import Chain
+from carteiro.worker.conversations import Conversations
 from carteiro.worker.repeats import Repeats
 from carteiro.worker.replying import Pieces, Reply
 from carteiro.worker.spending import Bill, Spending
@@ -38,6 +39,7 @@ class Server:
     group: str
     replies: str
     dead: str
+    conversations: Conversations | None = None
 
     async def serve(self, record: Record) -> Reply:
         """Answer a request. Raises nothing but cancellation: whatever a record holds, there is a reply to it."""
@@ -76,7 +78,16 @@ class Server:
             pieces = Pieces(self.addresses, envelope, address, carried(envelope.trace))
             async with Stream(self.task.name, envelope.request_id, pieces.send) as stream:
                 answered = await answer(
-                    self.task, self.chain, envelope, lane, address.problem, self.repeats, self.cache, bill, stream
+                    self.task,
+                    self.chain,
+                    envelope,
+                    lane,
+                    address.problem,
+                    self.repeats,
+                    self.cache,
+                    bill,
+                    stream,
+                    self.conversations,
                 )
                 await stream.end()
             letter = None
@@ -84,7 +95,15 @@ class Server:
                 letter = self._letter(record, answered.reply, answered.given_up, answered.tries)
             span, trace = sending_span(pieces.address.topic, envelope.trace)
             return Reply(
-                answered.reply, envelope, pieces.address, self.replies, trace, letter, seq=stream.next_seq, span=span
+                answered.reply,
+                envelope,
+                pieces.address,
+                self.replies,
+                trace,
+                letter,
+                seq=stream.next_seq,
+                span=span,
+                turn=answered.turn,
             )
 
     async def _given_up(

@@ -20,12 +20,20 @@ class KafkaSettings(BaseSettings):
     """Kafka's addresses, `host:port`, separated by commas."""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     """How connections are secured."""
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = "PLAIN"
     """How a `SASL_` protocol authenticates."""
     sasl_username: str | None = None
     """The user for SASL."""
     sasl_password: SecretStr | None = None
     """The user's password."""
+    sasl_oauthbearer_token_endpoint_url: str | None = None
+    """Where `OAUTHBEARER` gets its tokens, by the client credentials grant."""
+    sasl_oauthbearer_client_id: str | None = None
+    """The client's name there."""
+    sasl_oauthbearer_client_secret: SecretStr | None = None
+    """The client's secret."""
+    sasl_oauthbearer_scope: str | None = None
+    """The scope to ask for, where one is wanted."""
     ssl_ca_location: str | None = None
     """File of the certificates that sign the brokers'; by default the system's."""
     ssl_certificate_location: str | None = None
@@ -78,6 +86,9 @@ class WorkerSettings(KafkaSettings):
     """How long a reply to a request with `options.cache` is kept, in seconds."""
     cache_url: SecretStr | None = None
     """Redis for those replies, `redis://HOST:PORT`; without it each worker keeps its own in memory."""
+    conversation_tokens: int = Field(default=8000, ge=100)
+    """Most tokens of a conversation with a `conversation_id` that a model is shown, where the model does not say how
+    much it reads."""
     prices: Path | None = None
     """A file of what models cost, before the table that comes with Carteiro."""
     spend_per_request_usd: float | None = Field(default=None, gt=0)

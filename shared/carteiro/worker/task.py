@@ -41,6 +41,8 @@ class Task(Generic[RequestT, ResultT]):
     """Whether requests with the same record key are served one after the other, in their order."""
     streams: bool = False
     """Whether what the model writes is the result, so that it can be shown piece by piece."""
+    keeps_conversations: bool = False
+    """Whether the worker keeps conversations. Requests are `ChatRequest`s then, and served `by_key`."""
 
     @property
     def name(self) -> str:

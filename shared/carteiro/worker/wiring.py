@@ -11,6 +11,8 @@ from carteiro.wire.record import Record
 from carteiro.worker.addressing import Addresses
 from carteiro.worker.caching import Cache
 from carteiro.worker.chain import Chain
+from carteiro.worker.conversation_topic import ConversationTopic
+from carteiro.worker.conversations import Conversations
 from carteiro.worker.delivery.at_least_once import AtLeastOnce
 from carteiro.worker.delivery.courier import Courier, Delivering
 from carteiro.worker.delivery.exactly_once import ExactlyOnce
@@ -48,8 +50,8 @@ class Shared:
     quarantine: Quarantine = field(default_factory=Quarantine)
     mode: Mode | None = None
 
-    async def connect(self) -> None:
-        """Connect the producer, and see which way of delivery the broker allows, unless that is done.
+    async def connect(self, group: str) -> None:
+        """Connect the producer, and see which way of delivery the broker allows a group, unless that is done.
 
         Raises aiokafka's `KafkaError`, and `KafkaUnusable` where the way that was set is not to be had.
         """
@@ -62,7 +64,7 @@ class Shared:
                 raise
             self.addresses.producer = producer
         if self.mode is None:
-            self.mode = await choose(self.settings.delivery, self.options, self.settings.group or "carteiro")
+            self.mode = await choose(self.settings.delivery, self.options, group)
             log.info("delivering", mode=self.mode, window=self.settings.window)
 
     async def disconnect(self) -> None:
@@ -92,6 +94,8 @@ def wire(
     """Have a task served by a chain of models. `joined` is called with each assignment."""
     settings, topics = shared.settings, shared.settings.topics
     group = settings.group or f"carteiro-{task.name}"
+    requests = topics.requests(task.name)
+    conversations = _conversations(task, shared)
     server = Server(
         task=task,
         chain=chain,
@@ -102,13 +106,13 @@ def wire(
         group=group,
         replies=topics.replies(task.name),
         dead=topics.dead(task.name),
+        conversations=conversations,
     )
 
     async def handle(record: Any) -> Reply:
         return await server.serve(record)
 
-    requests = topics.requests(task.name)
-    subscriber = subscribe(broker, requests, group, handle, _consumer_options(settings, task.name))
+    subscriber = subscribe(broker, requests, group, handle, shared.options | _consumer_options(settings, task.name))
 
     async def serve(record: Record) -> Reply:
         try:
@@ -116,7 +120,10 @@ def wire(
         except Exception:
             log.critical("a request could not be read", task=task.name, offset=record.offset, exc_info=True)
             reply = None
-        return reply if isinstance(reply, Reply) else await server.lost(record)
+        if not isinstance(reply, Reply):
+            reply = await server.lost(record)
+        reply.handed_over()
+        return reply
 
     service = Service(
         group=group,
@@ -127,9 +134,30 @@ def wire(
         courier=lambda lane: shared.courier(lane, subscriber),
         may_begin=lambda: chain.parked is None and shared.spending.parked is None,
         quarantine=shared.quarantine,
+        prepare=conversations.prepare if conversations else _nothing_to_prepare,
+        forget=conversations.forget if conversations else _nothing_to_forget,
     )
+    if conversations is not None:
+        subscriber.beside.append(conversations.watch)
     subscriber.lanes = Lanes(service, requests, settings.grace_seconds, joined, shared.reachable)
     return subscriber
+
+
+def _conversations(task: Task[Any, Any], shared: Shared) -> Conversations | None:
+    if not task.keeps_conversations:
+        return None
+    topics = shared.settings.topics
+    name, requests = topics.conversations(task.name), topics.requests(task.name)
+    topic = ConversationTopic(name, requests, shared.options, lambda: shared.addresses.producer)
+    return Conversations(topic, shared.settings.conversation_tokens)
+
+
+async def _nothing_to_prepare(partition: int) -> None:
+    pass
+
+
+def _nothing_to_forget(partition: int) -> None:
+    pass
 
 
 def _consumer_options(settings: WorkerSettings, task: str) -> dict[str, Any]:

@@ -1,105 +1,42 @@
 """Causal language models (GPT-style) through Transformers."""
 
-import asyncio
-import copy
 import threading
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
-import structlog
 import torch
 from jinja2 import TemplateError
+from transformers import AutoModelForCausalLM
 
-from carteiro.models.failures import InvalidPrompt, ModelUnusable, PromptTooLarge, Unavailable
+from carteiro.models.failures import InvalidPrompt, PromptTooLarge
 from carteiro.models.interface import Completion, Message, Prompt, Ranking
-from carteiro.models.local.checkpoint import Checkpoint
 from carteiro.models.local.generation import Abandoned, StopTexts, cut_at_stop
 from carteiro.models.local.grammar import Grammar
-from carteiro.models.local.thread import ModelThread
-from carteiro.models.local.weights import load_weights
+from carteiro.models.local.resident import ResidentModel
 from carteiro.schemas import Usage
 
 DEFAULT_OUTPUT_TOKENS = 512
 """Most tokens of a completion where the prompt sets no limit of its own."""
 
-_SMALL = 1_000_000_000
 _COLD = 1e-3
 """Below this temperature, sampling takes the likeliest token anyway, and its division overflows."""
 
-T = TypeVar("T")
 
-log = structlog.get_logger("carteiro.models")
+class CausalModel(ResidentModel):
+    """A causal language model: completes prompts, and ranks continuations of a text."""
 
+    auto_class = AutoModelForCausalLM
 
-class CausalModel:
-    """A causal language model: completes prompts, and ranks continuations of a text.
-
-    `timeout` bounds one call, in seconds, the wait for the thread included.
-    """
-
-    def __init__(self, name: str, checkpoint: Checkpoint, timeout: float) -> None:
-        self.name = name
-        self._checkpoint = checkpoint
-        self._timeout = timeout
-        self._thread = ModelThread(name)
-        self._tokenizer: Any = None
-        self._counter: Any = None
-        self._model: Any = None
-        self._grammar: Grammar | None = None
-        self._loaded: asyncio.Future[None] | None = None
-        self.small = False
-        """Whether it has fewer than a billion parameters, once it is loaded."""
-        self.context_tokens = 0
-        """The positions the model was trained for, once it is loaded."""
-
-    async def load(self) -> None:
-        """Read the weights. Several tasks may share the model: it is read once."""
-        if self._loaded is None:
-            self._loaded = asyncio.ensure_future(self._thread.run(lambda _: self._load()))
-        await asyncio.shield(self._loaded)
-
-    def _load(self) -> None:
-        log.info("loading the model", model=self.name)
-        try:
-            self._read()
-        except ModelUnusable:
-            raise
-        except Exception as error:
-            raise ModelUnusable(f"{self.name} is not a causal model that this service can run: {error!r}") from error
-        log.info("the model is loaded", model=self.name, context_tokens=self.context_tokens)
-
-    def _read(self) -> None:
-        self._tokenizer, self._model = load_weights(self._checkpoint)
-        # `model_max_length` of a tokenizer can be 1e30: only the configuration knows.
-        self.context_tokens = int(self._model.config.max_position_embeddings)
-        self.small = self._model.num_parameters() < _SMALL
-        # A tokenizer serves one thread at a time, and this one is the model thread's.
-        self._counter = copy.deepcopy(self._tokenizer.backend_tokenizer)
+    def _ready(self) -> None:
         self._grammar = Grammar(self._tokenizer, self._end_tokens)
-
-    async def close(self) -> None:
-        """Let the thread end."""
-        self._thread.close()
-
-    def count_tokens(self, text: str) -> int:
-        """Tokens of the text by the model's own tokenizer, without special ones."""
-        return len(self._counter.encode(text, add_special_tokens=False))
 
     async def complete(self, prompt: Prompt) -> Completion:
         """Complete the prompt. Raises `PromptTooLarge`, `InvalidPrompt`, `Unavailable`."""
-        return await self._within_timeout(lambda abandoned: self._complete(prompt, abandoned))
+        return await self._on_thread(lambda abandoned: self._complete(prompt, abandoned))
 
     async def rank(self, text: str, continuations: Sequence[str]) -> Ranking:
         """Compare continuations. Raises `PromptTooLarge`, `Unavailable`."""
-        return await self._within_timeout(lambda abandoned: self._rank(text, continuations, abandoned))
-
-    async def _within_timeout(self, work: Callable[[threading.Event], T]) -> T:
-        try:
-            return await self._thread.run(work, self._timeout)
-        except TimeoutError:
-            raise Unavailable(f"the model {self.name} took longer than {self._timeout:g} s") from None
-        except torch.OutOfMemoryError:
-            raise Unavailable(f"the model {self.name} ran out of memory") from None
+        return await self._on_thread(lambda abandoned: self._rank(text, continuations, abandoned))
 
     def _complete(self, prompt: Prompt, abandoned: threading.Event) -> Completion:
         ids = torch.tensor([self._encode(prompt.messages)])
@@ -110,7 +47,6 @@ class CausalModel:
         criteria: list[Any] = [Abandoned(abandoned)]
         if prompt.stop:
             criteria.append(StopTexts(self._tokenizer, prompt_tokens, prompt.stop))
-        assert self._grammar is not None
         processors = [self._grammar.follow(prompt.json_schema, prompt_tokens)] if prompt.json_schema else []
         sampling: dict[str, Any] = {"do_sample": False}
         if prompt.temperature and prompt.temperature > _COLD:

@@ -1,4 +1,4 @@
-"""Reading a causal model's weights and tokenizer through Transformers."""
+"""Reading a model's weights and tokenizer through Transformers."""
 
 import hashlib
 import os
@@ -13,18 +13,23 @@ os.environ.setdefault("TQDM_DISABLE", "1")  # read once, when tqdm is imported; 
 import structlog
 import torch
 import transformers
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from carteiro.models.failures import ModelUnusable
 from carteiro.models.local.checkpoint import Checkpoint
+from carteiro.models.local.memory import check_memory
+from carteiro.models.local.progress import logged_progress
+from carteiro.models.local.reasons import unusable
 
 _UNFINISHED = ".unfinished-"
 
 log = structlog.get_logger("carteiro.models")
 
 
-def load_weights(checkpoint: Checkpoint) -> tuple[Any, Any]:
-    """The tokenizer and the model, in fp32 and ready to generate. Raises `ModelUnusable`.
+def load_weights(name: str, checkpoint: Checkpoint, auto_class: Any) -> tuple[Any, Any]:
+    """The tokenizer and the model, in fp32 and ready to run, by one of Transformers' `AutoModelFor...` classes.
+
+    How far it is goes to the log, under `name`. Raises `ModelUnusable`.
 
     A GGUF file is turned into safetensors once and kept in the user's cache: reading it takes the better part
     of a minute, reading the copy a second.
@@ -32,29 +37,33 @@ def load_weights(checkpoint: Checkpoint) -> tuple[Any, Any]:
     transformers.logging.disable_progress_bar()
     transformers.logging.set_verbosity_error()
     try:
-        if checkpoint.gguf_path is None:
-            return _read(checkpoint.location)
-        try:
-            return _read(converted(checkpoint.gguf_path))
-        except OSError as error:
-            log.warning("the converted model cannot be kept; it is converted at each start", reason=str(error))
-            return _dequantized(checkpoint.gguf_path)
+        with logged_progress(name):
+            if checkpoint.gguf_path is None:
+                return _read(checkpoint.location, auto_class)
+            try:
+                return _read(converted(checkpoint.gguf_path), auto_class)
+            except OSError as error:
+                log.warning("the converted model cannot be kept; it is converted at each start", reason=str(error))
+                return _dequantized(checkpoint.gguf_path)
     except ModelUnusable:
         raise
-    except MemoryError:
-        raise ModelUnusable(f"{checkpoint.location} does not fit into memory: take a smaller model") from None
     except Exception as error:
         # Transformers raises whatever the libraries below it raise, on as many lines as they like.
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise ModelUnusable(f"{checkpoint.location} cannot be loaded: {reason}") from error
+        raise unusable(checkpoint.location, error) from error
 
 
-def _read(location: str | Path) -> tuple[Any, Any]:
-    tokenizer = AutoTokenizer.from_pretrained(location)
-    model, found = AutoModelForCausalLM.from_pretrained(location, dtype=torch.float32, output_loading_info=True)
-    if missing := found["missing_keys"]:
+def _read(location: str | Path, auto_class: Any) -> tuple[Any, Any]:
+    config = AutoConfig.from_pretrained(location, trust_remote_code=False)
+    check_memory(str(location), auto_class, config)
+    tokenizer = AutoTokenizer.from_pretrained(location, trust_remote_code=False)
+    model, found = auto_class.from_pretrained(
+        location, config=config, dtype=torch.float32, output_loading_info=True, trust_remote_code=False
+    )
+    if missing := sorted(found["missing_keys"]):
         # Transformers fills what is missing with random numbers and goes on.
-        raise ModelUnusable(f"{location} is not a whole causal model: it lacks {len(missing)} weights")
+        raise ModelUnusable(
+            f"{location} is not a whole {type(model).__name__}: it lacks {len(missing)} weights, such as {missing[0]}"
+        )
     return tokenizer, model.eval()
 
 

@@ -55,6 +55,10 @@ class Service:
     may_begin: Callable[[], bool]
     """Whether requests may begin now, for all the model knows."""
     quarantine: Quarantine
+    prepare: Callable[[int], Awaitable[None]]
+    """Makes ready to serve a partition, each time it is taken over. Raises nothing but cancellation."""
+    forget: Callable[[int], None]
+    """A partition that was made ready is somebody else's."""
 
 
 class Lane(Delivering):
@@ -88,6 +92,7 @@ class Lane(Delivering):
         """Whether what is committed is known here, and says that the partition is ours."""
         self._leaving = False
         """Whether the partition is about to be given back."""
+        self._preparing = False
         self._closed = False
         self._paused = True
         self._courier = service.courier(self)
@@ -196,6 +201,7 @@ class Lane(Delivering):
     async def close(self) -> None:
         """The partition is somebody else's: stop what runs, for its replies are not ours to give."""
         self._closed = True
+        self._service.forget(self.partition.partition)
         await self.suspend()
         self._unconfirmed.clear()
         self._outbox.clear()
@@ -215,7 +221,7 @@ class Lane(Delivering):
 
     def stands_still_since(self, limit: float) -> bool:
         """Whether nothing has gone forward since then (by `time.monotonic`) although something could have."""
-        if self._life is None or max(self._moved_at, self._rebuilding_at) > limit:
+        if self._life is None or self._preparing or max(self._moved_at, self._rebuilding_at) > limit:
             return False
         return not self._open or bool(self._unconfirmed)
 
@@ -265,6 +271,8 @@ class Lane(Delivering):
         await self._courier.open()
         ledger, suspects = await group.committed(self.consumer, self.partition, stable=self._courier.transactional)
         self.ledger.merge(ledger)
+        if not self._owned:
+            await self._prepare()
         self._drop_finished()
         if not self._owned:
             if not self.ledger.end:
@@ -285,6 +293,13 @@ class Lane(Delivering):
         self._wake.set()
         self._open = True
         self.fill()
+
+    async def _prepare(self) -> None:
+        self._preparing = True
+        try:
+            await self._service.prepare(self.partition.partition)
+        finally:
+            self._preparing = False
 
     async def _deliver(self) -> None:
         while True:
@@ -350,9 +365,9 @@ class Lane(Delivering):
 
     async def _serve_suspect(self, record: Record, cohort: Cohort) -> None:
         offset = record.offset
+        condemned = self.suspects.condemned(offset)  # of its deaths so far: not the one that it may be about to die
         try:
             async with cohort.member(offset):
-                condemned = self.suspects.condemned(offset)
                 outcome = await (self._service.condemn(record, DEATHS) if condemned else self._service.serve(record))
                 # The next suspect may end the process: this one's outcome has to be safe by then.
                 confirmed = self._awaited[offset] = asyncio.get_running_loop().create_future()

