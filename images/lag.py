@@ -10,12 +10,14 @@ Requests that are finished out of order count until those before them are finish
 
 import asyncio
 import os
+import signal
 import sys
 
 import uvicorn
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from faststream.asgi.types import Receive, Scope, Send
 from prometheus_client import CollectorRegistry, Gauge, make_asgi_app
 
 from carteiro.cli.services import find_tasks
@@ -30,13 +32,13 @@ _KAFKA_SECONDS = 8.0
 
 async def look(admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, settings: KafkaSettings) -> None:
     """Set the gauge for every task whose topic is there. Raises `KafkaError`."""
-    there = await consumer.topics()
-    for task in (task.name for task in find_tasks()):
-        topic = settings.topics.requests(task)
-        if topic not in there:
-            continue
-        partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
-        committed = await admin.list_consumer_group_offsets(f"carteiro-{task}")
+    tasks = {settings.topics.requests(task.name): task.name for task in find_tasks()}
+    # Asking about a topic that is not there may create it.
+    there = [topic for topic in await admin.list_topics() if topic in tasks]
+    for described in await admin.describe_topics(there) if there else ():
+        topic, task = described["topic"], tasks[described["topic"]]
+        partitions = [TopicPartition(topic, each["partition"]) for each in described["partitions"]]
+        committed = await admin.list_consumer_group_offsets(f"carteiro-{task}", partitions=partitions)
         first, last = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
         for each in partitions:
             at = committed[each].offset if each in committed else -1
@@ -53,7 +55,7 @@ async def serve() -> None:
     await consumer.start()
     metrics, one_at_a_time = make_asgi_app(REGISTRY), asyncio.Lock()
 
-    async def app(scope: dict, receive: object, send: object) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == "/metrics":
             async with one_at_a_time:
                 try:
@@ -65,6 +67,8 @@ async def serve() -> None:
                     print(f"lag: Kafka does not say: {error!r}", file=sys.stderr)
         await metrics(scope, receive, send)
 
+    # uvicorn raises the signal again once it has stopped; asked to stop, we have ended well.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         port = int(os.environ.get("CARTEIRO_HTTP_PORT", "8080"))
         await uvicorn.Server(

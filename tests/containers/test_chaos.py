@@ -22,6 +22,13 @@ async def small(kafka: ApacheKafka, model: ScriptedProvider, mode: str, *, stati
     return outcome
 
 
+async def test_every_request_is_answered_once(kafka: ApacheKafka, model: ScriptedProvider):
+    outcome = await small(kafka, model, "exactly_once", static=False)
+    assert (outcome.requests, outcome.answered) == (600, 600)
+    assert (outcome.lost, outcome.doubled, outcome.not_ok, outcome.dead, outcome.lag) == (0, 0, 0, 0, 0)
+
+
+@pytest.mark.long
 @pytest.mark.parametrize(("mode", "static"), [("exactly_once", False), ("at_least_once", True)])
 async def test_every_request_is_answered_as_promised(
     kafka: ApacheKafka, model: ScriptedProvider, mode: str, static: bool

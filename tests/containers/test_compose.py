@@ -46,7 +46,7 @@ class Composed:
 
     def state(self, service: str) -> dict[str, str]:
         """The container of a service, as `docker compose ps` tells it."""
-        lines = self("ps", "--all", "--format", "json", service).splitlines()
+        lines = self("--profile", "*", "ps", "--all", "--format", "json", service).splitlines()
         return json.loads(lines[0]) if lines else {}
 
 
@@ -58,7 +58,7 @@ def compose(docker) -> Iterator[Composed]:
         yield running
     finally:
         print(running("logs", "--no-color", "--tail", "30", check=False)[-20_000:])
-        running("down", "--volumes", "--timeout", "50")
+        running("--profile", "*", "down", "--volumes", "--timeout", "50")
 
 
 async def test_all_are_healthy_without_manual_steps(compose: Composed):
@@ -108,6 +108,19 @@ async def test_containers_have_no_more_than_they_need(compose: Composed):
     write = "import os; print(os.getuid()); open('/app/x', 'w')"
     said = compose("exec", "--no-TTY", "chat", "python", "-c", f"try:\n  {write}\nexcept OSError as e: print(e.errno)")
     assert said.split() == ["10001", "30"], "not root, and EROFS"
+
+
+async def test_the_lag_is_counted_for_every_task(compose: Composed):
+    compose("--profile", "observability", "up", "--detach", "--no-deps", "lag")
+    script = "import urllib.request as u; print(u.urlopen('http://lag:8080/metrics').read().decode())"
+
+    def counted() -> bool:
+        said = compose("exec", "--no-TTY", "chat", "python", "-c", script, check=False)
+        return all(f'carteiro_lag{{partition="1",task="{task}"}} 0.0' in said for task in EXAMPLES)
+
+    await eventually(counted)
+    compose("--profile", "observability", "stop", "lag")
+    assert compose.state("lag")["ExitCode"] == 0
 
 
 async def test_a_stop_is_clean(compose: Composed):

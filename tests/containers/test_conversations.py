@@ -14,7 +14,7 @@ from tests.containers.traffic import Traffic
 from tests.provider import ScriptedProvider
 from tests.provider.completions import Json, answer, last_words, messages
 
-pytestmark = [pytest.mark.containers, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.containers, pytest.mark.long, pytest.mark.timeout(200)]
 
 GUESTS = [f"guest-{number}" for number in range(6)]
 TURNS = 8

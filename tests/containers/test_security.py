@@ -18,8 +18,8 @@ WAYS = [
     pytest.param("PLAIN", marks=pytest.mark.long),
     pytest.param("SCRAM-SHA-256", marks=pytest.mark.long),
     "SCRAM-SHA-512 over TLS",
-    "OAUTHBEARER",
-    "mutual TLS",
+    pytest.param("OAUTHBEARER", marks=pytest.mark.long),
+    pytest.param("mutual TLS", marks=pytest.mark.long),
 ]
 
 
@@ -120,7 +120,7 @@ async def test_a_worker_serves_with_exactly_what_it_is_allowed(secured, start, w
     ("way", "wrong"),
     [
         pytest.param("PLAIN", {"CARTEIRO_SASL_PASSWORD": "wrong"}, marks=pytest.mark.long),
-        ("SCRAM-SHA-256", {"CARTEIRO_SASL_PASSWORD": "wrong"}),
+        pytest.param("SCRAM-SHA-256", {"CARTEIRO_SASL_PASSWORD": "wrong"}, marks=pytest.mark.long),
         pytest.param("SCRAM-SHA-512 over TLS", {"CARTEIRO_SSL_CA_LOCATION": ""}, marks=pytest.mark.long),
         pytest.param("mutual TLS", {"CARTEIRO_SSL_CERTIFICATE_LOCATION": ""}, marks=pytest.mark.long),
     ],
@@ -134,6 +134,7 @@ async def test_a_worker_that_is_not_let_in_says_what_to_check_and_ends(start, wa
     assert "wrong" not in worker.output
 
 
+@pytest.mark.long
 async def test_without_a_token_kafka_is_waited_for(start):
     worker = start("OAUTHBEARER", CARTEIRO_SASL_OAUTHBEARER_CLIENT_SECRET="wrong")
     await eventually(lambda: any("no token" in str(line) or "token" in str(line) for line in worker.log))
