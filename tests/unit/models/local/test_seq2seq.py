@@ -15,7 +15,7 @@ from services.translate.task import translate
 from tests.unit.models.local import toys
 from tests.unit.models.local.training import CODES, PREFIXES
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 HELD_OUT = toys.sentences()[int(0.8 * len(toys.sentences())) :]
 
 
