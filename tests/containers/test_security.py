@@ -11,7 +11,7 @@ from tests.conftest import eventually, eventually_true
 from tests.containers.secured import PASSWORD, SecuredKafka, TokenEndpoint
 from tests.provider import ScriptedProvider
 
-pytestmark = [pytest.mark.containers, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.containers, pytest.mark.long, pytest.mark.timeout(240)]
 
 SASL = {"CARTEIRO_SASL_USERNAME": "worker", "CARTEIRO_SASL_PASSWORD": PASSWORD}
 WAYS = [

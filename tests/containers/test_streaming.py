@@ -12,7 +12,7 @@ from tests.provider import ScriptedProvider
 from tests.provider.completions import complete
 from tests.provider.streams import begin, pieces, write
 
-pytestmark = [pytest.mark.containers, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.containers, pytest.mark.long, pytest.mark.timeout(180)]
 
 TEXT = "stream one two three four"
 

@@ -16,7 +16,7 @@ from services.sentiment.task import sentiment
 from tests.unit.models.local import toys
 from tests.unit.models.local.conftest import ENCODERS
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 HELD_OUT = toys.sentiments()[int(0.8 * len(toys.sentiments())) :]
 
 

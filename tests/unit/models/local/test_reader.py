@@ -16,7 +16,7 @@ from services.answer.task import answer
 from tests.unit.models.local import toys
 from tests.unit.models.local.conftest import ENCODERS
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 SHORT = toys.questions(120, seed=99, longest=8)
 LONG = toys.questions(60, seed=98, shortest=120, longest=160)
