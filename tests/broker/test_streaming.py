@@ -1,11 +1,11 @@
 """Streams on a real broker: what a client sees, what stands on the topic, and what a failure half-way leaves."""
 
-import asyncio
 import json
 import uuid
 
 from carteiro.client import Carteiro, ReplyError
 from tests.broker.peer import Peer
+from tests.conftest import eventually
 from tests.provider import Provider
 from tests.provider.completions import complete
 from tests.provider.streams import begin, pieces, write
@@ -35,11 +35,12 @@ async def test_a_task_that_does_not_stream_gives_the_whole(carteiro: Carteiro):
 async def records_of(peer: Peer, body: dict, key: bytes | None = None):
     name = uuid.uuid4().hex.encode()
     await peer.send(REQUESTS, json.dumps(body).encode(), [("correlation_id", name)], key)
-    while True:
-        found = [record for record in peer.records if ("correlation_id", name) in record.headers]
-        if any(("final", b"true") in record.headers or "final" not in dict(record.headers) for record in found):
-            return found
-        await asyncio.sleep(0.02)
+
+    def found():
+        return [record for record in peer.records if ("correlation_id", name) in record.headers]
+
+    await eventually(lambda: any(dict(record.headers).get("final", b"true") == b"true" for record in found()))
+    return found()
 
 
 async def test_pieces_and_reply_stand_in_order_on_one_partition(peer: Peer):

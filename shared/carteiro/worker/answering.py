@@ -19,7 +19,7 @@ from carteiro.worker import metrics
 from carteiro.worker.caching import Cache
 from carteiro.worker.chain import Attempts, Chain
 from carteiro.worker.conversations import Conversations
-from carteiro.worker.intake import Rejected, read_request
+from carteiro.worker.intake import Rejected, read_request, rejection
 from carteiro.worker.new_turn import NewTurn
 from carteiro.worker.repeats import KeyReused, Repeats
 from carteiro.worker.spending import Bill
@@ -73,7 +73,7 @@ async def answer(
     try:
         request = read_request(task.request, envelope)
         if undeliverable:
-            raise _rejection(undeliverable)
+            raise rejection(undeliverable)
         chosen = _chosen(request, chain)
         attempts = Attempts(chosen, bill, stream if task.streams and request.options.stream else None)
         turn: NewTurn | None = None
@@ -129,7 +129,7 @@ async def answer(
         return Answered(_error_reply(task.name, envelope, rejected.error, bill))
     except KeyReused:
         problem = FieldError(field="header idempotency_key", reason="came with another request before")
-        return Answered(_error_reply(task.name, envelope, _rejection(problem).error))
+        return Answered(_error_reply(task.name, envelope, rejection(problem).error))
     except ModelFailure as failure:
         log.warning("the model failed", model=attempts.model.name, code=failure.code, reason=failure.message)
         detail = _detail(failure.code, failure.message, retryable=failure.retryable)
@@ -177,7 +177,7 @@ def not_kept(task: str, envelope: Envelope, *, too_large: bool) -> ErrorReply:
 
 def undeliverable_reply(task: str, envelope: Envelope, problem: FieldError) -> ErrorReply:
     """The reply, on the task's own topic, that stands in for one that its caller's topic does not take."""
-    return _error_reply(task, envelope, _rejection(problem).error)
+    return _error_reply(task, envelope, rejection(problem).error)
 
 
 def _chosen(request: Request[Any], chain: Chain) -> Chain:
@@ -186,7 +186,7 @@ def _chosen(request: Request[Any], chain: Chain) -> Chain:
         return chain
     if (only := chain.only(wanted)) is None:
         reason = f"is not served here; this service answers with {' or '.join(chain.names)}"
-        raise _rejection(FieldError(field="options.model", reason=reason))
+        raise rejection(FieldError(field="options.model", reason=reason))
     return only
 
 
@@ -217,10 +217,6 @@ async def _within_deadline(work: Callable[[], Awaitable[T]], deadline: datetime 
 
 def _detail(code: ErrorCode, message: str, *, retryable: bool = False) -> ErrorDetail:
     return ErrorDetail(code=code, message=message[:_LONGEST_MESSAGE], retryable=retryable)
-
-
-def _rejection(problem: FieldError) -> Rejected:
-    return Rejected("invalid_request", f"{problem.field}: {problem.reason}", [problem])
 
 
 def _error_reply(task: str, envelope: Envelope, detail: ErrorDetail, bill: Bill | None = None) -> ErrorReply:

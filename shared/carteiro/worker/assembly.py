@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from carteiro.models.failures import ModelUnusable
-from carteiro.models.interface import Model
+from carteiro.models.interface import Model, refusal
 from carteiro.models.opening import open_model
 from carteiro.models.prices import load_prices
 from carteiro.models.settings import ModelSettings
@@ -67,6 +67,5 @@ def spending(settings: WorkerSettings, models: Iterable[str], changed: Callable[
 
 def _able(task: Task[Any, Any], model: Model) -> Model:
     if not isinstance(model, task.abilities):
-        needed = " or ".join(ability.__name__ for ability in task.abilities)
-        raise ModelUnusable(f"{model.name} cannot {task.name}: the task needs a {needed}")
+        raise ModelUnusable(refusal(model, task.name, task.abilities))
     return model

@@ -2,14 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from carteiro.worker.kafka import admin_client
 
 log = structlog.get_logger("carteiro.worker")
 
@@ -61,7 +62,7 @@ class ConversationTopic:
 
     async def _look(self) -> None:
         """Make the topic where it is missing, and see that it has the right partitions."""
-        async with _admin(self.options) as admin:
+        async with admin_client(self.options) as admin:
             there = await admin.list_topics()
             names = [each for each in (self._requests, self.name) if each in there]
             found = {each["topic"]: each["partitions"] for each in await admin.describe_topics(names)}
@@ -115,13 +116,3 @@ class ConversationTopic:
         finally:
             await consumer.stop()
         return kept, position
-
-
-@asynccontextmanager
-async def _admin(options: dict[str, Any]) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(**options)
-    try:
-        await admin.start()
-        yield admin
-    finally:
-        await admin.close()

@@ -15,7 +15,7 @@ from carteiro.wire.conversation import History, UnknownForm, read_history
 from carteiro.wire.envelope import Envelope
 from carteiro.worker.conversation_topic import ConversationsUnusable, ConversationTopic
 from carteiro.worker.deletions import Deletions
-from carteiro.worker.intake import Rejected
+from carteiro.worker.intake import Rejected, rejection
 from carteiro.worker.new_turn import MOST_BYTES, Kept, NewTurn, Run
 
 log = structlog.get_logger("carteiro.worker")
@@ -69,8 +69,7 @@ class Conversations:
         key = request.conversation_id.encode(errors="replace")
         if envelope.key != key:
             reason = "has to be the record's key, in UTF-8, which keeps the conversation's requests in order"
-            problem = FieldError(field="conversation_id", reason=reason)
-            raise Rejected("invalid_request", f"{problem.field}: {reason}", [problem])
+            raise rejection(FieldError(field="conversation_id", reason=reason))
         here = self._partitions[partition]
         if here.problem is not None:
             await self._read_once_more(partition, here)

@@ -47,6 +47,11 @@ def read_request(request: type[RequestT], envelope: Envelope) -> RequestT:
         raise _rejected("invalid_request", fields) from None
 
 
+def rejection(problem: FieldError) -> Rejected:
+    """An `invalid_request` for one thing that is wrong."""
+    return Rejected("invalid_request", f"{problem.field}: {problem.reason}", [problem])
+
+
 def _rejected(code: ErrorCode, fields: list[FieldError]) -> Rejected:
     # What a reason quotes is its sender's, of any length; the reply has to stay small enough to be sent.
     fields = [FieldError(field=each.field, reason=each.reason[:_LONGEST_REASON]) for each in fields]

@@ -2,9 +2,12 @@
 
 import asyncio
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
@@ -31,6 +34,17 @@ async def wait_for_kafka(options: dict[str, Any]) -> None:
         log.warning("waiting for Kafka", servers=",".join(options["bootstrap_servers"]), reason=str(reason))
         await asyncio.sleep(delay)
         delay = min(delay * 2, 10)
+
+
+@asynccontextmanager
+async def admin_client(options: dict[str, Any]) -> AsyncIterator[AIOKafkaAdminClient]:
+    """An admin client for the block, connected by aiokafka's `options`. Raises `KafkaError`."""
+    admin = AIOKafkaAdminClient(**options)
+    try:
+        await admin.start()
+        yield admin
+    finally:
+        await admin.close()
 
 
 async def why_unreachable(options: dict[str, Any]) -> Exception | None:

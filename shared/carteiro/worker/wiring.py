@@ -16,11 +16,11 @@ from carteiro.worker.conversations import Conversations
 from carteiro.worker.delivery.at_least_once import AtLeastOnce
 from carteiro.worker.delivery.courier import Courier, Delivering
 from carteiro.worker.delivery.exactly_once import ExactlyOnce
-from carteiro.worker.delivery.lane import Service
 from carteiro.worker.delivery.lanes import Lanes
 from carteiro.worker.delivery.modes import Mode, choose
 from carteiro.worker.delivery.producers import acknowledged_producer
 from carteiro.worker.delivery.quarantine import Quarantine
+from carteiro.worker.delivery.service import Service
 from carteiro.worker.delivery.subscriber import WindowSubscriber, subscribe
 from carteiro.worker.kafka import why_unreachable
 from carteiro.worker.repeats import Repeats

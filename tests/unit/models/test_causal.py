@@ -17,7 +17,7 @@ from carteiro.models.failures import InvalidPrompt, ModelUnusable, PromptTooLarg
 from carteiro.models.interface import ChatModel, Message, Prompt, RankingModel
 from carteiro.models.local.causal import CausalModel
 from carteiro.models.local.checkpoint import Checkpoint, find_checkpoint
-from carteiro.models.local.generation import cut_at_stop
+from carteiro.models.stop_texts import cut_at_stop
 
 pytestmark = pytest.mark.slow
 

@@ -17,19 +17,13 @@ from carteiro.models.failures import (
     Unsupported,
 )
 from carteiro.worker import chain as chain_module
-from carteiro.worker import parking, retrying
 from carteiro.worker.chain import Attempts, Chain, Link
 from carteiro.worker.parking import Gate
 from carteiro.worker.spending import OverBudget
 from tests.conftest import eventually
 from tests.unit.worker.failing_model import ASKED, Model, bill
 
-
-@pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch):
-    for module in (parking, retrying):
-        monkeypatch.setattr(module, "_FIRST_PAUSE", 0.001)
-        monkeypatch.setattr(module, "_LONGEST_PAUSE", 0.01)
+pytestmark = pytest.mark.usefixtures("no_pauses")
 
 
 @pytest.fixture

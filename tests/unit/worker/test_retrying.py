@@ -5,18 +5,12 @@ import asyncio
 import pytest
 
 from carteiro.models.failures import InvalidPrompt, Misconfigured, QuotaExhausted, RateLimited, Unavailable
-from carteiro.worker import parking, retrying
 from carteiro.worker.parking import Gate
 from carteiro.worker.retrying import MOST_TRIES, Retrying, may_fail_in_passing
 from tests.conftest import eventually
 from tests.unit.worker.failing_model import ASKED, DONE, Model, bill
 
-
-@pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch):
-    for module in (parking, retrying):
-        monkeypatch.setattr(module, "_FIRST_PAUSE", 0.001)
-        monkeypatch.setattr(module, "_LONGEST_PAUSE", 0.01)
+pytestmark = pytest.mark.usefixtures("no_pauses")
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from carteiro.models.failures import ModelUnusable, Unavailable
 from carteiro.models.interface import Completion
 from carteiro.models.prices import Price, Prices, load_prices
 from carteiro.schemas import Usage
-from carteiro.worker import parking, retrying
 from carteiro.worker.parking import Gate
 from carteiro.worker.retrying import Retrying
 from carteiro.worker.spending import Bill, Caps, OverBudget, Spending
@@ -128,9 +127,7 @@ async def test_a_cap_that_parks_stops_the_intake_until_midnight_and_says_so():
     assert changes[1] is None
 
 
-async def test_every_try_that_was_paid_is_on_the_bill(monkeypatch):
-    for module in (parking, retrying):
-        monkeypatch.setattr(module, "_FIRST_PAUSE", 0.001)
+async def test_every_try_that_was_paid_is_on_the_bill(no_pauses):
     paid = bill(spending(per_request=25))
     asked = Retrying(Gate(Paid(Unavailable("502")), lambda: None), paid)
     assert (await asked.complete(ASKED)).usage.cost_usd == 22.5

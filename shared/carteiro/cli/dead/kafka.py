@@ -1,8 +1,7 @@
 """The connection to Kafka of one command, and how it says that there is none."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -12,7 +11,7 @@ from aiokafka.errors import KafkaError
 from carteiro.cli.ask import EXIT_KAFKA, EXIT_USAGE
 from carteiro.cli.failing import fail
 from carteiro.wire.topics import Topics
-from carteiro.worker.kafka import KafkaUnusable, why_unreachable
+from carteiro.worker.kafka import KafkaUnusable, admin_client, why_unreachable
 from carteiro.worker.security import connection_options
 from carteiro.worker.settings import KafkaSettings, SettingsInvalid, load_kafka_settings
 
@@ -69,15 +68,5 @@ async def _connected(given: KafkaSettings, work: Callable[[Kafka], Coroutine[Any
             f"no Kafka broker answers at {given.bootstrap_servers}; is it running (`carteiro up`)? "
             "CARTEIRO_BOOTSTRAP_SERVERS says where"
         )
-    async with _admin(options) as admin:
+    async with admin_client(options) as admin:
         return await work(Kafka(options, given.topics, admin, frozenset(await admin.list_topics())))
-
-
-@asynccontextmanager
-async def _admin(options: dict[str, Any]) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(**options)
-    try:
-        await admin.start()
-        yield admin
-    finally:
-        await admin.close()

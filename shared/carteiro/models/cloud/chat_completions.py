@@ -6,7 +6,7 @@ from pydantic import Field
 
 from carteiro.models.cloud.counting import estimated_usage
 from carteiro.models.cloud.endpoint import Endpoint
-from carteiro.models.cloud.parts import Count, Part
+from carteiro.models.cloud.parts import Count, Part, streamed_with_usage
 from carteiro.models.cloud.parts import completion as completed
 from carteiro.models.cloud.strict import can_be_strict
 from carteiro.models.failures import ContentFiltered, InvalidOutput, Refused, Unavailable
@@ -14,6 +14,7 @@ from carteiro.models.interface import Completion, Prompt
 from carteiro.schemas import FinishReason, Usage
 
 PATH = "/chat/completions"
+streamed = streamed_with_usage
 
 _FILTERED = {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"}
 """Gemini's reasons (https://ai.google.dev/api/generate-content#FinishReason). Its endpoint passes some on as they
@@ -69,11 +70,6 @@ def completion(answer: Any, prompt: Prompt, name: str) -> Completion:
         raise InvalidOutput(f"{name} answered without a text")
     usage = read.usage.sum() if read.usage else estimated_usage((each.content for each in prompt.messages), text)
     return completed(text, finish_reason, usage, prompt.stop)
-
-
-def streamed(body: dict[str, Any]) -> dict[str, Any]:
-    """The request's body where the answer is to come in pieces, with its usage in the last."""
-    return {**body, "stream": True, "stream_options": {"include_usage": True}}
 
 
 class Pieces:

@@ -21,6 +21,8 @@ from carteiro.models.failures import Misconfigured, ModelFailure, QuotaExhausted
 from carteiro.models.interface import Completion, Prompt
 
 _CONNECT_SECONDS = 5.0
+_LONG_TEXT = 20_000
+"""Characters from which on counting would hold the event loop up."""
 _FIRST_GUESS, _CALLS_REMEMBERED = 256.0, 16
 """How many tokens a completion is expected to have: at first, and as a mean over the last calls or so."""
 
@@ -137,7 +139,7 @@ class CloudModel:
     @asynccontextmanager
     async def _place(self, prompt: Prompt) -> AsyncIterator[Place]:
         """Around a call: begins when the quota allows it, however late, and tells it of a refusal."""
-        prompted = sum(self.count_tokens(message.content) for message in prompt.messages)
+        prompted = await self._tokens_of(prompt)
         async with self._quota.call(prompted + (prompt.max_output_tokens or self._usual_output)) as place:
             try:
                 yield place
@@ -147,11 +149,17 @@ class CloudModel:
                 place.refused(limited.retry_after, limited.headers)
                 raise
 
+    async def _tokens_of(self, prompt: Prompt) -> int:
+        texts = [message.content for message in prompt.messages]
+        if sum(map(len, texts)) < _LONG_TEXT:
+            return sum(map(self._count, texts))
+        return await asyncio.to_thread(lambda: sum(map(self._count, texts)))
+
     def _settled(self, place: Place, answer: Any, headers: Mapping[str, str], prompt: Prompt) -> Completion:
         try:
             completion = self._api.completion(answer, prompt, self.name)
         except ValidationError as error:
-            raise Unavailable(f"{self.name} answered with something that is not a completion") from error
+            raise self._no_completion() from error
         except ModelFailure as failure:
             if not isinstance(failure, RateLimited):
                 place.settle(None, headers)
@@ -171,7 +179,7 @@ class CloudModel:
         try:
             return from_json(response.content), dict(response.headers)
         except ValueError as error:
-            raise Unavailable(f"{self.name} answered with something that is not a completion") from error
+            raise self._no_completion() from error
 
     @asynccontextmanager
     async def _failures(self) -> AsyncIterator[None]:
@@ -184,11 +192,14 @@ class CloudModel:
         except ModelFailure:
             raise
         except ValidationError as error:
-            raise Unavailable(f"{self.name} answered with something that is not a completion") from error
+            raise self._no_completion() from error
         except Exception as error:  # noqa: BLE001 - the SDK's transport lets errors of aiohttp and others through
             failure = failure_of(error, self.name, self._endpoint)
             # OpenAI's answer to a wrong key echoes parts of it: no traceback may show that.
             raise failure from (None if isinstance(failure, Misconfigured) else error)
+
+    def _no_completion(self) -> Unavailable:
+        return Unavailable(f"{self.name} answered with something that is not a completion")
 
     async def _post(self, body: dict[str, Any], *, stream: bool = False) -> Any:
         secret = await self._endpoint.credential.secret()

@@ -11,13 +11,14 @@ from pydantic import Field
 
 from carteiro.models.cloud.counting import estimated_usage
 from carteiro.models.cloud.endpoint import Endpoint
-from carteiro.models.cloud.parts import Count, Part
+from carteiro.models.cloud.parts import Count, Part, streamed_with_usage
 from carteiro.models.cloud.parts import completion as completed
 from carteiro.models.failures import ContentFiltered, Unavailable
 from carteiro.models.interface import Completion, Prompt
 from carteiro.schemas import FinishReason, Usage
 
 PATH = "/completions"
+streamed = streamed_with_usage
 MAX_TOKENS = 512
 """How much is written where the prompt does not say: the API's own 16 would cut nearly everything."""
 
@@ -77,11 +78,6 @@ def completion(answer: Any, prompt: Prompt, name: str) -> Completion:
         else estimated_usage([as_text(prompt)], choice.text)
     )
     return completed(choice.text.strip(), finish_reason, usage, _stops(prompt))
-
-
-def streamed(body: dict[str, Any]) -> dict[str, Any]:
-    """The request's body where the answer is to come in pieces, with its usage in the last."""
-    return {**body, "stream": True, "stream_options": {"include_usage": True}}
 
 
 class Pieces:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from carteiro.models.stop_texts import cut_at_stop
+
 
 class UntilStop:
     """Holds back what may be the beginning of a stop text, and all that comes after one."""
@@ -17,10 +19,9 @@ class UntilStop:
         if self._stopped:
             return ""
         self._held += text
-        ends = [at for each in self._stop if (at := self._held.find(each)) >= 0]
-        if ends:
-            self._stopped = True
-            return self._held[: min(ends)]
+        shown, self._stopped = cut_at_stop(self._held, self._stop)
+        if self._stopped:
+            return shown
         longest = min(self._longest - 1, len(self._held))
         kept = next((size for size in range(longest, 0, -1) if self._begins(self._held[-size:])), 0)
         shown, self._held = self._held[: len(self._held) - kept], self._held[len(self._held) - kept :]

@@ -10,16 +10,11 @@ from transformers import AutoModelForCausalLM
 
 from carteiro.models.failures import InvalidPrompt, PromptTooLarge
 from carteiro.models.interface import Completion, Message, Prompt, Ranking
-from carteiro.models.local.generation import Abandoned, StopTexts, cut_at_stop
+from carteiro.models.local.generation import COLD, DEFAULT_OUTPUT_TOKENS, Abandoned, StopTexts
 from carteiro.models.local.grammar import Grammar
 from carteiro.models.local.resident import ResidentModel
+from carteiro.models.stop_texts import cut_at_stop
 from carteiro.schemas import Usage
-
-DEFAULT_OUTPUT_TOKENS = 512
-"""Most tokens of a completion where the prompt sets no limit of its own."""
-
-_COLD = 1e-3
-"""Below this temperature, sampling takes the likeliest token anyway, and its division overflows."""
 
 
 class CausalModel(ResidentModel):
@@ -49,7 +44,7 @@ class CausalModel(ResidentModel):
             criteria.append(StopTexts(self._tokenizer, prompt_tokens, prompt.stop))
         processors = [self._grammar.follow(prompt.json_schema, prompt_tokens)] if prompt.json_schema else []
         sampling: dict[str, Any] = {"do_sample": False}
-        if prompt.temperature and prompt.temperature > _COLD:
+        if prompt.temperature and prompt.temperature > COLD:
             sampling = {"do_sample": True, "temperature": prompt.temperature}
             # The thread generates one completion at a time, so the global generator is this completion's own.
             torch.seed() if prompt.seed is None else torch.manual_seed(prompt.seed)

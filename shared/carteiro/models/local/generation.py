@@ -1,4 +1,4 @@
-"""When a generation ends early: a stop text was written, or nobody waits any more."""
+"""How a local model writes, and when it ends early: a stop text was written, or nobody waits any more."""
 
 import threading
 from collections.abc import Sequence
@@ -6,6 +6,11 @@ from typing import Any
 
 import torch
 from transformers import StoppingCriteria
+
+DEFAULT_OUTPUT_TOKENS = 512
+"""Most tokens that are written where neither the request nor the model sets a limit."""
+COLD = 1e-3
+"""Below this temperature, sampling takes the likeliest token anyway, and its division overflows."""
 
 
 class Abandoned(StoppingCriteria):  # type: ignore[misc]
@@ -32,9 +37,3 @@ class StopTexts(StoppingCriteria):  # type: ignore[misc]
         written = input_ids[:, self._prompt_tokens :][:, -self._tail :]
         texts = self._tokenizer.batch_decode(written, skip_special_tokens=True)
         return torch.tensor([any(stop in text for stop in self._stop) for text in texts], device=input_ids.device)
-
-
-def cut_at_stop(text: str, stop: Sequence[str]) -> tuple[str, bool]:
-    """The text before the first stop text in it, and whether there was one."""
-    found = [position for text_of_stop in stop if (position := text.find(text_of_stop)) >= 0]
-    return (text[: min(found)], True) if found else (text, False)

@@ -13,20 +13,15 @@ from transformers import AutoModelForSeq2SeqLM
 from carteiro.models.failures import ModelUnusable, PromptTooLarge
 from carteiro.models.interface import Completion, Translation, Writing
 from carteiro.models.local.batching import Batcher
-from carteiro.models.local.generation import Abandoned
+from carteiro.models.local.generation import COLD, DEFAULT_OUTPUT_TOKENS, Abandoned
 from carteiro.models.local.languages import tag_of
 from carteiro.models.local.resident import ResidentModel
 from carteiro.models.local.routes import Route, choose_route, routes_of
 from carteiro.models.splitting import split
 from carteiro.schemas import FinishReason, Usage
 
-DEFAULT_OUTPUT_TOKENS = 512
-"""Most tokens that are written where neither the request nor the model sets a limit."""
-
 _BUDGET = 2048
 """Most tokens of one batch, padding included."""
-_COLD = 1e-3
-"""Below this temperature, sampling takes the likeliest token anyway, and its division overflows."""
 _TRANSLATORS = frozenset({"marian", "m2m_100", "nllb-moe", "mbart", "fsmt"})
 
 
@@ -91,7 +86,7 @@ class Seq2Seq(ResidentModel):
             # Where it has positions, what it writes has to stay within them.
             parameters["max_new_tokens"] = min(writing.max_output_tokens or DEFAULT_OUTPUT_TOKENS, self._reads - 1)
         if writing.temperature is not None:
-            hot = writing.temperature > _COLD
+            hot = writing.temperature > COLD
             parameters |= {"do_sample": True, "temperature": writing.temperature} if hot else {"do_sample": False}
         return parameters
 

@@ -3,8 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -14,11 +13,12 @@ from aiokafka.errors import IllegalStateError, ProducerFenced
 from carteiro.wire.record import Record
 from carteiro.worker import metrics
 from carteiro.worker.delivery import group
-from carteiro.worker.delivery.courier import CALLER_SECONDS, Courier, Delivering, Undelivered
+from carteiro.worker.delivery.courier import CALLER_SECONDS, Delivering, Undelivered
 from carteiro.worker.delivery.ledger import Ledger
 from carteiro.worker.delivery.metadata import MOST_OPEN
 from carteiro.worker.delivery.outcome import Outcome
-from carteiro.worker.delivery.quarantine import Cohort, Quarantine
+from carteiro.worker.delivery.quarantine import Cohort
+from carteiro.worker.delivery.service import Service
 from carteiro.worker.delivery.suspects import DEATHS, Suspects
 from carteiro.worker.delivery.window import Window
 
@@ -38,27 +38,6 @@ _PARKED_SECONDS = 1.0
 
 PROCESS = random.SystemRandom().getrandbits(32) or 1
 """Tells this process from the one that owned a partition before it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """What serves the requests of a topic, as its lanes need it."""
-
-    group: str
-    window: int
-    by_key: bool
-    serve: Callable[[Record], Awaitable[Outcome]]
-    """Serves a request. Raises nothing but cancellation."""
-    condemn: Callable[[Record, int], Awaitable[Outcome]]
-    """What becomes of a request that has killed its worker that many times."""
-    courier: Callable[[Delivering], Courier]
-    may_begin: Callable[[], bool]
-    """Whether requests may begin now, for all the model knows."""
-    quarantine: Quarantine
-    prepare: Callable[[int], Awaitable[None]]
-    """Makes ready to serve a partition, each time it is taken over. Raises nothing but cancellation."""
-    forget: Callable[[int], None]
-    """A partition that was made ready is somebody else's."""
 
 
 class Lane(Delivering):

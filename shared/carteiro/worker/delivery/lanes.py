@@ -10,7 +10,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from carteiro.wire.record import Record
 from carteiro.worker import metrics
 from carteiro.worker.delivery import group
-from carteiro.worker.delivery.lane import Lane, Service
+from carteiro.worker.delivery.lane import Lane
+from carteiro.worker.delivery.service import Service
 
 log = structlog.get_logger("carteiro.delivery")
 

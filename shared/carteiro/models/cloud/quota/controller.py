@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from carteiro.models.cloud.quota.headers import read
 from carteiro.models.cloud.quota.share import Share
-from carteiro.models.cloud.quota.window import Spending
+from carteiro.models.cloud.quota.window import Charge
 
 FIRST_DOUBLING_SECONDS = 1.0
 """Until the provider has answered anything, calls begun double in this time: as TCP's slow start, but by the clock."""
@@ -24,8 +24,8 @@ class Call:
     """A call that has begun."""
 
     began: float
-    request: Spending
-    tokens: Spending
+    request: Charge
+    tokens: Charge
     ended: bool = False
 
 

@@ -17,7 +17,7 @@ Two laws, of which the slower counts:
 import math
 
 from carteiro.models.cloud.quota.headers import Reading
-from carteiro.models.cloud.quota.window import MINUTE, Spending, Window
+from carteiro.models.cloud.quota.window import MINUTE, Charge, Window
 
 TOP, SPREAD = 0.9, 0.1
 """Filling that a worker alone wants, and by how much less per e-fold of workers."""
@@ -96,7 +96,7 @@ class Share:
         self._pressed = self._pressed or pause > 0
         return max(pause, self._window.wait(now, amount, self._setting) if self._setting else 0.0)
 
-    def spend(self, now: float, amount: float) -> Spending:
+    def spend(self, now: float, amount: float) -> Charge:
         rate = self.rate(now)
         if rate < math.inf:
             self._refill(now, rate)
@@ -108,15 +108,15 @@ class Share:
         self._calls += 1
         if self._setting:
             return self._window.spend(now, amount)
-        return Spending(now, amount, counted=False)
+        return Charge(now, amount, counted=False)
 
-    def correct(self, spending: Spending, amount: float) -> None:
+    def correct(self, charge: Charge, amount: float) -> None:
         """What was spent turns out to have been this amount."""
         if self._allowed_at > -math.inf:
-            self._allowance += spending.amount - amount
-        if spending.at >= self._since and amount:
-            self._accepted += amount - spending.amount
-        self._window.correct(spending, amount)
+            self._allowance += charge.amount - amount
+        if charge.at >= self._since and amount:
+            self._accepted += amount - charge.amount
+        self._window.correct(charge, amount)
 
     def learn(self, now: float, reading: Reading, amount: float, delay: float, *, taken: bool) -> None:
         """Take in what a response says of the bucket that its call wanted `amount` from, and has `taken` it or not.
@@ -152,10 +152,10 @@ class Share:
         self._base = max(min(self._base, most), amount / LONGEST_SECONDS)
         self._pressed = False
 
-    def turned_down(self, spending: Spending) -> None:
+    def turned_down(self, charge: Charge) -> None:
         """What was spent brought nothing; whether it was charged all the same is not known, so it stays counted."""
-        if spending.at >= self._since:
-            self._accepted -= spending.amount
+        if charge.at >= self._since:
+            self._accepted -= charge.amount
             self._calls -= 1
 
     def slow_down(self, now: float, amount: float, chance: float, *, again: bool) -> None:

@@ -7,7 +7,7 @@ MINUTE = 60.0
 
 
 @dataclass(slots=True)
-class Spending:
+class Charge:
     """An amount that was spent at a time, in monotonic seconds."""
 
     at: float
@@ -19,28 +19,28 @@ class Window:
     """Holds what is spent to a limit in every 60 seconds, whichever they are."""
 
     def __init__(self) -> None:
-        self._spendings: deque[Spending] = deque()
+        self._charges: deque[Charge] = deque()
         self._sum = 0.0
 
-    def spend(self, now: float, amount: float) -> Spending:
-        spending = Spending(now, amount)
-        self._spendings.append(spending)
+    def spend(self, now: float, amount: float) -> Charge:
+        charge = Charge(now, amount)
+        self._charges.append(charge)
         self._sum += amount
-        return spending
+        return charge
 
-    def correct(self, spending: Spending, amount: float) -> None:
+    def correct(self, charge: Charge, amount: float) -> None:
         """It was this amount."""
-        if spending.counted:
-            self._sum += amount - spending.amount
-        spending.amount = amount
+        if charge.counted:
+            self._sum += amount - charge.amount
+        charge.amount = amount
 
     def spent(self, now: float) -> float:
         """The amount of the last 60 seconds."""
-        while self._spendings and self._spendings[0].at + MINUTE <= now:
-            gone = self._spendings.popleft()
+        while self._charges and self._charges[0].at + MINUTE <= now:
+            gone = self._charges.popleft()
             gone.counted = False
             self._sum -= gone.amount
-        if not self._spendings:
+        if not self._charges:
             self._sum = 0.0  # nothing is left of rounding either
         return self._sum
 
@@ -49,8 +49,8 @@ class Window:
         excess = self.spent(now) + min(amount, limit) - limit
         if excess <= limit * 1e-9:
             return 0.0
-        for spending in self._spendings:
-            excess -= spending.amount
+        for charge in self._charges:
+            excess -= charge.amount
             if excess <= limit * 1e-9:
-                return spending.at + MINUTE - now
-        return self._spendings[-1].at + MINUTE - now if self._spendings else 0.0
+                return charge.at + MINUTE - now
+        return self._charges[-1].at + MINUTE - now if self._charges else 0.0
