@@ -16,9 +16,9 @@ from carteiro.models.cloud.counting import count_tokens, counter_of
 from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.errors import failure_of, refuses_credential
 from carteiro.models.cloud.quota import Place, Quota
-from carteiro.models.cloud.until_stop import UntilStop
 from carteiro.models.failures import Misconfigured, ModelFailure, QuotaExhausted, RateLimited, Unavailable
 from carteiro.models.interface import Completion, Prompt
+from carteiro.models.stop_texts import UntilStop
 
 _CONNECT_SECONDS = 5.0
 _LONG_TEXT = 20_000

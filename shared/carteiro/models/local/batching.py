@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import structlog
 import torch
@@ -14,6 +14,7 @@ from carteiro.models.local.thread import ModelThread
 
 InputT = TypeVar("InputT")
 OutputT = TypeVar("OutputT")
+T = TypeVar("T")
 
 _PADDED = 1.5
 """A batch may have so many times the tokens of its rows: the rest is padding, worked on for nothing."""
@@ -31,20 +32,20 @@ class Row(Generic[InputT, OutputT]):
     future: asyncio.Future[OutputT]
 
 
-def choose(waiting: Sequence[Row[Any, Any]], budget: int) -> list[Row[Any, Any]]:
-    """The rows of the next batch: the one that waits longest, and those of its kind that are nearest to it in length.
+def alike(waiting: Sequence[T], length: Callable[[T], int], budget: int) -> list[T]:
+    """Those that may share a batch: the one that waits longest, and those that are nearest to it in length (tokens).
 
-    Together, padded to the longest, they have at most `budget` tokens, unless it is one row alone.
+    Together, padded to the longest, they have at most `budget` tokens, unless it is one alone.
     """
     first = waiting[0]
-    batch: list[Row[Any, Any]] = []
+    batch: list[T] = []
     longest = total = 0
-    for row in sorted(waiting, key=lambda each: (each is not first, abs(each.tokens - first.tokens))):
-        padded = max(longest, row.tokens) * (len(batch) + 1)
-        if row.kind != first.kind or (batch and (padded > budget or padded > _PADDED * (total + row.tokens))):
+    for each in sorted(waiting, key=lambda one: (one is not first, abs(length(one) - length(first)))):
+        padded = max(longest, length(each)) * (len(batch) + 1)
+        if batch and (padded > budget or padded > _PADDED * (total + length(each))):
             continue
-        batch.append(row)
-        longest, total = max(longest, row.tokens), total + row.tokens
+        batch.append(each)
+        longest, total = max(longest, length(each)), total + length(each)
     return batch
 
 
@@ -82,7 +83,8 @@ class Batcher(Generic[InputT, OutputT]):
 
     async def _serve(self) -> None:
         while self._waiting:
-            batch = choose(self._waiting, self._budget)
+            of_a_kind = [row for row in self._waiting if row.kind == self._waiting[0].kind]
+            batch = alike(of_a_kind, lambda row: row.tokens, self._budget)
             self._waiting = [row for row in self._waiting if row not in batch]
             await self._settle(batch)
 
@@ -103,7 +105,7 @@ class Batcher(Generic[InputT, OutputT]):
             if len(rows) > 1:
                 # Too much at once for the memory, or one that spoils it for all: halves find out which.
                 log.warning(
-                    "a batch failed; its halves are tried", model=self._name, rows=len(rows), reason=_line(error)
+                    "a batch failed; its halves are tried", model=self._name, rows=len(rows), reason=said_of(error)
                 )
                 for half in (rows[: len(rows) // 2], rows[len(rows) // 2 :]):
                     await self._settle(half)
@@ -140,5 +142,6 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-def _line(error: BaseException) -> str:
+def said_of(error: BaseException) -> str:
+    """An error in few words for the log: what a library says of one may quote the prompt."""
     return error.message if isinstance(error, ModelFailure) else type(error).__name__

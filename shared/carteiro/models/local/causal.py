@@ -1,20 +1,29 @@
 """Causal language models (GPT-style) through Transformers."""
 
+import asyncio
 import threading
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
-import torch
 from jinja2 import TemplateError
 from transformers import AutoModelForCausalLM
 
 from carteiro.models.failures import InvalidPrompt, PromptTooLarge
 from carteiro.models.interface import Completion, Message, Prompt, Ranking
-from carteiro.models.local.generation import COLD, DEFAULT_OUTPUT_TOKENS, Abandoned, StopTexts
+from carteiro.models.local.batching import Batcher
+from carteiro.models.local.continuous import ContinuousBatcher
+from carteiro.models.local.generation import DEFAULT_OUTPUT_TOKENS
 from carteiro.models.local.grammar import Grammar
+from carteiro.models.local.memory import most_cached
+from carteiro.models.local.ranking import Continued, continued, rank
 from carteiro.models.local.resident import ResidentModel
+from carteiro.models.local.row import Row
+from carteiro.models.local.sampling import make_sampler
+from carteiro.models.local.showing import Showing
 from carteiro.models.stop_texts import cut_at_stop
 from carteiro.schemas import Usage
+
+_RANKED_TOGETHER = 2048
+"""Most tokens that are ranked in one batch, padding included."""
 
 
 class CausalModel(ResidentModel):
@@ -24,69 +33,72 @@ class CausalModel(ResidentModel):
 
     def _ready(self) -> None:
         self._grammar = Grammar(self._tokenizer, self._end_tokens)
+        self._writing = ContinuousBatcher(
+            self.name, self._model, self._thread, timeout=self._timeout, budget=most_cached(self._model)
+        )
+        self._ranking: Batcher[Continued, Ranking] = Batcher(
+            self.name,
+            self._thread,
+            lambda asked, _: rank(self._model, asked),
+            timeout=self._timeout,
+            budget=_RANKED_TOGETHER,
+        )
 
     async def complete(self, prompt: Prompt) -> Completion:
         """Complete the prompt. Raises `PromptTooLarge`, `InvalidPrompt`, `Unavailable`."""
-        return await self._on_thread(lambda abandoned: self._complete(prompt, abandoned))
+        return await self._write(prompt)
+
+    async def stream(self, prompt: Prompt, say: Callable[[str], None]) -> Completion:
+        """The same, and `say` is given the text piece by piece."""
+        loop = asyncio.get_running_loop()
+        left = threading.Event()
+
+        def tell(piece: str) -> None:
+            if not left.is_set():
+                say(piece)
+
+        try:
+            return await self._write(prompt, lambda piece: loop.call_soon_threadsafe(tell, piece))
+        finally:
+            left.set()
 
     async def rank(self, text: str, continuations: Sequence[str]) -> Ranking:
         """Compare continuations. Raises `PromptTooLarge`, `Unavailable`."""
-        return await self._on_thread(lambda abandoned: self._rank(text, continuations, abandoned))
+        asked = await self._on_thread(lambda _: self._continued(text, continuations))
+        return await self._ranking.submit(asked, asked.tokens)
 
-    def _complete(self, prompt: Prompt, abandoned: threading.Event) -> Completion:
-        ids = torch.tensor([self._encode(prompt.messages)])
-        prompt_tokens = ids.shape[1]
-        room = self.context_tokens - prompt_tokens
+    async def _write(self, prompt: Prompt, say: Callable[[str], object] | None = None) -> Completion:
+        row = await self._on_thread(lambda _: self._row(prompt, say))
+        await self._writing.write(row)
+        text, _ = cut_at_stop(self._decode(row.written), prompt.stop)
+        usage = Usage(input_tokens=len(row.prompt), output_tokens=len(row.written))
+        return Completion(text.strip(), row.finish_reason or "stop", usage)
+
+    def _row(self, prompt: Prompt, say: Callable[[str], object] | None) -> Row:
+        ids = self._encode(prompt.messages)
+        room = self.context_tokens - len(ids)
         if room < 1:
-            raise self._too_large(prompt_tokens)
-        criteria: list[Any] = [Abandoned(abandoned)]
-        if prompt.stop:
-            criteria.append(StopTexts(self._tokenizer, prompt_tokens, prompt.stop))
-        processors = [self._grammar.follow(prompt.json_schema, prompt_tokens)] if prompt.json_schema else []
-        sampling: dict[str, Any] = {"do_sample": False}
-        if prompt.temperature and prompt.temperature > COLD:
-            sampling = {"do_sample": True, "temperature": prompt.temperature}
-            # The thread generates one completion at a time, so the global generator is this completion's own.
-            torch.seed() if prompt.seed is None else torch.manual_seed(prompt.seed)
-        with torch.inference_mode():
-            output = self._model.generate(
-                ids,
-                attention_mask=torch.ones_like(ids),
-                max_new_tokens=min(prompt.max_output_tokens or DEFAULT_OUTPUT_TOKENS, room),
-                stopping_criteria=criteria,
-                logits_processor=processors,
-                pad_token_id=next(iter(self._end_tokens), 0),
-                **sampling,
-            )
-        written = output[0, prompt_tokens:]
-        text, stopped = cut_at_stop(self._tokenizer.decode(written, skip_special_tokens=True), prompt.stop)
-        ended = stopped or int(written[-1]) in self._end_tokens
-        usage = Usage(input_tokens=prompt_tokens, output_tokens=len(written))
-        return Completion(text.strip(), "stop" if ended else "length", usage)
+            raise self._too_large(len(ids))
+        grammar = self._grammar.follow(prompt.json_schema, len(ids)) if prompt.json_schema else None
+        return Row(
+            prompt=ids,
+            limit=min(prompt.max_output_tokens or DEFAULT_OUTPUT_TOKENS, room),
+            sampler=make_sampler(self._model, len(ids), prompt.temperature, prompt.seed, grammar),
+            end_tokens=self._end_tokens,
+            stop=prompt.stop,
+            decode=self._decode,
+            showing=Showing(self._decode, prompt.stop, say) if say else None,
+        )
 
-    def _rank(self, text: str, continuations: Sequence[str], abandoned: threading.Event) -> Ranking:
-        prefix = self._ids(text)
+    def _continued(self, text: str, continuations: Sequence[str]) -> Continued:
         # The whole is encoded, not the continuation alone: some tokenizers put a space before every text.
-        wholes = [self._ids(text + continuation) for continuation in continuations]
-        if (longest := max(map(len, wholes))) > self.context_tokens:
+        asked = continued(self._ids(text), [self._ids(text + continuation) for continuation in continuations])
+        if (longest := max(map(len, asked.wholes))) > self.context_tokens:
             raise self._too_large(longest)
-        read = 0
-        sums = []
-        seen: dict[tuple[int, ...], torch.Tensor] = {}
-        for whole in wholes:
-            if abandoned.is_set():
-                break
-            shared = _shared(prefix, whole)
-            # A token is predicted from those before it, so the last one is never read: continuations of one
-            # token each are all answered by one row.
-            row = tuple(whole[:-1])
-            if row not in seen:
-                read += len(row)
-                with torch.inference_mode():
-                    logits = self._model(torch.tensor([row]), logits_to_keep=len(whole) - shared).logits[0]
-                seen[row] = torch.log_softmax(logits.float(), dim=-1)
-            sums.append(sum(float(seen[row][step, token]) for step, token in enumerate(whole[shared:])))
-        return Ranking(sums, Usage(input_tokens=read))
+        return asked
+
+    def _decode(self, tokens: Sequence[int]) -> str:
+        return str(self._tokenizer.decode(tokens, skip_special_tokens=True))
 
     def _ids(self, text: str) -> list[int]:
         """The tokens of a plain text, without the end that some tokenizers add to it."""
@@ -128,12 +140,6 @@ class CausalModel(ResidentModel):
         return PromptTooLarge(
             f"the prompt has {tokens} tokens; {self.name} reads {self.context_tokens}, its completion included"
         )
-
-
-def _shared(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens two texts begin with alike."""
-    pairs = zip(one, other, strict=False)
-    return next((place for place, (left, right) in enumerate(pairs) if left != right), min(len(one), len(other)))
 
 
 def _without_system(messages: Sequence[Message]) -> list[Message]:

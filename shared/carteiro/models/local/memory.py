@@ -7,10 +7,13 @@ import psutil  # type: ignore[import-untyped]
 import torch
 
 from carteiro.models.failures import ModelUnusable
+from carteiro.models.local.reading import new_cache, read
 
 _BYTES_A_WEIGHT = 4
 _ROOM = 1.1
 """What a model needs beside its weights, at the least, as a factor."""
+_CACHES = 0.25
+"""The share of the free memory for caches, without their padding (as much again) and the work on them."""
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -37,6 +40,17 @@ def free_bytes(cgroup: Path = _CGROUP) -> int:
         return free
     # Files that were read stay counted until somebody needs the room.
     return free if limit == "max" else min(free, int(limit) - used + int(counted.get("inactive_file", 0)))
+
+
+def most_cached(model: Any) -> int:
+    """How many tokens the caches of a causal model may hold at once: they get a share of what is free now."""
+    cache = new_cache(model)
+    ids = torch.zeros((1, 2), dtype=torch.long, device=model.device)
+    read(model, ids, torch.ones_like(ids), cache=cache)
+    held = [tensor for layer in cache.layers for tensor in (layer.keys, layer.values) if tensor is not None]
+    a_token = sum(tensor.nbytes for tensor in held) / ids.shape[1]
+    free = torch.cuda.mem_get_info(model.device)[0] if model.device.type == "cuda" else free_bytes()
+    return int(free * _CACHES / max(a_token, 1))
 
 
 def _gigabytes(size: int) -> str:

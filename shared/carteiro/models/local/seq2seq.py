@@ -13,10 +13,11 @@ from transformers import AutoModelForSeq2SeqLM
 from carteiro.models.failures import ModelUnusable, PromptTooLarge
 from carteiro.models.interface import Completion, Translation, Writing
 from carteiro.models.local.batching import Batcher
-from carteiro.models.local.generation import COLD, DEFAULT_OUTPUT_TOKENS, Abandoned
+from carteiro.models.local.generation import DEFAULT_OUTPUT_TOKENS, Abandoned
 from carteiro.models.local.languages import tag_of
 from carteiro.models.local.resident import ResidentModel
 from carteiro.models.local.routes import Route, choose_route, routes_of
+from carteiro.models.local.sampling import COLD
 from carteiro.models.splitting import split
 from carteiro.schemas import FinishReason, Usage
 

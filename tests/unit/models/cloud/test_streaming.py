@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carteiro.models.cloud.client import CloudModel
-from carteiro.models.cloud.until_stop import UntilStop
 from carteiro.models.failures import ContentFiltered, Misconfigured, RateLimited, Refused, Unavailable
 from carteiro.models.interface import Message, Prompt, StreamingModel
+from carteiro.models.stop_texts import UntilStop
 from tests.provider import Provider
 from tests.provider.streams import begin, pieces, write
 from tests.unit.models.cloud.test_client import endpoint
