@@ -20,6 +20,7 @@ from carteiro.models.failures import (
 from carteiro.models.interface import Model
 from carteiro.worker.parking import Gate
 from carteiro.worker.retrying import Retrying, pause_after
+from carteiro.worker.showing import shown
 from carteiro.worker.spending import Bill, OverBudget
 from carteiro.worker.streaming import Stream
 from carteiro.worker.tracing import model_span
@@ -121,7 +122,7 @@ class Attempts:
         self.model, self.billed = link.model, link.gate is not None
         if link.gate is None:
             with model_span(link.model.name):
-                return await work(link.model)
+                return await work(shown(link.model, self._stream))
         asked = Retrying(link.gate, self._bill, self._stream, patient=patient)
         self._asked.append(asked)
         return await work(asked)

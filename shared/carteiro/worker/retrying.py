@@ -14,10 +14,10 @@ from carteiro.models.interface import (
     Model,
     Prompt,
     RankingModel,
-    StreamingModel,
     TranslationModel,
 )
 from carteiro.worker.parking import Closed, Gate
+from carteiro.worker.showing import shown
 from carteiro.worker.spending import Bill
 from carteiro.worker.streaming import Stream
 from carteiro.worker.tracing import model_span
@@ -39,7 +39,8 @@ class Retrying(ChatModel):
     """
 
     def __init__(self, gate: Gate, bill: Bill, stream: Stream | None = None, *, patient: bool = True) -> None:
-        self._model, self._gate, self._bill, self._stream, self._patient = gate.model, gate, bill, stream, patient
+        self._model, self._gate, self._bill, self._patient = gate.model, gate, bill, patient
+        self._shown = shown(gate.model, stream)
         self.tries = 0
         """How many calls were made, all in all."""
 
@@ -104,10 +105,7 @@ class Retrying(ChatModel):
 
     async def _call(self, prompt: Prompt) -> Completion:
         with model_span(self.name, prompt) as answered:
-            if self._stream is not None and isinstance(self._model, StreamingModel):
-                completion = await self._model.stream(prompt, self._stream.begin())
-            else:
-                completion = await self._model.complete(prompt)
+            completion = await self._shown.complete(prompt)
             answered(completion)
         return completion
 

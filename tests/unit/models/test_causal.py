@@ -92,6 +92,15 @@ def test_where_a_text_is_cut(text, stop, expected):
     assert cut_at_stop(text, stop) == expected
 
 
+async def test_it_is_seen_writing(model):
+    asked = user("What is the capital of France?", stop=["\n"])
+    said: list[str] = []
+    done = await model.stream(asked, said.append)
+    assert done == await model.complete(asked)
+    assert "".join(said) == done.text
+    assert len(said) > 3
+
+
 async def test_temperature_samples_and_a_seed_repeats_it(model):
     hot = [(await model.complete(user("Name an animal.", temperature=1.5, seed=seed))).text for seed in (1, 1, 2, 3)]
     assert hot[0] == hot[1]
