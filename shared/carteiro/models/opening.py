@@ -48,6 +48,9 @@ def _local(name: str, where: str, settings: ModelSettings) -> Model:
     checkpoint = find_checkpoint(where)
     try:
         from carteiro.models.local.choosing import choose_model
+        from carteiro.models.local.machine import choose_machine, set_threads
     except ModuleNotFoundError as missing:
         raise ModelUnusable(f"{name} needs {missing.name}: pip install 'carteiro[local]'") from None
-    return choose_model(name, checkpoint, settings.timeout)
+    set_threads(settings.local_threads)
+    machine = choose_machine(settings.local_device, settings.local_dtype)
+    return choose_model(name, checkpoint, settings.timeout, machine)

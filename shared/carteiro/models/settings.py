@@ -1,6 +1,7 @@
 """The settings that models need. Names that begin with `CARTEIRO_` are ours, the others are the providers' own."""
 
 from pathlib import Path
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -16,6 +17,16 @@ class ModelSettings(BaseSettings):
 
     timeout: float = Field(default=120.0, gt=0, validation_alias="CARTEIRO_MODEL_TIMEOUT_SECONDS")
     """Longest that one call of a model may take, in seconds; a request's deadline may be sooner."""
+    local_device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = Field(
+        default="auto", validation_alias="CARTEIRO_LOCAL_DEVICE"
+    )
+    """Where `local:` models run: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
+    local_dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto", validation_alias="CARTEIRO_LOCAL_DTYPE"
+    )
+    """What they compute with: `auto` is `bfloat16` where the device is made for it, else `float32`."""
+    local_threads: int | None = Field(default=None, gt=0, validation_alias="CARTEIRO_LOCAL_THREADS")
+    """Threads that they take on a CPU; without it, one for each core that the process may use."""
     requests_per_minute: float | None = Field(default=None, gt=0, validation_alias="CARTEIRO_REQUESTS_PER_MINUTE")
     """Most calls a minute of each model in a cloud, by one worker; what the provider says counts too."""
     tokens_per_minute: float | None = Field(default=None, gt=0, validation_alias="CARTEIRO_TOKENS_PER_MINUTE")

@@ -58,7 +58,9 @@ class LocalClassifier(ResidentModel):
         # Without a padding token, GPT-like heads cannot tell where a row ends.
         batches = [rows] if self._model.config.pad_token_id is not None else [[row] for row in rows]
         with torch.inference_mode():
-            parts: list[Any] = [self._model(**padded(self._tokenizer, each)).logits.float() for each in batches]
+            parts: list[Any] = [
+                self._model(**padded(self._tokenizer, each, self._model.device)).logits.float() for each in batches
+            ]
             logits = torch.cat(parts)
             found: list[list[float]] = (logits.sigmoid() if self._each_by_itself else logits.softmax(-1)).tolist()
         return found

@@ -7,9 +7,9 @@ import psutil  # type: ignore[import-untyped]
 import torch
 
 from carteiro.models.failures import ModelUnusable
+from carteiro.models.local.machine import CPU, Machine
 from carteiro.models.local.reading import new_cache, read
 
-_BYTES_A_WEIGHT = 4
 _ROOM = 1.1
 """What a model needs beside its weights, at the least, as a factor."""
 _CACHES = 0.25
@@ -17,16 +17,20 @@ _CACHES = 0.25
 _CGROUP = Path("/sys/fs/cgroup")
 
 
-def check_memory(location: str, auto_class: Any, config: Any) -> None:
-    """Raise `ModelUnusable` where the weights, in fp32, are more than what is free. Nothing is read or allocated."""
+def check_memory(location: str, auto_class: Any, config: Any, machine: Machine = CPU) -> None:
+    """Raise `ModelUnusable` where the weights are more than what is free on their machine. None is read for that."""
     with torch.device("meta"):
         weights = auto_class.from_config(config).num_parameters()
-    needed, free = int(weights * _BYTES_A_WEIGHT * _ROOM), free_bytes()
+    needed, free = int(weights * machine.dtype.itemsize * _ROOM), _free(machine.device)
     if needed > free:
         raise ModelUnusable(
             f"{location} needs {_gigabytes(needed)} of memory and {_gigabytes(free)} is free: "
             "take a smaller model or a larger machine"
         )
+
+
+def _free(device: torch.device) -> int:
+    return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else free_bytes()
 
 
 def free_bytes(cgroup: Path = _CGROUP) -> int:
@@ -49,8 +53,7 @@ def most_cached(model: Any) -> int:
     read(model, ids, torch.ones_like(ids), cache=cache)
     held = [tensor for layer in cache.layers for tensor in (layer.keys, layer.values) if tensor is not None]
     a_token = sum(tensor.nbytes for tensor in held) / ids.shape[1]
-    free = torch.cuda.mem_get_info(model.device)[0] if model.device.type == "cuda" else free_bytes()
-    return int(free * _CACHES / max(a_token, 1))
+    return int(_free(model.device) * _CACHES / max(a_token, 1))
 
 
 def _gigabytes(size: int) -> str:

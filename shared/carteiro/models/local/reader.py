@@ -118,12 +118,14 @@ class LocalReader(ResidentModel):
         return windows
 
     def _forward(self, windows: Sequence[_Window], _: threading.Event) -> list[_Found]:
-        inputs = padded(self._tokenizer, [window.encoded for window in windows])
+        inputs = padded(self._tokenizer, [window.encoded for window in windows], self._model.device)
         with torch.inference_mode():
             output = self._model(**inputs)
         width = inputs["input_ids"].shape[1]
         found = []
-        for window, start, end in zip(windows, output.start_logits.float(), output.end_logits.float(), strict=True):
+        for window, start, end in zip(
+            windows, output.start_logits.float().cpu(), output.end_logits.float().cpu(), strict=True
+        ):
             length = len(window.offsets)
             # The row without its padding, which stands on the tokenizer's side.
             row = slice(0, length) if self._question_first else slice(width - length, width)

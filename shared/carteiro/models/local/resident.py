@@ -13,6 +13,7 @@ from carteiro.models.failures import ModelFailure, ModelUnusable, Unavailable
 from carteiro.models.local.batching import out_of_memory
 from carteiro.models.local.checkpoint import Checkpoint
 from carteiro.models.local.context import most_tokens
+from carteiro.models.local.machine import CPU, Machine
 from carteiro.models.local.thread import ModelThread
 from carteiro.models.local.weights import load_weights
 
@@ -33,9 +34,10 @@ class ResidentModel:
 
     auto_class: ClassVar[Any]
 
-    def __init__(self, name: str, checkpoint: Checkpoint, timeout: float) -> None:
+    def __init__(self, name: str, checkpoint: Checkpoint, timeout: float, machine: Machine = CPU) -> None:
         self.name = name
         self._checkpoint = checkpoint
+        self._machine = machine
         self._timeout = timeout
         self._thread = ModelThread(name)
         self._tokenizer: Any = None
@@ -58,9 +60,9 @@ class ResidentModel:
         await asyncio.shield(self._loaded)
 
     def _load(self) -> None:
-        log.info("loading the model", model=self.name, source=self._checkpoint.location)
+        log.info("loading the model", model=self.name, source=self._checkpoint.location, machine=str(self._machine))
         try:
-            self._tokenizer, self._model = load_weights(self.name, self._checkpoint, self.auto_class)
+            self._tokenizer, self._model = load_weights(self.name, self._checkpoint, self.auto_class, self._machine)
             self.context_tokens = most_tokens(self._model, self._tokenizer)
             self.small = self._model.num_parameters() < _SMALL
             self._set_up_tokenizer()

@@ -92,7 +92,9 @@ class Seq2Seq(ResidentModel):
         return parameters
 
     def _generate(self, rows: Sequence[_Asked], abandoned: threading.Event) -> list[_Written]:
-        inputs = self._tokenizer.pad({"input_ids": [row.ids for row in rows]}, return_tensors="pt")
+        inputs = self._tokenizer.pad({"input_ids": [row.ids for row in rows]}, return_tensors="pt").to(
+            self._model.device
+        )
         if rows[0].parameters.get("do_sample"):
             torch.seed() if rows[0].seed is None else torch.manual_seed(rows[0].seed)
         with torch.inference_mode():

@@ -17,6 +17,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from carteiro.models.failures import ModelUnusable
 from carteiro.models.local.checkpoint import Checkpoint
+from carteiro.models.local.machine import CPU, Machine
 from carteiro.models.local.memory import check_memory
 from carteiro.models.local.progress import logged_progress
 from carteiro.models.local.reasons import unusable
@@ -26,8 +27,8 @@ _UNFINISHED = ".unfinished-"
 log = structlog.get_logger("carteiro.models")
 
 
-def load_weights(name: str, checkpoint: Checkpoint, auto_class: Any) -> tuple[Any, Any]:
-    """The tokenizer and the model, in fp32 and ready to run, by one of Transformers' `AutoModelFor...` classes.
+def load_weights(name: str, checkpoint: Checkpoint, auto_class: Any, machine: Machine = CPU) -> tuple[Any, Any]:
+    """The tokenizer and the model, on its machine and ready to run, by one of Transformers' `AutoModelFor...` classes.
 
     How far it is goes to the log, under `name`. Raises `ModelUnusable`.
 
@@ -39,12 +40,13 @@ def load_weights(name: str, checkpoint: Checkpoint, auto_class: Any) -> tuple[An
     try:
         with logged_progress(name):
             if checkpoint.gguf_path is None:
-                return _read(checkpoint.location, auto_class)
+                return _read(checkpoint.location, auto_class, machine)
             try:
-                return _read(converted(checkpoint.gguf_path), auto_class)
+                return _read(converted(checkpoint.gguf_path), auto_class, machine)
             except OSError as error:
                 log.warning("the converted model cannot be kept; it is converted at each start", reason=str(error))
-                return _dequantized(checkpoint.gguf_path)
+                tokenizer, model = _dequantized(checkpoint.gguf_path)
+                return tokenizer, model.to(machine.device, machine.dtype)
     except ModelUnusable:
         raise
     except Exception as error:
@@ -52,19 +54,19 @@ def load_weights(name: str, checkpoint: Checkpoint, auto_class: Any) -> tuple[An
         raise unusable(checkpoint.location, error) from error
 
 
-def _read(location: str | Path, auto_class: Any) -> tuple[Any, Any]:
+def _read(location: str | Path, auto_class: Any, machine: Machine) -> tuple[Any, Any]:
     config = AutoConfig.from_pretrained(location, trust_remote_code=False)
-    check_memory(str(location), auto_class, config)
+    check_memory(str(location), auto_class, config, machine)
     tokenizer = AutoTokenizer.from_pretrained(location, trust_remote_code=False)
     model, found = auto_class.from_pretrained(
-        location, config=config, dtype=torch.float32, output_loading_info=True, trust_remote_code=False
+        location, config=config, dtype=machine.dtype, output_loading_info=True, trust_remote_code=False
     )
     if missing := sorted(found["missing_keys"]):
         # Transformers fills what is missing with random numbers and goes on.
         raise ModelUnusable(
             f"{location} is not a whole {type(model).__name__}: it lacks {len(missing)} weights, such as {missing[0]}"
         )
-    return tokenizer, model.eval()
+    return tokenizer, model.eval().to(machine.device)
 
 
 def converted(gguf: Path) -> Path:
