@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 import pytest_asyncio
 
+import carteiro.models.local  # noqa: F401  # it settles how PyTorch's threads wait, before a test loads it
 from carteiro.cli.embedded import EmbeddedBroker
 from tests.provider import Provider
 

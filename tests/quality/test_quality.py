@@ -4,6 +4,8 @@
 rule or a model that got worse shows; `pytest -rP tests/quality` prints what each task reached.
 """
 
+import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -43,11 +45,16 @@ async def ask(models: dict[str, Model], task: str, **fields: Any) -> Any:
     return done.result
 
 
+async def ask_all(models: dict[str, Model], task: str, requests: list[dict[str, Any]]) -> list[Any]:
+    """Ask all at once, as a window of requests does: the model takes them together."""
+    return await asyncio.gather(*(ask(models, task, **request) for request in requests))
+
+
 async def test_sentiment(models):
     items = sentences("sentiment")
     right = 0
-    for item in items:
-        result = await ask(models, "sentiment", text=item["text"])
+    results = await ask_all(models, "sentiment", [{"text": item["text"]} for item in items])
+    for item, result in zip(items, results, strict=True):
         assert sum(result.scores.values()) == pytest.approx(1, abs=0.001)
         right += result.label == item["label"]
     print(f"sentiment: {right} of {len(items)}")
@@ -66,7 +73,8 @@ async def test_sentiment_with_other_labels(models):
         "The update fixes a bug in the browser.": "technology",
         "Serve the soup with fresh bread.": "food",
     }
-    answers = [(await ask(models, "sentiment", text=text, labels=labels)).label for text in items]
+    results = await ask_all(models, "sentiment", [{"text": text, "labels": labels} for text in items])
+    answers = [result.label for result in results]
     right = sum(answer == label for answer, label in zip(answers, items.values(), strict=True))
     print(f"other labels: {right} of {len(items)}")
     assert right >= 7
@@ -74,8 +82,9 @@ async def test_sentiment_with_other_labels(models):
 
 async def test_answer(models):
     right = wrong = refused = unanswerable = 0
-    for item in sentences("answer"):
-        result = await ask(models, "answer", question=item["question"], context=item["context"])
+    items = sentences("answer")
+    asked = [{"question": item["question"], "context": item["context"]} for item in items]
+    for item, result in zip(items, await ask_all(models, "answer", asked), strict=True):
         if result.span:
             assert item["context"][result.span.start : result.span.end] == result.span.text
         if not item["accept"]:
@@ -110,8 +119,8 @@ async def test_translate_leaves_no_sentence_out(models):
 async def test_chat(models):
     items = sentences("chat")
     right = 0
-    for item in items:
-        result = await ask(models, "chat", messages=item["messages"], options={"max_output_tokens": 40})
+    asked = [{"messages": item["messages"], "options": {"max_output_tokens": 40}} for item in items]
+    for item, result in zip(items, await ask_all(models, "chat", asked), strict=True):
         right += any(word.lower() in result.message.content.lower() for word in item["any_of"])
     print(f"chat: {right} of {len(items)}")
     assert right >= 7
@@ -120,8 +129,8 @@ async def test_chat(models):
 async def test_generate(models):
     items = sentences("generate")
     right = 0
-    for item in items:
-        result = await ask(models, "generate", prompt=item["prompt"], options={"max_output_tokens": 40})
+    asked = [{"prompt": item["prompt"], "options": {"max_output_tokens": 40}} for item in items]
+    for item, result in zip(items, await ask_all(models, "generate", asked), strict=True):
         right += any(word.lower() in result.text.lower() for word in item["any_of"])
     print(f"generate: {right} of {len(items)}")
     assert right >= 6
@@ -141,21 +150,19 @@ async def test_generate_follows_a_schema(models):
 
 
 async def test_summarize(models):
-    mentioned = faithful = asked = 0
-    for item in sentences("summarize"):
-        for style in ("paragraph", "bullets"):
-            for length in ("short", "medium"):
-                result = await ask(models, "summarize", text=item["text"], style=style, length=length)
-                assert (result.bullets is None) == (style == "paragraph")
-                assert len(result.summary) < len(item["text"])
-                words, source = content_words(result.summary), content_words(item["text"])
-                asked += 1
-                faithful += share(words, source) >= 0.75 and numbers_hold(words, source)
-                mentioned += any(word.lower() in result.summary.lower() for word in item["must_mention_one_of"])
-                print(f"summarize, {length}: {result.summary!r}")
-    print(f"summarize: {faithful} of {asked} rest on the text, {mentioned} name its subject")
-    assert faithful == asked
-    assert mentioned >= asked - 2
+    mentioned = faithful = 0
+    forms = list(itertools.product(sentences("summarize"), ("paragraph", "bullets"), ("short", "medium")))
+    asked = [{"text": item["text"], "style": style, "length": length} for item, style, length in forms]
+    for (item, style, length), result in zip(forms, await ask_all(models, "summarize", asked), strict=True):
+        assert (result.bullets is None) == (style == "paragraph")
+        assert len(result.summary) < len(item["text"])
+        words, source = content_words(result.summary), content_words(item["text"])
+        faithful += share(words, source) >= 0.75 and numbers_hold(words, source)
+        mentioned += any(word.lower() in result.summary.lower() for word in item["must_mention_one_of"])
+        print(f"summarize, {length}: {result.summary!r}")
+    print(f"summarize: {faithful} of {len(asked)} rest on the text, {mentioned} name its subject")
+    assert faithful == len(asked)
+    assert mentioned >= len(asked) - 2
 
 
 async def test_summarize_a_long_text_reads_all_of_it(models):
