@@ -55,9 +55,11 @@ class Podman:
         self._played = folder / "played.yaml"
 
     def __call__(self, *arguments: str, check: bool = True, **more: Any) -> str:
+        """What it prints."""
+        one, out = subprocess.STDOUT, subprocess.PIPE
         command = [*self._command, *arguments]
-        run = subprocess.run(command, env=self._environment, capture_output=True, text=True, **more)
-        assert run.returncode == 0 or not check, f"{arguments}\n{run.stdout[-3000:]}\n{run.stderr[-5000:]}"
+        run = subprocess.run(command, env=self._environment, stdout=out, stderr=one, text=True, **more)
+        assert run.returncode == 0 or not check, f"{arguments}\n{run.stdout[-5000:]}"
         return run.stdout
 
     def load(self, image: str) -> None:
@@ -134,7 +136,7 @@ class Pod:
 
     @property
     def log(self) -> str:
-        return self._podman("logs", "--tail", "20", self.container, check=False)
+        return self._podman("logs", "--tail", "20", self.container)
 
 
 class KafkaForPods(ApacheKafka):
@@ -283,3 +285,4 @@ async def test_a_pod_that_is_stopped_ends_well_within_its_time(podman: Podman, p
     podman("pod", "stop", "--time", str(pod.spec["terminationGracePeriodSeconds"]), pod.name)
     assert time.monotonic() - began < pod.spec["terminationGracePeriodSeconds"]
     assert pod.ended() == 0, pod.log
+    print(pod.log)
