@@ -1,7 +1,7 @@
 # `make` lists what there is. PYTHON=/path/to/python chooses the interpreter, ARGS=... is handed to the program.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test chaos bench lint asyncapi clean FORCE
+.PHONY: help setup demo up test chaos bench lint asyncapi images k8s lock clean FORCE
 
 RUN := .venv/bin
 SOURCES := pyproject.toml shared/pyproject.toml scripts/setup
@@ -11,7 +11,7 @@ SOURCES += FORCE
 endif
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: .venv/ready-dev ## make .venv with everything, tests and tools included
 
@@ -40,6 +40,20 @@ asyncapi: .venv/ready ## write docs/asyncapi.json anew
 	$(RUN)/carteiro asyncapi > .venv/asyncapi.json
 	mv .venv/asyncapi.json docs/asyncapi.json
 
+images: ## build both images, carteiro:cloud and carteiro:local, and print their sizes (needs Docker)
+	docker build --target cloud --tag carteiro:cloud $(ARGS) .
+	docker build --target local --tag carteiro:local $(ARGS) .
+	@docker image ls --format 'table {{.Repository}}:{{.Tag}}\t{{.Size}}' carteiro
+
+k8s: .venv/ready-dev .venv/checkov/ready ## write anew what is generated in k8s/, render the overlays to build/k8s/, check them
+	$(RUN)/python k8s/generate.py
+	@mkdir -p build/k8s
+	for each in cloud local-cpu local-gpu; do $(RUN)/kubectl kustomize k8s/overlays/$$each >build/k8s/$$each.yaml || exit; done
+	$(RUN)/python -m pytest --quiet tests/unit/test_k8s.py
+
+lock: .venv/lock/ready ## pin anew what the images install, and checkov (needs Python 3.11)
+	@PATH="$(CURDIR)/.venv/lock/bin:$$PATH" images/lock
+
 clean: ## remove .venv (where `make` made it) and every cache
 	@if [ -e .venv/made-by-setup ]; then rm -rf .venv.removing && mv .venv .venv.removing; fi
 	rm -rf .venv.removing .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
@@ -55,6 +69,17 @@ clean: ## remove .venv (where `make` made it) and every cache
 
 .venv/ready-bench: .venv/ready-dev
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --group bench
+	@touch $@
+
+# Tools with requirements that are not to meet ours have environments of their own.
+.venv/checkov/ready: k8s/checkov.txt | .venv/ready-dev
+	@$(RUN)/python -m venv --clear .venv/checkov
+	@.venv/checkov/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --no-deps -r $<
+	@touch $@
+
+.venv/lock/ready: | .venv/ready
+	@$(RUN)/python -m venv --clear .venv/lock
+	@.venv/lock/bin/python -m pip install --quiet --disable-pip-version-check pip-tools==7.6.2
 	@touch $@
 
 FORCE:

@@ -18,18 +18,19 @@ HEAD = "# Written by k8s/generate.py.\n"
 TOPICS = Topics()
 _COMPONENT = "app.kubernetes.io/component"
 _CLUSTER = {"strimzi.io/cluster": "kafka"}
-_PROBE = "carteiro-probe"
-"""The transactional id with which a worker finds out whether there are transactions (`worker/delivery/modes.py`)."""
 
 
 def generated() -> dict[Path, str]:
     """What each generated file has to hold."""
     tasks = [task.name for task in find_tasks()]
+    talkers = {task.name for task in find_tasks() if task.keeps_conversations}
     files = {
         "base/tasks.yaml": [made for task in tasks for made in (deployment(task), disruption_budget(task))],
         "components/keda/tasks.yaml": [scaled_object(task) for task in tasks],
-        "components/strimzi/topics.yaml": [made for task in tasks for made in topics(task)],
-        "components/strimzi/users.yaml": [user(task) for task in tasks],
+        "components/strimzi/topics.yaml": [
+            made for task in tasks for made in topics(task, conversations=task in talkers)
+        ],
+        "components/strimzi/users.yaml": [user(task, conversations=task in talkers) for task in tasks],
         "components/strimzi/identities.yaml": [identity(task) for task in tasks],
         "components/prometheus/alerts.yaml": [alerts()],
     }
@@ -74,18 +75,26 @@ def scaled_object(task: str) -> dict[str, Any]:
     }
 
 
-def topics(task: str) -> list[dict[str, Any]]:
+def topics(task: str, *, conversations: bool) -> list[dict[str, Any]]:
     """A task's topics. `components/strimzi/topic.yaml` is patched into them."""
+    partitions = {TOPICS.requests(task): 6, TOPICS.replies(task): 6, TOPICS.dead(task): 1}
+    specs: dict[str, dict[str, Any]] = {topic: {"partitions": number} for topic, number in partitions.items()}
+    if conversations:
+        # As many partitions as the topic of requests has.
+        specs[TOPICS.conversations(task)] = {"partitions": 6, "config": {"cleanup.policy": "compact"}}
     made = []
-    for topic, partitions in ((TOPICS.requests(task), 6), (TOPICS.replies(task), 6), (TOPICS.dead(task), 1)):
+    for topic, spec in specs.items():
         each = _task_of("kafka.strimzi.io/v1", "KafkaTopic", task)
         each["metadata"] = {"name": topic, "labels": each["metadata"]["labels"] | _CLUSTER}
-        made.append(each | {"spec": {"partitions": partitions}})
+        made.append(each | {"spec": spec})
     return made
 
 
-def user(task: str) -> dict[str, Any]:
-    """Who the workers of a task are to Kafka, and the least that they need."""
+def user(task: str, *, conversations: bool) -> dict[str, Any]:
+    """Who the workers of a task are to Kafka, and the least that they need.
+
+    `tests/containers/test_security.py` lets workers on Apache Kafka do what is listed here, and nothing else.
+    """
 
     def allow(kind: str, name: str, *operations: str, pattern: str = "literal") -> dict[str, Any]:
         return {
@@ -95,23 +104,20 @@ def user(task: str) -> dict[str, Any]:
         }
 
     group = f"carteiro-{task}"
+    acls = [
+        allow("topic", TOPICS.requests(task), "Read", "Describe"),
+        allow("topic", TOPICS.replies(task), "Write", "Describe"),
+        allow("topic", TOPICS.dead(task), "Write", "Describe"),
+        allow("group", group, "Read"),
+        # One for each partition (`worker/delivery/exactly_once.py`), and one to try (`worker/delivery/modes.py`).
+        allow("transactionalId", f"{group}-", "Write", "Describe", pattern="prefix"),
+    ]
+    if conversations:
+        acls.append(allow("topic", TOPICS.conversations(task), "Read", "Write", "Describe"))
     made = _task_of("kafka.strimzi.io/v1", "KafkaUser", task)
     made["metadata"]["labels"] |= _CLUSTER
     return made | {
-        "spec": {
-            "authentication": {"type": "tls"},
-            "authorization": {
-                "type": "simple",
-                "acls": [
-                    allow("topic", TOPICS.requests(task), "Read", "Describe"),
-                    allow("topic", TOPICS.replies(task), "Write", "Describe"),
-                    allow("topic", TOPICS.dead(task), "Write", "Describe"),
-                    allow("group", group, "Read", "Describe"),
-                    allow("transactionalId", f"{group}-", "Write", "Describe", pattern="prefix"),
-                    allow("transactionalId", _PROBE, "Write", "Describe"),
-                ],
-            },
-        }
+        "spec": {"authentication": {"type": "tls"}, "authorization": {"type": "simple", "acls": acls}},
     }
 
 

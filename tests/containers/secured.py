@@ -4,16 +4,32 @@ import base64
 import json
 import time
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import trustme
 from aiohttp import web
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+)
 
 from tests.containers.conftest import ApacheKafka, free_port
 
 PASSWORD = "correct-horse"
+TALKER = "talker"
+"""The user of chat's workers; `worker` is that of the others."""
 _JAAS = "org.apache.kafka.common.security"
 _TOOLS = "/opt/kafka/bin"
+_RESOURCES = {
+    "topic": ResourceType.TOPIC,
+    "group": ResourceType.GROUP,
+    "transactionalId": ResourceType.TRANSACTIONAL_ID,
+}
+_PATTERNS = {"literal": ResourcePatternType.LITERAL, "prefix": ResourcePatternType.PREFIXED}
 
 
 class SecuredKafka(ApacheKafka):
@@ -53,7 +69,8 @@ class SecuredKafka(ApacheKafka):
             self.with_env(f"KAFKA_{name}", value)
         for listener in ("SASL", "SASLSSL"):
             for mechanism, config in {
-                "PLAIN": f'{_JAAS}.plain.PlainLoginModule required user_worker="{PASSWORD}";',
+                "PLAIN": f"{_JAAS}.plain.PlainLoginModule required "
+                f'user_worker="{PASSWORD}" user_{TALKER}="{PASSWORD}";',
                 "SCRAM___SHA___256": f"{_JAAS}.scram.ScramLoginModule required;",
                 "SCRAM___SHA___512": f"{_JAAS}.scram.ScramLoginModule required;",
                 # Kafka's own validator of tokens that nobody has signed: enough to see that one arrives.
@@ -75,10 +92,24 @@ class SecuredKafka(ApacheKafka):
                 *("--add-config", f"{mechanism}=[password={PASSWORD}]"),
             )
 
-    def allow(self, *what: str, operations: tuple[str, ...]) -> None:
-        """Let the user `worker` do these things with a resource."""
-        several = [part for each in operations for part in ("--operation", each)]
-        self.run("kafka-acls.sh", "--add", "--allow-principal", "User:worker", *what, *several)
+    def allow(self, user: str, acls: list[dict[str, Any]]) -> None:
+        """Let a user do these things, written as in a KafkaUser of Strimzi's."""
+        bindings = [
+            AclBinding(
+                _RESOURCES[acl["resource"]["type"]],
+                acl["resource"]["name"],
+                _PATTERNS[acl["resource"]["patternType"]],
+                f"User:{user}",
+                acl["host"],
+                AclOperation[operation.upper()],
+                AclPermissionType.ALLOW,
+            )
+            for acl in acls
+            for operation in acl["operations"]
+        ]
+        admin = AdminClient({"bootstrap.servers": self.address})
+        for done in admin.create_acls(bindings).values():
+            done.result(timeout=30)
 
 
 def _one_line(pem: bytes) -> str:

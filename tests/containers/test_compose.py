@@ -31,6 +31,8 @@ class Composed:
         ours = ("OPENAI_", "AZURE_", "GEMINI_", "CARTEIRO_", "COMPOSE_")
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         self._environment |= {"KAFKA_PORT": str(self.port), "COMPOSE_PROJECT_NAME": self._name, "PARTITIONS": "2"}
+        # Six models at once on a busy machine.
+        self._environment["CARTEIRO_MODEL_TIMEOUT_SECONDS"] = "280"
 
     @property
     def address(self) -> str:

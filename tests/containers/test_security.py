@@ -1,19 +1,24 @@
-"""Each way to prove oneself to Kafka, on a broker whose ACLs give a worker its own topics only."""
+"""Each way to prove oneself to Kafka, on a broker that lets a worker do what the manifests for Strimzi allow it."""
 
 import asyncio
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from carteiro.client import Carteiro
 from tests.broker.processes import WorkerProcess
 from tests.conftest import eventually, eventually_true
-from tests.containers.secured import PASSWORD, SecuredKafka, TokenEndpoint
+from tests.containers.secured import PASSWORD, TALKER, SecuredKafka, TokenEndpoint
 from tests.provider import ScriptedProvider
 
 pytestmark = [pytest.mark.containers, pytest.mark.long, pytest.mark.timeout(240)]
 
+STRIMZI = Path(__file__).parents[2] / "k8s/components/strimzi"
 SASL = {"CARTEIRO_SASL_USERNAME": "worker", "CARTEIRO_SASL_PASSWORD": PASSWORD}
+USERS = {"generate": "worker", "chat": TALKER}
 WAYS = [
     pytest.param("PLAIN", marks=pytest.mark.long),
     pytest.param("SCRAM-SHA-256", marks=pytest.mark.long),
@@ -34,24 +39,33 @@ def container(docker, folder):
         yield running
 
 
+def manifests(name: str, task: str) -> list[dict[str, Any]]:
+    """What Strimzi is told of a task."""
+    return [
+        each
+        for each in yaml.safe_load_all((STRIMZI / name).read_text())
+        if each["metadata"]["labels"]["app.kubernetes.io/component"] == task
+    ]
+
+
 @pytest.fixture
 async def secured(container):
-    """With the topics of the task, and what docs/kafka-security.md says a worker has to be allowed."""
+    """With the topics of two tasks, and what a worker of each is allowed."""
     await eventually_true(container.answers)
     admin = AIOKafkaAdminClient(bootstrap_servers=container.address)
     await admin.start()
     there = await admin.list_topics()
-    names = [f"llm.generate.{kind}" for kind in ("requests", "replies", "dead")]
-    await admin.create_topics([NewTopic(name, 1, 1) for name in (*names, "secrets") if name not in there])
-    await admin.close()
     if not there:
+        specs = {each["metadata"]["name"]: each["spec"] for task in USERS for each in manifests("topics.yaml", task)}
+        topics = [
+            NewTopic(name, spec["partitions"], 1, topic_configs=spec.get("config")) for name, spec in specs.items()
+        ]
+        await admin.create_topics([*topics, NewTopic("secrets", 1, 1)])
         container.add_scram_users()
-        container.allow("--topic", names[0], operations=("Read", "Describe"))
-        for name in names[1:]:
-            container.allow("--topic", name, operations=("Write", "Describe"))
-        container.allow("--group", "carteiro-generate", operations=("Read",))
-        prefixed = ("--resource-pattern-type", "prefixed")
-        container.allow("--transactional-id", "carteiro-generate", *prefixed, operations=("Write", "Describe"))
+        for task, name in USERS.items():
+            (user,) = manifests("users.yaml", task)
+            container.allow(name, user["spec"]["authorization"]["acls"])
+    await admin.close()
     return container
 
 
@@ -93,9 +107,9 @@ async def start(secured, folder, model: ScriptedProvider):
     started = []
     async with TokenEndpoint() as endpoint:
 
-        def start(way, **more):
+        def start(way, task="generate", **more):
             common = {"CARTEIRO_MODEL": f"{model.url}#echo"}
-            started.append(WorkerProcess("generate", **common | settings(way, secured, folder, endpoint) | more))
+            started.append(WorkerProcess(task, **common | settings(way, secured, folder, endpoint) | more))
             return started[-1]
 
         yield start
@@ -114,6 +128,17 @@ async def test_a_worker_serves_with_exactly_what_it_is_allowed(secured, start, w
     await eventually(worker.ended)
     assert worker.process.returncode == 0
     assert PASSWORD not in worker.output
+
+
+async def test_chat_keeps_conversations_with_exactly_what_it_is_allowed(secured, start, model: ScriptedProvider):
+    worker = start("PLAIN", "chat", CARTEIRO_SASL_USERNAME=TALKER)
+    await eventually(worker.ready)
+    assert worker.logged("delivering")["mode"] == "exactly_once"
+    async with Carteiro(secured.address, timeout=60) as carteiro:
+        for words in ("first", "second"):
+            await carteiro.chat([{"role": "user", "content": words}], conversation_id="guest")
+    asked = [message["content"] for message in model.requests[-1].body["messages"] if message["role"] == "user"]
+    assert asked == ["first", "second"]
 
 
 @pytest.mark.parametrize(

