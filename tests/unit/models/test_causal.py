@@ -232,6 +232,15 @@ async def test_a_checkpoint_with_weights_missing_is_refused(tmp_path):
         await loaded(directory)
 
 
+async def test_a_checkpoint_without_its_tokenizer_is_refused(tmp_path):
+    """Transformers would make one up that knows no word."""
+    directory = make_tiny(tmp_path)
+    for file in directory.glob("tokenizer*"):
+        file.unlink()
+    with pytest.raises(ModelUnusable, match="has no vocabulary"):
+        await loaded(directory)
+
+
 async def test_a_gguf_file_by_its_path():
     gguf = find_checkpoint("smollm2").gguf_path
     by_path = find_checkpoint(str(gguf))

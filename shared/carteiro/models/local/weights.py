@@ -58,6 +58,11 @@ def _read(location: str | Path, auto_class: Any, machine: Machine) -> tuple[Any,
     config = AutoConfig.from_pretrained(location, trust_remote_code=False)
     check_memory(str(location), auto_class, config, machine)
     tokenizer = AutoTokenizer.from_pretrained(location, trust_remote_code=False)
+    if len(tokenizer) <= len(tokenizer.all_special_ids) + 1:
+        # Without its files, Transformers makes up a tokenizer that knows no word, and says nothing.
+        raise ModelUnusable(
+            f"{location} has no vocabulary: put the files of its tokenizer (tokenizer.json, or others) there"
+        )
     model, found = auto_class.from_pretrained(
         location, config=config, dtype=machine.dtype, output_loading_info=True, trust_remote_code=False
     )
