@@ -8,11 +8,12 @@ from carteiro.models.settings import ModelSettings
 
 KINDS = (
     "openai:NAME, azure:DEPLOYMENT, google:NAME, http://HOST/v1#NAME (or https), "
-    "local:NAME (a directory, a GGUF file, a hub name, or smollm2), llamacpp:FILE (a GGUF file, or smollm2)"
+    "local:NAME (a directory, a GGUF file, a hub name, or smollm2), llamacpp:FILE (a GGUF file, or smollm2), "
+    "ctranslate2:DIRECTORY"
 )
 
-_ENGINES = {"llamacpp": "llamacpp"}
-"""The module of each optional engine, by the kind that names it; the kind is its extra too."""
+_ENGINES = ("llamacpp", "ctranslate2")
+"""Each kind of optional engine is a module and an extra too."""
 
 
 def open_model(name: str, settings: ModelSettings) -> Model:
@@ -67,7 +68,7 @@ def _engine(name: str, kind: str, where: str, settings: ModelSettings) -> Model:
     from carteiro.models.engines.cores import threads
 
     try:
-        opening = importlib.import_module(f"carteiro.models.engines.{_ENGINES[kind]}")
+        opening = importlib.import_module(f"carteiro.models.engines.{kind}")
     except ModuleNotFoundError as missing:
         raise ModelUnusable(f"{name} needs {missing.name}: pip install 'carteiro[{kind}]'") from None
     model: Model = opening.open_model(name, where, settings.timeout, threads(settings.local_threads))

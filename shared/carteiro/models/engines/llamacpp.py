@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from carteiro.models.engines.defaults import COLD, DEFAULT_OUTPUT_TOKENS, TOP
 from carteiro.models.engines.engine import SMALL, EngineModel
 from carteiro.models.engines.gguf_header import read_header
 from carteiro.models.engines.likelihood import Step, steps
@@ -21,11 +22,6 @@ from carteiro.models.local.chat_template import refused, turns, without_roles, w
 from carteiro.models.local.checkpoint import find_checkpoint
 from carteiro.schemas import Usage
 
-DEFAULT_OUTPUT_TOKENS = 512
-"""As for models through Transformers."""
-_COLD = 1e-3
-_TOP = 50
-"""Among how many tokens is sampled, as Transformers does where nothing else is said."""
 _MOST_CONTEXT = 16_384
 """Its cache is allocated at the start, and of some models would fill the memory at their full length."""
 _PLACES = 16
@@ -110,13 +106,13 @@ class LlamaModel(EngineModel):
         if (room := self.context_tokens - len(ids)) < 1:
             raise self._too_large(len(ids))
         most = min(prompt.max_output_tokens or DEFAULT_OUTPUT_TOKENS, room)
-        hot = prompt.temperature is not None and prompt.temperature > _COLD
+        hot = prompt.temperature is not None and prompt.temperature > COLD
         body: dict[str, Any] = {
             "prompt": ids,
             "n_predict": most,
             "stop": list(prompt.stop),
             "temperature": prompt.temperature if hot else 0.0,
-            "top_k": _TOP,
+            "top_k": TOP,
             "top_p": 1.0,
             "min_p": 0.0,
         }

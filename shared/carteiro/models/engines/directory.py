@@ -1,0 +1,40 @@
+"""What a directory of Transformers says of its model, read without Transformers."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from carteiro.models.failures import ModelUnusable
+
+_BELIEVED = 1_000_000
+_UNLIMITED = 512
+_LIMITS = ("max_position_embeddings", "max_encoder_position_embeddings", "n_positions")
+
+
+def read_json(directory: Path, name: str) -> dict[str, Any]:
+    """The object in one of its files; empty where there is no such file. Raises `ModelUnusable` for a damaged one."""
+    file = directory / name
+    if not file.is_file():
+        return {}
+    try:
+        found = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise ModelUnusable(f"{file} cannot be read: {error}") from None
+    if not isinstance(found, dict):
+        raise ModelUnusable(f"{file} cannot be read: it holds no object")
+    return found
+
+
+def read_config(directory: Path) -> SimpleNamespace:
+    """Its `config.json`, with None for a type that it does not name. Raises `ModelUnusable`."""
+    return SimpleNamespace(**({"model_type": None, "architectures": None} | read_json(directory, "config.json")))
+
+
+def most_tokens(config: Any, tokenizer: Any) -> int:
+    """The most tokens of one input, special ones included."""
+    for name in _LIMITS:
+        limit = getattr(config, name, None)
+        if isinstance(limit, int) and limit > 0:
+            return limit
+    return int(tokenizer.model_max_length) if tokenizer.model_max_length < _BELIEVED else _UNLIMITED
