@@ -9,10 +9,10 @@ from carteiro.models.settings import ModelSettings
 KINDS = (
     "openai:NAME, azure:DEPLOYMENT, google:NAME, http://HOST/v1#NAME (or https), "
     "local:NAME (a directory, a GGUF file, a hub name, or smollm2), llamacpp:FILE (a GGUF file, or smollm2), "
-    "ctranslate2:DIRECTORY"
+    "ctranslate2:DIRECTORY, tensorflow:DIRECTORY"
 )
 
-_ENGINES = ("llamacpp", "ctranslate2")
+_ENGINES = ("llamacpp", "ctranslate2", "tensorflow")
 """Each kind of optional engine is a module and an extra too."""
 
 

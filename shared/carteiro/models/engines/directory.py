@@ -1,6 +1,7 @@
 """What a directory of Transformers says of its model, read without Transformers."""
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +10,9 @@ from carteiro.models.failures import ModelUnusable
 
 _BELIEVED = 1_000_000
 _UNLIMITED = 512
+_UNNAMED = re.compile(r"LABEL_\d+")
+"""What Transformers calls a label that nobody has named."""
+_ABSENT: dict[str, Any] = dict.fromkeys(("model_type", "architectures", "problem_type"))
 _LIMITS = ("max_position_embeddings", "max_encoder_position_embeddings", "n_positions")
 
 
@@ -28,7 +32,7 @@ def read_json(directory: Path, name: str) -> dict[str, Any]:
 
 def read_config(directory: Path) -> SimpleNamespace:
     """Its `config.json`, with None for a type that it does not name. Raises `ModelUnusable`."""
-    return SimpleNamespace(**({"model_type": None, "architectures": None} | read_json(directory, "config.json")))
+    return SimpleNamespace(**(_ABSENT | read_json(directory, "config.json")))
 
 
 def most_tokens(config: Any, tokenizer: Any) -> int:
@@ -38,3 +42,17 @@ def most_tokens(config: Any, tokenizer: Any) -> int:
         if isinstance(limit, int) and limit > 0:
             return limit
     return int(tokenizer.model_max_length) if tokenizer.model_max_length < _BELIEVED else _UNLIMITED
+
+
+def label_names(name: str, config: Any) -> list[str]:
+    """What a classifier calls its labels, in their order. Raises `ModelUnusable` where it does not say."""
+    named = getattr(config, "id2label", None) or {}
+    labels = [str(named[number]) for number in sorted(named, key=int)]
+    if len(labels) < 2 or getattr(config, "problem_type", None) == "regression":
+        raise ModelUnusable(f"{name} gives a number or unnamed labels: name two labels or more in its config.json")
+    if all(_UNNAMED.fullmatch(label) for label in labels):
+        raise ModelUnusable(
+            f"{name} does not say what its labels mean ({', '.join(labels)}): name them under id2label in its "
+            "config.json"
+        )
+    return labels

@@ -46,6 +46,10 @@ class EngineModel:
         """Let the thread end."""
         self._thread.close()
 
+    def count_tokens(self, text: str) -> int:
+        """Tokens of the text by the model's own tokenizer, without special ones."""
+        raise NotImplementedError
+
     async def _load(self) -> None:
         log.info("loading the model", model=self.name, source=self._location)
         try:

@@ -4,7 +4,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import MarianConfig, MarianMTModel, T5Config, T5ForConditionalGeneration
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    GPT2Config,
+    GPT2LMHeadModel,
+    GPT2Tokenizer,
+    MarianConfig,
+    MarianMTModel,
+    RobertaConfig,
+    RobertaForSequenceClassification,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 
 from tests.unit.models.local import toys, vocabularies
 
@@ -69,3 +81,52 @@ def t5(directory: Path) -> Path:
         },
     )
     return _save(T5ForConditionalGeneration(config), tokenizer, directory)
+
+
+def gpt2(directory: Path) -> Path:
+    tokenizer = GPT2Tokenizer(
+        **vocabularies._bytes(_TEXTS), bos_token="<s>", eos_token="</s>", unk_token="<unk>", pad_token="<pad>"
+    )
+    torch.manual_seed(0)
+    config = GPT2Config(
+        vocab_size=len(tokenizer), n_embd=64, n_layer=2, n_head=4, n_positions=128, bos_token_id=0, eos_token_id=2
+    )
+    return _save(GPT2LMHeadModel(config), tokenizer, directory)
+
+
+def _classifier(model: Any, tokenizer: Any, directory: Path) -> Path:
+    with torch.no_grad():
+        for norm in (module for module in model.modules() if isinstance(module, torch.nn.LayerNorm)):
+            norm.bias.normal_()
+    return _save(model, tokenizer, directory)
+
+
+_ENCODER = {
+    "hidden_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 128,
+    "id2label": dict(enumerate(toys.LABELS)),
+    "label2id": {name: at for at, name in enumerate(toys.LABELS)},
+}
+
+
+def bert(directory: Path, **options: Any) -> Path:
+    tokenizer = vocabularies.bert(_TEXTS, model_max_length=POSITIONS)
+    torch.manual_seed(0)
+    config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=POSITIONS, **_ENCODER, **options)
+    return _classifier(BertForSequenceClassification(config), tokenizer, directory)
+
+
+def roberta(directory: Path, **options: Any) -> Path:
+    tokenizer = vocabularies.roberta(_TEXTS, model_max_length=POSITIONS)
+    torch.manual_seed(0)
+    config = RobertaConfig(
+        vocab_size=len(tokenizer),
+        max_position_embeddings=POSITIONS + 2,
+        type_vocab_size=1,
+        pad_token_id=1,
+        **_ENCODER,
+        **options,
+    )
+    return _classifier(RobertaForSequenceClassification(config), tokenizer, directory)
