@@ -11,8 +11,10 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[2]
 LISTS = ROOT / "images/requirements"
 PROJECT = tomllib.loads((ROOT / "shared/pyproject.toml").read_text())["project"]
+ENGINES = ("ctranslate2", "llamacpp", "openvino", "tensorflow")
+"""Who wants one adds it to the image."""
 # Of `embedded` the images have the packaged translator alone (images/requirements/local.in).
-CLOUD = [extra for extra in PROJECT["optional-dependencies"] if extra not in ("local", "embedded")]
+CLOUD = [extra for extra in PROJECT["optional-dependencies"] if extra not in ("local", "embedded", *ENGINES)]
 
 
 def pinned(*files: str) -> dict[str, Version]:

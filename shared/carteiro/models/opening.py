@@ -1,13 +1,19 @@
 """From a model's name in the settings to the model."""
 
+import importlib
+
 from carteiro.models.failures import ModelUnusable
 from carteiro.models.interface import Model
 from carteiro.models.settings import ModelSettings
 
 KINDS = (
     "openai:NAME, azure:DEPLOYMENT, google:NAME, http://HOST/v1#NAME (or https), "
-    "local:NAME (a directory, a GGUF file, a hub name, or smollm2)"
+    "local:NAME (a directory, a GGUF file, a hub name, or smollm2), llamacpp:FILE (a GGUF file, or smollm2), "
+    "ctranslate2:DIRECTORY, tensorflow:DIRECTORY"
 )
+
+_ENGINES = ("llamacpp", "ctranslate2", "tensorflow")
+"""Each kind of optional engine is a module and an extra too."""
 
 
 def open_model(name: str, settings: ModelSettings) -> Model:
@@ -20,6 +26,8 @@ def open_model(name: str, settings: ModelSettings) -> Model:
         return _cloud(name, kind, rest, settings)
     if kind == "local" and rest:
         return _local(name, rest, settings)
+    if kind in _ENGINES and rest:
+        return _engine(name, kind, rest, settings)
     raise ModelUnusable(f"{name!r} is no model; known are {KINDS}")
 
 
@@ -54,3 +62,14 @@ def _local(name: str, where: str, settings: ModelSettings) -> Model:
     set_threads(settings.local_threads)
     machine = choose_machine(settings.local_device, settings.local_dtype)
     return choose_model(name, checkpoint, settings.timeout, machine)
+
+
+def _engine(name: str, kind: str, where: str, settings: ModelSettings) -> Model:
+    from carteiro.models.engines.cores import threads
+
+    try:
+        opening = importlib.import_module(f"carteiro.models.engines.{kind}")
+    except ModuleNotFoundError as missing:
+        raise ModelUnusable(f"{name} needs {missing.name}: pip install 'carteiro[{kind}]'") from None
+    model: Model = opening.open_model(name, where, settings.timeout, threads(settings.local_threads))
+    return model

@@ -1,0 +1,177 @@
+"""T5 and Marian through CTranslate2."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
+from typing import Any
+
+import ctranslate2
+
+from carteiro.models.engines.defaults import COLD, DEFAULT_OUTPUT_TOKENS, TOP
+from carteiro.models.engines.directory import most_tokens, read_config, read_json
+from carteiro.models.engines.engine import EngineModel
+from carteiro.models.engines.together import Together
+from carteiro.models.engines.tokenizer import counter, load_tokenizer
+from carteiro.models.failures import ModelUnusable, PromptTooLarge, Unsupported
+from carteiro.models.interface import Model, Writing
+from carteiro.models.local.rewriting import (
+    NO_LANGUAGES,
+    Rewriter,
+    Summarizer,
+    Translator,
+    Written,
+    can_do,
+    summary_route,
+)
+from carteiro.models.local.routes import Route, routes_of
+from carteiro.schemas import Usage
+
+_CONVERTED = "ctranslate2"
+_FILE = "model.bin"
+_TYPES = ("marian", "t5")
+_TOGETHER = 64
+"""Most texts of one batch."""
+_BATCH_TOKENS = 2048
+_SAME = {"length_penalty", "no_repeat_ngram_size", "repetition_penalty"}
+"""What Transformers and CTranslate2 call alike."""
+
+
+def open_model(name: str, where: str, timeout: float, threads: int) -> Model:
+    """The model of a directory, not yet loaded. Raises `ModelUnusable`.
+
+    It is a directory of Transformers with the converted model in its folder `ctranslate2`; or the converted model
+    itself beside the files of a Marian tokenizer, which say all that there is to know.
+    """
+    directory = Path(where).expanduser()
+    if (directory / _CONVERTED / _FILE).is_file():
+        converted, config = directory / _CONVERTED, read_config(directory)
+    elif (directory / _FILE).is_file():
+        marian = str(read_json(directory, "tokenizer_config.json").get("tokenizer_class", "")).startswith("Marian")
+        converted, config = directory, SimpleNamespace(model_type="marian" if marian else None)
+    else:
+        raise ModelUnusable(
+            f"{directory} holds no converted model: ct2-transformers-converter --model {directory} "
+            f"--output_dir {directory / _CONVERTED}"
+        )
+    if config.model_type not in _TYPES:
+        raise ModelUnusable(
+            f"{directory} does not say that it is a Marian or a T5, which this engine runs: put the converted model "
+            f"into the folder {_CONVERTED} of the directory that it was made from"
+        )
+    summarizes, translates = can_do(config.model_type, getattr(config, "task_specific_params", None))
+    kind = _Both if summarizes and translates else _Translates if translates else _Summarizes
+    return kind(name, directory, converted, config, timeout, threads)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A text as tokens, and how `translate_batch` is to be called for it."""
+
+    tokens: list[str]
+    parameters: Mapping[str, Any]
+    forced_end: bool
+
+
+class _Model(EngineModel, Rewriter):
+    def __init__(self, name: str, directory: Path, converted: Path, config: Any, timeout: float, threads: int) -> None:
+        super().__init__(name, str(directory), timeout)
+        self._directory, self._converted, self._config, self._threads = directory, converted, config, threads
+        self._own = getattr(config, "task_specific_params", None)
+
+    def _open(self) -> None:
+        self._generation = read_json(self._directory, "generation_config.json")
+        self._tokenizer = load_tokenizer(str(self._directory))
+        self._count = counter(self._tokenizer)
+        self._reads = self.context_tokens = most_tokens(self._config, self._tokenizer)
+        self._engine = ctranslate2.Translator(str(self._converted), device="cpu", intra_threads=self._threads)
+        self._batches: Together[_Asked, Written] = Together(
+            lambda rows: self._on_thread(lambda abandoned: self._generate(rows, abandoned)), _TOGETHER
+        )
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of the text by the model's own tokenizer, without special ones."""
+        return self._count(text)
+
+    async def _rewrite(self, text: str, route: Route, writing: Writing) -> tuple[Written, Usage]:
+        ids = await self._on_thread(lambda _: self._encode(text, route))
+        if len(ids) > self._reads:
+            raise PromptTooLarge(f"the text has {len(ids)} tokens; {self.name} reads {self._reads}")
+        asked = self._asked(ids, route, writing)
+        kind = tuple(sorted((name, str(value)) for name, value in asked.parameters.items()))
+        written = await self._batches.submit(asked, kind)
+        return written, Usage(input_tokens=len(ids), output_tokens=written.tokens)
+
+    async def _spent(self, route: Route) -> int:
+        return len(await self._on_thread(lambda _: self._encode("", route)))
+
+    def _encode(self, text: str, route: Route) -> list[int]:
+        return list(self._tokenizer(route.prefix + text)["input_ids"])
+
+    def _asked(self, ids: list[int], route: Route, writing: Writing) -> _Asked:
+        """The parameters are the route's before the model's, and the request's before both."""
+        own = {name: value for name, value in {**self._generation, **route.parameters}.items() if value is not None}
+        forced = "forced_eos_token_id" in own
+        most = int(own.get("max_length") or 0) - 1  # the token that starts the decoder counts there
+        if writing.max_output_tokens is not None or most < 1:
+            most = min(writing.max_output_tokens or DEFAULT_OUTPUT_TOKENS, self._reads - 1)
+        least = int(own.get("min_length") or 0)
+        parameters: dict[str, Any] = {name: own[name] for name in _SAME & own.keys()} | {
+            "beam_size": own.get("num_beams") or 1,
+            "max_decoding_length": max(1, most - forced),
+            # More than there is to say.
+            "min_decoding_length": 0 if least > len(ids) else least,
+        }
+        # Marian's padding, which Transformers must be told never to write, is no token of the converted model.
+        if never := [each for each in own.get("bad_words_ids") or () if each != [self._tokenizer.pad_token_id]]:
+            parameters["suppress_sequences"] = [self._tokenizer.convert_ids_to_tokens(each) for each in never]
+        if writing.temperature is not None and writing.temperature > COLD:
+            if writing.seed is not None:
+                # It reads a seed when its threads begin, and never again.
+                raise Unsupported(f"{self.name} cannot repeat by a seed what it draws: ask without seed or temperature")
+            parameters |= {"beam_size": 1, "sampling_topk": TOP, "sampling_temperature": writing.temperature}
+        return _Asked(self._tokenizer.convert_ids_to_tokens(ids), parameters, forced)
+
+    def _generate(self, rows: Sequence[_Asked], abandoned: Event) -> list[Written]:
+        parameters = dict(rows[0].parameters)
+        if parameters["beam_size"] == 1:
+            parameters["callback"] = lambda _: abandoned.is_set()
+        results = self._engine.translate_batch(
+            [row.tokens for row in rows],
+            return_end_token=True,
+            max_input_length=0,  # or it would cut what is longer than 1024
+            max_batch_size=_BATCH_TOKENS,
+            batch_type="tokens",
+            **parameters,
+        )
+        return [self._written(row, result.hypotheses[0]) for row, result in zip(rows, results, strict=True)]
+
+    def _written(self, row: _Asked, tokens: list[str]) -> Written:
+        ended = bool(tokens) and tokens[-1] == self._tokenizer.eos_token
+        text = self._tokenizer.decode(self._tokenizer.convert_tokens_to_ids(tokens), skip_special_tokens=True).strip()
+        # The end that Transformers forces after the last token is counted, and is none that the model wrote.
+        return Written(text, "stop" if ended else "length", len(tokens) + (row.forced_end and not ended))
+
+
+class _Summarizes(_Model, Summarizer):
+    """Summarizes."""
+
+    def _open(self) -> None:
+        super()._open()
+        self._summary = summary_route(self._own)
+        self.context_tokens = self._reads - len(self._encode("", self._summary))
+
+
+class _Translates(_Model, Translator):
+    """Translates."""
+
+    def _open(self) -> None:
+        super()._open()
+        self._routes = routes_of(self._config, self._tokenizer, str(self._directory))
+        if not self._routes:
+            raise ModelUnusable(f"{self.name} {NO_LANGUAGES}")
+
+
+class _Both(_Summarizes, _Translates):
+    """Summarizes and translates, each by its prefix."""

@@ -1,0 +1,87 @@
+"""What the models of all engines have: a name, a limit of time, one loading, and a thread to work on."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+import structlog
+
+from carteiro.models.failures import ModelFailure, ModelUnusable, PromptTooLarge, Unavailable
+from carteiro.models.local.reasons import unusable
+from carteiro.models.local.thread import ModelThread
+
+SMALL = 1_000_000_000
+"""A model of fewer parameters is small."""
+
+T = TypeVar("T")
+
+log = structlog.get_logger("carteiro.models")
+
+
+class EngineModel:
+    """A model that an engine runs. Each engine says in `_open`, on the thread, how it is loaded.
+
+    `location` is what failures to load name. `timeout` bounds one call, in seconds, without the wait for its turn.
+    """
+
+    def __init__(self, name: str, location: str, timeout: float) -> None:
+        self.name = name
+        self._location = location
+        self._timeout = timeout
+        self._thread = ModelThread(name)
+        self._loaded: asyncio.Future[None] | None = None
+        self.small = False
+        """Whether it has fewer than a billion parameters, once it is loaded."""
+        self.context_tokens = 0
+        """The most tokens of one prompt and its completion, once it is loaded."""
+
+    async def load(self) -> None:
+        """Read the model. Several tasks may share it: it is read once. Raises `ModelUnusable`."""
+        if self._loaded is None:
+            self._loaded = asyncio.ensure_future(self._load())
+        await asyncio.shield(self._loaded)
+
+    async def close(self) -> None:
+        """Let the thread end."""
+        self._thread.close()
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of the text by the model's own tokenizer, without special ones."""
+        raise NotImplementedError
+
+    async def _load(self) -> None:
+        log.info("loading the model", model=self.name, source=self._location)
+        try:
+            await self._thread.run(lambda _: self._open())
+        except ModelUnusable:
+            raise
+        except Exception as error:
+            # Engines raise whatever the libraries below them raise, on as many lines as they like.
+            raise unusable(self._location, error) from error
+        log.info("the model is loaded", model=self.name, context_tokens=self.context_tokens)
+
+    def _open(self) -> None:
+        raise NotImplementedError
+
+    async def _on_thread(self, work: Callable[[threading.Event], T]) -> T:
+        """Have work done on the thread. Raises `Unavailable`, and what the work raises of `ModelFailure`."""
+        try:
+            return await self._thread.run(work, self._timeout)
+        except TimeoutError:
+            raise self._too_slow() from None
+        except MemoryError:
+            raise Unavailable(f"the model {self.name} ran out of memory") from None
+        except (ModelFailure, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            said = " ".join(str(error).split())[:300] or type(error).__name__
+            raise Unavailable(f"the model {self.name} failed: {said}") from error
+
+    def _too_slow(self) -> Unavailable:
+        return Unavailable(f"the model {self.name} took longer than {self._timeout:g} s")
+
+    def _too_large(self, tokens: int) -> PromptTooLarge:
+        return PromptTooLarge(
+            f"the prompt has {tokens} tokens; {self.name} reads {self.context_tokens}, its completion included"
+        )

@@ -1,0 +1,127 @@
+"""GPT-2 through TensorFlow."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import numpy
+
+from carteiro.models.engines.defaults import DEFAULT_OUTPUT_TOKENS
+from carteiro.models.engines.directory import most_tokens, read_json
+from carteiro.models.engines.engine import SMALL, EngineModel
+from carteiro.models.engines.keras_models import Decoder, use_threads
+from carteiro.models.engines.likelihood import steps
+from carteiro.models.engines.sampling import Sampler
+from carteiro.models.engines.tokenizer import counter, load_tokenizer
+from carteiro.models.failures import Unsupported
+from carteiro.models.interface import Completion, Prompt, Ranking
+from carteiro.models.local.chat_template import encode, plain_ids
+from carteiro.models.local.showing import Showing
+from carteiro.models.stop_texts import cut_at_stop
+from carteiro.schemas import FinishReason, Usage
+
+
+class KerasCausal(EngineModel):
+    """Completes prompts, one after the other, shows what it writes, and ranks continuations of a text."""
+
+    def __init__(self, name: str, directory: Path, config: Any, timeout: float, threads: int) -> None:
+        super().__init__(name, str(directory), timeout)
+        self._directory, self._config, self._threads = directory, config, threads
+
+    def _open(self) -> None:
+        use_threads(self._threads)
+        self._tokenizer = load_tokenizer(str(self._directory))
+        self._count = counter(self._tokenizer)
+        self._decoder = Decoder(self._directory, self._config)
+        self.small = self._decoder.parameters < SMALL
+        self.context_tokens = most_tokens(self._config, self._tokenizer)
+        end = read_json(self._directory, "generation_config.json").get("eos_token_id", self._tokenizer.eos_token_id)
+        self._end_tokens = [end] if isinstance(end, int) else list(end or [])
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of the text by the model's own tokenizer, without special ones."""
+        return self._count(text)
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        """Complete the prompt. Raises `PromptTooLarge`, `Unsupported` for a JSON Schema, `Unavailable`."""
+        return await self._on_thread(lambda abandoned: self._complete(prompt, abandoned, None))
+
+    async def stream(self, prompt: Prompt, say: Callable[[str], None]) -> Completion:
+        """Complete the prompt; `say` is given the text as it is written. Raises as `complete` does."""
+        loop, left = asyncio.get_running_loop(), Event()
+
+        def tell(piece: str) -> None:
+            if not left.is_set():
+                say(piece)
+
+        def show(piece: str) -> None:
+            loop.call_soon_threadsafe(tell, piece)
+
+        try:
+            return await self._on_thread(lambda abandoned: self._complete(prompt, abandoned, show))
+        finally:
+            left.set()
+
+    async def rank(self, text: str, continuations: Sequence[str]) -> Ranking:
+        """Compare continuations. Raises `PromptTooLarge`, `Unavailable`."""
+        return await self._on_thread(lambda _: self._rank(text, continuations))
+
+    def _complete(self, prompt: Prompt, abandoned: Event, show: Callable[[str], object] | None) -> Completion:
+        if prompt.json_schema:
+            raise Unsupported(f"{self.name} cannot follow a json_schema: take a local: or llamacpp: model")
+        ids = encode(self.name, self._tokenizer, self._end_tokens, prompt.messages)
+        if (room := self.context_tokens - len(ids)) < 1:
+            raise self._too_large(len(ids))
+        most = min(prompt.max_output_tokens or DEFAULT_OUTPUT_TOKENS, room)
+        showing = Showing(self._decode, prompt.stop, show) if show else None
+        sampler = Sampler(prompt.temperature, prompt.seed)
+        written: list[int] = []
+        reason: FinishReason = "length"
+        logits, cache = self._decoder.read(ids)
+        while not abandoned.is_set():
+            written.append(sampler.choose(logits[-1]))
+            if written[-1] in self._end_tokens or self._stops(written, prompt.stop):
+                reason = "stop"
+            if reason == "stop" or len(written) == most:
+                break
+            if showing:
+                showing.add(written)
+            logits, cache = self._decoder.read(written[-1:], cache, len(ids) + len(written) - 1)
+        if showing:
+            showing.end(written)
+        text, _ = cut_at_stop(self._decode(written), prompt.stop)
+        return Completion(text.strip(), reason, Usage(input_tokens=len(ids), output_tokens=len(written)))
+
+    def _stops(self, written: Sequence[int], stop: Sequence[str]) -> bool:
+        if not stop:
+            return False
+        # A token adds at least one byte, so a text of n bytes ends within the last n tokens and one.
+        tail = max(len(text.encode()) for text in stop) + 1
+        text = self._decode(written[-tail:])
+        return any(each in text for each in stop)
+
+    def _rank(self, text: str, continuations: Sequence[str]) -> Ranking:
+        prefix, *wholes = [
+            plain_ids(self._tokenizer, self._end_tokens, each)
+            for each in (text, *(text + end for end in continuations))
+        ]
+        if (longest := max(map(len, wholes))) > self.context_tokens:
+            raise self._too_large(longest)
+        rows = {tuple(whole[:-1]) for whole in wholes}
+        read = {row: _log_softmax(self._decoder.read(row)[0]) for row in rows}
+        sums = [
+            sum(float(read[tuple(whole[:-1])][len(step.before) - 1, step.token]) for step in own)
+            for whole, own in zip(wholes, steps(prefix, wholes), strict=True)
+        ]
+        return Ranking(sums, Usage(input_tokens=sum(map(len, rows))))
+
+    def _decode(self, tokens: Sequence[int]) -> str:
+        return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True))
+
+
+def _log_softmax(logits: numpy.ndarray) -> numpy.ndarray:
+    shifted = logits - logits.max(-1, keepdims=True)
+    result: numpy.ndarray = shifted - numpy.log(numpy.exp(shifted).sum(-1, keepdims=True))
+    return result

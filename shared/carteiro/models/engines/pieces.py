@@ -1,0 +1,23 @@
+"""A completion that is shown while it is written."""
+
+from collections.abc import Callable
+
+
+class Pieces:
+    """Passes pieces on without the white space at the two ends, so that together they are the completion's text."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._held = ""
+        self._begun = False
+
+    def add(self, piece: str) -> None:
+        """Pass on what is written, all but the white space at its end, which may be the last."""
+        text = self._held + piece
+        shown = text.rstrip()
+        self._held = text[len(shown) :]
+        if not self._begun:
+            shown = shown.lstrip()
+        if shown:
+            self._begun = True
+            self._say(shown)
