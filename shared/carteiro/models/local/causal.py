@@ -4,12 +4,12 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 
-from jinja2 import TemplateError
 from transformers import AutoModelForCausalLM
 
-from carteiro.models.failures import InvalidPrompt, PromptTooLarge
-from carteiro.models.interface import Completion, Message, Prompt, Ranking
+from carteiro.models.failures import PromptTooLarge
+from carteiro.models.interface import Completion, Prompt, Ranking
 from carteiro.models.local.batching import Batcher
+from carteiro.models.local.chat_template import encode, plain_ids
 from carteiro.models.local.continuous import ContinuousBatcher
 from carteiro.models.local.generation import DEFAULT_OUTPUT_TOKENS
 from carteiro.models.local.grammar import Grammar
@@ -75,7 +75,7 @@ class CausalModel(ResidentModel):
         return Completion(text.strip(), row.finish_reason or "stop", usage)
 
     def _row(self, prompt: Prompt, say: Callable[[str], object] | None) -> Row:
-        ids = self._encode(prompt.messages)
+        ids = encode(self.name, self._tokenizer, self._end_tokens, prompt.messages)
         room = self.context_tokens - len(ids)
         if room < 1:
             raise self._too_large(len(ids))
@@ -102,8 +102,7 @@ class CausalModel(ResidentModel):
 
     def _ids(self, text: str) -> list[int]:
         """The tokens of a plain text, without the end that some tokenizers add to it."""
-        ids = list(self._tokenizer(text)["input_ids"])
-        return ids[:-1] if ids and ids[-1] in self._end_tokens else ids
+        return plain_ids(self._tokenizer, self._end_tokens, text)
 
     @property
     def _end_tokens(self) -> list[int]:
@@ -112,39 +111,7 @@ class CausalModel(ResidentModel):
             end = self._tokenizer.eos_token_id
         return [end] if isinstance(end, int) else list(end or [])
 
-    def _encode(self, messages: Sequence[Message]) -> list[int]:
-        if not self._tokenizer.chat_template:
-            # A base model continues a text: it has no notion of who speaks.
-            return self._ids("\n\n".join(message.content for message in messages))
-        try:
-            text = self._render(messages)
-        except TemplateError:
-            try:
-                text = self._render(_without_system(messages))
-            except TemplateError as error:
-                raise InvalidPrompt(f"the chat template of {self.name} does not take these messages: {error}") from None
-        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
-
-    def _render(self, messages: Sequence[Message]) -> str:
-        turns = [{"role": message.role, "content": self._harmless(message.content)} for message in messages]
-        return str(self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
-
-    def _harmless(self, content: str) -> str:
-        """The content, with what the template would take for the end of a message broken by a space."""
-        for token in self._tokenizer.added_tokens_decoder.values():
-            if token.special and token.content in content:
-                content = content.replace(token.content, f"{token.content[0]} {token.content[1:]}")
-        return content
-
     def _too_large(self, tokens: int) -> PromptTooLarge:
         return PromptTooLarge(
             f"the prompt has {tokens} tokens; {self.name} reads {self.context_tokens}, its completion included"
         )
-
-
-def _without_system(messages: Sequence[Message]) -> list[Message]:
-    """The same for a template that knows no system message, such as Gemma's: its text opens the user's first."""
-    if messages[0].role != "system" or len(messages) < 2:
-        return list(messages)
-    system, first, *rest = messages
-    return [Message(first.role, f"{system.content}\n\n{first.content}"), *rest]
