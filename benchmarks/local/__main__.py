@@ -63,8 +63,8 @@ async def classification(options: argparse.Namespace, bootstrap: str) -> Sequenc
 
 async def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.local", description=__doc__)
-    parser.add_argument("--completions", type=int, default=96, help="how many (default: 96)")
-    parser.add_argument("--texts", type=int, default=512, help="how many are classified (default: 512)")
+    parser.add_argument("--completions", type=int, default=32, help="how many (default: 32)")
+    parser.add_argument("--texts", type=int, default=256, help="how many are classified (default: 256)")
     parser.add_argument("--model", help="a directory with a causal model (default: the packaged SmolLM2)")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="auto")

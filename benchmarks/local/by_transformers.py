@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
 from benchmarks.local.work import Asked, Outcome, of_about_a_length
 from carteiro.models.local.machine import Machine
 
-_SIZES = (8, 16, 32)
+_SIZES = (16, 32)
 
 
 def one_at_a_time(directory: Path, work: Sequence[Asked], machine: Machine) -> Outcome:
