@@ -16,7 +16,7 @@ InputT = TypeVar("InputT")
 OutputT = TypeVar("OutputT")
 T = TypeVar("T")
 
-_PADDED = 1.5
+_PADDED = 1.1
 """A batch may have so many times the tokens of its rows: the rest is padding, worked on for nothing."""
 
 log = structlog.get_logger("carteiro.models")
