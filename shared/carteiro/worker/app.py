@@ -17,6 +17,7 @@ from faststream.asgi import AsgiFastStream, AsgiResponse, get
 from faststream.asgi.handlers import HttpHandler
 from faststream.asgi.types import Scope
 from faststream.kafka import KafkaBroker
+from faststream.security import BaseSecurity
 from prometheus_client import make_asgi_app
 
 from carteiro.models.failures import ModelUnusable
@@ -32,7 +33,7 @@ from carteiro.worker.metrics import REGISTRY
 from carteiro.worker.parking import Gate
 from carteiro.worker.repeats import Repeats
 from carteiro.worker.retrying import may_fail_in_passing
-from carteiro.worker.security import connection_options, faststream_security
+from carteiro.worker.security import connection_options, ssl_context
 from carteiro.worker.settings import SettingsInvalid, WorkerSettings, load_settings
 from carteiro.worker.task import Task
 from carteiro.worker.tracing import configure_tracing
@@ -97,13 +98,15 @@ class Worker(AsgiFastStream):
         self._http: uvicorn.Server | None = None
         self.exit_code = 0
         self.health = Health([task.name for task in tasks], self._parked, self._stalled)
+        tls = ssl_context(settings)
         broker = WorkerBroker(
             self._options["bootstrap_servers"],
             client_id="carteiro",
             consumer_only=True,
             allow_auto_create_topics=False,
             graceful_timeout=settings.grace_seconds,
-            security=faststream_security(settings),
+            # As much of it as FastStream wants to know; its consumers are given the options as they are.
+            security=BaseSecurity(ssl_context=tls, use_ssl=tls is not None),
             logger=logging.getLogger("faststream"),
         )
         broker.prepare, broker.reach = self._prepare, self._reach

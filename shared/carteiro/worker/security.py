@@ -3,9 +3,6 @@
 import ssl
 from typing import Any
 
-from faststream.security import BaseSecurity
-
-from carteiro.worker.oauth import ClientCredentials
 from carteiro.worker.settings import KafkaSettings, SettingsInvalid
 
 
@@ -14,17 +11,11 @@ def connection_options(settings: KafkaSettings) -> dict[str, Any]:
     options: dict[str, Any] = {
         "bootstrap_servers": [server.strip() for server in settings.bootstrap_servers.split(",")],
         "security_protocol": settings.security_protocol,
-        "ssl_context": _ssl_context(settings),
+        "ssl_context": ssl_context(settings),
     }
     if settings.security_protocol.startswith("SASL_"):
         options |= {"sasl_mechanism": settings.sasl_mechanism, **_sasl(settings)}
     return options
-
-
-def faststream_security(settings: KafkaSettings) -> BaseSecurity:
-    """As much of the same as FastStream's broker wants to know; its consumers are given the options above."""
-    context = _ssl_context(settings)
-    return BaseSecurity(ssl_context=context, use_ssl=context is not None)
 
 
 def _sasl(settings: KafkaSettings) -> dict[str, Any]:
@@ -40,7 +31,10 @@ def _sasl(settings: KafkaSettings) -> dict[str, Any]:
     }
 
 
-def _tokens(settings: KafkaSettings) -> ClientCredentials:
+def _tokens(settings: KafkaSettings) -> Any:
+    # An HTTP client, and the better part of a second, that most have no use for.
+    from carteiro.worker.oauth import ClientCredentials
+
     url, client_id = settings.sasl_oauthbearer_token_endpoint_url, settings.sasl_oauthbearer_client_id
     secret = settings.sasl_oauthbearer_client_secret
     if url is None or client_id is None or secret is None:
@@ -51,7 +45,8 @@ def _tokens(settings: KafkaSettings) -> ClientCredentials:
     return ClientCredentials(url, client_id, secret.get_secret_value(), settings.sasl_oauthbearer_scope)
 
 
-def _ssl_context(settings: KafkaSettings) -> ssl.SSLContext | None:
+def ssl_context(settings: KafkaSettings) -> ssl.SSLContext | None:
+    """For TLS, where it is set. Raises `SettingsInvalid`."""
     if not settings.security_protocol.endswith("SSL"):
         return None
     try:
