@@ -1,6 +1,7 @@
 """What tests share: a real broker on a real socket, and a local provider in place of a cloud."""
 
 import asyncio
+import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,10 @@ from tests.provider import Provider
 # How long an example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("tests")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # So a shell starts what it runs in the background, and so would all be that is started here to be interrupted.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 async def eventually(check: Callable[[], object], seconds: float = 120.0) -> None:
