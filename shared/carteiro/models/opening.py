@@ -9,10 +9,11 @@ from carteiro.models.settings import ModelSettings
 KINDS = (
     "openai:NAME, azure:DEPLOYMENT, google:NAME, http://HOST/v1#NAME (or https), "
     "local:NAME (a directory, a GGUF file, a hub name, or smollm2), llamacpp:FILE (a GGUF file, or smollm2), "
-    "ctranslate2:DIRECTORY, tensorflow:DIRECTORY"
+    "ctranslate2:DIRECTORY, tensorflow:DIRECTORY, "
+    "openvino:NAME (a directory, a GGUF file, or smollm2)"
 )
 
-_ENGINES = ("llamacpp", "ctranslate2", "tensorflow")
+_ENGINES = ("llamacpp", "ctranslate2", "tensorflow", "openvino")
 """Each kind of optional engine is a module and an extra too."""
 
 

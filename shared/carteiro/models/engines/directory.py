@@ -35,13 +35,16 @@ def read_config(directory: Path) -> SimpleNamespace:
     return SimpleNamespace(**(_ABSENT | read_json(directory, "config.json")))
 
 
+def stated_limit(config: Any) -> int | None:
+    """The most tokens of one input, special ones included, as the configuration says it."""
+    limits = (getattr(config, name, None) for name in _LIMITS)
+    return next((limit for limit in limits if isinstance(limit, int) and limit > 0), None)
+
+
 def most_tokens(config: Any, tokenizer: Any) -> int:
-    """The most tokens of one input, special ones included."""
-    for name in _LIMITS:
-        limit = getattr(config, name, None)
-        if isinstance(limit, int) and limit > 0:
-            return limit
-    return int(tokenizer.model_max_length) if tokenizer.model_max_length < _BELIEVED else _UNLIMITED
+    """The same, by a tokenizer of Transformers where the configuration does not say it."""
+    believed = int(tokenizer.model_max_length) if tokenizer.model_max_length < _BELIEVED else _UNLIMITED
+    return stated_limit(config) or believed
 
 
 def label_names(name: str, config: Any) -> list[str]:

@@ -14,6 +14,7 @@ from carteiro.models.engines.engine import SMALL, EngineModel
 from carteiro.models.engines.keras_models import Decoder, use_threads
 from carteiro.models.engines.likelihood import steps
 from carteiro.models.engines.sampling import Sampler
+from carteiro.models.engines.stopping import StopTexts
 from carteiro.models.engines.tokenizer import counter, load_tokenizer
 from carteiro.models.failures import Unsupported
 from carteiro.models.interface import Completion, Prompt, Ranking
@@ -76,13 +77,14 @@ class KerasCausal(EngineModel):
             raise self._too_large(len(ids))
         most = min(prompt.max_output_tokens or DEFAULT_OUTPUT_TOKENS, room)
         showing = Showing(self._decode, prompt.stop, show) if show else None
+        stops = StopTexts(self._decode, prompt.stop)
         sampler = Sampler(prompt.temperature, prompt.seed)
         written: list[int] = []
         reason: FinishReason = "length"
         logits, cache = self._decoder.read(ids)
         while not abandoned.is_set():
             written.append(sampler.choose(logits[-1]))
-            if written[-1] in self._end_tokens or self._stops(written, prompt.stop):
+            if written[-1] in self._end_tokens or stops.reached(written):
                 reason = "stop"
             if reason == "stop" or len(written) == most:
                 break
@@ -93,14 +95,6 @@ class KerasCausal(EngineModel):
             showing.end(written)
         text, _ = cut_at_stop(self._decode(written), prompt.stop)
         return Completion(text.strip(), reason, Usage(input_tokens=len(ids), output_tokens=len(written)))
-
-    def _stops(self, written: Sequence[int], stop: Sequence[str]) -> bool:
-        if not stop:
-            return False
-        # A token adds at least one byte, so a text of n bytes ends within the last n tokens and one.
-        tail = max(len(text.encode()) for text in stop) + 1
-        text = self._decode(written[-tail:])
-        return any(each in text for each in stop)
 
     def _rank(self, text: str, continuations: Sequence[str]) -> Ranking:
         prefix, *wholes = [

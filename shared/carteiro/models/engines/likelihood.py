@@ -18,12 +18,12 @@ def steps(prefix: Sequence[int], wholes: Sequence[Sequence[int]]) -> list[list[S
     The whole is encoded, not the continuation alone: some tokenizers put a space before every text.
     """
     return [
-        [Step(tuple(whole[:place]), whole[place]) for place in range(_shared(prefix, whole), len(whole))]
+        [Step(tuple(whole[:place]), whole[place]) for place in range(shared(prefix, whole), len(whole))]
         for whole in wholes
     ]
 
 
-def _shared(one: Sequence[int], other: Sequence[int]) -> int:
+def shared(one: Sequence[int], other: Sequence[int]) -> int:
     """How many tokens two texts begin with alike."""
     pairs = zip(one, other, strict=False)
     return next((place for place, (left, right) in enumerate(pairs) if left != right), min(len(one), len(other)))

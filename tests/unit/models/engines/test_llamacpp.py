@@ -110,7 +110,7 @@ async def test_ranking_is_near_the_base_s(model):
 
 async def test_many_at_once_share_the_room_and_each_gets_its_own(model):
     # Each reserves more than a third of the room, and needs little of it.
-    asked = [user("word " * 5 * number + "Hi", max_output_tokens=3000, stop=[" "]) for number in range(4)]
+    asked = [user("word " * 5 * number + "Hi", max_output_tokens=3000, stop=[" ", "\n"]) for number in range(4)]
     alone = [await model.complete(each) for each in asked]
     together = await asyncio.gather(*(model.complete(each) for each in asked))
     assert [each.usage.input_tokens for each in together] == [each.usage.input_tokens for each in alone]
