@@ -43,5 +43,5 @@ async def peer(services: Worker, broker: EmbeddedBroker) -> AsyncIterator[Peer]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def carteiro(services: Worker, broker: EmbeddedBroker) -> AsyncIterator[Carteiro]:
-    async with Carteiro(broker.address, timeout=30) as running:
+    async with Carteiro(broker.address, timeout=90) as running:
         yield running
