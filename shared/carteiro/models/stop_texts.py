@@ -1,6 +1,6 @@
 """Texts that end a completion and are not part of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 
 def cut_at_stop(text: str, stop: Sequence[str]) -> tuple[str, bool]:
@@ -40,3 +40,19 @@ class UntilStop:
 
     def _begins(self, text: str) -> bool:
         return any(each.startswith(text) for each in self._stop)
+
+
+class StopTexts:
+    """Whether a completion has come to one of its stop texts: looks at its end, as often as a token comes."""
+
+    def __init__(self, decode: Callable[[Sequence[int]], str], stop: Sequence[str]) -> None:
+        self._decode, self._stop = decode, stop
+        # A token adds at least one byte, so a text of n bytes ends within the last n tokens and one.
+        self._tail = max((len(text.encode()) for text in stop), default=0) + 1
+
+    def reached(self, written: Sequence[int]) -> bool:
+        """Whether one of the texts is at the end of these tokens."""
+        if not self._stop:
+            return False
+        text = self._decode(written[-self._tail :])
+        return any(each in text for each in self._stop)

@@ -21,6 +21,7 @@ from carteiro.worker.showing import shown
 from carteiro.worker.spending import Bill
 from carteiro.worker.streaming import Stream
 from carteiro.worker.tracing import model_span
+from carteiro.worker.wrapping import Wrapping
 
 log = structlog.get_logger("carteiro.worker")
 
@@ -29,7 +30,7 @@ _IMPATIENT_TRIES = 2
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 
 
-class Retrying(ChatModel):
+class Retrying(Wrapping[ChatModel]):
     """A model as one request sees it: calls of it are tried again while that may help.
 
     A try counts against the request where the model answers others, or a probe. It does not where the model is
@@ -43,27 +44,6 @@ class Retrying(ChatModel):
         self._shown = shown(gate.model, stream)
         self.tries = 0
         """How many calls were made, all in all."""
-
-    @property
-    def name(self) -> str:
-        return self._model.name
-
-    @property
-    def small(self) -> bool:
-        return self._model.small
-
-    @property
-    def context_tokens(self) -> int | None:
-        return self._model.context_tokens
-
-    async def load(self) -> None:
-        """Loaded already."""
-
-    async def close(self) -> None:
-        """Not ours to close."""
-
-    def count_tokens(self, text: str) -> int:
-        return self._model.count_tokens(text)
 
     async def complete(self, prompt: Prompt) -> Completion:
         counted = limited = 0

@@ -2,38 +2,18 @@
 
 from typing import TypeVar
 
-from carteiro.models.interface import ChatModel, Completion, Model, Prompt, StreamingModel
+from carteiro.models.interface import Completion, Model, Prompt, StreamingModel
 from carteiro.worker.streaming import Stream
+from carteiro.worker.wrapping import Wrapping
 
 M = TypeVar("M", bound=Model)
 
 
-class Showing(ChatModel):
+class Showing(Wrapping[StreamingModel]):
     """The model as a task sees it: it completes prompts, and what it writes meanwhile goes to a stream."""
 
     def __init__(self, model: StreamingModel, stream: Stream) -> None:
         self._model, self._stream = model, stream
-
-    @property
-    def name(self) -> str:
-        return self._model.name
-
-    @property
-    def small(self) -> bool:
-        return self._model.small
-
-    @property
-    def context_tokens(self) -> int | None:
-        return self._model.context_tokens
-
-    async def load(self) -> None:
-        """Loaded already."""
-
-    async def close(self) -> None:
-        """Not ours to close."""
-
-    def count_tokens(self, text: str) -> int:
-        return self._model.count_tokens(text)
 
     async def complete(self, prompt: Prompt) -> Completion:
         return await self._model.stream(prompt, self._stream.begin())

@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
-_CGROUP = Path("/sys/fs/cgroup")
+from carteiro.models.cores import CGROUP, usable_cores
 
 
-def threads(wanted: int | None = None, cgroup: Path = _CGROUP) -> int:
+def threads(wanted: int | None = None, cgroup: Path = CGROUP) -> int:
     """As many as are wanted, or as `OMP_NUM_THREADS` says; else the cores that this process may use, less the one that
     serves requests.
 
@@ -19,11 +19,6 @@ def threads(wanted: int | None = None, cgroup: Path = _CGROUP) -> int:
     return int(told) if told.isdigit() and int(told) > 0 else max(1, cores(cgroup) - 1)
 
 
-def cores(cgroup: Path = _CGROUP) -> int:
-    """The cores of this process: of the machine, and of its container's quota (cgroup version 2)."""
-    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = (cgroup / "cpu.max").read_text().split()
-        return own if quota == "max" else max(1, min(own, int(quota) // int(period)))
-    except (OSError, ValueError):
-        return own
+def cores(cgroup: Path = CGROUP) -> int:
+    """The whole cores of this process, at least one."""
+    return max(1, int(usable_cores(cgroup)))

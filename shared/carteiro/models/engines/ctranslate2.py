@@ -9,7 +9,7 @@ from typing import Any
 
 import ctranslate2
 
-from carteiro.models.engines.defaults import COLD, DEFAULT_OUTPUT_TOKENS, TOP
+from carteiro.models.defaults import COLD, DEFAULT_OUTPUT_TOKENS, TOP
 from carteiro.models.engines.directory import most_tokens, read_config, read_json
 from carteiro.models.engines.engine import EngineModel
 from carteiro.models.engines.together import Together

@@ -8,19 +8,18 @@ from typing import Any
 
 import numpy
 
-from carteiro.models.engines.defaults import DEFAULT_OUTPUT_TOKENS
+from carteiro.models.defaults import DEFAULT_OUTPUT_TOKENS
 from carteiro.models.engines.directory import most_tokens, read_json
 from carteiro.models.engines.engine import SMALL, EngineModel
 from carteiro.models.engines.keras_models import Decoder, use_threads
-from carteiro.models.engines.likelihood import steps
 from carteiro.models.engines.sampling import Sampler
-from carteiro.models.engines.stopping import StopTexts
 from carteiro.models.engines.tokenizer import counter, load_tokenizer
 from carteiro.models.failures import Unsupported
 from carteiro.models.interface import Completion, Prompt, Ranking
+from carteiro.models.likelihood import steps
 from carteiro.models.local.chat_template import encode, plain_ids
 from carteiro.models.local.showing import Showing
-from carteiro.models.stop_texts import cut_at_stop
+from carteiro.models.stop_texts import StopTexts, cut_at_stop
 from carteiro.schemas import FinishReason, Usage
 
 

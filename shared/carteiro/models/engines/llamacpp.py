@@ -8,18 +8,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from carteiro.models.engines.defaults import COLD, DEFAULT_OUTPUT_TOKENS, TOP
+from carteiro.models.defaults import COLD, DEFAULT_OUTPUT_TOKENS, TOP
 from carteiro.models.engines.engine import SMALL, EngineModel
 from carteiro.models.engines.gguf_header import read_header
-from carteiro.models.engines.likelihood import Step, steps
 from carteiro.models.engines.llama_server import LlamaServer
-from carteiro.models.engines.pieces import Pieces
 from carteiro.models.engines.pool import Pool
 from carteiro.models.engines.schema import compact
 from carteiro.models.failures import InvalidPrompt, ModelUnusable, PromptTooLarge, Unavailable
 from carteiro.models.interface import Completion, Message, Model, Prompt, Ranking
+from carteiro.models.likelihood import Step, steps
 from carteiro.models.local.chat_template import refused, turns, without_roles, without_system
 from carteiro.models.local.checkpoint import find_checkpoint
+from carteiro.models.pieces import Pieces
 from carteiro.schemas import Usage
 
 _MOST_CONTEXT = 16_384

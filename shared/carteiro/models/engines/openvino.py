@@ -6,20 +6,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from carteiro.models.engines.defaults import COLD, DEFAULT_OUTPUT_TOKENS, TOP
+from carteiro.models.defaults import COLD, DEFAULT_OUTPUT_TOKENS, TOP
 from carteiro.models.engines.directory import read_config, read_json, stated_limit
 from carteiro.models.engines.engine import SMALL, EngineModel
 from carteiro.models.engines.gguf_header import read_header
-from carteiro.models.engines.likelihood import shared
 from carteiro.models.engines.openvino_pipeline import OpenVinoPipeline, Token, count_parameters
 from carteiro.models.engines.pool import Pool
-from carteiro.models.engines.stopping import StopTexts
 from carteiro.models.failures import ModelUnusable, Unavailable, Unsupported
 from carteiro.models.interface import Completion, Message, Model, Prompt, Ranking
+from carteiro.models.likelihood import shared
 from carteiro.models.local.chat_template import refused, turns, without_roles, without_system
 from carteiro.models.local.checkpoint import find_checkpoint
-from carteiro.models.local.showing import Showing
-from carteiro.models.stop_texts import cut_at_stop
+from carteiro.models.local.showing import Showing, on_this_loop
+from carteiro.models.stop_texts import StopTexts, cut_at_stop
 from carteiro.schemas import Usage
 
 _MOST_CONTEXT = 16_384
@@ -83,16 +82,8 @@ class OpenVinoModel(EngineModel):
 
     async def stream(self, prompt: Prompt, say: Callable[[str], None]) -> Completion:
         """Complete the prompt; `say` is given the text as it is written. Raises as `complete` does."""
-        loop, left = asyncio.get_running_loop(), threading.Event()
-
-        def tell(piece: str) -> None:
-            if not left.is_set():
-                say(piece)
-
-        try:
-            return await self._complete(prompt, lambda piece: loop.call_soon_threadsafe(tell, piece))
-        finally:
-            left.set()
+        with on_this_loop(say) as tell:
+            return await self._complete(prompt, tell)
 
     async def rank(self, text: str, continuations: Sequence[str]) -> Ranking:
         """Compare continuations. Raises `PromptTooLarge`, `Unavailable`."""

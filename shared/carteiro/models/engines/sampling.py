@@ -2,7 +2,7 @@
 
 import numpy
 
-from carteiro.models.engines.defaults import COLD, TOP
+from carteiro.models.defaults import COLD, TOP
 
 
 class Sampler:

@@ -1,25 +1,23 @@
 """Causal language models (GPT-style) through Transformers."""
 
-import asyncio
-import threading
 from collections.abc import Callable, Sequence
 
 from transformers import AutoModelForCausalLM
 
+from carteiro.models.defaults import DEFAULT_OUTPUT_TOKENS
 from carteiro.models.failures import PromptTooLarge
 from carteiro.models.interface import Completion, Prompt, Ranking
 from carteiro.models.local.batching import Batcher
 from carteiro.models.local.chat_template import encode, plain_ids
 from carteiro.models.local.continuous import ContinuousBatcher
-from carteiro.models.local.generation import DEFAULT_OUTPUT_TOKENS
 from carteiro.models.local.grammar import Grammar
 from carteiro.models.local.memory import most_cached
 from carteiro.models.local.ranking import Continued, continued, rank
 from carteiro.models.local.resident import ResidentModel
 from carteiro.models.local.row import Row
 from carteiro.models.local.sampling import make_sampler
-from carteiro.models.local.showing import Showing
-from carteiro.models.stop_texts import cut_at_stop
+from carteiro.models.local.showing import Showing, on_this_loop
+from carteiro.models.stop_texts import StopTexts, cut_at_stop
 from carteiro.schemas import Usage
 
 _RANKED_TOGETHER = 2048
@@ -50,17 +48,8 @@ class CausalModel(ResidentModel):
 
     async def stream(self, prompt: Prompt, say: Callable[[str], None]) -> Completion:
         """The same, and `say` is given the text piece by piece."""
-        loop = asyncio.get_running_loop()
-        left = threading.Event()
-
-        def tell(piece: str) -> None:
-            if not left.is_set():
-                say(piece)
-
-        try:
-            return await self._write(prompt, lambda piece: loop.call_soon_threadsafe(tell, piece))
-        finally:
-            left.set()
+        with on_this_loop(say) as tell:
+            return await self._write(prompt, tell)
 
     async def rank(self, text: str, continuations: Sequence[str]) -> Ranking:
         """Compare continuations. Raises `PromptTooLarge`, `Unavailable`."""
@@ -85,8 +74,7 @@ class CausalModel(ResidentModel):
             limit=min(prompt.max_output_tokens or DEFAULT_OUTPUT_TOKENS, room),
             sampler=make_sampler(self._model, len(ids), prompt.temperature, prompt.seed, grammar),
             end_tokens=self._end_tokens,
-            stop=prompt.stop,
-            decode=self._decode,
+            stops=StopTexts(self._decode, prompt.stop),
             showing=Showing(self._decode, prompt.stop, say) if say else None,
         )
 

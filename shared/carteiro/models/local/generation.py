@@ -1,13 +1,10 @@
-"""How long a local model writes, and that it ends early where nobody waits any more."""
+"""What ends a generation early: nobody waits for it any more."""
 
 import threading
 from typing import Any
 
 import torch
 from transformers import StoppingCriteria
-
-DEFAULT_OUTPUT_TOKENS = 512
-"""Most tokens that are written where neither the request nor the model sets a limit."""
 
 
 class Abandoned(StoppingCriteria):  # type: ignore[misc]

@@ -8,9 +8,9 @@ from pathlib import Path
 import structlog
 import torch
 
+from carteiro.models.cores import CGROUP, usable_cores
 from carteiro.models.failures import ModelUnusable
 
-_CGROUP = Path("/sys/fs/cgroup")
 _CPU = Path("/proc/cpuinfo")
 
 log = structlog.get_logger("carteiro.models")
@@ -76,11 +76,6 @@ def set_threads(wanted: int | None) -> None:
         torch.set_num_threads(threads)
 
 
-def cores(cgroup: Path = _CGROUP) -> int:
-    """How many cores this process may use: those it is bound to, and what its container (cgroup version 2) gives."""
-    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = (cgroup / "cpu.max").read_text().split()
-    except (OSError, ValueError):
-        return bound
-    return bound if quota == "max" else max(1, min(bound, math.ceil(int(quota) / int(period))))
+def cores(cgroup: Path = CGROUP) -> int:
+    """The cores that this process may use, a part of one counted as whole."""
+    return math.ceil(usable_cores(cgroup))

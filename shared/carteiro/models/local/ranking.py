@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from carteiro.models.interface import Ranking
+from carteiro.models.likelihood import shared
 from carteiro.models.local.reading import keeps_a_state, left_padded, read
 from carteiro.schemas import Usage
 
@@ -34,7 +35,7 @@ class Continued:
 
 def continued(prefix: Sequence[int], wholes: Sequence[Sequence[int]]) -> Continued:
     """The tokens of a text, and of the text with each continuation: encoding may join the two at the seam."""
-    return Continued([tuple(whole) for whole in wholes], [len(whole) - _shared(prefix, whole) for whole in wholes])
+    return Continued([tuple(whole) for whole in wholes], [len(whole) - shared(prefix, whole) for whole in wholes])
 
 
 def rank(model: Any, asked: Sequence[Continued]) -> list[Ranking]:
@@ -59,9 +60,3 @@ def rank(model: Any, asked: Sequence[Continued]) -> list[Ranking]:
 def _log_probability(logits: torch.Tensor, tokens: Sequence[int]) -> float:
     steps = torch.log_softmax(logits[len(logits) - len(tokens) :].float(), dim=-1)
     return sum(float(steps[number, token]) for number, token in enumerate(tokens))
-
-
-def _shared(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens two texts begin with alike."""
-    pairs = zip(one, other, strict=False)
-    return next((place for place, (left, right) in enumerate(pairs) if left != right), min(len(one), len(other)))

@@ -35,7 +35,7 @@ def can_do(model_type: str, own: Mapping[str, Any] | None) -> tuple[bool, bool]:
 
 
 class Rewriter:
-    """A text in, another out. An engine says how, in `_rewrite` and `_length`."""
+    """A text in, another out. An engine says how, in `_rewrite` and `_spent`."""
 
     name: str
     context_tokens: int

@@ -1,12 +1,13 @@
 """One completion while it is written."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 
 from carteiro.models.local.sampling import Sampler
 from carteiro.models.local.showing import Showing
+from carteiro.models.stop_texts import StopTexts
 from carteiro.schemas import FinishReason
 
 
@@ -14,15 +15,14 @@ from carteiro.schemas import FinishReason
 class Row:
     """What is asked for, and the tokens that have been written for it so far.
 
-    `limit` is the most tokens to write. A token of `end_tokens` ends it, and so does a text of `stop`.
+    `limit` is the most tokens to write. A token of `end_tokens` ends it, and so does one of the stop texts.
     """
 
     prompt: list[int]
     limit: int
     sampler: Sampler
-    decode: Callable[[Sequence[int]], str]
+    stops: StopTexts
     end_tokens: Sequence[int] = ()
-    stop: Sequence[str] = ()
     showing: Showing | None = None
     written: list[int] = field(default_factory=list)
     finish_reason: FinishReason | None = None
@@ -54,17 +54,9 @@ class Row:
     def add(self, token: int) -> None:
         """Write one token, and see whether it is the last."""
         self.written.append(token)
-        if token in self.end_tokens or self._stopped():
+        if token in self.end_tokens or self.stops.reached(self.written):
             self.finish_reason = "stop"
         elif len(self.written) >= self.limit:
             self.finish_reason = "length"
         if self.showing is not None:
             (self.showing.end if self.ended else self.showing.add)(self.written)
-
-    def _stopped(self) -> bool:
-        if not self.stop:
-            return False
-        # A token adds at least one byte, so a text of n bytes ends within the last n tokens and one.
-        tail = max(len(text.encode()) for text in self.stop) + 1
-        text = self.decode(self.written[-tail:])
-        return any(each in text for each in self.stop)

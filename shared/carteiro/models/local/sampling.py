@@ -6,8 +6,7 @@ from typing import Any
 import torch
 from transformers import LogitsProcessor
 
-COLD = 1e-3
-"""Below this temperature, sampling takes the likeliest token anyway, and its division overflows."""
+from carteiro.models.defaults import COLD
 
 
 class Sampler:

@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from transformers import AutoModelForSeq2SeqLM
 
+from carteiro.models.defaults import COLD, DEFAULT_OUTPUT_TOKENS
 from carteiro.models.failures import ModelUnusable, PromptTooLarge
 from carteiro.models.interface import Writing
 from carteiro.models.local.batching import Batcher
-from carteiro.models.local.generation import DEFAULT_OUTPUT_TOKENS, Abandoned
+from carteiro.models.local.generation import Abandoned
 from carteiro.models.local.resident import ResidentModel
 from carteiro.models.local.rewriting import (
     NO_LANGUAGES,
@@ -24,7 +25,6 @@ from carteiro.models.local.rewriting import (
     summary_route,
 )
 from carteiro.models.local.routes import Route, routes_of
-from carteiro.models.local.sampling import COLD
 from carteiro.schemas import Usage
 
 _BUDGET = 2048

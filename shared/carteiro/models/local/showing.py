@@ -1,7 +1,11 @@
 """The text of tokens while they are written: piece by piece, the pieces together being the completion."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
+from carteiro.models.pieces import Pieces
 from carteiro.models.stop_texts import UntilStop
 
 _UNFINISHED = "\ufffd"
@@ -18,12 +22,10 @@ class Showing:
     def __init__(
         self, decode: Callable[[Sequence[int]], str], stop: Sequence[str], say: Callable[[str], object]
     ) -> None:
-        self._decode, self._say = decode, say
+        self._decode, self._pieces = decode, Pieces(say)
         self._until = UntilStop(stop)
         # What a token adds depends on the one before it: tokens from `_context` on are decoded, `_shown` are known.
         self._context = self._shown = 0
-        self._spaces = ""
-        self._begun = False
 
     def add(self, tokens: Sequence[int]) -> None:
         """Show what the completion's tokens, all of them so far, have come to say."""
@@ -31,17 +33,24 @@ class Showing:
         text = self._decode(tokens[self._context :])
         if len(text) > len(known) and not text.endswith(_UNFINISHED):
             self._context, self._shown = self._shown, len(tokens)
-            self._show(self._until.add(text[len(known) :]))
+            self._pieces.add(self._until.add(text[len(known) :]))
 
     def end(self, tokens: Sequence[int]) -> None:
         """Show what was held back, now that these are all."""
         known = self._decode(tokens[self._context : self._shown])
-        self._show(self._until.add(self._decode(tokens[self._context :])[len(known) :]) + self._until.end())
+        self._pieces.add(self._until.add(self._decode(tokens[self._context :])[len(known) :]) + self._until.end())
 
-    def _show(self, piece: str) -> None:
-        text = self._spaces + piece if self._begun else piece.lstrip()
-        words = text.rstrip()
-        self._spaces = text[len(words) :]
-        if words:
-            self._begun = True
-            self._say(words)
+
+@contextmanager
+def on_this_loop(say: Callable[[str], None]) -> Iterator[Callable[[str], object]]:
+    """What may be told on any thread, and is said on this event loop; after the `with` block nothing is said."""
+    loop, left = asyncio.get_running_loop(), threading.Event()
+
+    def tell(piece: str) -> None:
+        if not left.is_set():
+            say(piece)
+
+    try:
+        yield lambda piece: loop.call_soon_threadsafe(tell, piece)
+    finally:
+        left.set()

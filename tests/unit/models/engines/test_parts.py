@@ -5,11 +5,11 @@ import asyncio
 import pytest
 
 from carteiro.models.engines.cores import cores, threads
-from carteiro.models.engines.likelihood import Step, steps
-from carteiro.models.engines.pieces import Pieces
 from carteiro.models.engines.pool import Pool
 from carteiro.models.failures import ModelUnusable
+from carteiro.models.likelihood import Step, steps
 from carteiro.models.opening import open_model
+from carteiro.models.pieces import Pieces
 from carteiro.models.settings import ModelSettings
 
 

@@ -30,7 +30,7 @@ from carteiro.models.local.row import Row
 from carteiro.models.local.sampling import make_sampler
 from carteiro.models.local.showing import Showing
 from carteiro.models.local.thread import ModelThread
-from carteiro.models.stop_texts import cut_at_stop
+from carteiro.models.stop_texts import StopTexts, cut_at_stop
 from tests.conftest import eventually
 
 pytestmark = pytest.mark.slow
@@ -106,7 +106,8 @@ def decode(tokens: Sequence[int]) -> str:
 def row(model: Any, prompt: Sequence[int], limit: int = 10, **more: Any) -> Row:
     sampling = {name: more.pop(name, None) for name in ("temperature", "seed", "grammar")}
     sampler = make_sampler(model, len(prompt), **sampling)
-    return Row(prompt=list(prompt), limit=limit, sampler=sampler, decode=decode, end_tokens=[2], **more)
+    stops = StopTexts(decode, more.pop("stop", ()))
+    return Row(prompt=list(prompt), limit=limit, sampler=sampler, end_tokens=[2], stops=stops, **more)
 
 
 def prompts(*lengths: int) -> list[list[int]]:

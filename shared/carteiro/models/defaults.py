@@ -1,4 +1,4 @@
-"""What all engines do where a request says nothing, as models through PyTorch do."""
+"""What models in this process do where a request says nothing, whatever runs them."""
 
 DEFAULT_OUTPUT_TOKENS = 512
 """Most tokens that are written where neither the request nor the model sets a limit."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 class Pieces:
     """Passes pieces on without the white space at the two ends, so that together they are the completion's text."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Callable[[str], object]) -> None:
         self._say = say
         self._held = ""
         self._begun = False
