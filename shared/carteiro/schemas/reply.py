@@ -58,14 +58,19 @@ class Usage(ReplySchema):
     """Those of the output tokens that went into reasoning and are not in the completion."""
     cost_usd: float | None = None
     """What they cost, in US dollars; without it the model's price is not known."""
+    service_tier: Literal["batch"] | None = None
+    """`batch` where all of it was done by a provider's batch API, at half the price."""
 
     def __add__(self, other: "Usage") -> "Usage":
+        if self == Usage() or other == Usage():
+            return other if self == Usage() else self
         return Usage(
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
             cached_input_tokens=self.cached_input_tokens + other.cached_input_tokens,
             reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
             cost_usd=_sum(self.cost_usd, other.cost_usd),
+            service_tier=self.service_tier if self.service_tier == other.service_tier else None,
         )
 
 

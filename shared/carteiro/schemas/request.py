@@ -1,8 +1,9 @@
 """What every request has in common."""
 
-from typing import Annotated, Any, ClassVar, Generic, TypeVar
+from datetime import timedelta
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 ResultT = TypeVar("ResultT", bound=BaseModel)
 
@@ -16,6 +17,11 @@ LanguageTag = Annotated[
     ),
 ]
 """A language tag of BCP 47 (RFC 5646): language, then script, region and variants where they matter; `pt-BR`."""
+
+
+Duration = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,5}[smhd]$")]
+"""A length of time: a number, and `s`, `m`, `h` or `d` for seconds, minutes, hours or days."""
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class Schema(BaseModel):
@@ -39,6 +45,19 @@ class Options(Schema):
     """Whether the reply to an equal request of the last while will do, at no cost."""
     seed: int | None = Field(default=None, ge=0, lt=2**63)
     """Same seed, same request, same model: the same sampling, as far as the model can promise it."""
+    wait: Duration | None = None
+    """How long the reply may take, such as `24h`: a deadline, and leave to do the work later and for less."""
+
+    @property
+    def patience(self) -> timedelta | None:
+        """`wait` as a length of time."""
+        return timedelta(**{_UNITS[self.wait[-1]]: int(self.wait[:-1])}) if self.wait else None
+
+    @model_validator(mode="after")
+    def _waits_or_streams(self) -> Self:
+        if self.stream and self.wait:
+            raise ValueError("a reply is either streamed or waited for: leave out stream or wait")
+        return self
 
 
 class Request(Schema, Generic[ResultT]):
