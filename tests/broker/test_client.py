@@ -1,6 +1,7 @@
 """Our own client, asynchronous and not, on a real socket."""
 
 import asyncio
+import json
 
 import pytest
 from pydantic import ValidationError
@@ -8,6 +9,7 @@ from pydantic import ValidationError
 from carteiro.client import Carteiro, CarteiroError, KafkaUnavailable, ReplyError, ReplyTimeout, SyncCarteiro
 from carteiro.schemas import ChatRequest
 from tests.broker.peer import Peer
+from tests.broker.service import Service
 from tests.conftest import eventually
 
 
@@ -75,6 +77,37 @@ async def test_no_reply_in_time_raises_a_timeout_and_the_client_goes_on(carteiro
     finally:
         provider.release()
     assert (await carteiro.generate("next")).result.text == "next"
+
+
+async def test_a_call_that_can_wait_has_the_time_it_gives(broker):
+    # A client that usually waits for next to nothing, and so would raise a timeout.
+    async with Service(broker.address) as service:
+        async with Carteiro(broker.address, topic_prefix=service.prefix, timeout=0.001) as carteiro:
+            assert (await carteiro.summarize("One.", wait="24h")).usage.service_tier == "batch"
+            await carteiro.summarize("Two.", wait="30m", timeout=60, seed=1)
+            with pytest.raises(ReplyTimeout, match=r"in 0.001 s"):
+                await carteiro.summarize("Three.")
+        with_wait, with_both = service.requests[:2]
+    assert json.loads(with_wait.value)["options"] == {"wait": "24h"}
+    assert "timeout_ms" not in dict(with_wait.headers), "the request says it itself"
+    assert json.loads(with_both.value)["options"] == {"seed": 1, "wait": "30m"}
+    assert dict(with_both.headers)["timeout_ms"] == b"60000"
+
+
+async def test_a_plain_script_can_wait(broker):
+    async with Service(broker.address) as service:
+
+        def script() -> str:
+            with SyncCarteiro(broker.address, topic_prefix=service.prefix, timeout=0.001) as carteiro:
+                return carteiro.summarize("One.", wait="1d").result.summary
+
+        assert await asyncio.to_thread(script) == "One."
+
+
+async def test_a_call_that_waits_and_streams_or_waits_for_nonsense_is_not_sent(carteiro: Carteiro):
+    for wait, stream in (("24h", True), ("soon", False)):
+        with pytest.raises(ValidationError, match="wait"):
+            await carteiro.generate("x", wait=wait, stream=stream)
 
 
 async def test_no_kafka_there_is_a_clear_error():

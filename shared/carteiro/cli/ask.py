@@ -1,4 +1,4 @@
-"""`carteiro ask`: one request from the command line, and its reply."""
+"""`carteiro ask`: requests from the command line, and their replies."""
 
 import asyncio
 import json
@@ -9,14 +9,16 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from carteiro.cli.failing import fail
+from carteiro.cli.composing import OptionInvalid, fault, laid
+from carteiro.cli.failing import EXIT_ERROR_REPLY, EXIT_KAFKA, EXIT_TIMEOUT, EXIT_USAGE, fail
+from carteiro.cli.many.command import ask_many
 from carteiro.cli.showing import shown
 from carteiro.client import Carteiro, CarteiroError, KafkaUnavailable, ReplyError, ReplyTimeout
 from carteiro.schemas import REQUESTS, OkReply, Request
 from carteiro.worker.security import connection_options
 from carteiro.worker.settings import SettingsInvalid, load_kafka_settings
 
-EXIT_ERROR_REPLY, EXIT_USAGE, EXIT_KAFKA, EXIT_TIMEOUT = 1, 2, 3, 4
+_TIMEOUT_SECONDS = 300.0
 
 
 def ask(
@@ -24,6 +26,8 @@ def ask(
     text: Annotated[str | None, typer.Argument(help="The text; else --file, else standard input.")] = None,
     file: Annotated[Path | None, typer.Option("--file", "-f", help="Read the text from this file.")] = None,
     request: Annotated[Path | None, typer.Option("--request", "-r", help="Send this file, a request's JSON.")] = None,
+    jsonl: Annotated[Path | None, typer.Option(help="Send each line of this file: a request's JSON or a text.")] = None,
+    out: Annotated[Path | None, typer.Option(help="--jsonl: write the replies to this file, a line each.")] = None,
     to: Annotated[str | None, typer.Option("--to", help="translate: the language to translate to.")] = None,
     source: Annotated[str | None, typer.Option("--from", help="translate: the text's language.")] = None,
     formality: Annotated[str | None, typer.Option(help="translate: formal or informal.")] = None,
@@ -38,57 +42,60 @@ def ask(
     temperature: Annotated[float | None, typer.Option(help="0 takes the likeliest token each time.")] = None,
     max_output_tokens: Annotated[int | None, typer.Option(help="Most tokens of the completion.")] = None,
     seed: Annotated[int | None, typer.Option(help="Makes sampling repeatable.")] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds to wait for the reply.")] = 300.0,
+    wait: Annotated[str | None, typer.Option(help="How long the reply may take, for less money: 30m, 24h.")] = None,
+    timeout: Annotated[float | None, typer.Option(help="Seconds to wait for the reply; 300, or as --wait says")] = None,
+    in_flight: Annotated[int, typer.Option(min=1, help="--jsonl: most requests at once, without --wait.")] = 256,
     as_json: Annotated[bool, typer.Option("--json", help="Print the reply as JSON.")] = False,
 ) -> None:
-    """Send one request to a service and print its reply.
+    """Send one request to a service and print its reply, or those of a file.
 
     The text is an argument, a --file, or standard input. Where Kafka is comes from CARTEIRO_BOOTSTRAP_SERVERS.
 
     carteiro ask summarize --file README.md
-    carteiro ask translate --to pt "The train leaves at nine."
     echo "I love it" | carteiro ask sentiment
+    carteiro ask translate --to pt --jsonl in.jsonl --out out.jsonl --wait 24h
     """
     if task not in REQUESTS:
         fail(f"there is no task {task!r}; there are {', '.join(REQUESTS)}", EXIT_USAGE)
-    options = {"model": model, "temperature": temperature, "max_output_tokens": max_output_tokens, "seed": seed}
-    fields = {
-        "target": to,
-        "source": source,
-        "formality": formality,
-        "question": question,
-        "style": style,
-        "length": length,
-        "labels": label,
-        "system": system if task != "chat" else None,
-        "stop": stop,
-        "json_schema": _json(schema) if schema else None,
-        "options": {name: value for name, value in options.items() if value is not None} or None,
-    }
-    body = _json(request) if request else _body(task, _text(text, file))
-    if not isinstance(body, dict):
+    fields: dict[str, Any] = {"target": to, "source": source, "formality": formality, "question": question}
+    fields |= {"style": style, "length": length, "labels": label, "stop": stop}
+    fields["json_schema"] = _json(schema) if schema else None
+    options = {"model": model, "temperature": temperature, "max_output_tokens": max_output_tokens}
+    try:
+        every = laid(task, fields, options | {"seed": seed, "wait": wait}, system)
+    except OptionInvalid as error:
+        fail(str(error), EXIT_USAGE)
+    if jsonl or out:
+        if not jsonl or not out or text is not None or file or request or as_json:
+            fail("--jsonl and --out go together, and without a text, --file, --request or --json", EXIT_USAGE)
+        ask_many(every, jsonl, out, timeout=timeout, in_flight=in_flight)
+        return
+    body = _json(request) if request else _text(text, file)
+    if request and not isinstance(body, dict):
         fail(f"{request}: is not a JSON object", EXIT_USAGE)
-    if task == "chat" and system and isinstance(body.get("messages"), list):
-        body["messages"].insert(0, {"role": "system", "content": system})
-    body |= {name: value for name, value in fields.items() if value is not None}
-    reply = asyncio.run(_exchange(_request(task, body), timeout, as_json=as_json))
+    _print(asyncio.run(_exchange(_request(task, every.over(body)), timeout, as_json=as_json)), as_json=as_json)
+
+
+def _print(reply: OkReply[Any], *, as_json: bool) -> None:
     if as_json:
         print(reply.model_dump_json(indent=2))
         return
-    print(shown(task, reply.result).rstrip("\n"))
+    print(shown(reply.task, reply.result).rstrip("\n"))
     if sys.stderr.isatty():
         spent = f"{reply.usage.input_tokens} + {reply.usage.output_tokens} tokens, {reply.timing.work_ms / 1000:.1f} s"
         cut = ", cut by the limit of tokens" if reply.finish_reason == "length" else ""
         print(f"({reply.model}, {spent}{cut})", file=sys.stderr)
 
 
-async def _exchange(request: Request[Any], timeout: float, *, as_json: bool) -> OkReply[Any]:
+async def _exchange(request: Request[Any], timeout: float | None, *, as_json: bool) -> OkReply[Any]:
     try:
         settings = load_kafka_settings()
         options = connection_options(settings)
         servers = ",".join(options.pop("bootstrap_servers"))
-        async with Carteiro(servers, topic_prefix=settings.topic_prefix, timeout=timeout, **options) as carteiro:
-            return await carteiro.ask(request)
+        async with Carteiro(
+            servers, topic_prefix=settings.topic_prefix, timeout=_TIMEOUT_SECONDS, **options
+        ) as carteiro:
+            return await carteiro.ask(request, timeout=timeout)
     except ReplyError as error:
         if as_json:
             print(error.reply.model_dump_json(indent=2))
@@ -101,23 +108,12 @@ async def _exchange(request: Request[Any], timeout: float, *, as_json: bool) -> 
         fail(str(error), EXIT_USAGE)
 
 
-def _body(task: str, text: str) -> dict[str, Any]:
-    match task:
-        case "chat":
-            return {"messages": [{"role": "user", "content": text}]}
-        case "generate":
-            return {"prompt": text}
-        case "answer":
-            return {"context": text}
-    return {"text": text}
-
-
 def _request(task: str, body: dict[str, Any]) -> Request[Any]:
     try:
         return REQUESTS[task].model_validate_json(json.dumps(body))
     except ValidationError as error:
         first = error.errors()[0]
-        fail(f"{'.'.join(map(str, first['loc']))}: {first['msg'].removeprefix('Value error, ')}", EXIT_USAGE)
+        fail(fault(first["loc"], first["msg"]), EXIT_USAGE)
 
 
 def _text(text: str | None, file: Path | None) -> str:

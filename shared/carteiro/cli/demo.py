@@ -18,13 +18,11 @@ from rich.table import Table
 from rich.text import Text
 
 from carteiro.cli.embedded import EmbeddedBroker
-from carteiro.cli.failing import fail
+from carteiro.cli.failing import EXIT_INTERRUPTED, fail
 from carteiro.cli.services import find_tasks
 from carteiro.cli.showing import shown
 from carteiro.client import Carteiro
 from carteiro.schemas import REQUESTS, OkReply, Request
-
-EXIT_INTERRUPTED = 130
 
 _REPLY_SECONDS = 600.0
 

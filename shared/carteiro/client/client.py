@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from carteiro.client.asking import Asking, InOrder
 from carteiro.client.errors import CarteiroError, KafkaUnavailable, ReplyError, ReplyTimeout
+from carteiro.client.limits import limits, timeout_header
 from carteiro.client.replies import Replies
 from carteiro.client.tracing import sending
 from carteiro.schemas import (
@@ -54,10 +55,12 @@ class Call(TypedDict, total=False):
     """Whether the reply to an equal request of the last while will do."""
     stream: bool
     """Whether pieces of the reply come while the model writes."""
+    wait: str
+    """How long the reply may take, such as `24h` or `30m`: the service may then do the work later, for less."""
     key: bytes
     """The request record's key; the reply has it too. `chat` keeps the order of requests with one key."""
     timeout: float
-    """Seconds to wait for this reply; also the request's deadline."""
+    """Seconds to wait for this reply; also the request's deadline. By default the client's; with `wait` that time."""
     idempotency_key: str
 
 
@@ -71,8 +74,8 @@ class Carteiro:
                 if piece.status == "partial":
                     print(piece.text, end="")
 
-    `timeout` is how long a call waits, in seconds; `connection` are options of aiokafka's clients, such as
-    `security_protocol`, `ssl_context` and `sasl_plain_username`.
+    `timeout` is how long a call waits that does not say, in seconds; `connection` are options of aiokafka's clients,
+    such as `security_protocol`, `ssl_context` and `sasl_plain_username`.
 
     Every call gives an `OkReply` with the task's result when it is awaited, and raises `ReplyError` where the reply
     is an error, `ReplyTimeout` where none comes in time, `KafkaUnavailable` where the request cannot be sent. A
@@ -137,22 +140,26 @@ class Carteiro:
     ) -> Asking[ResultT]:
         """A request of any task: await its reply, or go through the pieces of it with `options.stream`.
 
-        A request with a `conversation_id` has that as its key, unless another is given.
+        A request with a `conversation_id` has that as its key, unless another is given. The reply to one with
+        `options.wait` is awaited that long, and a minute more, unless another `timeout` is given.
         """
-        seconds = self._timeout if timeout is None else timeout
+        seconds, deadline = limits(request.options.patience, timeout, self._timeout)
+        headers = [] if deadline is None else [timeout_header(deadline)]
+        if idempotency_key is not None:
+            headers.append(("idempotency_key", idempotency_key.encode()))
         if key is None and isinstance(request, ChatRequest) and request.conversation_id is not None:
             key = request.conversation_id.encode()
 
         async def pieces() -> AsyncIterator[PartialReply | OkReply[ResultT]]:
             in_order = InOrder()
-            async for value, whole in self._exchange(request, key, seconds, idempotency_key):
+            async for value, whole in self._exchange(request, key, seconds, headers):
                 if whole:
                     yield self._read(value, request)
                 elif in_order.passes(piece := PartialReply.model_validate_json(value)):
                     yield piece
 
         async def reply() -> OkReply[ResultT]:
-            async for value, whole in self._exchange(request, key, seconds, idempotency_key):
+            async for value, whole in self._exchange(request, key, seconds, headers):
                 if whole:
                     return self._read(value, request)
             raise AssertionError
@@ -160,13 +167,11 @@ class Carteiro:
         return Asking(reply, pieces)
 
     async def _exchange(
-        self, request: Request[Any], key: bytes | None, seconds: float, idempotency_key: str | None
+        self, request: Request[Any], key: bytes | None, seconds: float, more: list[tuple[str, bytes]]
     ) -> AsyncIterator[tuple[bytes, bool]]:
         """Send, and give the values of what comes back, the last of which is the whole reply."""
         correlation_id = uuid.uuid4().hex.encode()
-        headers = [("correlation_id", correlation_id), ("timeout_ms", str(int(seconds * 1000)).encode())]
-        if idempotency_key is not None:
-            headers.append(("idempotency_key", idempotency_key.encode()))
+        headers = [("correlation_id", correlation_id), *more]
         until = asyncio.get_running_loop().time() + seconds
         try:
             async with asyncio.timeout_at(until):

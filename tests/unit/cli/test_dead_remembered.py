@@ -8,7 +8,7 @@ from aiokafka.errors import CoordinatorNotAvailableError, GroupAuthorizationFail
 from aiokafka.structs import OffsetAndMetadata
 
 from carteiro.cli.dead import remembered
-from carteiro.cli.dead.kafka import KafkaFailed
+from carteiro.cli.kafka import KafkaFailed
 from carteiro.worker.delivery.ledger import Ledger
 
 DEAD = "llm.chat.dead"

@@ -7,14 +7,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from carteiro.cli.ask import EXIT_USAGE
 from carteiro.cli.dead.choice import ChoiceInvalid, Filters, read_filters, read_letters, read_tasks
-from carteiro.cli.dead.kafka import Kafka, settings, with_kafka
 from carteiro.cli.dead.letter import find, shown
 from carteiro.cli.dead.listing import Listing, print_letters
 from carteiro.cli.dead.plan import Plan, make_plan
 from carteiro.cli.dead.redriving import Redriven, redrive
-from carteiro.cli.failing import fail
+from carteiro.cli.failing import EXIT_USAGE, fail
+from carteiro.cli.kafka import Kafka, settings, with_kafka
 
 EXIT_NOT_ALL = 1
 

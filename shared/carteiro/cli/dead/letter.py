@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import aclosing
 
 from carteiro.cli.dead.choice import LetterId, known_as
-from carteiro.cli.dead.kafka import Kafka
 from carteiro.cli.dead.listing import REDRIVEN, WAITING
 from carteiro.cli.dead.text import safe, safe_bytes, safe_value, utc, utc_of
 from carteiro.cli.dead.topic import DeadTopic, opened
+from carteiro.cli.kafka import Kafka
 from carteiro.wire.dead_letter import DeadLetter
 
 

@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from carteiro.cli.dead.choice import Filters, known_as
-from carteiro.cli.dead.kafka import Kafka
 from carteiro.cli.dead.text import safe, safe_bytes, utc
 from carteiro.cli.dead.topic import opened
+from carteiro.cli.kafka import Kafka
 from carteiro.wire.dead_letter import DeadLetter
 
 WAITING, REDRIVEN = "waiting", "redriven"

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from carteiro.cli.dead import remembered
 from carteiro.cli.dead.choice import Filters, LetterId
-from carteiro.cli.dead.kafka import Kafka, KafkaFailed
 from carteiro.cli.dead.listing import WAITING, Row, row
 from carteiro.cli.dead.topic import DeadTopic, opened
+from carteiro.cli.kafka import Kafka, KafkaFailed
 from carteiro.wire.dead_letter import DeadLetter
 from carteiro.worker.delivery.ledger import Ledger
 

@@ -13,9 +13,9 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from carteiro.cli.dead import remembered
-from carteiro.cli.dead.kafka import Kafka, KafkaFailed
 from carteiro.cli.dead.plan import Batch
 from carteiro.cli.dead.topic import DeadTopic, opened
+from carteiro.cli.kafka import Kafka, KafkaFailed
 from carteiro.wire.dead_letter import DeadLetter, redriven
 from carteiro.wire.record import OutgoingRecord
 from carteiro.worker.delivery.outcome import TOO_LARGE

@@ -14,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
-from carteiro.cli.dead.kafka import KafkaFailed
+from carteiro.cli.kafka import KafkaFailed
 from carteiro.worker.delivery.ledger import Ledger
 from carteiro.worker.delivery.metadata import decode, encode, recover
 from carteiro.worker.delivery.suspects import Suspects

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from carteiro.cli.dead import remembered
-from carteiro.cli.dead.kafka import Kafka, KafkaFailed
+from carteiro.cli.kafka import Kafka, KafkaFailed
 from carteiro.wire.dead_letter import DeadLetter, read_dead_letter
 from carteiro.worker.delivery.ledger import Ledger
 

@@ -8,8 +8,7 @@ from typing import Any, TypeVar
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from carteiro.cli.ask import EXIT_KAFKA, EXIT_USAGE
-from carteiro.cli.failing import fail
+from carteiro.cli.failing import EXIT_KAFKA, EXIT_USAGE, fail
 from carteiro.wire.topics import Topics
 from carteiro.worker.kafka import KafkaUnusable, admin_client, why_unreachable
 from carteiro.worker.security import connection_options
