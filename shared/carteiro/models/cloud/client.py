@@ -12,6 +12,7 @@ from pydantic_core import from_json
 
 from carteiro.models.cloud import chat_completions, completions, responses
 from carteiro.models.cloud.api import ApiName
+from carteiro.models.cloud.batches import Batches, open_batches
 from carteiro.models.cloud.connection import Connection, Headers
 from carteiro.models.cloud.counting import count_tokens, counter_of
 from carteiro.models.cloud.endpoint import Endpoint
@@ -66,6 +67,9 @@ class CloudModel:
     replaced: whether to retry is the worker's decision, and when a call may begin the `quota`'s.
 
     Each model has its own client; its connections are kept open between calls and given back by `close`.
+
+    `batches` does prompts later and for less: lines with `body`, whose answers `read` understands. It is None where
+    the provider has no such thing.
     """
 
     context_tokens: None = None
@@ -81,6 +85,7 @@ class CloudModel:
         self._api = APIS[endpoint.api]
         self._connection = Connection(name, endpoint, timeout)
         self._client = self._connection.client
+        self.batches: Batches | None = open_batches(self._connection, self._api.PATH)
 
     async def load(self) -> None:
         """Check the credential. The provider is not called: one that is down must not keep a worker from starting.
@@ -127,6 +132,13 @@ class CloudModel:
     def body(self, prompt: Prompt) -> dict[str, Any]:
         """The body of the request that asks for this prompt's completion."""
         return self._api.request(self._endpoint, prompt)
+
+    def read(self, answer: Any, prompt: Prompt) -> Completion:
+        """The completion in an answer's JSON. Raises as `complete` does for an answer that holds none."""
+        try:
+            return self._api.completion(answer, prompt, self.name)
+        except ValidationError as error:
+            raise self._connection.no_completion() from error
 
     @asynccontextmanager
     async def _place(self, prompt: Prompt) -> AsyncIterator[Place]:
