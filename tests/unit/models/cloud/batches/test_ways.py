@@ -271,3 +271,11 @@ async def test_every_option_is_in_the_line(openai: CloudModel, provider: Provide
     asked = Prompt(messages=[Message("user", "x")], temperature=0.0, max_output_tokens=5, seed=1, json_schema=schema)
     await openai.complete(asked)
     assert json.loads(batches_of(openai).line("x", openai.body(asked)))["body"] == provider.requests[0].body
+
+
+@pytest.mark.parametrize("words", ["a\nb", "a\u2028b", "a\u2029b", "a\x85b", "a\x0bb", "a\r\nb", "é🙂"])
+async def test_a_line_is_one_line_for_every_reader(words: str, openai: CloudModel) -> None:
+    line = batches_of(openai).line("x", openai.body(prompt(words)))
+    assert line.endswith(b"\n")
+    assert len(line.decode().splitlines()) == 1
+    assert json.loads(line)["body"]["messages"][-1]["content"] == words
