@@ -36,10 +36,11 @@ class ScriptedProvider(Provider):
         await self.__aenter__()
 
     async def _answer(self, request: web.Request, body: Json) -> web.StreamResponse:
-        prompt = last_words(body)
-        if wait := _WAIT.search(prompt):
+        if wait := _WAIT.search(last_words(body)):
             await asyncio.sleep(float(wait[1]))
-        for words, answer in self._scripts.items():
-            if words in prompt:
-                return await answer(request, body)
         return await super()._answer(request, body)
+
+    def _fault(self, body: Json) -> Answer | None:
+        prompt = last_words(body)
+        script = next((answer for words, answer in self._scripts.items() if words in prompt), None)
+        return script or super()._fault(body)

@@ -1,13 +1,16 @@
 """The provider's server: answers, fails as told, and remembers what it was asked."""
 
 import asyncio
+import json
 from collections import Counter, deque
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
+from tests.provider.batches import Batches
 from tests.provider.completions import Json, complete, last_words
 from tests.provider.completions import answer as answered
 from tests.provider.faults import FAULTS, Answer
@@ -31,13 +34,14 @@ class Provider:
     """`async with Provider() as provider`: listens on a free port of this machine; `provider.url` is its address.
 
     A request for the model `fault-NAME` meets that fault of `FAULTS`; so does the next one after `next("NAME")`.
-    `hold()` keeps all answers back until `release()`.
+    `hold()` keeps all answers back until `release()`. `batches` does what comes in files.
     """
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         self.requests: list[Received] = []
         self.calls: Counter[str] = Counter()
         """How often each prompt has come."""
+        self.batches = Batches(self._line)
         self._host, self._port = host, port
         self._next: deque[Answer] = deque()
         self._open = asyncio.Event()
@@ -89,10 +93,11 @@ class Provider:
         return len(self._runner.server.connections)
 
     async def __aenter__(self) -> Self:
-        app = web.Application(client_max_size=64 * 2**20)
+        app = web.Application(client_max_size=256 * 2**20)
         for api in ("chat/completions", "responses", "completions"):
             app.router.add_post(f"/{{place:.+}}/{api}", self._call)
         app.router.add_get("/v1/models", self._models)
+        app.router.add_routes(self.batches.routes())
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
         await self._runner.setup()
         await web.TCPSite(self._runner, self._host, self._port).start()
@@ -127,8 +132,30 @@ class Provider:
             raise
 
     async def _answer(self, request: web.Request, body: Json) -> web.StreamResponse:
-        if body["model"].startswith("fault-"):
-            return await FAULTS[body["model"].removeprefix("fault-")](request, body)
+        if fault := self._fault(body):
+            return await fault(request, body)
         if body.get("stream"):
             return await stream(request, body)
         return web.json_response(complete(body))
+
+    def _fault(self, body: Json) -> Answer | None:
+        """What this request meets instead of a completion."""
+        model = body["model"]
+        return FAULTS[model.removeprefix("fault-")] if model.startswith("fault-") else None
+
+    async def _line(self, body: Json) -> tuple[int, Any]:
+        """The status and the body that a request gets as a line of a batch. A fault that is no answer is a 500."""
+        fault = self._fault(body)
+        if fault is None:
+            return 200, complete(body)
+        request = make_mocked_request("POST", "/v1/batches", headers={"Authorization": "Bearer sk-batch"})
+        try:
+            response = await asyncio.wait_for(fault(request, body), 0.1)
+        except (TimeoutError, AssertionError):
+            response = None
+        if not isinstance(response, web.Response) or not isinstance(response.body, bytes):
+            return 500, {"error": {"message": "The server had an error.", "type": "server_error", "code": None}}
+        try:
+            return response.status, json.loads(response.body)
+        except ValueError:
+            return response.status, response.body.decode(errors="replace")

@@ -3,13 +3,15 @@
 Two forms of address. Without OPENAI_API_VERSION the v1 API, `/openai/v1`, where the deployment stands in the body
 (https://learn.microsoft.com/azure/foundry/openai/api-version-lifecycle). With a dated version the deployment stands
 in the path and the version in the query (`AzureOpenAI/inference/stable/2024-10-21/inference.json` in
-Azure/azure-rest-api-specs), but for Responses, which has never had it in the path.
+Azure/azure-rest-api-specs), but for Responses, which has never had it in the path. Batches are always those of the v1
+API, which every resource has; they need a deployment of the type Global-Batch or Data Zone Batch, which answers no
+live calls (https://learn.microsoft.com/azure/foundry/openai/how-to/batch).
 """
 
 from urllib.parse import quote
 
 from carteiro.models.cloud.api import ApiName, api_of
-from carteiro.models.cloud.endpoint import Endpoint
+from carteiro.models.cloud.endpoint import BatchAddress, Endpoint
 from carteiro.models.cloud.keys import find_key
 from carteiro.models.cloud.tokens import Token, Tokens
 from carteiro.models.failures import Misconfigured, ModelUnusable, Unavailable
@@ -48,6 +50,11 @@ def endpoint(name: str, deployment: str, api: ApiName | None, settings: ModelSet
         query={"api-version": version} if version else {},
         check="the deployment's name, AZURE_OPENAI_ENDPOINT and OPENAI_API_VERSION",
         completion_limit="max_tokens" if dated and dated < _RENAMED else "max_completion_tokens",
+        batches=BatchAddress(
+            url=f"{resource}/openai/v1",
+            query={"api-version": version} if version and not dated else {},
+            processes_files=True,
+        ),
     )
 
 

@@ -6,21 +6,21 @@ from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 import httpx2
-from openai import APIStatusError, AsyncOpenAI, AsyncStream, DefaultAioHttpClient, Omit, Timeout
+from openai import AsyncStream
 from pydantic import ValidationError
 from pydantic_core import from_json
 
 from carteiro.models.cloud import chat_completions, completions, responses
 from carteiro.models.cloud.api import ApiName
+from carteiro.models.cloud.batches import Batches, open_batches
+from carteiro.models.cloud.connection import Connection, Headers
 from carteiro.models.cloud.counting import count_tokens, counter_of
 from carteiro.models.cloud.endpoint import Endpoint
-from carteiro.models.cloud.errors import failure_of, refuses_credential
 from carteiro.models.cloud.quota import Place, Quota
-from carteiro.models.failures import Misconfigured, ModelFailure, QuotaExhausted, RateLimited, Unavailable
+from carteiro.models.failures import ModelFailure, QuotaExhausted, RateLimited
 from carteiro.models.interface import Completion, Prompt
 from carteiro.models.stop_texts import UntilStop
 
-_CONNECT_SECONDS = 5.0
 _LONG_TEXT = 20_000
 """Characters from which on counting would hold the event loop up."""
 _FIRST_GUESS, _CALLS_REMEMBERED = 256.0, 16
@@ -67,6 +67,9 @@ class CloudModel:
     replaced: whether to retry is the worker's decision, and when a call may begin the `quota`'s.
 
     Each model has its own client; its connections are kept open between calls and given back by `close`.
+
+    `batches` does prompts later and for less: lines with `body`, whose answers `read` understands. It is None where
+    the provider has no such thing.
     """
 
     context_tokens: None = None
@@ -80,18 +83,9 @@ class CloudModel:
         self._count: Callable[[str], int] = count_tokens
         self._endpoint = endpoint
         self._api = APIS[endpoint.api]
-        self._timeout = timeout
-        self._client = AsyncOpenAI(
-            # Both always given: the SDK would look in the environment, and send OpenAI's key to any server.
-            base_url=endpoint.url,
-            api_key="none",
-            max_retries=0,
-            timeout=Timeout(None, connect=min(timeout, _CONNECT_SECONDS)),
-            # A redirect would take `api-key` along to another host, or make a GET of the call.
-            http_client=DefaultAioHttpClient(follow_redirects=False),
-        )
-        if not endpoint.openai:
-            self._client.organization = self._client.project = None
+        self._connection = Connection(name, endpoint, timeout)
+        self._client = self._connection.client
+        self.batches: Batches | None = open_batches(self._connection, self._api.PATH)
 
     async def load(self) -> None:
         """Check the credential. The provider is not called: one that is down must not keep a worker from starting.
@@ -103,8 +97,7 @@ class CloudModel:
 
     async def close(self) -> None:
         """Close the connections. Calls still in flight fail."""
-        await self._client.close()
-        await self._endpoint.credential.close()
+        await self._connection.close()
 
     def count_tokens(self, text: str) -> int:
         """Count the text's tokens where the model's vocabulary is known, else estimate."""
@@ -117,15 +110,15 @@ class CloudModel:
         be empty. Raises what `carteiro.models.failures` names, with the SDK's error as its cause.
         """
         async with self._place(prompt) as place:
-            answer, headers = await self._send(self._api.request(self._endpoint, prompt))
+            answer, headers = await self._send(self.body(prompt))
             return self._settled(place, answer, headers, prompt)
 
     async def stream(self, prompt: Prompt, say: Callable[[str], None]) -> Completion:
         """Complete the prompt with one call; `say` is given what is written as it comes. Raises as `complete` does."""
         pieces, shown = self._api.Pieces(), UntilStop(prompt.stop)
         async with self._place(prompt) as place:
-            async with self._failures():
-                body = self._api.streamed(self._api.request(self._endpoint, prompt))
+            async with self._connection.failures():
+                body = self._api.streamed(self.body(prompt))
                 async with await self._post(body, stream=True) as events:
                     headers = dict(events.response.headers)
                     async for event in events:
@@ -135,6 +128,17 @@ class CloudModel:
         if text := shown.end():
             say(text)
         return completion
+
+    def body(self, prompt: Prompt) -> dict[str, Any]:
+        """The body of the request that asks for this prompt's completion."""
+        return self._api.request(self._endpoint, prompt)
+
+    def read(self, answer: Any, prompt: Prompt) -> Completion:
+        """The completion in an answer's JSON. Raises as `complete` does for an answer that holds none."""
+        try:
+            return self._api.completion(answer, prompt, self.name)
+        except ValidationError as error:
+            raise self._connection.no_completion() from error
 
     @asynccontextmanager
     async def _place(self, prompt: Prompt) -> AsyncIterator[Place]:
@@ -159,7 +163,7 @@ class CloudModel:
         try:
             completion = self._api.completion(answer, prompt, self.name)
         except ValidationError as error:
-            raise self._no_completion() from error
+            raise self._connection.no_completion() from error
         except ModelFailure as failure:
             if not isinstance(failure, RateLimited):
                 place.settle(None, headers)
@@ -174,52 +178,23 @@ class CloudModel:
 
         Raises what `carteiro.models.failures` names.
         """
-        async with self._failures():
+        async with self._connection.failures():
             response: httpx2.Response = await self._post(body)
         try:
             return from_json(response.content), dict(response.headers)
         except ValueError as error:
-            raise self._no_completion() from error
-
-    @asynccontextmanager
-    async def _failures(self) -> AsyncIterator[None]:
-        """Around a call: bounds its time, and raises what `carteiro.models.failures` names for what goes wrong."""
-        try:
-            async with asyncio.timeout(self._timeout):
-                yield
-        except TimeoutError as error:
-            raise Unavailable(f"{self.name} gave no complete answer within {self._timeout:g} s") from error
-        except ModelFailure:
-            raise
-        except ValidationError as error:
-            raise self._no_completion() from error
-        except Exception as error:  # noqa: BLE001 - the SDK's transport lets errors of aiohttp and others through
-            failure = failure_of(error, self.name, self._endpoint)
-            # OpenAI's answer to a wrong key echoes parts of it: no traceback may show that.
-            raise failure from (None if isinstance(failure, Misconfigured) else error)
-
-    def _no_completion(self) -> Unavailable:
-        return Unavailable(f"{self.name} answered with something that is not a completion")
+            raise self._connection.no_completion() from error
 
     async def _post(self, body: dict[str, Any], *, stream: bool = False) -> Any:
-        secret = await self._endpoint.credential.secret()
-        try:
-            return await self._post_with(secret, body, stream=stream)
-        except APIStatusError as error:
-            if not refuses_credential(error):
-                raise
-            renewed = await self._endpoint.credential.secret(refused=secret)
-            if renewed == secret:
-                raise
-        return await self._post_with(renewed, body, stream=stream)
+        path = self._api.PATH
 
-    async def _post_with(self, secret: str, body: dict[str, Any], *, stream: bool) -> Any:
-        headers: dict[str, str | Omit] = {"Authorization": Omit()}
-        if secret:
-            headers[self._endpoint.header] = f"Bearer {secret}" if self._endpoint.header == "Authorization" else secret
-        options: Any = {"headers": headers, "params": self._endpoint.query}
-        if stream:
-            return await self._client.post(
-                self._api.PATH, cast_to=object, body=body, options=options, stream=True, stream_cls=AsyncStream[object]
-            )
-        return await self._client.post(self._api.PATH, cast_to=httpx2.Response, body=body, options=options)
+        async def send(headers: Headers) -> Any:
+            options: Any = {"headers": headers, "params": self._endpoint.query}
+            if stream:
+                events = AsyncStream[object]
+                return await self._client.post(
+                    path, cast_to=object, body=body, options=options, stream=True, stream_cls=events
+                )
+            return await self._client.post(path, cast_to=httpx2.Response, body=body, options=options)
+
+        return await self._connection.authorized(send)

@@ -28,6 +28,20 @@ class Credential(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BatchAddress:
+    """Where a provider's batches are: `/batches` and `/files` begin at `url`, and `query` goes with every call.
+
+    With `google_files`, an address, files are there instead, in Google's own Files API. With `processes_files` a batch
+    has to wait until its file is processed.
+    """
+
+    url: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    google_files: str | None = None
+    processes_files: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """One model of one provider. The paths of the API begin at `url`; `query` goes with every call.
 
@@ -46,3 +60,5 @@ class Endpoint:
     completion_limit: Literal["max_completion_tokens", "max_tokens"] = "max_tokens"
     openai: bool = False
     """Whether it is OpenAI's own: only there are OPENAI_ORG_ID and OPENAI_PROJECT_ID sent."""
+    batches: BatchAddress | None = None
+    """Without one the provider has no batches."""

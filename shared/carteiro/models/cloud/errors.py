@@ -60,35 +60,45 @@ _LATER = {408, 409, 425}
 def failure_of(error: Exception, model: str, endpoint: Endpoint) -> ModelFailure:
     """The failure that `error`, raised by a call through the SDK, is for the caller of the model named `model`."""
     if isinstance(error, APIStatusError):
-        return _Refusal(error, model, endpoint).failure()
+        return refusal(error.status_code, error.body, model, endpoint, error.response.headers)
     if isinstance(error, APIConnectionError):
         # The SDK's aiohttp transport reports a dropped connection as a timeout: the two cannot be told apart.
         return Unavailable(f"{model} cannot be reached, or dropped the connection")
     return Unavailable(f"The call of {model} failed ({type(error).__name__})")
 
 
+def refusal(
+    status: int, body: Any, model: str, endpoint: Endpoint, headers: Mapping[str, str] | None = None
+) -> ModelFailure:
+    """The failure that an answer with this status, which is an error, and this body is."""
+    return _Refusal(status, body, model, endpoint, headers or {}).failure()
+
+
 def refuses_credential(error: APIStatusError) -> bool:
     """Whether the provider does not know the key or token, so that another may do better."""
-    body = _body(error.body)
-    return error.status_code == 401 or (
-        error.status_code == 400
-        and bool(_reasons(body) & _WRONG_KEY or _WRONG_KEY_WORDS.search(_message(error, body).lower()))
+    return _wrong_key(error.status_code, error.body)
+
+
+def _wrong_key(status: int, raw: Any) -> bool:
+    body = _body(raw)
+    return status == 401 or (
+        status == 400 and bool(_reasons(body) & _WRONG_KEY or _WRONG_KEY_WORDS.search(_message(raw, body).lower()))
     )
 
 
 class _Refusal:
     """One answer with a status that is an error."""
 
-    def __init__(self, error: APIStatusError, model: str, endpoint: Endpoint) -> None:
-        self._error, self._model, self._endpoint = error, model, endpoint
-        self._status = error.status_code
-        self._body = _body(error.body)
+    def __init__(self, status: int, raw: Any, model: str, endpoint: Endpoint, headers: Mapping[str, str]) -> None:
+        self._status, self._model, self._endpoint, self._headers = status, model, endpoint, headers
+        self._wrong_key = _wrong_key(status, raw)
+        self._body = _body(raw)
         self._reasons = _reasons(self._body)
-        self._message = _message(error, self._body)
+        self._message = _message(raw, self._body)
 
     def failure(self) -> ModelFailure:
         status = self._status
-        if refuses_credential(self._error):
+        if self._wrong_key:
             return self._misconfigured(401)
         if status in (402, 429) or (status in (400, 403) and self._reasons & _UNPAID):  # 402: DeepSeek, OpenRouter
             return self._limited()
@@ -101,7 +111,7 @@ class _Refusal:
         return self._misconfigured(status)
 
     def _limited(self) -> ModelFailure:
-        headers = {name.lower(): value for name, value in self._error.response.headers.items()}
+        headers = {name.lower(): value for name, value in self._headers.items()}
         wait = retry_after(headers, self._body)
         if "request too large" in self._message.lower():  # OpenAI: more tokens than the limit of a whole minute
             return PromptTooLarge(f"The prompt is larger than the rate limit of {self._model} ever allows")
@@ -170,8 +180,8 @@ def _reasons(body: Mapping[str, Any]) -> set[str]:
     return {reason for reason in found if isinstance(reason, str)}
 
 
-def _message(error: APIStatusError, body: Mapping[str, Any]) -> str:
-    if isinstance(error.body, str):  # the body is no JSON, or {"error": "..."}, as from Ollama and xAI
-        return "" if error.body.startswith("<") else error.body
+def _message(raw: Any, body: Mapping[str, Any]) -> str:
+    if isinstance(raw, str):  # the body is no JSON, or {"error": "..."}, as from Ollama and xAI
+        return "" if raw.startswith("<") else raw
     message = body.get("message") or body.get("detail")  # detail: FastAPI, so Transformers' server
     return message if isinstance(message, str) else ""

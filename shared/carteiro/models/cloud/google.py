@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from carteiro.models.cloud.api import ApiName
-from carteiro.models.cloud.endpoint import Endpoint
+from carteiro.models.cloud.endpoint import BatchAddress, Endpoint
 from carteiro.models.cloud.keys import find_key
 from carteiro.models.cloud.tokens import Token, Tokens
 from carteiro.models.failures import Misconfigured, ModelUnusable, Unavailable
@@ -33,6 +33,7 @@ def endpoint(name: str, model: str, api: ApiName | None, settings: ModelSettings
             api=api or "chat",
             credential=key,
             check="the model's name",
+            batches=BatchAddress(url=f"{root}/v1beta/openai", google_files=root),
         )
     project, location = settings.google_cloud_project, settings.google_cloud_location
     if not project:

@@ -1,7 +1,7 @@
 """OpenAI: `openai:NAME` with OPENAI_API_KEY, at OPENAI_BASE_URL where that is set."""
 
 from carteiro.models.cloud.api import ApiName, api_of
-from carteiro.models.cloud.endpoint import Endpoint
+from carteiro.models.cloud.endpoint import BatchAddress, Endpoint
 from carteiro.models.cloud.keys import find_key
 from carteiro.models.failures import ModelUnusable
 from carteiro.models.settings import ModelSettings
@@ -15,12 +15,14 @@ def endpoint(name: str, model: str, api: ApiName | None, settings: ModelSettings
     key = find_key("OPENAI_API_KEY", settings.openai_api_key, settings.openai_api_key_file)
     if key is None:
         raise ModelUnusable(f"{name} needs a key: set OPENAI_API_KEY or OPENAI_API_KEY_FILE")
+    url = settings.openai_base_url or OPENAI_URL
     return Endpoint(
         model=model,
-        url=settings.openai_base_url or OPENAI_URL,
+        url=url,
         api=api or api_of(model),
         credential=key,
         check="the model's name and OPENAI_BASE_URL",
         completion_limit="max_completion_tokens",
         openai=True,
+        batches=BatchAddress(url=url),
     )

@@ -148,7 +148,7 @@ async def test_a_stream_that_hangs_ends_with_the_timeout(provider, model):
         await half(request, body, model)
         await asyncio.Event().wait()
 
-    model._timeout = 0.3
+    model._connection.timeout = 0.3
     provider._next.append(hang)
     with pytest.raises(Unavailable, match=r"within 0.3 s"):
         await streamed(model)

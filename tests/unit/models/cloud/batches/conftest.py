@@ -1,0 +1,43 @@
+"""A model of each provider, or of one."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from carteiro.models.cloud.batches import files
+from carteiro.models.cloud.client import CloudModel
+from tests.provider import Provider
+from tests.unit.models.cloud.batches.doing import PROVIDERS, open_at
+
+
+@pytest.fixture(autouse=True)
+def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_FIRST_PAUSE", 0.01)
+
+
+@pytest.fixture(params=PROVIDERS)
+async def model(request: pytest.FixtureRequest, provider: Provider) -> AsyncIterator[CloudModel]:
+    model = open_at(provider, request.param)
+    yield model
+    await model.close()
+
+
+@pytest.fixture
+async def openai(provider: Provider) -> AsyncIterator[CloudModel]:
+    model = open_at(provider, "openai")
+    yield model
+    await model.close()
+
+
+@pytest.fixture
+async def azure(provider: Provider) -> AsyncIterator[CloudModel]:
+    model = open_at(provider, "azure")
+    yield model
+    await model.close()
+
+
+@pytest.fixture
+async def google(provider: Provider) -> AsyncIterator[CloudModel]:
+    model = open_at(provider, "google")
+    yield model
+    await model.close()
