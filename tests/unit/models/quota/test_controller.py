@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carteiro.models.cloud.quota.controller import Controller
+from carteiro.models.cloud.quota.controller import LONGEST_BACKOFF, Controller
 
 NAMES = [f"x-ratelimit-{what}-{of}" for what in ("limit", "remaining", "reset") for of in ("requests", "tokens")]
 SECONDS = st.floats(0, 40)
@@ -220,15 +220,31 @@ def test_without_headers_it_finds_the_rate_between_refusals():
     assert 600 / now == pytest.approx(5, rel=0.15)
 
 
-def test_without_word_of_how_long_it_waits_longer_each_time():
-    controller = Controller(chance=lambda: 1)
+def test_a_storm_of_refusals_leaves_no_trace_once_it_is_over():
+    controller = Controller(chance=lambda: 0.5)
+    now, refused, answered = 0.0, 0, 0
+    while answered < 300:
+        call, now = began(controller, now)
+        if now < 10:
+            controller.refused(call, now + 0.01, 1)
+            refused += 1
+        else:
+            controller.settled(call, now + 0.01)
+            answered += 1
+    assert refused < 20
+    assert now < 60
+
+
+def test_without_word_of_how_long_it_waits_ever_longer():
+    controller = Controller(chance=lambda: 0)
     now, pauses = 0.0, []
-    for _ in range(5):
+    for _ in range(8):
         call, now = began(controller, now)
         controller.refused(call, now)
         pauses.append(controller.wait(now))
-    assert pauses == sorted(pauses)
-    assert pauses[-1] > 5
+    assert pauses[0] < 1
+    assert all(later > 4 for later in pauses[1:])
+    assert pauses[-1] == LONGEST_BACKOFF / 2
 
 
 def test_only_what_ran_out_is_slowed_down():

@@ -43,7 +43,8 @@ FORETOLD, FORETOLD_DROP = 0.1, 0.7
 DROP, RETURN_SECONDS = 0.9, 100.0
 """What any other refusal leaves of the rate, and the time until the ceiling is where it was."""
 UNKNOWN_SECONDS = 5.0
-"""Pause between calls after a refusal before anything was accepted."""
+"""Pause between calls after a refusal before anything was accepted, and the time in which their rate then doubles: it
+says nothing of what the provider gives."""
 ENOUGH = 5
 """Calls after which what was accepted between two refusals measures what the provider gives."""
 
@@ -68,6 +69,8 @@ class Share:
         self._signal_at = self._windowed_until = -math.inf
         # ceiling
         self._peak = math.inf
+        self._guessed = False
+        """Whether the ceiling is a guess, as nothing has been accepted that would measure it."""
         self._cut_at = 0.0
         self._accepted, self._calls, self._since = 0.0, 0, math.inf
 
@@ -82,7 +85,9 @@ class Share:
         if self._base:
             fresh = math.exp((self._signal_at - now) / self._memory)
             rate = min(rate, self._base * math.exp(self._gain * fresh * self._room()), self._most)
-        if self._peak < math.inf:
+        if self._guessed:
+            rate = min(rate, self._peak * 2 ** ((now - self._cut_at) / UNKNOWN_SECONDS))
+        elif self._peak < math.inf:
             rate = min(rate, self._peak * (1 - (1 - DROP) * (1 - (now - self._cut_at) / RETURN_SECONDS) ** 3))
         return rate
 
@@ -174,8 +179,11 @@ class Share:
             measured = self._accepted / max(now - self._since, 1.0)
             if rate == math.inf:
                 rate = max(measured, amount / UNKNOWN_SECONDS)
+                self._guessed = measured < rate
             elif measured < rate / 2 and self._calls >= ENOUGH:
-                rate = max(measured, amount / MINUTE)
+                rate, self._guessed = max(measured, amount / MINUTE), False
+            elif self._guessed:
+                rate = max(rate / 2, amount / UNKNOWN_SECONDS)
             self._peak, self._cut_at = rate, now
         self._allowance = min(self._allowance, 0.0) - chance * amount
         if self._calls >= ENOUGH or self._since == math.inf:
