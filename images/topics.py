@@ -5,6 +5,8 @@ Where Kafka is, and the topics' prefix, are a worker's settings (docs/settings.m
     PARTITIONS   of the topics of requests and replies, 6 by default; dead letters have one
     REPLICATION  of all topics, 1 by default
 
+With `CARTEIRO_BATCHES` there are two more for each task, for requests that can wait.
+
 Waits for Kafka as a worker does. Ends with 1, and a line, where a topic cannot be made.
 """
 
@@ -15,15 +17,15 @@ import sys
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from carteiro.cli.services import find_tasks
 from carteiro.worker.kafka import KafkaUnusable, wait_for_kafka
 from carteiro.worker.security import connection_options
-from carteiro.worker.settings import SettingsInvalid, load_kafka_settings
+from carteiro.worker.services import find_tasks
+from carteiro.worker.settings import SettingsInvalid, load_settings
 
 
 async def make_topics(partitions: int, replication: int) -> None:
     """Make them. Raises `KafkaError`, `KafkaUnusable` and `SettingsInvalid`."""
-    settings = load_kafka_settings()
+    settings, _ = load_settings()
     options = connection_options(settings)
     await wait_for_kafka(options)
     names = settings.topics
@@ -36,6 +38,13 @@ async def make_topics(partitions: int, replication: int) -> None:
             (names.dead(task.name), 1),
         )
     ]
+    if settings.batches:
+        for task in find_tasks():
+            compacted = {"cleanup.policy": "compact"}
+            wanted += [
+                NewTopic(names.waiting(task.name), partitions, replication),
+                NewTopic(names.batches(task.name), partitions, replication, topic_configs=compacted),
+            ]
     admin = AIOKafkaAdminClient(**options)
     await admin.start()
     try:

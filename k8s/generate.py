@@ -9,14 +9,15 @@ from typing import Any
 
 import yaml
 
-from carteiro.cli.services import find_tasks
 from carteiro.wire.topics import Topics
+from carteiro.worker.services import find_tasks
 
 K8S = Path(__file__).parent
 ALERTS = K8S.parent / "observability" / "alerts.yaml"
 HEAD = "# Written by k8s/generate.py.\n"
 TOPICS = Topics()
 _COMPONENT = "app.kubernetes.io/component"
+_COMPACTED = {"partitions": 6, "config": {"cleanup.policy": "compact"}}
 _CLUSTER = {"strimzi.io/cluster": "kafka"}
 
 
@@ -33,6 +34,11 @@ def generated() -> dict[Path, str]:
         "components/strimzi/users.yaml": [user(task, conversations=task in talkers) for task in tasks],
         "components/strimzi/identities.yaml": [identity(task) for task in tasks],
         "components/prometheus/alerts.yaml": [alerts()],
+        "components/batches/waiting.yaml": [waiting(), disruption_budget("waiting")],
+        "components/strimzi-batches/topics.yaml": [made for task in tasks for made in waiting_topics(task)],
+        "components/strimzi-batches/user.yaml": [waiting_user(tasks)],
+        "components/strimzi-batches/identity.yaml": [identity("waiting")],
+        "components/strimzi-batches/kustomization.yaml": [strimzi_batches(tasks)],
     }
     return {K8S / name: HEAD + yaml.safe_dump_all(made, sort_keys=False, width=120) for name, made in files.items()}
 
@@ -45,6 +51,22 @@ def deployment(task: str) -> dict[str, Any]:
             "template": {"metadata": {"labels": _labels(task)}},
         }
     }
+
+
+def waiting() -> dict[str, Any]:
+    """The workers of requests that can wait. They are no part of the base, so its patches are put in here."""
+    made = merged(deployment("waiting"), yaml.safe_load((K8S / "base/deployment.yaml").read_text()))
+    (worker,) = made["spec"]["template"]["spec"]["containers"]
+    # Ten thousand requests of some KB wait in memory.
+    worker["resources"] = {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}}
+    return merged(made, deployment("waiting"))
+
+
+def merged(one: Any, other: Any) -> Any:
+    """Mappings in mappings, with what the other says laid over the one; lists are not mixed."""
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        return other
+    return one | {name: merged(one[name], value) if name in one else value for name, value in other.items()}
 
 
 def disruption_budget(task: str) -> dict[str, Any]:
@@ -81,13 +103,15 @@ def topics(task: str, *, conversations: bool) -> list[dict[str, Any]]:
     specs: dict[str, dict[str, Any]] = {topic: {"partitions": number} for topic, number in partitions.items()}
     if conversations:
         # As many partitions as the topic of requests has.
-        specs[TOPICS.conversations(task)] = {"partitions": 6, "config": {"cleanup.policy": "compact"}}
-    made = []
-    for topic, spec in specs.items():
-        each = _task_of("kafka.strimzi.io/v1", "KafkaTopic", task)
-        each["metadata"] = {"name": topic, "labels": each["metadata"]["labels"] | _CLUSTER}
-        made.append(each | {"spec": spec})
-    return made
+        specs[TOPICS.conversations(task)] = _COMPACTED
+    return [_topic(task, topic, spec) for topic, spec in specs.items()]
+
+
+def waiting_topics(task: str) -> list[dict[str, Any]]:
+    """Where a task's requests wait for a batch, and what is kept of the batches; as many partitions as the requests."""
+    patch = yaml.safe_load((K8S / "components/strimzi/topic.yaml").read_text())["spec"]
+    specs = {TOPICS.waiting(task): {"partitions": 6}, TOPICS.batches(task): _COMPACTED}
+    return [_topic(task, topic, merged(spec, patch)) for topic, spec in specs.items()]
 
 
 def user(task: str, *, conversations: bool) -> dict[str, Any]:
@@ -95,14 +119,6 @@ def user(task: str, *, conversations: bool) -> dict[str, Any]:
 
     `tests/containers/test_security.py` lets workers on Apache Kafka do what is listed here, and nothing else.
     """
-
-    def allow(kind: str, name: str, *operations: str, pattern: str = "literal") -> dict[str, Any]:
-        return {
-            "resource": {"type": kind, "name": name, "patternType": pattern},
-            "operations": list(operations),
-            "host": "*",
-        }
-
     group = f"carteiro-{task}"
     acls = [
         allow("topic", TOPICS.requests(task), "Read", "Describe"),
@@ -114,11 +130,49 @@ def user(task: str, *, conversations: bool) -> dict[str, Any]:
     ]
     if conversations:
         acls.append(allow("topic", TOPICS.conversations(task), "Read", "Write", "Describe"))
-    made = _task_of("kafka.strimzi.io/v1", "KafkaUser", task)
-    made["metadata"]["labels"] |= _CLUSTER
-    return made | {
-        "spec": {"authentication": {"type": "tls"}, "authorization": {"type": "simple", "acls": acls}},
+    return _user(task, acls)
+
+
+def waiting_user(tasks: list[str]) -> dict[str, Any]:
+    """The same for the workers of requests that can wait."""
+    acls = []
+    for task in tasks:
+        group = f"carteiro-{task}-waiting"
+        acls += [
+            allow("topic", TOPICS.waiting(task), "Read", "Describe"),
+            allow("topic", TOPICS.batches(task), "Read", "Write", "Describe"),
+            allow("topic", TOPICS.replies(task), "Write", "Describe"),
+            allow("topic", TOPICS.dead(task), "Write", "Describe"),
+            allow("group", group, "Read"),
+            allow("transactionalId", f"{group}-", "Write", "Describe", pattern="prefix"),
+        ]
+    return _user("waiting", acls)
+
+
+def strimzi_batches(tasks: list[str]) -> dict[str, Any]:
+    """The component of the topics and rights that requests that can wait need, beside `strimzi` and `batches`."""
+
+    def may_set_aside(task: str) -> dict[str, Any]:
+        rights = allow("topic", TOPICS.waiting(task), "Write", "Describe")
+        patch = [{"op": "add", "path": "/spec/authorization/acls/-", "value": rights}]
+        return {"target": {"kind": "KafkaUser", "name": f"carteiro-{task}"}, "patch": yaml.safe_dump(patch)}
+
+    return {
+        "apiVersion": "kustomize.config.k8s.io/v1alpha1",
+        "kind": "Component",
+        "namespace": "carteiro",
+        "resources": ["topics.yaml", "user.yaml"],
+        "patches": [
+            {"path": "identity.yaml"},
+            *map(may_set_aside, tasks),
+        ],
     }
+
+
+def allow(kind: str, name: str, *operations: str, pattern: str = "literal") -> dict[str, Any]:
+    """What somebody may do with one resource, or with all whose names begin so."""
+    resource = {"type": kind, "name": name, "patternType": pattern}
+    return {"resource": resource, "operations": list(operations), "host": "*"}
 
 
 def identity(task: str) -> dict[str, Any]:
@@ -142,6 +196,17 @@ def alerts() -> dict[str, Any]:
     }
 
 
+def _topic(task: str, topic: str, spec: dict[str, Any]) -> dict[str, Any]:
+    made = _task_of("kafka.strimzi.io/v1", "KafkaTopic", task)
+    return made | {"metadata": {"name": topic, "labels": made["metadata"]["labels"] | _CLUSTER}, "spec": spec}
+
+
+def _user(task: str, acls: list[dict[str, Any]]) -> dict[str, Any]:
+    made = _task_of("kafka.strimzi.io/v1", "KafkaUser", task)
+    made["metadata"]["labels"] |= _CLUSTER
+    return made | {"spec": {"authentication": {"type": "tls"}, "authorization": {"type": "simple", "acls": acls}}}
+
+
 def _labels(task: str) -> dict[str, str]:
     return {"app.kubernetes.io/name": "carteiro", _COMPONENT: task}
 
@@ -157,6 +222,7 @@ def _task_of(version: str, kind: str, task: str) -> dict[str, Any]:
 def main() -> None:
     """Write the files."""
     for file, text in generated().items():
+        file.parent.mkdir(exist_ok=True)
         file.write_text(text)
 
 

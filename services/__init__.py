@@ -1,1 +1,1 @@
-"""The worker services: one folder per task, found by name (`carteiro.cli.services`)."""
+"""The worker services: one folder per task, found by name (`carteiro.worker.services`)."""

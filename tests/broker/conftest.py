@@ -6,9 +6,9 @@ import pytest
 import pytest_asyncio
 
 from carteiro.cli.embedded import EmbeddedBroker
-from carteiro.cli.services import find_tasks
 from carteiro.client import Carteiro
 from carteiro.worker.app import Worker, worker
+from carteiro.worker.services import find_tasks
 from tests.broker.peer import Peer
 from tests.conftest import eventually
 from tests.provider import Provider

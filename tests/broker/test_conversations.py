@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from carteiro.cli.embedded import EmbeddedBroker
 from carteiro.client import Carteiro
-from carteiro.worker import conversation_topic, conversations
+from carteiro.worker import compacted_topic, conversations
 from carteiro.worker.app import Worker, worker
 from services.chat.task import task
 from tests.broker.conftest import environment
@@ -185,7 +185,7 @@ async def test_topics_that_do_not_match_are_told_of(
         stateless, _ = await peer.ask("uneven.chat.requests", {"messages": [{"role": "user", "content": "hi"}]})
         assert stateless["status"] == "ok"
         monkeypatch.setattr(conversations, "_TRY_AGAIN_SECONDS", 0.0)
-        monkeypatch.setattr(conversation_topic, "_TRUST_SECONDS", 0.0)
+        monkeypatch.setattr(compacted_topic, "_TRUST_SECONDS", 0.0)
         await admin.delete_topics(["uneven.chat.conversations"])
         reply, _ = await peer.ask(*request)
         assert reply["status"] == "ok", "it is made anew without a restart"

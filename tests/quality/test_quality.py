@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from carteiro.cli.services import find_tasks
 from carteiro.models.grounding import content_words, numbers_hold, share
 from carteiro.models.interface import Model
 from carteiro.models.opening import open_model
 from carteiro.models.settings import ModelSettings
 from carteiro.schemas import REQUESTS
+from carteiro.worker.services import find_tasks
 
 pytestmark = pytest.mark.slow
 

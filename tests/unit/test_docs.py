@@ -31,6 +31,8 @@ def rows(document: str) -> dict[str, list[str]]:
 def test_every_setting_is_in_the_table_with_its_default(kind, field):
     cells = rows("settings.md")[variable(kind, field)]
     default = kind.model_fields[field].default
+    if isinstance(default, bool):
+        default = str(default).lower()
     if default not in (None, PydanticUndefined) and len(cells) == 2:
         assert f"`{default:g}`" == cells[0] if isinstance(default, float | int) else f"`{default}`" == cells[0]
 

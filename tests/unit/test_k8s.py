@@ -18,15 +18,15 @@ import pytest
 import yaml
 from aiokafka import TopicPartition
 
-from carteiro.cli.services import find_tasks
 from carteiro.wire.topics import Topics
 from carteiro.worker.delivery import exactly_once, modes
+from carteiro.worker.services import find_tasks
 from carteiro.worker.settings import WorkerSettings
 from tests.manifests import K8S, Manifest, Sites, of_kind
 
 ROOT = Path(__file__).parents[2]
 OVERLAYS = ["cloud", "local-cpu", "local-gpu"]
-COMPONENTS = ["keda", "strimzi", "prometheus", "topics"]
+COMPONENTS = ["keda", "batches", "strimzi", "strimzi-batches", "prometheus", "topics"]
 TASKS = [task.name for task in find_tasks()]
 KUBERNETES = "1.31"
 CUSTOM = yaml.safe_load((Path(__file__).parent / "custom_resources.yaml").read_text())
@@ -47,7 +47,7 @@ def everything(request, render: Render) -> list[Manifest]:
 
 
 def workers(manifests: Iterable[Manifest]) -> dict[str, Manifest]:
-    """The six Deployments, by task."""
+    """The six Deployments, by task, and that of waiting requests."""
     return {
         each["metadata"]["labels"]["app.kubernetes.io/component"]: each
         for each in of_kind(manifests, "Deployment").values()
@@ -103,7 +103,7 @@ def test_names_fit_together(everything: list[Manifest]):
 
 
 def test_there_is_a_worker_for_each_task(everything: list[Manifest]):
-    assert sorted(workers(everything)) == TASKS
+    assert sorted(workers(everything)) == sorted([*TASKS, "waiting"])
     for task, deployment in workers(everything).items():
         # The variable TASK is read from this label.
         assert deployment["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/component"] == task
@@ -192,6 +192,31 @@ def test_a_user_may_do_what_its_workers_do_and_no_more(render: Render):
             if each["name"] == "kafka-user"
         }
         assert secrets == {f"carteiro-{task}"}
+
+
+def test_with_batches_the_services_may_set_requests_aside_and_their_workers_take_them_up(render: Render):
+    """`tests/containers/test_security.py` shows that it is enough."""
+    manifests = render("cloud", "strimzi", "batches", "strimzi-batches")
+    alone = of_kind(render("cloud", "strimzi"), "KafkaUser")
+    topics, users = of_kind(manifests, "KafkaTopic"), of_kind(manifests, "KafkaUser")
+    taken_up = set()
+    for task in TASKS:
+        waiting, batches = Topics().waiting(task), Topics().batches(task)
+        assert topics[waiting]["spec"] | {"config": 0} == topics[batches]["spec"] | {"config": 0}
+        assert topics[batches]["spec"]["config"]["cleanup.policy"] == "compact"
+        aside = {("topic", waiting, each) for each in ("Write", "Describe")}
+        assert rights(users[f"carteiro-{task}"]) == rights(alone[f"carteiro-{task}"]) | aside
+        taken_up |= {("topic", waiting, "Read"), ("topic", waiting, "Describe")}
+        taken_up |= {("topic", batches, each) for each in ("Read", "Write", "Describe")}
+        taken_up |= {
+            ("topic", topic(task), each)
+            for topic in (Topics().replies, Topics().dead)
+            for each in ("Write", "Describe")
+        }
+        group = f"carteiro-{task}-waiting"
+        taken_up |= {("group", group, "Read"), ("transactionalId", f"{group}-*", "Write")}
+        taken_up |= {("transactionalId", f"{group}-*", "Describe")}
+    assert rights(users["carteiro-waiting"]) == taken_up
 
 
 def test_conversations_are_kept_beside_their_requests_until_they_are_deleted(render: Render):

@@ -19,10 +19,10 @@ from rich.text import Text
 
 from carteiro.cli.embedded import EmbeddedBroker
 from carteiro.cli.failing import EXIT_INTERRUPTED, fail
-from carteiro.cli.services import find_tasks
 from carteiro.cli.showing import shown
 from carteiro.client import Carteiro
 from carteiro.schemas import REQUESTS, OkReply, Request
+from carteiro.worker.services import find_tasks
 
 _REPLY_SECONDS = 600.0
 

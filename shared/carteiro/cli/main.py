@@ -6,15 +6,16 @@ import logging
 import typer
 
 from carteiro.cli.ask import ask
+from carteiro.cli.batches import batches
 from carteiro.cli.dead.commands import app as dead
 from carteiro.cli.demo import demo
 from carteiro.cli.embedded import EmbeddedBrokerFailed
 from carteiro.cli.failing import fail
-from carteiro.cli.services import ServicesMissing, find_tasks
 from carteiro.cli.up import up
 from carteiro.client import CarteiroError
 from carteiro.models.failures import ModelUnusable
 from carteiro.worker.kafka import KafkaUnusable
+from carteiro.worker.services import ServicesMissing, find_tasks
 
 app = typer.Typer(
     name="carteiro",
@@ -26,6 +27,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(up)
 app.command()(ask)
+app.command()(batches)
 app.add_typer(dead, name="dead")
 
 

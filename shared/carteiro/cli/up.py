@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from carteiro.cli.embedded import EmbeddedBroker
-from carteiro.cli.services import find_tasks
+from carteiro.worker.services import find_tasks
 
 _SERVERS = "CARTEIRO_BOOTSTRAP_SERVERS"
 

@@ -17,6 +17,11 @@ _SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 """OpenAI names a model's snapshots after their days; they cost what the model does."""
 
 
+_BATCH = 0.5
+"""What a token costs in a batch, as a share of its price (https://platform.openai.com/docs/guides/batch,
+https://learn.microsoft.com/azure/ai-foundry/openai/how-to/batch, https://ai.google.dev/gemini-api/docs/batch-api)."""
+
+
 class Price(BaseModel):
     """US dollars for a million tokens. Without `cached_input`, cached tokens cost what others do."""
 
@@ -30,9 +35,9 @@ class Price(BaseModel):
         """What these tokens cost, in US dollars."""
         cached = min(usage.cached_input_tokens, usage.input_tokens)
         of_cached = self.input if self.cached_input is None else self.cached_input
-        return (
-            (usage.input_tokens - cached) * self.input + cached * of_cached + usage.output_tokens * self.output
-        ) / 1e6
+        share = _BATCH if usage.service_tier == "batch" else 1.0
+        full = (usage.input_tokens - cached) * self.input + cached * of_cached + usage.output_tokens * self.output
+        return share * full / 1e6
 
 
 class _Table(BaseModel):

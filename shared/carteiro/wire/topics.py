@@ -33,6 +33,14 @@ class Topics:
         """Where requests are kept that were given up."""
         return f"{self.prefix}.{task}.dead"
 
+    def waiting(self, task: str) -> str:
+        """Where requests stand that can wait for a provider's batch."""
+        return f"{self.prefix}.{task}.waiting"
+
+    def batches(self, task: str) -> str:
+        """Where it is kept which batches are open for those; compacted."""
+        return f"{self.prefix}.{task}.batches"
+
     def conversations(self, task: str) -> str:
         """Where what was said in a task's conversations is kept; compacted."""
         return f"{self.prefix}.{task}.conversations"

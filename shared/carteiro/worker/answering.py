@@ -25,6 +25,7 @@ from carteiro.worker.repeats import KeyReused, Repeats
 from carteiro.worker.spending import Bill
 from carteiro.worker.streaming import Stream
 from carteiro.worker.task import Done, Task
+from carteiro.worker.waiting.aside import Aside, CanWait
 
 log = structlog.get_logger("carteiro.worker")
 
@@ -59,23 +60,29 @@ async def answer(
     bill: Bill,
     stream: Stream,
     conversations: Conversations | None = None,
+    aside: Aside | None = None,
 ) -> Answered:
     """Serve one request, from a topic and partition, by a model of a chain.
 
     `undeliverable` says why its reply cannot go where it asks, if it cannot: no model is called for such a one.
 
-    Whatever goes wrong becomes an error reply; only cancellation passes through.
+    Whatever goes wrong becomes an error reply; only cancellation passes through. Raises `CanWait` where the request is
+    to be set aside.
     """
     began_at, began = datetime.now(UTC), time.monotonic()
     queued = max((began_at - envelope.asked_at).total_seconds(), 0.0)
-    metrics.of(metrics.QUEUE_SECONDS, task.name).observe(queued)
+    if not chain.waits:
+        metrics.of(metrics.QUEUE_SECONDS, task.name).observe(queued)
     attempts = Attempts(chain, bill)
     try:
         request = read_request(task.request, envelope)
         if undeliverable:
             raise rejection(undeliverable)
         chosen = _chosen(request, chain)
-        attempts = Attempts(chosen, bill, stream if task.streams and request.options.stream else None)
+        deadline = _deadline(request, envelope)
+        if aside is not None and aside.takes(request, deadline, chosen):
+            raise CanWait
+        attempts = Attempts(chosen, bill, stream if task.streams and request.options.stream else None, deadline)
         turn: NewTurn | None = None
 
         def timing(worked: float) -> Timing:
@@ -85,7 +92,8 @@ async def answer(
             done = await attempts.run(turn.run if turn else partial(task.run, request))
             _check_serializable(done)
             worked, model = time.monotonic() - began, attempts.model
-            metrics.of(metrics.WORK_SECONDS, task.name, model.name).observe(worked)
+            if not chain.waits:
+                metrics.of(metrics.WORK_SECONDS, task.name, model.name).observe(worked)
             if not attempts.billed:
                 bill.add(model.name, done.usage)
             return _ok_reply(task.request.result)(
@@ -119,27 +127,34 @@ async def answer(
             return own(reply) if cached else reply
 
         if envelope.idempotency_key is None:
-            return Answered(await _within_deadline(work_or_recall, envelope.deadline), turn=turn)
+            return Answered(await _within_deadline(work_or_recall, deadline), turn=turn)
         once = partial(repeats.once, (*lane, envelope.idempotency_key), envelope.body, work_or_recall)
-        reply, repeated = await _within_deadline(once, envelope.deadline)
+        reply, repeated = await _within_deadline(once, deadline)
         if repeated:
             metrics.of(metrics.REPEATED, task.name).inc()
         return Answered(own(reply) if repeated else reply, turn=turn)
-    except Rejected as rejected:
-        return Answered(_error_reply(task.name, envelope, rejected.error, bill))
-    except KeyReused:
-        problem = FieldError(field="header idempotency_key", reason="came with another request before")
-        return Answered(_error_reply(task.name, envelope, rejection(problem).error))
-    except ModelFailure as failure:
-        log.warning("the model failed", model=attempts.model.name, code=failure.code, reason=failure.message)
-        detail = _detail(failure.code, failure.message, retryable=failure.retryable)
-        given_up = failure.message if isinstance(failure, Unavailable | Misconfigured) else None
-        return Answered(_error_reply(task.name, envelope, detail, bill), given_up, max(attempts.tries, 1))
-    except Exception as error:
-        # Not the caller's fault and not one we foresaw: the log has it whole, the reply names no internals.
-        log.exception("the task failed", model=attempts.model.name)
-        given_up = f"the service failed: {type(error).__name__}"
-        return Answered(internal_error(task.name, envelope.request_id), given_up, max(attempts.tries, 1))
+    except CanWait:
+        raise
+    except Exception as error:  # noqa: BLE001  # it becomes a reply
+        return _failed(task.name, envelope, error, bill, attempts)
+
+
+def _failed(task: str, envelope: Envelope, error: Exception, bill: Bill, attempts: Attempts) -> Answered:
+    match error:
+        case Rejected():
+            return Answered(_error_reply(task, envelope, error.error, bill))
+        case KeyReused():
+            problem = FieldError(field="header idempotency_key", reason="came with another request before")
+            return Answered(_error_reply(task, envelope, rejection(problem).error))
+        case ModelFailure():
+            log.warning("the model failed", model=attempts.model.name, code=error.code, reason=error.message)
+            detail = _detail(error.code, error.message, retryable=error.retryable)
+            given_up = error.message if isinstance(error, Unavailable | Misconfigured) else None
+            return Answered(_error_reply(task, envelope, detail, bill), given_up, max(attempts.tries, 1))
+    # Not the caller's fault and not one we foresaw: the log has it whole, the reply names no internals.
+    log.error("the task failed", model=attempts.model.name, exc_info=error)
+    given_up = f"the service failed: {type(error).__name__}"
+    return Answered(internal_error(task, envelope.request_id), given_up, max(attempts.tries, 1))
 
 
 @cache
@@ -166,6 +181,12 @@ def too_large(task: str, envelope: Envelope, size: int) -> ErrorReply:
     return _error_reply(task, envelope, _detail("too_large", message))
 
 
+def cannot_wait(task: str, envelope: Envelope, reason: str) -> ErrorReply:
+    """The reply to a request that the topic of waiting ones does not take."""
+    message = f"the request cannot be kept until it is done ({reason}); without wait it is served at once"
+    return _error_reply(task, envelope, _detail("unsupported", message))
+
+
 def not_kept(task: str, envelope: Envelope, *, too_large: bool) -> ErrorReply:
     """The reply that stands in for one whose conversation is not taken by its topic."""
     if too_large:
@@ -188,6 +209,13 @@ def _chosen(request: Request[Any], chain: Chain) -> Chain:
         reason = f"is not served here; this service answers with {' or '.join(chain.names)}"
         raise rejection(FieldError(field="options.model", reason=reason))
     return only
+
+
+def _deadline(request: Request[Any], envelope: Envelope) -> datetime | None:
+    if (patience := request.options.patience) is None:
+        return envelope.deadline
+    promised = envelope.asked_at + patience
+    return min(promised, envelope.deadline) if envelope.deadline else promised
 
 
 def _check_serializable(done: Done[Any]) -> None:

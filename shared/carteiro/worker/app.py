@@ -23,7 +23,7 @@ from prometheus_client import make_asgi_app
 from carteiro.models.failures import ModelUnusable
 from carteiro.models.interface import Model
 from carteiro.worker.addressing import Addresses
-from carteiro.worker.assembly import cache, open_models, spending
+from carteiro.worker.assembly import cache, may_have_batches, open_models, spending
 from carteiro.worker.asyncapi import asyncapi
 from carteiro.worker.chain import Chain, Link
 from carteiro.worker.health import Health
@@ -37,11 +37,12 @@ from carteiro.worker.security import connection_options, ssl_context
 from carteiro.worker.settings import SettingsInvalid, WorkerSettings, load_settings
 from carteiro.worker.task import Task
 from carteiro.worker.tracing import configure_tracing
-from carteiro.worker.wiring import Shared, wire
+from carteiro.worker.waiting.aside import has_batches
+from carteiro.worker.wiring import Shared, wire, wire_waiting
 
 log = structlog.get_logger("carteiro.worker")
 
-EXIT_SETTINGS, EXIT_MODEL, EXIT_KAFKA, EXIT_PORT = 2, 3, 4, 5
+EXIT_OTHER, EXIT_SETTINGS, EXIT_MODEL, EXIT_KAFKA, EXIT_PORT = 1, 2, 3, 4, 5
 """What a worker's exit code means; 0 is a clean stop."""
 
 
@@ -50,6 +51,7 @@ class WorkerBroker(KafkaBroker):
 
     prepare: Callable[[], Awaitable[None]]
     reach: Callable[[], Awaitable[None]]
+    fail: Callable[[Exception], Awaitable[NoReturn]]
 
     async def start(self) -> None:
         await self.prepare()
@@ -68,15 +70,25 @@ class WorkerBroker(KafkaBroker):
                 log.warning("cannot take requests yet; trying again", reason=repr(error))
                 await asyncio.gather(*(subscriber.stop() for subscriber in self.subscribers), return_exceptions=True)
                 await asyncio.sleep(1)
+            except Exception as error:  # noqa: BLE001  # whatever it is, a worker that cannot start ends
+                await self.fail(error)
 
 
 class Worker(AsgiFastStream):
     """Serves tasks until it is told to stop. `models` are the tasks' own, by the task's name, in the order in which
-    they are to be asked.
+    they are to be asked. Where it is `waiting`, it serves the requests that the tasks' services have set aside.
     """
 
-    def __init__(self, tasks: list[Task[Any, Any]], models: dict[str, list[Model]], settings: WorkerSettings) -> None:
+    def __init__(
+        self,
+        tasks: list[Task[Any, Any]],
+        models: dict[str, list[Model]],
+        settings: WorkerSettings,
+        *,
+        waiting: bool = False,
+    ) -> None:
         self._tasks, self.settings = tasks, settings
+        self._group = (settings.group or f"carteiro-{tasks[0].name}") + ("-waiting" if waiting else "")
         self._options = connection_options(settings)
         self._models = {model.name: model for several in models.values() for model in several}
         self._gates = {
@@ -110,8 +122,9 @@ class Worker(AsgiFastStream):
             logger=logging.getLogger("faststream"),
         )
         broker.prepare, broker.reach = self._prepare, self._reach
+        broker.fail = functools.partial(self._fail, EXIT_OTHER)
         self._subscribers = [
-            wire(
+            (wire_waiting if waiting else wire)(
                 broker,
                 task,
                 self._chains[task.name],
@@ -169,7 +182,7 @@ class Worker(AsgiFastStream):
         self.health.wait_for([task.name for task in self._tasks])
         try:
             await wait_for_kafka(self._options)
-            await self._shared.connect(self.settings.group or f"carteiro-{self._tasks[0].name}")
+            await self._shared.connect(self._group)
         except KafkaError:
             raise
         except Exception as error:  # noqa: BLE001  # the same
@@ -196,7 +209,7 @@ class Worker(AsgiFastStream):
 
         return document
 
-    async def _fail(self, code: int, error: Exception) -> None:
+    async def _fail(self, code: int, error: Exception) -> NoReturn:
         """End the worker with its exit code: no waiting mends this."""
         if self._http is None:
             raise error
@@ -205,6 +218,7 @@ class Worker(AsgiFastStream):
         self.exit_code = code
         self._http.should_exit = True
         await asyncio.Event().wait()  # until the server's stop cancels the start
+        raise AssertionError
 
     async def _stopping(self) -> None:
         self.health.now("stopping")
@@ -221,14 +235,21 @@ class Worker(AsgiFastStream):
         log.info("stopped")
 
 
-def worker(*tasks: Task[Any, Any]) -> Worker:
-    """The worker of these tasks, set up from the environment. Leaves with one line where the settings are wrong."""
+def worker(*tasks: Task[Any, Any], waiting: bool = False) -> Worker:
+    """The worker of these tasks, or of what they have set aside, set up from the environment. Leaves with one line
+    where the settings are wrong.
+    """
     try:
         settings, model_settings = load_settings()
         configure_logs(settings.log_level, settings.log_format)
+        if waiting:
+            tasks = tuple(task for task in tasks if may_have_batches(task, settings))
         models = open_models(tasks, settings, model_settings)
-        configure_tracing(f"carteiro-{tasks[0].name}" if len(tasks) == 1 else "carteiro")
-        return Worker(list(tasks), models, settings)
+        if waiting and not any(has_batches(model) for several in models.values() for model in several[:1]):
+            raise ModelUnusable("no task has a model with batches, as openai:, azure: and google: with a key have")
+        name = "waiting" if waiting else tasks[0].name if len(tasks) == 1 else None
+        configure_tracing(f"carteiro-{name}" if name else "carteiro")
+        return Worker(list(tasks), models, settings, waiting=waiting)
     except SettingsInvalid as error:
         _leave(EXIT_SETTINGS, str(error))
     except ModelUnusable as error:

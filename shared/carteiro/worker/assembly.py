@@ -13,6 +13,7 @@ from carteiro.worker.settings import SettingsInvalid, WorkerSettings, task_model
 from carteiro.worker.spending import Caps, Spending
 from carteiro.worker.task import Task
 
+_WITH_BATCHES = ("openai", "azure", "google")
 _CLAIM_SECONDS = 60.0
 """A worker that dies while it fetches a reply holds those up that want the same for so long."""
 
@@ -30,6 +31,11 @@ def open_models(
             opened.setdefault(name, open_model(name, model_settings))
         models[task.name] = [_able(task, opened[name]) for name in names]
     return models
+
+
+def may_have_batches(task: Task[Any, Any], settings: WorkerSettings) -> bool:
+    """Whether a task's first model is of a kind that may have batches. It is not opened for that."""
+    return task_models(task.name, settings, task.default_model)[0].partition(":")[0] in _WITH_BATCHES
 
 
 def cache(settings: WorkerSettings) -> Cache:

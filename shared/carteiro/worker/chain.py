@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 import structlog
@@ -17,7 +18,7 @@ from carteiro.models.failures import (
     Unavailable,
     Unsupported,
 )
-from carteiro.models.interface import Model
+from carteiro.models.interface import ChatModel, Model
 from carteiro.worker.parking import Gate
 from carteiro.worker.retrying import Retrying, pause_after
 from carteiro.worker.showing import shown
@@ -38,10 +39,14 @@ _FINAL = (PromptTooLarge, Unsupported, InvalidOutput, OverBudget)
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One model of a chain, and the gate before it where it has one."""
+    """One model of a chain, and the gate before it where it has one.
+
+    `waits` puts before it, for one request, what has its prompts completed by a batch, until a time.
+    """
 
     model: Model
     gate: Gate | None = None
+    waits: Callable[[ChatModel, Bill, datetime | None], ChatModel] | None = None
 
     @property
     def closed(self) -> bool:
@@ -62,6 +67,11 @@ class Chain:
         return "; ".join(filter(None, reasons)) if all(reasons) else None
 
     @property
+    def waits(self) -> bool:
+        """Whether its requests wait for batches: what they take says nothing of the model's speed."""
+        return any(link.waits for link in self.links)
+
+    @property
     def names(self) -> list[str]:
         """What replies call the models."""
         return [link.model.name for link in self.links]
@@ -75,9 +85,11 @@ class Chain:
 class Attempts:
     """One request on its way along a chain."""
 
-    def __init__(self, chain: Chain, bill: Bill, stream: Stream | None = None) -> None:
+    def __init__(
+        self, chain: Chain, bill: Bill, stream: Stream | None = None, deadline: datetime | None = None
+    ) -> None:
         """`stream` is given what models write, where they can be seen writing."""
-        self._chain, self._bill, self._stream = chain, bill, stream
+        self._chain, self._bill, self._stream, self._deadline = chain, bill, stream, deadline
         self._asked: list[Retrying] = []
         self.model = chain.links[0].model
         """The model that was asked last."""
@@ -125,7 +137,7 @@ class Attempts:
                 return await work(shown(link.model, self._stream))
         asked = Retrying(link.gate, self._bill, self._stream, patient=patient)
         self._asked.append(asked)
-        return await work(asked)
+        return await work(link.waits(asked, self._bill, self._deadline) if link.waits else asked)
 
 
 async def _first_open(links: Sequence[Link]) -> None:

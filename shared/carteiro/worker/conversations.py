@@ -13,8 +13,9 @@ from aiokafka.errors import KafkaError
 from carteiro.schemas import ChatRequest, FieldError
 from carteiro.wire.conversation import History, UnknownForm, read_history
 from carteiro.wire.envelope import Envelope
-from carteiro.worker.conversation_topic import ConversationsUnusable, ConversationTopic
+from carteiro.worker.compacted_topic import CompactedTopic, TopicUnusable
 from carteiro.worker.deletions import Deletions
+from carteiro.worker.delivery.ledger import Ledger
 from carteiro.worker.intake import Rejected, rejection
 from carteiro.worker.new_turn import MOST_BYTES, Kept, NewTurn, Run
 
@@ -41,14 +42,14 @@ class Conversations:
     `most_tokens` bounds the prompt where the model does not say how much it reads.
     """
 
-    def __init__(self, topic: ConversationTopic, most_tokens: int) -> None:
+    def __init__(self, topic: CompactedTopic, most_tokens: int) -> None:
         self._topic, self._most_tokens = topic, most_tokens
         self._partitions: dict[int, _Partition] = {}
         self._deletions = Deletions(topic.name, topic.options, self._deleted)
         self.watch = self._deletions.run
         """Notices conversations that are deleted, until cancelled."""
 
-    async def prepare(self, partition: int) -> None:
+    async def prepare(self, partition: int) -> Ledger | None:
         """A partition is about to be served: read what is kept for it. Where that cannot be had it is served anyway;
         only requests of conversations are turned down.
         """
@@ -57,6 +58,7 @@ class Conversations:
             until = time.monotonic() + _PATIENCE_SECONDS
             while not await self._read(partition, here, patient=time.monotonic() < until):  # noqa: ASYNC110
                 await asyncio.sleep(_PAUSE_SECONDS)
+        return None
 
     def forget(self, partition: int) -> None:
         """A partition is somebody else's by now."""
@@ -98,7 +100,7 @@ class Conversations:
             (values, offset), problem = await self._topic.read(partition), None
             if self._partitions.get(partition) is here:
                 self._deletions.follow(partition, offset)
-        except ConversationsUnusable as error:
+        except TopicUnusable as error:
             values, problem = {}, str(error)
         except (KafkaError, OSError, AssertionError) as error:  # the last: the producer knows older partitions
             if patient:

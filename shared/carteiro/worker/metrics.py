@@ -59,6 +59,31 @@ CACHE = Counter(
 )
 DEAD_LETTERS = Counter("carteiro_dead_letters", "Requests given up.", ["task", "code"], registry=REGISTRY)
 PARKED = Gauge("carteiro_parked", "1 while no requests are taken because of this model.", ["model"], registry=REGISTRY)
+SET_ASIDE = Counter(
+    "carteiro_set_aside",
+    "Requests that can wait, handed to the service that gathers them.",
+    ["task"],
+    registry=REGISTRY,
+)
+WAITING = Gauge("carteiro_waiting", "Requests that wait for a batch.", ["task"], registry=REGISTRY)
+OLDEST = Gauge(
+    "carteiro_waiting_oldest_seconds",
+    "How long the oldest of them has been waiting, by its record's timestamp.",
+    ["task"],
+    registry=REGISTRY,
+)
+BATCHES = Gauge(
+    "carteiro_batches_open", "Batches that are not yet answered whole.", ["task", "model"], registry=REGISTRY
+)
+WENT_LIVE = Counter(
+    "carteiro_waiting_went_live", "Calls made live, at the full price, to keep a promise.", ["task"], registry=REGISTRY
+)
+SAVED = Counter(
+    "carteiro_saved_usd",
+    "What batches have saved against the live price, in US dollars.",
+    ["task", "model"],
+    registry=REGISTRY,
+)
 LANE_FAILURES = Counter(
     "carteiro_lane_failures",
     "Times that a partition's delivery failed and was built anew.",

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -12,7 +13,7 @@ from carteiro.wire.envelope import Envelope, read_envelope
 from carteiro.wire.record import OutgoingRecord, Record, place
 from carteiro.worker import metrics
 from carteiro.worker.addressing import Address, Addresses
-from carteiro.worker.answering import Answer, answer, internal_error, killed_its_worker
+from carteiro.worker.answering import Answer, answer, cannot_wait, internal_error, killed_its_worker
 from carteiro.worker.caching import Cache
 from carteiro.worker.chain import Chain
 from carteiro.worker.conversations import Conversations
@@ -22,13 +23,15 @@ from carteiro.worker.spending import Bill, Spending
 from carteiro.worker.streaming import Stream
 from carteiro.worker.task import Task
 from carteiro.worker.tracing import carried, request_span, sending_span
+from carteiro.worker.waiting.aside import Aside, CanWait
+from carteiro.worker.waiting.handing_over import HandedOver
 
 log = structlog.get_logger("carteiro.worker")
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Serves the requests of one task. `replies` and `dead` are its topics."""
+    """Serves the requests of one task. `replies`, `dead` and `waiting` are its topics."""
 
     task: Task[Any, Any]
     chain: Chain
@@ -39,9 +42,12 @@ class Server:
     group: str
     replies: str
     dead: str
+    waiting: str
     conversations: Conversations | None = None
+    aside: Aside | None = None
+    """Which requests are set aside on `waiting`; None where none are."""
 
-    async def serve(self, record: Record) -> Reply:
+    async def serve(self, record: Record) -> Reply | HandedOver:
         """Answer a request. Raises nothing but cancellation: whatever a record holds, there is a reply to it."""
         envelope = None
         try:
@@ -64,7 +70,7 @@ class Server:
         reply = killed_its_worker(self.task.name, place(record), deaths)
         return await self._given_up(record, read_envelope(record), reply, reason, tries=deaths)
 
-    async def _serve(self, record: Record, envelope: Envelope) -> Reply:
+    async def _serve(self, record: Record, envelope: Envelope) -> Reply | HandedOver:
         ids = {"task": self.task.name, "correlation_id": envelope.correlation_id, "request_id": envelope.request_id}
         metrics.of(metrics.REQUESTS, self.task.name).inc()
         with (
@@ -76,20 +82,24 @@ class Server:
             lane = (record.topic, record.partition)
             bill = Bill(self.spending, self.task.name, record.key)
             pieces = Pieces(self.addresses, envelope, address, carried(envelope.trace))
-            async with Stream(self.task.name, envelope.request_id, pieces.send) as stream:
-                answered = await answer(
-                    self.task,
-                    self.chain,
-                    envelope,
-                    lane,
-                    address.problem,
-                    self.repeats,
-                    self.cache,
-                    bill,
-                    stream,
-                    self.conversations,
-                )
-                await stream.end()
+            try:
+                async with Stream(self.task.name, envelope.request_id, pieces.send) as stream:
+                    answered = await answer(
+                        self.task,
+                        self.chain,
+                        envelope,
+                        lane,
+                        address.problem,
+                        self.repeats,
+                        self.cache,
+                        bill,
+                        stream,
+                        self.conversations,
+                        self.aside,
+                    )
+                    await stream.end()
+            except CanWait:
+                return HandedOver(record, self.waiting, self.task.name, partial(self._cannot_wait, envelope, address))
             letter = None
             if answered.given_up is not None:
                 letter = self._letter(record, answered.reply, answered.given_up, answered.tries)
@@ -105,6 +115,9 @@ class Server:
                 span=span,
                 turn=answered.turn,
             )
+
+    def _cannot_wait(self, envelope: Envelope, address: Address, reason: str) -> Reply:
+        return Reply(cannot_wait(self.task.name, envelope, reason), envelope, address, self.replies, {}, None)
 
     async def _given_up(
         self, record: Record, envelope: Envelope | None, reply: Answer, reason: str, tries: int

@@ -99,6 +99,20 @@ class WorkerSettings(KafkaSettings):
     """Most that all requests may cost a day (UTC), in US dollars, in one worker."""
     spend_then: Literal["refuse", "park"] = "refuse"
     """What becomes of requests once the day's cap is reached: an error reply, or they wait for the next day."""
+    batches: bool = False
+    """Whether requests that can wait are set aside for the waiting service, where the model's provider works off
+    batches at half the price."""
+    batch_from_seconds: float | None = Field(default=None, gt=0)
+    """Requests whose deadline is at least so far away can wait too, without saying so."""
+    batch_margin_seconds: float = Field(default=1800, ge=10)
+    """How long before its time is up a waiting request is taken out of its batch and done live. One with less than
+    twice that time is not set aside."""
+    batch_gather_seconds: float = Field(default=600, gt=0)
+    """How long requests are gathered for one batch."""
+    batch_poll_seconds: float = Field(default=60, gt=0)
+    """How often a provider is asked how its batches stand."""
+    batch_requests: int = Field(default=10_000, ge=1, le=50_000)
+    """Requests of one partition that wait at once, and most of one batch."""
     grace_seconds: float = Field(default=30, ge=0)
     """How long a stop, or a rebalance, waits for the requests in flight, in seconds."""
     session_timeout_seconds: float = Field(default=10, ge=1, le=300)

@@ -131,4 +131,7 @@ class Bill:
         if usage.cost_usd:
             metrics.of(metrics.COST, self._task, model).inc(usage.cost_usd)
             self._spending.add(self._key, usage.cost_usd)
+            if usage.service_tier == "batch" and (price := self._spending.prices.of(model)) is not None:
+                live = price.of(usage.model_copy(update={"service_tier": None}))
+                metrics.of(metrics.SAVED, self._task, model).inc(live - price.of(usage))
         return usage

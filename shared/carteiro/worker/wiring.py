@@ -1,23 +1,28 @@
 """How a task's parts are put together: FastStream's subscriber, the lanes it reads for, and what serves requests."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 import structlog
 from faststream.kafka import KafkaBroker
 
+from carteiro.models.cloud.batches.interface import BatchModel
 from carteiro.wire.record import Record
+from carteiro.wire.waiting import dropped
 from carteiro.worker.addressing import Addresses
 from carteiro.worker.caching import Cache
 from carteiro.worker.chain import Chain
-from carteiro.worker.conversation_topic import ConversationTopic
+from carteiro.worker.compacted_topic import CompactedTopic
 from carteiro.worker.conversations import Conversations
 from carteiro.worker.delivery.at_least_once import AtLeastOnce
 from carteiro.worker.delivery.courier import Courier, Delivering
 from carteiro.worker.delivery.exactly_once import ExactlyOnce
 from carteiro.worker.delivery.lanes import Lanes
+from carteiro.worker.delivery.ledger import Ledger
 from carteiro.worker.delivery.modes import Mode, choose
+from carteiro.worker.delivery.outcome import Outcome
 from carteiro.worker.delivery.producers import acknowledged_producer
 from carteiro.worker.delivery.quarantine import Quarantine
 from carteiro.worker.delivery.service import Service
@@ -29,6 +34,11 @@ from carteiro.worker.serving import Server
 from carteiro.worker.settings import WorkerSettings
 from carteiro.worker.spending import Spending
 from carteiro.worker.task import Task
+from carteiro.worker.waiting.aside import Aside, has_batches
+from carteiro.worker.waiting.desk import Desk
+from carteiro.worker.waiting.gathering import Rules
+from carteiro.worker.waiting.handing_over import HandedOver
+from carteiro.worker.waiting.model import WaitingModel
 
 log = structlog.get_logger("carteiro.worker")
 
@@ -92,44 +102,17 @@ def wire(
     joined: Callable[[], None],
 ) -> WindowSubscriber:
     """Have a task served by a chain of models. `joined` is called with each assignment."""
-    settings, topics = shared.settings, shared.settings.topics
-    group = settings.group or f"carteiro-{task.name}"
-    requests = topics.requests(task.name)
     conversations = _conversations(task, shared)
-    server = Server(
-        task=task,
-        chain=chain,
-        addresses=shared.addresses,
-        repeats=shared.repeats,
-        cache=shared.cache,
-        spending=shared.spending,
-        group=group,
-        replies=topics.replies(task.name),
-        dead=topics.dead(task.name),
-        conversations=conversations,
+    server = _server(task, chain, shared, conversations)
+    requests = shared.settings.topics.requests(task.name)
+    subscriber = subscribe(
+        broker, requests, server.group, server.serve, shared.options | _consumer_options(shared.settings, task.name)
     )
-
-    async def handle(record: Any) -> Reply:
-        return await server.serve(record)
-
-    subscriber = subscribe(broker, requests, group, handle, shared.options | _consumer_options(settings, task.name))
-
-    async def serve(record: Record) -> Reply:
-        try:
-            reply = await subscriber.serve(record)
-        except Exception:
-            log.critical("a request could not be read", task=task.name, offset=record.offset, exc_info=True)
-            reply = None
-        if not isinstance(reply, Reply):
-            reply = await server.lost(record)
-        reply.handed_over()
-        return reply
-
     service = Service(
-        group=group,
-        window=settings.window,
+        group=server.group,
+        window=shared.settings.window,
         by_key=task.by_key,
-        serve=serve,
+        serve=_serving(subscriber, server, task.name),
         condemn=server.condemn,
         courier=lambda lane: shared.courier(lane, subscriber),
         may_begin=lambda: chain.parked is None and shared.spending.parked is None,
@@ -139,8 +122,114 @@ def wire(
     )
     if conversations is not None:
         subscriber.beside.append(conversations.watch)
-    subscriber.lanes = Lanes(service, requests, settings.grace_seconds, joined, shared.reachable)
+    subscriber.lanes = Lanes(service, requests, shared.settings.grace_seconds, joined, shared.reachable)
     return subscriber
+
+
+def wire_waiting(
+    broker: KafkaBroker,
+    task: Task[Any, Any],
+    chain: Chain,
+    shared: Shared,
+    joined: Callable[[], None],
+) -> WindowSubscriber:
+    """Have what a task's service has set aside served by batches. `joined` is called with each assignment."""
+    settings, topics = shared.settings, shared.settings.topics
+    waiting = topics.waiting(task.name)
+    topic = CompactedTopic(
+        topics.batches(task.name),
+        waiting,
+        shared.options,
+        lambda: shared.addresses.producer,
+        loses="forgets which batches are paid for",
+    )
+    models = {link.model.name: link.model for link in chain.links if isinstance(link.model, BatchModel)}
+    rules = Rules(
+        margin=settings.batch_margin_seconds,
+        gather=settings.batch_gather_seconds,
+        poll=settings.batch_poll_seconds,
+        most=settings.batch_requests,
+    )
+    desk = Desk(task.name, topic, models, rules)
+    links = [replace(link, waits=WaitingModel if has_batches(link.model) else None) for link in chain.links]
+    server = _server(task, Chain(links), shared)
+    server = replace(server, group=f"{server.group}-waiting", aside=None)
+
+    async def handle(record: Record) -> Reply | HandedOver:
+        return await server.serve(desk.take(record))
+
+    subscriber = subscribe(
+        broker, waiting, server.group, handle, shared.options | _consumer_options(settings, f"{task.name}-waiting")
+    )
+    serve = _serving(subscriber, server, task.name, dropped)
+
+    async def serve_waiting(record: Record) -> Outcome:
+        desk.waits(record)
+        try:
+            return await serve(record)
+        finally:
+            desk.done(record)
+
+    service = Service(
+        group=server.group,
+        window=settings.batch_requests,
+        by_key=False,
+        serve=serve_waiting,
+        condemn=lambda record, deaths: server.condemn(dropped(record), deaths),
+        courier=lambda lane: desk.deliver_by(shared.courier(lane, subscriber), lane),
+        may_begin=lambda: shared.spending.parked is None,
+        quarantine=shared.quarantine,
+        prepare=desk.prepare,
+        forget=desk.forget,
+        most_open=2 * settings.batch_requests,
+        kept=desk.kept,
+        resumes=True,
+    )
+    subscriber.lanes = Lanes(service, waiting, settings.grace_seconds, joined, shared.reachable)
+    return subscriber
+
+
+def _server(task: Task[Any, Any], chain: Chain, shared: Shared, conversations: Conversations | None = None) -> Server:
+    settings, topics = shared.settings, shared.settings.topics
+    least = timedelta(seconds=2 * settings.batch_margin_seconds)
+    far = timedelta(seconds=settings.batch_from_seconds) if settings.batch_from_seconds else None
+    return Server(
+        task=task,
+        chain=chain,
+        addresses=shared.addresses,
+        repeats=shared.repeats,
+        cache=shared.cache,
+        spending=shared.spending,
+        group=settings.group or f"carteiro-{task.name}",
+        replies=topics.replies(task.name),
+        dead=topics.dead(task.name),
+        waiting=topics.waiting(task.name),
+        conversations=conversations,
+        aside=Aside(least, far) if settings.batches else None,
+    )
+
+
+def _serving(
+    subscriber: WindowSubscriber,
+    server: Server,
+    task: str,
+    request_of: Callable[[Record], Record] = lambda record: record,
+) -> Callable[[Record], Awaitable[Outcome]]:
+    """What has FastStream serve a record, and makes a reply also where that fails."""
+
+    async def serve(record: Record) -> Outcome:
+        try:
+            reply = await subscriber.serve(record)
+        except Exception:
+            log.critical("a request could not be read", task=task, offset=record.offset, exc_info=True)
+            reply = None
+        if not isinstance(reply, Reply | HandedOver):
+            reply = await server.lost(request_of(record))
+        reply.handed_over()
+        outcome: Outcome = reply
+        return outcome
+
+    return serve
 
 
 def _conversations(task: Task[Any, Any], shared: Shared) -> Conversations | None:
@@ -148,12 +237,14 @@ def _conversations(task: Task[Any, Any], shared: Shared) -> Conversations | None
         return None
     topics = shared.settings.topics
     name, requests = topics.conversations(task.name), topics.requests(task.name)
-    topic = ConversationTopic(name, requests, shared.options, lambda: shared.addresses.producer)
+    topic = CompactedTopic(
+        name, requests, shared.options, lambda: shared.addresses.producer, loses="forgets all conversations"
+    )
     return Conversations(topic, shared.settings.conversation_tokens)
 
 
-async def _nothing_to_prepare(partition: int) -> None:
-    pass
+async def _nothing_to_prepare(_: int) -> Ledger | None:
+    return None
 
 
 def _nothing_to_forget(partition: int) -> None:

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from carteiro.cli.services import find_tasks
 from carteiro.models.failures import InvalidOutput, InvalidPrompt, ModelUnusable, PromptTooLarge
 from carteiro.models.opening import open_model
 from carteiro.models.settings import ModelSettings
 from carteiro.schemas import REQUESTS
+from carteiro.worker.services import find_tasks
 from tests.provider import Provider
 
 TASKS = {task.name: task for task in find_tasks()}

@@ -12,7 +12,7 @@ from carteiro.schemas import ChatAnswer, ChatMessage, ChatRequest, ChatResult, O
 from carteiro.wire.envelope import read_envelope
 from carteiro.worker import conversations as module
 from carteiro.worker.addressing import Address
-from carteiro.worker.conversation_topic import ConversationsUnusable
+from carteiro.worker.compacted_topic import TopicUnusable
 from carteiro.worker.conversations import Conversations
 from carteiro.worker.intake import Rejected
 from carteiro.worker.new_turn import MOST_BYTES
@@ -255,7 +255,7 @@ async def test_a_record_fits_the_broker(chat):
 
 async def test_without_the_topic_conversations_are_turned_down_until_it_is_there(monkeypatch):
     chat = Chat()
-    chat.topic.failures = [ConversationsUnusable("create it")]
+    chat.topic.failures = [TopicUnusable("create it")]
     await chat.conversations.prepare(0)
     for _ in range(2):
         with pytest.raises(Rejected, match="create it") as rejected:

@@ -12,7 +12,8 @@ from pydantic_core import from_json
 
 from carteiro.models.cloud import chat_completions, completions, responses
 from carteiro.models.cloud.api import ApiName
-from carteiro.models.cloud.batches import Batches, open_batches
+from carteiro.models.cloud.batches.interface import Batches
+from carteiro.models.cloud.batches.provided import open_batches
 from carteiro.models.cloud.connection import Connection, Headers
 from carteiro.models.cloud.counting import count_tokens, counter_of
 from carteiro.models.cloud.endpoint import Endpoint

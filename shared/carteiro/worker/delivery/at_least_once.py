@@ -35,20 +35,21 @@ class Commits:
     """Commits the ledgers of a consumer's lanes, all that have changed in one request."""
 
     def __init__(self) -> None:
-        self._changed: dict[TopicPartition, Delivering] = {}
+        self._changed: dict[TopicPartition, AtLeastOnce] = {}
         self._waiting: dict[TopicPartition, list[asyncio.Future[None]]] = {}
         self._wake = asyncio.Event()
 
-    def soon(self, lane: Delivering) -> None:
-        """Have a lane's ledger committed with the next commit."""
-        self._changed[lane.partition] = lane
+    def soon(self, courier: "AtLeastOnce") -> None:
+        """Have the ledger of a courier's lane committed with the next commit."""
+        self._changed[courier.lane.partition] = courier
         self._wake.set()
 
-    async def now(self, lane: Delivering) -> None:
-        """Return once the lane's ledger, as it now is, is committed. Raises `NotOwned` or aiokafka's `KafkaError`."""
+    async def now(self, courier: "AtLeastOnce") -> None:
+        """Return once the ledger of a courier's lane, as it now is, is committed. Raises `NotOwned` or aiokafka's
+        `KafkaError`."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(lane.partition, []).append(done)
-        self.soon(lane)
+        self._waiting.setdefault(courier.lane.partition, []).append(done)
+        self.soon(courier)
         await done
 
     async def run(self, consumer: AIOKafkaConsumer) -> None:
@@ -59,13 +60,15 @@ class Commits:
             changed, self._changed = self._changed, {}
             waiting, self._waiting = self._waiting, {}
             owned = consumer.assignment()
+            couriers = [courier for partition, courier in changed.items() if partition in owned]
+            lanes = {courier.lane.partition: courier.lane for courier in couriers}
             offsets = {
-                partition: OffsetAndMetadata(*encode(lane.ledger, lane.suspects))
-                for partition, lane in changed.items()
-                if partition in owned
+                partition: OffsetAndMetadata(*encode(lane.ledger, lane.suspects)) for partition, lane in lanes.items()
             }
             error: Exception | None = None
             try:
+                for courier in couriers:
+                    await courier.keep()
                 if offsets:
                     await consumer.commit(offsets)
             except (CommitFailedError, IllegalStateError) as failed:
@@ -91,7 +94,7 @@ class AtLeastOnce(Courier):
     transactional = False
 
     def __init__(self, producer: AIOKafkaProducer, commits: Commits, lane: Delivering) -> None:
-        self._producer, self._commits, self._lane = producer, commits, lane
+        self._producer, self._commits, self.lane = producer, commits, lane
         self._retrying: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -110,7 +113,15 @@ class AtLeastOnce(Courier):
             sent.add_done_callback(functools.partial(self._sent, offset, outcome))
 
     async def commit(self) -> None:
-        await self._commits.now(self._lane)
+        await self._commits.now(self)
+
+    async def publish(self, record: OutgoingRecord) -> None:
+        await (await send(self._producer, record))
+
+    async def keep(self) -> None:
+        """Publish what goes with a commit. Raises aiokafka's `KafkaError`."""
+        for sent in [await send(self._producer, record) for record in self.lane.kept(self.lane.ledger)]:
+            await sent
 
     async def close(self) -> None:
         self._closed = True  # what fails from now on is the next courier's to send again
@@ -124,8 +135,8 @@ class AtLeastOnce(Courier):
             self._retry(offset, outcome)
 
     def _confirm(self, offset: int, outcome: Outcome) -> None:
-        if self._lane.confirm(offset, outcome):
-            self._commits.soon(self._lane)
+        if self.lane.confirm(offset, outcome):
+            self._commits.soon(self)
 
     def _retry(self, offset: int, outcome: Outcome) -> None:
         task = asyncio.create_task(self._persist(offset, outcome))

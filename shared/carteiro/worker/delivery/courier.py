@@ -35,6 +35,9 @@ class Delivering(Protocol):
     def confirm(self, offset: int, outcome: Outcome) -> bool:
         """The outcome is where it belongs: its request is finished. Returns whether that is news."""
 
+    def kept(self, ledger: Ledger) -> Sequence[OutgoingRecord]:
+        """Records that go with a commit of that ledger."""
+
 
 class Courier(Protocol):
     """Publishes the outcomes of one lane, and commits its ledger."""
@@ -51,6 +54,9 @@ class Courier(Protocol):
 
     async def commit(self) -> None:
         """Return once the ledger, as it now is, is committed."""
+
+    async def publish(self, record: OutgoingRecord) -> None:
+        """Publish a record that is no request's outcome, if the partition is still ours as far as can be told."""
 
     async def close(self) -> None:
         """Give back what is held. Never raises, and takes a few seconds at most."""

@@ -47,6 +47,15 @@ class ExactlyOnce(Courier):
     async def commit(self) -> None:
         await self._transaction({})
 
+    async def publish(self, record: OutgoingRecord) -> None:
+        async with self._one_at_a_time:
+            if (producer := self._producer) is None:
+                raise ProducerClosed
+            async with asyncio.timeout(TRANSACTION_SECONDS):
+                await producer.begin_transaction()
+                await (await send(producer, record))
+                await producer.commit_transaction()
+
     async def close(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
@@ -68,6 +77,8 @@ class ExactlyOnce(Courier):
                 if outcomes and not await self._send(producer, outcomes):
                     await producer.abort_transaction()
                     return False
+                for kept in [await send(producer, record) for record in lane.kept(ledger)]:
+                    await kept
                 await producer.send_offsets_to_transaction({lane.partition: commit}, lane.group)
                 await producer.commit_transaction()
             for offset, outcome in outcomes.items():

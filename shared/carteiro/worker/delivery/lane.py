@@ -10,12 +10,11 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError, ProducerFenced
 
-from carteiro.wire.record import Record
+from carteiro.wire.record import OutgoingRecord, Record
 from carteiro.worker import metrics
 from carteiro.worker.delivery import group
 from carteiro.worker.delivery.courier import CALLER_SECONDS, Delivering, Undelivered
 from carteiro.worker.delivery.ledger import Ledger
-from carteiro.worker.delivery.metadata import MOST_OPEN
 from carteiro.worker.delivery.outcome import Outcome
 from carteiro.worker.delivery.quarantine import Cohort
 from carteiro.worker.delivery.service import Service
@@ -121,7 +120,7 @@ class Lane(Delivering):
             and not self._leaving
             and self._service.may_begin()
             and self._has_room
-            and self.ledger.taken < MOST_OPEN
+            and self.ledger.taken < self._service.most_open
             and (record := self._window.next()) is not None
         ):
             suspected = self.suspects.suspected(record.offset)
@@ -146,6 +145,10 @@ class Lane(Delivering):
         self._tell_if_quiet()
         return True
 
+    def kept(self, ledger: Ledger) -> Sequence[OutgoingRecord]:
+        kept = self._service.kept
+        return kept(self.partition.partition, ledger) if kept else ()
+
     async def revoke(self, seconds: float) -> None:
         """The partition is to be given back: begin nothing, finish what runs within that time, and commit."""
         self._leaving, self._reading = True, False
@@ -153,12 +156,14 @@ class Lane(Delivering):
         self._quiet.clear()
         self._tell_if_quiet()
         # Requests of a parked model wait for it, for hours maybe: the next owner's can do so as well.
-        patience = seconds if self._service.may_begin() else min(seconds, _PARKED_SECONDS)
+        patient = self._service.may_begin() and not self._service.resumes
+        patience = seconds if patient else min(seconds, _PARKED_SECONDS)
         try:
             async with asyncio.timeout(patience):
                 await self._quiet.wait()
         except TimeoutError:
-            log.warning("not all requests in flight could be finished", **self.where, in_flight=self.in_flight)
+            if patient:
+                log.warning("not all requests in flight could be finished", **self.where, in_flight=self.in_flight)
         if self._owned:
             self.suspects.give_back(self.ledger)
             try:
@@ -258,8 +263,8 @@ class Lane(Delivering):
                 self.ledger.merge(Ledger(await self.consumer.position(self.partition)))
             if self._leaving:
                 await asyncio.Event().wait()  # a partition that is given back again is not taken over
-            self.suspects, self._owned = suspects, True
-            if suspects.take_over(PROCESS, self.ledger, self._service.window * _WINDOWS):
+            self.suspects, self._owned = Suspects() if self._service.resumes else suspects, True
+            if not self._service.resumes and suspects.take_over(PROCESS, self.ledger, self._service.window * _WINDOWS):
                 log.warning("the partition's last owner died; its requests in flight are served again", **self.where)
         await self._courier.commit()
         if not self._reading and not self._leaving:
@@ -276,7 +281,8 @@ class Lane(Delivering):
     async def _prepare(self) -> None:
         self._preparing = True
         try:
-            await self._service.prepare(self.partition.partition)
+            if (ledger := await self._service.prepare(self.partition.partition)) is not None:
+                self.ledger.merge(ledger)
         finally:
             self._preparing = False
 

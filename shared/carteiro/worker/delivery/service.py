@@ -1,10 +1,12 @@
 """What lanes need to know of the service whose requests they serve."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from carteiro.wire.record import Record
+from carteiro.wire.record import OutgoingRecord, Record
 from carteiro.worker.delivery.courier import Courier, Delivering
+from carteiro.worker.delivery.ledger import Ledger
+from carteiro.worker.delivery.metadata import MOST_OPEN
 from carteiro.worker.delivery.outcome import Outcome
 from carteiro.worker.delivery.quarantine import Quarantine
 
@@ -24,7 +26,15 @@ class Service:
     may_begin: Callable[[], bool]
     """Whether requests may begin now, for all the model knows."""
     quarantine: Quarantine
-    prepare: Callable[[int], Awaitable[None]]
-    """Makes ready to serve a partition, each time it is taken over. Raises nothing but cancellation."""
+    prepare: Callable[[int], Awaitable[Ledger | None]]
+    """Makes ready to serve a partition, each time it is taken over; what it knows of finished requests beyond what
+    is committed. Raises nothing but cancellation."""
     forget: Callable[[int], None]
     """A partition that was made ready is somebody else's."""
+    most_open: int = MOST_OPEN
+    """Requests of one partition that may be unfinished at once."""
+    kept: Callable[[int, Ledger], Sequence[OutgoingRecord]] | None = None
+    """Records that go with each commit of a partition's ledger, where it may be larger than a commit's metadata."""
+    resumes: bool = False
+    """Whether the next owner goes on where a request stands: then none is waited for when the partition is given
+    back, and none is suspected of having killed its worker."""

@@ -105,7 +105,7 @@ def subscribe(
     broker: KafkaBroker,
     topic: str,
     group: str,
-    handler: Callable[[Any], Awaitable[Any]],
+    handler: Callable[[Record], Awaitable[Any]],
     connection: dict[str, Any],
 ) -> WindowSubscriber:
     """Have every record of `topic` given to `handler`. `connection` is for the consumer, as aiokafka names it.
@@ -138,7 +138,11 @@ def subscribe(
     subscriber = WindowSubscriber(config, specification, calls)
     Registrator.subscriber(broker, subscriber)
     subscriber.add_call(parser_=_parse_record, decoder_=_whole_record, dependencies_=())
-    subscriber(handler)
+
+    async def handle(record: Any) -> Any:  # FastStream would have pydantic look at any other type
+        return await handler(record)
+
+    subscriber(handle)
     return subscriber
 
 

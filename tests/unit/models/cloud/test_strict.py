@@ -2,9 +2,9 @@
 
 import pytest
 
-from carteiro.cli.services import find_tasks
 from carteiro.models.cloud.strict import can_be_strict
 from carteiro.schemas import REQUESTS
+from carteiro.worker.services import find_tasks
 from tests.provider import Provider
 from tests.unit.models.cloud.asking import opened
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from carteiro.models.cloud.batches import Batch, Batches, LineResult
+from carteiro.models.cloud.batches.interface import Batch, Batches, LineResult
 from carteiro.models.cloud.client import CloudModel
 from carteiro.models.interface import Message, Prompt
 from tests.provider import Provider

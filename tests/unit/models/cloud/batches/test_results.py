@@ -5,8 +5,8 @@ import json
 import pytest
 from structlog.testing import capture_logs
 
-from carteiro.models.cloud.batches import Batch
 from carteiro.models.cloud.batches import lines as lines_module
+from carteiro.models.cloud.batches.interface import Batch
 from carteiro.models.cloud.batches.lines import read, split
 from carteiro.models.cloud.client import CloudModel
 from carteiro.models.failures import (

@@ -11,7 +11,8 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from carteiro.models.cloud.batches import Batch, calls, files
+from carteiro.models.cloud.batches import calls, files
+from carteiro.models.cloud.batches.interface import Batch
 from carteiro.models.cloud.client import CloudModel
 from carteiro.models.failures import (
     InvalidPrompt,

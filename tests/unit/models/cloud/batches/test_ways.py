@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from carteiro.models.cloud.batches import BatchModel, calls
+from carteiro.models.cloud.batches import calls
+from carteiro.models.cloud.batches.interface import BatchModel
 from carteiro.models.cloud.client import CloudModel
 from carteiro.models.failures import Misconfigured, PromptTooLarge, Unavailable
 from carteiro.models.interface import Message, Prompt
@@ -271,11 +272,3 @@ async def test_every_option_is_in_the_line(openai: CloudModel, provider: Provide
     asked = Prompt(messages=[Message("user", "x")], temperature=0.0, max_output_tokens=5, seed=1, json_schema=schema)
     await openai.complete(asked)
     assert json.loads(batches_of(openai).line("x", openai.body(asked)))["body"] == provider.requests[0].body
-
-
-@pytest.mark.parametrize("words", ["a\nb", "a\u2028b", "a\u2029b", "a\x85b", "a\x0bb", "a\r\nb", "é🙂"])
-async def test_a_line_is_one_line_for_every_reader(words: str, openai: CloudModel) -> None:
-    line = batches_of(openai).line("x", openai.body(prompt(words)))
-    assert line.endswith(b"\n")
-    assert len(line.decode().splitlines()) == 1
-    assert json.loads(line)["body"]["messages"][-1]["content"] == words

@@ -1,6 +1,7 @@
 """The services that are there: every folder of `services` that has a task."""
 
 import importlib
+import importlib.util
 import pkgutil
 from typing import Any
 
@@ -18,4 +19,5 @@ def find_tasks() -> list[Task[Any, Any]]:
     except ModuleNotFoundError:
         raise ServicesMissing("the package `services` is not here: run this in Carteiro's folder") from None
     names = sorted(module.name for module in pkgutil.iter_modules(package.__path__) if module.ispkg)
-    return [importlib.import_module(f"services.{name}.task").task for name in names]
+    tasks = [name for name in names if importlib.util.find_spec(f"services.{name}.task")]
+    return [importlib.import_module(f"services.{name}.task").task for name in tasks]

@@ -1,0 +1,1 @@
+"""Requests that can wait, of all tasks: gathered into batches of a provider."""
