@@ -1,0 +1,142 @@
+"""`python -m benchmarks.waiting`: a live stream alone, then beside requests that can wait, on Apache Kafka."""
+
+import argparse
+import asyncio
+import logging
+import os
+import time
+import urllib.request
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from benchmarks.__main__ import kafka, reach
+from benchmarks.local.process import Process, program, running
+from benchmarks.waiting.memory import Memory
+from benchmarks.waiting.report import plot, table
+from benchmarks.waiting.traffic import Counted, Traffic, answered, reading
+
+FOLDER = Path(__file__).parent / "results"
+PARTITIONS = 3
+_START_SECONDS = 120.0
+_PORTS = {"live": "18081", "waiting": "18082"}
+
+
+def settings(bootstrap: str, provider: str, prefix: str, count: int) -> dict[str, str]:
+    """A worker's environment."""
+    return {
+        "CARTEIRO_BOOTSTRAP_SERVERS": bootstrap,
+        "CARTEIRO_TOPIC_PREFIX": prefix,
+        "CARTEIRO_GROUP": prefix,
+        "CARTEIRO_GENERATE_MODEL": "openai:gpt-4.1-mini",
+        "OPENAI_API_KEY": "sk-none",
+        "OPENAI_BASE_URL": provider,
+        "CARTEIRO_BATCHES": "true",
+        "CARTEIRO_BATCH_GATHER_SECONDS": "20",
+        "CARTEIRO_BATCH_POLL_SECONDS": "5",
+        "CARTEIRO_BATCH_REQUESTS": str(min(count, 10_000)),
+        "CARTEIRO_LOG_LEVEL": "warning",
+    }
+
+
+async def printed(process: Process) -> str:
+    """The first line that a process prints."""
+    async with asyncio.timeout(_START_SECONDS):
+        while "\n" not in process.output:
+            assert not process.ended, process.output
+            await asyncio.sleep(0.1)
+    return process.output.splitlines()[0]
+
+
+async def ready(name: str, process: Process) -> None:
+    """Return once a worker takes requests."""
+    until = time.monotonic() + _START_SECONDS
+    while time.monotonic() < until and not process.ended:
+        try:
+            await asyncio.to_thread(urllib.request.urlopen, f"http://127.0.0.1:{_PORTS[name]}/readyz", timeout=5)
+            return
+        except OSError:
+            await asyncio.sleep(0.5)
+    raise SystemExit(f"the {name} worker does not start:\n{process.output[-2000:]}")
+
+
+@asynccontextmanager
+async def traffic(bootstrap: str, prefix: str) -> AsyncIterator[Traffic]:
+    """Makes the topics; what is sent is counted as it is answered."""
+    requests, replies = f"{prefix}.generate.requests", f"{prefix}.generate.replies"
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    names = [requests, replies, f"{prefix}.generate.waiting"]
+    await admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names])
+    await admin.close()
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, isolation_level="read_committed")
+    async with consumer, AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
+        await reading(consumer, replies, PARTITIONS)
+        made = Traffic(producer, requests, PARTITIONS)
+        collecting = asyncio.create_task(made.collect(consumer))
+        try:
+            yield made
+        finally:
+            collecting.cancel()
+            await asyncio.gather(collecting, return_exceptions=True)
+
+
+async def measure(options: argparse.Namespace, bootstrap: str, provider: str) -> str:
+    """All of it; the table."""
+    prefix = f"bench-waiting-{os.getpid()}"
+    said = settings(bootstrap, provider, prefix, options.count)
+    faststream = [program("faststream"), "run"]
+    async with traffic(bootstrap, prefix) as made:
+        live = running(
+            [*faststream, "services.generate.app:app"],
+            said | {"CARTEIRO_HTTP_PORT": _PORTS["live"]},
+            FOLDER / "live.log",
+        )
+        patient = running(
+            [*faststream, "services.waiting.app:app"],
+            said | {"CARTEIRO_HTTP_PORT": _PORTS["waiting"]},
+            FOLDER / "waiting.log",
+        )
+        with live as one, patient as other:
+            await ready("live", one)
+            await ready("waiting", other)
+            warm, alone, beside, waiting = (Counted() for _ in range(4))
+            await made.stream(warm, options.rate, 10)
+            await answered(warm, 60)
+            await made.stream(alone, options.rate, options.seconds)
+            await answered(alone, 60)
+            memory = Memory({"worker, live": one.process.pid, "worker, waiting": other.process.pid})
+            watching = asyncio.create_task(memory.watch())
+            heap = asyncio.create_task(made.heap(waiting, options.count, options.count / options.seconds))
+            await made.stream(beside, options.rate, options.seconds * 1.5)
+            await heap
+            await answered(beside, 60)
+            await answered(waiting, options.seconds * 5 + 300)
+            watching.cancel()
+    assert not alone.errors + beside.errors + waiting.errors, "some replies are errors"
+    plot(memory, FOLDER / "memory.png")
+    return table(alone, beside, waiting, memory)
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.waiting", description=__doc__)
+    parser.add_argument("--count", type=int, default=20_000, help="requests that can wait (default: 20000)")
+    parser.add_argument("--rate", type=float, default=20, help="live requests a second (default: 20)")
+    parser.add_argument("--seconds", type=float, default=120, help="in which those that can wait are sent")
+    parser.add_argument("--bootstrap", metavar="HOST:PORT", help="a Kafka that is there; by default one is started")
+    options = parser.parse_args()
+    FOLDER.mkdir(exist_ok=True)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    with kafka(options.bootstrap) as bootstrap:
+        await reach(bootstrap)
+        with running([program("python"), "-m", "benchmarks.waiting.provider"], {}, FOLDER / "provider.log") as provider:
+            found = await measure(options, bootstrap, await printed(provider))
+    (FOLDER / "waiting.md").write_text(found)
+    print(found)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
