@@ -31,7 +31,7 @@ Question: {question}"""
 
 async def answer(request: AnswerRequest, model: ReaderModel | ChatModel) -> Done[AnswerResult]:
     """Answer the question. Raises `InvalidOutput`."""
-    if not isinstance(model, ChatModel):  # not the other way round: a model in a cloud has a `read` too, of answers
+    if isinstance(model, ReaderModel):
         return await _read_out(request, model)
     if model.small:
         return await answer_by_sentence(request, model)

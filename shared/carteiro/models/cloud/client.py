@@ -69,7 +69,7 @@ class CloudModel:
 
     Each model has its own client; its connections are kept open between calls and given back by `close`.
 
-    `batches` does prompts later and for less: lines with `body`, whose answers `read` understands. It is None where
+    `batches` does prompts later and for less: lines with `body`, whose answers `completion` understands. It is None where
     the provider has no such thing.
     """
 
@@ -134,7 +134,7 @@ class CloudModel:
         """The body of the request that asks for this prompt's completion."""
         return self._api.request(self._endpoint, prompt)
 
-    def read(self, answer: Any, prompt: Prompt) -> Completion:
+    def completion(self, answer: Any, prompt: Prompt) -> Completion:
         """The completion in an answer's JSON. Raises as `complete` does for an answer that holds none."""
         try:
             return self._api.completion(answer, prompt, self.name)

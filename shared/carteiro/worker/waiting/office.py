@@ -93,7 +93,7 @@ class Office:
             try:
                 if result.failure is not None:
                     raise result.failure
-                return self._models[model].read(result.answer, prompt)
+                return self._models[model].completion(result.answer, prompt)
             except (Unavailable, RateLimited) as failure:
                 log.info("a prompt was not completed by its batch", line=line.id, reason=failure.message)
                 sending += 1

@@ -163,7 +163,7 @@ class PostModel:
     def body(self, prompt: Prompt) -> dict[str, Any]:
         return {"words": prompt.messages[0].content}
 
-    def read(self, answer: Any, prompt: Prompt) -> Completion:
+    def completion(self, answer: Any, prompt: Prompt) -> Completion:
         if answer == "BROKEN":
             raise Unavailable("that is no completion")
         return Completion(answer, "stop", Usage(input_tokens=1, output_tokens=1))

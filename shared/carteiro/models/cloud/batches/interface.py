@@ -92,5 +92,5 @@ class BatchModel(Protocol):
     def body(self, prompt: Prompt) -> dict[str, Any]:
         """The body of the request that asks for this prompt's completion."""
 
-    def read(self, answer: Any, prompt: Prompt) -> Completion:
+    def completion(self, answer: Any, prompt: Prompt) -> Completion:
         """The completion in an answer's JSON. Raises what `carteiro.models.failures` names."""

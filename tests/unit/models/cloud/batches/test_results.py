@@ -234,11 +234,11 @@ async def test_an_answer_that_was_put_in_as_text(openai: CloudModel) -> None:
 async def test_an_answer_that_is_none_fails_when_it_is_read(openai: CloudModel) -> None:
     for answer in (None, {}, "rubbish", {"choices": []}):
         with pytest.raises(Unavailable, match="not a completion"):
-            openai.read(answer, prompt("one"))
+            openai.completion(answer, prompt("one"))
 
 
 @pytest.mark.parametrize(("finish", "kind"), [("content_filter", ContentFiltered), ("error", Unavailable)])
 async def test_a_completion_that_went_wrong_fails_when_it_is_read(finish, kind, openai: CloudModel) -> None:
     answer = {"choices": [{"message": {"content": "x"}, "finish_reason": finish}]}
     with pytest.raises(kind):
-        openai.read(answer, prompt("one"))
+        openai.completion(answer, prompt("one"))

@@ -30,7 +30,7 @@ async def test_every_line_is_answered_as_a_live_call_would_be(model: CloudModel,
     assert sorted(found) == ["l-0", "l-1", "l-2"]
     for number, each in enumerate(words):
         live = await model.complete(prompt(each))
-        assert model.read(found[f"l-{number}"].answer, prompt(each)) == live
+        assert model.completion(found[f"l-{number}"].answer, prompt(each)) == live
     assert provider.batches.paid == dict.fromkeys(words, 1)
 
 
@@ -98,7 +98,7 @@ async def test_azures_batches_are_the_v1_apis_whatever_version_calls_have(provid
 async def test_other_apis(api: str, path: str, provider: Provider) -> None:
     model = open_at(provider, "openai", f"echo?api={api}")
     found = await done(model, "one two")
-    assert model.read(found["l-0"].answer, prompt("one two")).text == "one two"
+    assert model.completion(found["l-0"].answer, prompt("one two")).text == "one two"
     assert provider.batches.made[0].asked["endpoint"] == path
     await model.close()
 
