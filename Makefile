@@ -21,8 +21,8 @@ demo: .venv/ready ## see it work: a broker, the workers and some requests, all o
 up: .venv/ready ## run all six workers
 	@exec $(RUN)/carteiro up $(ARGS)
 
-test: .venv/ready-dev ## run the tests (ARGS='tests/unit -x')
-	@exec $(RUN)/python -m pytest $(ARGS)
+test: .venv/ready-dev ## run the tests, in two processes; or some (ARGS='tests/unit -x')
+	@exec $(RUN)/python -m pytest $(or $(ARGS),--numprocesses 2 --dist loadfile)
 
 chaos: .venv/ready-dev ## kill workers and restart Kafka under load, count the replies (needs Docker)
 	@exec $(RUN)/python -m tests.containers.chaos $(ARGS)
