@@ -18,13 +18,13 @@ TAKING, GIVING_BACK = "taking requests", "giving partitions back"
 class WorkerProcess:
     """`faststream run services.<task>.app:app` with these settings."""
 
-    def __init__(self, task: str, **settings: str) -> None:
+    def __init__(self, task: str, cwd: Path = ROOT, **settings: str) -> None:
         self.http_port = 0
         self._log = tempfile.TemporaryFile()
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("CARTEIRO_", "OPENAI_"))}
         command = [str(Path(sys.executable).with_name("faststream")), "run", f"services.{task}.app:app"]
         self.process = subprocess.Popen(
-            command, cwd=ROOT, env=clean | {"CARTEIRO_HTTP_PORT": "0"} | settings, stdout=self._log, stderr=self._log
+            command, cwd=cwd, env=clean | {"CARTEIRO_HTTP_PORT": "0"} | settings, stdout=self._log, stderr=self._log
         )
 
     def __enter__(self) -> Self:

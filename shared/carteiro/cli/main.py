@@ -11,6 +11,7 @@ from carteiro.cli.dead.commands import app as dead
 from carteiro.cli.demo import demo
 from carteiro.cli.embedded import EmbeddedBrokerFailed
 from carteiro.cli.failing import fail
+from carteiro.cli.new.commands import app as new
 from carteiro.cli.up import up
 from carteiro.client import CarteiroError
 from carteiro.models.failures import ModelUnusable
@@ -29,6 +30,7 @@ app.command()(up)
 app.command()(ask)
 app.command()(batches)
 app.add_typer(dead, name="dead")
+app.add_typer(new, name="new")
 
 
 @app.command()
