@@ -84,10 +84,10 @@ async def traffic(bootstrap: str, prefix: str) -> AsyncIterator[Traffic]:
             await asyncio.gather(collecting, return_exceptions=True)
 
 
-async def measure(options: argparse.Namespace, bootstrap: str, provider: str) -> str:
+async def measure(options: argparse.Namespace, bootstrap: str, live_provider: str, batch_provider: str) -> str:
     """All of it; the table."""
     prefix = f"bench-waiting-{os.getpid()}"
-    said = settings(bootstrap, provider, prefix, options.count)
+    said = settings(bootstrap, live_provider, prefix, options.count)
     faststream = [program("faststream"), "run"]
     async with traffic(bootstrap, prefix) as made:
         live = running(
@@ -97,7 +97,7 @@ async def measure(options: argparse.Namespace, bootstrap: str, provider: str) ->
         )
         patient = running(
             [*faststream, "services.waiting.app:app"],
-            said | {"CARTEIRO_HTTP_PORT": _PORTS["waiting"]},
+            said | {"CARTEIRO_HTTP_PORT": _PORTS["waiting"], "OPENAI_BASE_URL": batch_provider},
             FOLDER / "waiting.log",
         )
         with live as one, patient as other:
@@ -106,12 +106,12 @@ async def measure(options: argparse.Namespace, bootstrap: str, provider: str) ->
             warm, alone, beside, waiting = (Counted() for _ in range(4))
             await made.stream(warm, options.rate, 10)
             await answered(warm, 60)
-            await made.stream(alone, options.rate, options.seconds)
+            await made.stream(alone, options.rate, options.seconds / 2)
             await answered(alone, 60)
             memory = Memory({"worker, live": one.process.pid, "worker, waiting": other.process.pid})
             watching = asyncio.create_task(memory.watch())
             heap = asyncio.create_task(made.heap(waiting, options.count, options.count / options.seconds))
-            await made.stream(beside, options.rate, options.seconds * 1.5)
+            await made.stream(beside, options.rate, options.seconds * 1.2)
             await heap
             await answered(beside, 60)
             await answered(waiting, options.seconds * 5 + 300)
@@ -125,15 +125,20 @@ async def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.waiting", description=__doc__)
     parser.add_argument("--count", type=int, default=20_000, help="requests that can wait (default: 20000)")
     parser.add_argument("--rate", type=float, default=20, help="live requests a second (default: 20)")
-    parser.add_argument("--seconds", type=float, default=120, help="in which those that can wait are sent")
+    parser.add_argument("--seconds", type=float, default=200, help="in which those that can wait are sent")
     parser.add_argument("--bootstrap", metavar="HOST:PORT", help="a Kafka that is there; by default one is started")
     options = parser.parse_args()
     FOLDER.mkdir(exist_ok=True)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     with kafka(options.bootstrap) as bootstrap:
         await reach(bootstrap)
-        with running([program("python"), "-m", "benchmarks.waiting.provider"], {}, FOLDER / "provider.log") as provider:
-            found = await measure(options, bootstrap, await printed(provider))
+        command = [program("python"), "-m", "benchmarks.waiting.provider"]
+        # Two, since a provider that works off a batch does not keep its live calls waiting for it.
+        with (
+            running(command, {}, FOLDER / "live-provider.log") as live,
+            running(command, {}, FOLDER / "batch-provider.log") as batches,
+        ):
+            found = await measure(options, bootstrap, await printed(live), await printed(batches))
     (FOLDER / "waiting.md").write_text(found)
     print(found)
 
