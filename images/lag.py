@@ -14,13 +14,14 @@ import signal
 import sys
 
 import uvicorn
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from faststream.asgi.types import Receive, Scope, Send
 from prometheus_client import CollectorRegistry, Gauge, make_asgi_app
 
 from carteiro.worker.kafka import KafkaUnusable, wait_for_kafka
+from carteiro.worker.lag import lags
 from carteiro.worker.security import connection_options
 from carteiro.worker.services import find_tasks
 from carteiro.worker.settings import KafkaSettings, SettingsInvalid, load_kafka_settings
@@ -32,17 +33,8 @@ _KAFKA_SECONDS = 8.0
 
 async def look(admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, settings: KafkaSettings) -> None:
     """Set the gauge for every task whose topic is there. Raises `KafkaError`."""
-    tasks = {settings.topics.requests(task.name): task.name for task in find_tasks()}
-    # Asking about a topic that is not there may create it.
-    there = [topic for topic in await admin.list_topics() if topic in tasks]
-    for described in await admin.describe_topics(there) if there else ():
-        topic, task = described["topic"], tasks[described["topic"]]
-        partitions = [TopicPartition(topic, each["partition"]) for each in described["partitions"]]
-        committed = await admin.list_consumer_group_offsets(f"carteiro-{task}", partitions=partitions)
-        first, last = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
-        for each in partitions:
-            at = committed[each].offset if each in committed else -1
-            LAG.labels(task, each.partition).set(last[each] - max(at, first[each]))
+    for (task, partition), lag in (await lags(admin, consumer, find_tasks(), settings.topics)).items():
+        LAG.labels(task, partition).set(lag)
 
 
 async def serve() -> None:

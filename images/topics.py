@@ -14,13 +14,14 @@ import asyncio
 import os
 import sys
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from carteiro.worker.kafka import KafkaUnusable, wait_for_kafka
 from carteiro.worker.security import connection_options
 from carteiro.worker.services import find_tasks
 from carteiro.worker.settings import SettingsInvalid, load_settings
+from carteiro.worker.topic_list import needed_topics
 
 
 async def make_topics(partitions: int, replication: int) -> None:
@@ -28,23 +29,9 @@ async def make_topics(partitions: int, replication: int) -> None:
     settings, _ = load_settings()
     options = connection_options(settings)
     await wait_for_kafka(options)
-    names = settings.topics
-    wanted = [
-        NewTopic(topic, number, replication)
-        for task in find_tasks()
-        for topic, number in (
-            (names.requests(task.name), partitions),
-            (names.replies(task.name), partitions),
-            (names.dead(task.name), 1),
-        )
-    ]
-    if settings.batches:
-        for task in find_tasks():
-            compacted = {"cleanup.policy": "compact"}
-            wanted += [
-                NewTopic(names.waiting(task.name), partitions, replication),
-                NewTopic(names.batches(task.name), partitions, replication, topic_configs=compacted),
-            ]
+    wanted = needed_topics(
+        find_tasks(), settings.topics, partitions=partitions, replication=replication, batches=settings.batches
+    )
     admin = AIOKafkaAdminClient(**options)
     await admin.start()
     try:

@@ -3,15 +3,19 @@
 import json
 import logging
 
+import structlog
 import typer
 
 from carteiro.cli.ask import ask
 from carteiro.cli.batches import batches
 from carteiro.cli.dead.commands import app as dead
 from carteiro.cli.demo import demo
+from carteiro.cli.doctor.command import doctor
 from carteiro.cli.embedded import EmbeddedBrokerFailed
 from carteiro.cli.failing import fail
 from carteiro.cli.new.commands import app as new
+from carteiro.cli.status.command import status
+from carteiro.cli.topics import app as topics
 from carteiro.cli.up import up
 from carteiro.client import CarteiroError
 from carteiro.models.failures import ModelUnusable
@@ -22,14 +26,16 @@ app = typer.Typer(
     name="carteiro",
     help="Language work over Kafka.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.command()(demo)
 app.command()(up)
 app.command()(ask)
 app.command()(batches)
+app.command()(doctor)
+app.command()(status)
 app.add_typer(dead, name="dead")
+app.add_typer(topics, name="topics")
 app.add_typer(new, name="new")
 
 
@@ -44,8 +50,10 @@ def asyncapi() -> None:
 
 def run() -> None:
     """Run the command that was typed; what goes wrong ends in one line."""
-    # What Kafka's client has to say at each try, the command says once, in its own words.
+    # What Kafka's client and the workers' parts have to say at each try, the command says once, in its own words;
+    # those that run workers set up their log.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:
         app()
     except (ServicesMissing, EmbeddedBrokerFailed, CarteiroError, KafkaUnusable, ModelUnusable) as error:

@@ -1,0 +1,1 @@
+"""`carteiro doctor`: what is wrong, and what to do."""

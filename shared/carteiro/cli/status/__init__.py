@@ -1,0 +1,1 @@
+"""`carteiro status`: what the workers do, by task."""
