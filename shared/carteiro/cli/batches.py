@@ -61,8 +61,8 @@ async def _waiting(kafka: Kafka, task: str) -> Waiting:
         for partition in await kafka.partitions(name):
             kept, _ = await read_compacted(kafka.options, TopicPartition(name, partition))
             ledger = decode_ledger(kept.get(LEDGER))
-            # What is behind the ledger's end has not been taken up yet.
-            requests += len(ledger.still_open) + max(ends.get(partition, 0) - ledger.end, 0)
+            # What is behind the ledger's end has not been taken up yet; at the end stands a transaction's marker.
+            requests += len(ledger.still_open) + max(ends.get(partition, 0) - ledger.end - 1, 0)
             open_batches += [(partition, batch) for batch in batches_of(kept)]
     except (TimeoutError, ValueError) as error:
         raise KafkaFailed(f"{name} cannot be read: {error}") from None

@@ -41,7 +41,9 @@ def dropped(record: Record) -> Record:
     try:
         topic, *numbers = json.loads(last_header(record.headers, ORIGIN_HEADER) or b"")
         partition, offset, timestamp, timestamp_type = map(int, numbers)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        return record
+    if not (0 <= partition < 2**31 and 0 <= offset < 2**63 and 0 <= timestamp < 2**63):
         return record
     headers = _others(record.headers)
     return Dropped(str(topic), partition, offset, timestamp, timestamp_type, record.key, record.value, headers)

@@ -50,8 +50,8 @@ class Link:
 
     @property
     def closed(self) -> bool:
-        """Whether a call would have to wait."""
-        return self.gate is not None and self.gate.closed
+        """Whether a call would have to wait for a gate; before batches there is none."""
+        return self.gate is not None and self.gate.closed and self.waits is None
 
 
 class Chain:

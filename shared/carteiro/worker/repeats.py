@@ -23,8 +23,8 @@ class KeyReused(Exception):
 @dataclass(slots=True)
 class _First:
     body: bytes
-    until: float
     answer: asyncio.Future[Answer]
+    until: float = 0.0
     size: int = 0
 
 
@@ -36,7 +36,10 @@ class Repeats:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
+        self._running: dict[tuple[str, int, bytes], _First] = {}
+        """Those that are being answered, which may take a day: they are not forgotten."""
         self._firsts: OrderedDict[tuple[str, int, bytes], _First] = OrderedDict()
+        """Those that are answered, the oldest first."""
         self._size = 0
 
     async def once(
@@ -52,7 +55,7 @@ class Repeats:
             next(iter(self._firsts.values())).until < now or len(self._firsts) > _MOST or self._size > _MOST_BYTES
         ):
             self._forget(next(iter(self._firsts)))
-        while (first := self._firsts.get(place)) is not None:
+        while (first := self._running.get(place) or self._firsts.get(place)) is not None:
             if first.body != digest:
                 raise KeyReused
             try:
@@ -61,19 +64,18 @@ class Repeats:
                 task = asyncio.current_task()
                 if not first.answer.cancelled() or (task is not None and task.cancelling()):
                     raise
-        first = _First(digest, now + self._seconds, asyncio.get_running_loop().create_future())
-        self._firsts[place] = first
+        first = self._running[place] = _First(digest, asyncio.get_running_loop().create_future())
         try:
             given = await answer()
         except BaseException:
-            if self._firsts.get(place) is first:
-                self._forget(place)
             first.answer.cancel()
             raise
+        finally:
+            del self._running[place]
         first.answer.set_result(given)
-        if self._firsts.get(place) is first:
-            first.size = len(given.model_dump_json())
-            self._size += first.size
+        first.until, first.size = time.monotonic() + self._seconds, len(given.model_dump_json())
+        self._firsts[place] = first
+        self._size += first.size
         return given, False
 
     def _forget(self, place: tuple[str, int, bytes]) -> None:

@@ -111,7 +111,7 @@ class WorkerSettings(KafkaSettings):
     """How long requests are gathered for one batch."""
     batch_poll_seconds: float = Field(default=60, gt=0)
     """How often a provider is asked how its batches stand."""
-    batch_requests: int = Field(default=10_000, ge=1, le=50_000)
+    batch_requests: int = Field(default=2_000, ge=1, le=50_000)
     """Requests of one partition that wait at once, and most of one batch."""
     grace_seconds: float = Field(default=30, ge=0)
     """How long a stop, or a rebalance, waits for the requests in flight, in seconds."""

@@ -104,6 +104,7 @@ class Bill:
         self._spending, self._task, self._key = spending, task, key
         self.usage = Usage()
         """All that was paid for, also for tries whose outcome was of no use."""
+        self._lines: set[str] = set()
 
     def check(self, model: Model, prompt: Prompt) -> None:
         """Raise `OverBudget` where a call would pass a cap."""
@@ -120,10 +121,14 @@ class Bill:
         if caps.per_day is not None and not caps.parks and spending.today + sure > caps.per_day:
             raise OverBudget(f"the service has used up its cap of {caps.per_day:g} USD a day")
 
-    def add(self, model: str, usage: Usage) -> Usage:
-        """A call's usage, with what it cost where the price is known."""
+    def add(self, model: str, usage: Usage, line: str | None = None) -> Usage:
+        """A call's usage, with what it cost where the price is known. A `line` of a batch counts once."""
         if usage.cost_usd is None and (price := self._spending.prices.of(model)) is not None:
             usage = usage.model_copy(update={"cost_usd": price.of(usage)})
+        if line is not None:
+            if line in self._lines:
+                return usage
+            self._lines.add(line)
         self.usage += usage
         for direction in ("input", "output", "cached_input", "reasoning"):
             tokens = getattr(usage, f"{direction}_tokens")

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -34,7 +35,7 @@ from carteiro.worker.serving import Server
 from carteiro.worker.settings import WorkerSettings
 from carteiro.worker.spending import Spending
 from carteiro.worker.task import Task
-from carteiro.worker.waiting.aside import Aside, has_batches
+from carteiro.worker.waiting.aside import Aside
 from carteiro.worker.waiting.desk import Desk
 from carteiro.worker.waiting.gathering import Rules
 from carteiro.worker.waiting.handing_over import HandedOver
@@ -143,16 +144,18 @@ def wire_waiting(
         lambda: shared.addresses.producer,
         loses="forgets which batches are paid for",
     )
-    models = {link.model.name: link.model for link in chain.links if isinstance(link.model, BatchModel)}
+    first = chain.links[0]
+    assert isinstance(first.model, BatchModel)
     rules = Rules(
         margin=settings.batch_margin_seconds,
         gather=settings.batch_gather_seconds,
         poll=settings.batch_poll_seconds,
         most=settings.batch_requests,
     )
-    desk = Desk(task.name, topic, models, rules)
-    links = [replace(link, waits=WaitingModel if has_batches(link.model) else None) for link in chain.links]
-    server = _server(task, Chain(links), shared)
+    desk = Desk(task.name, topic, {first.model.name: first.model}, rules)
+    # What is late for a batch is asked of the next model; of the same one where there is no other.
+    waits = partial(WaitingModel, alone=len(chain.links) == 1)
+    server = _server(task, Chain([replace(first, waits=waits), *chain.links[1:]]), shared)
     server = replace(server, group=f"{server.group}-waiting", aside=None)
 
     async def handle(record: Record) -> Reply | HandedOver:
@@ -164,8 +167,8 @@ def wire_waiting(
     serve = _serving(subscriber, server, task.name, dropped)
 
     async def serve_waiting(record: Record) -> Outcome:
-        desk.waits(record)
         try:
+            desk.waits(record)
             return await serve(record)
         finally:
             desk.done(record)
@@ -205,7 +208,7 @@ def _server(task: Task[Any, Any], chain: Chain, shared: Shared, conversations: C
         dead=topics.dead(task.name),
         waiting=topics.waiting(task.name),
         conversations=conversations,
-        aside=Aside(least, far) if settings.batches else None,
+        aside=Aside(least, None if task.by_key else far) if settings.batches else None,
     )
 
 

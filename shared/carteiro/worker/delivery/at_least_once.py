@@ -25,6 +25,7 @@ log = structlog.get_logger("carteiro.delivery")
 
 _GATHER_SECONDS = 0.02
 """Pause between commits under load: each is a request to the broker, for all partitions of the consumer."""
+_TRY_AGAIN_SECONDS = 0.5
 
 
 class NotOwned(Exception):
@@ -85,6 +86,9 @@ class Commits:
                         done.set_result(None)
                     else:
                         done.set_exception(failure)
+            if error is not None and self._changed:
+                await asyncio.sleep(_TRY_AGAIN_SECONDS)
+                self._wake.set()
             await asyncio.sleep(_GATHER_SECONDS)
 
 

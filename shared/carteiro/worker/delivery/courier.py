@@ -35,6 +35,13 @@ class Delivering(Protocol):
     def confirm(self, offset: int, outcome: Outcome) -> bool:
         """The outcome is where it belongs: its request is finished. Returns whether that is news."""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a courier that is known to own the partition."""
+
+    def rebuild(self) -> None:
+        """Tear down the courier and build a new one."""
+
     def kept(self, ledger: Ledger) -> Sequence[OutgoingRecord]:
         """Records that go with a commit of that ledger."""
 
@@ -56,7 +63,10 @@ class Courier(Protocol):
         """Return once the ledger, as it now is, is committed."""
 
     async def publish(self, record: OutgoingRecord) -> None:
-        """Publish a record that is no request's outcome, if the partition is still ours as far as can be told."""
+        """Publish a record that is no request's outcome, if the partition is still ours as far as can be told.
+
+        A courier that has failed to, or was cancelled at it, is of no more use: the lane has to be rebuilt.
+        """
 
     async def close(self) -> None:
         """Give back what is held. Never raises, and takes a few seconds at most."""

@@ -96,6 +96,10 @@ class Lane(Delivering):
         stuck = self._unconfirmed and time.monotonic() - self._flowed_at > _PROMPT_SECONDS
         return self.in_flight < self._service.window * (1 if stuck else _WINDOWS)
 
+    @property
+    def is_open(self) -> bool:
+        return self._open
+
     def assigned(self) -> None:
         """The partition is ours, or ours again. It is paused until the lane is open."""
         self.consumer.pause(self.partition)
@@ -195,8 +199,8 @@ class Lane(Delivering):
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def rebuild(self) -> None:
-        """Tear down the courier and build a new one: the lane stands still."""
         if self._life is not None:
+            self._open = False
             self._life.cancel()
             self._rebuilding_at = time.monotonic()
             self.rebuilt_in_vain = self._rebuilt_for == self._moved_at

@@ -16,7 +16,9 @@ class CanWait(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Aside:
-    """Requests with at least the time `least` that say they can wait, or whose deadline is `far` away."""
+    """Requests with at least the time `least` that say they can wait, or whose deadline is `far` away; None for a task
+    whose requests are to keep their order unless they say so.
+    """
 
     least: timedelta
     far: timedelta | None = None

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import structlog
 from aiokafka.errors import KafkaError
@@ -88,11 +89,16 @@ class Desk:
         async def publish(key: bytes, value: bytes | None) -> None:
             record = OutgoingRecord(self._topic.name, partition, key, value, ())
             while True:
-                try:
-                    return await self._couriers[partition][0].publish(record)
-                except Exception as error:  # noqa: BLE001  # the lane is being built anew, or the partition is gone
-                    log.debug("cannot keep the state of a batch; trying again", partition=partition, reason=repr(error))
-                    await asyncio.sleep(_PAUSE_SECONDS)
+                courier, lane = self._couriers[partition]
+                # A lane that is not open may be about to learn that the partition is somebody else's.
+                if lane.is_open:
+                    try:
+                        return await asyncio.shield(courier.publish(record))
+                    except Exception as error:  # noqa: BLE001  # whatever it is, the courier is of no more use
+                        log.warning("cannot keep how a batch stands", **_where(lane), reason=repr(error))
+                        if lane.is_open and self._couriers[partition][0] is courier:
+                            lane.rebuild()
+                await asyncio.sleep(_PAUSE_SECONDS)
 
         def finished(offset: int) -> bool:
             return self._couriers[partition][1].ledger.finished(offset)
@@ -101,3 +107,7 @@ class Desk:
 
     def _oldest(self) -> float:
         return max(time.time() - min(self._waiting.values()), 0.0) if self._waiting else 0.0
+
+
+def _where(lane: Delivering) -> dict[str, Any]:
+    return {"topic": lane.partition.topic, "partition": lane.partition.partition}

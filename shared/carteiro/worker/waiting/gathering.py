@@ -81,6 +81,12 @@ class Gatherer:
         self._rules, self._most_bytes = rules, most_bytes
         self._groups: dict[tuple[str, int], _Group] = {}
         self._full: list[list[Line]] = []
+        self._most: dict[str, int] = {}
+        """Lines of one batch, for models that take fewer than the rules say."""
+
+    def halve(self, model: str) -> None:
+        """Batches of a model are to be half as large from now on."""
+        self._most[model] = max(self._most.get(model, self._rules.most) // 2, 1)
 
     def add(self, line: Line, now: float) -> None:
         """A line is to go into the next batch of its kind."""
@@ -91,7 +97,7 @@ class Gatherer:
             group = self._groups[kind] = _Group(now)
         group.lines.append(line)
         group.size += line.size
-        if len(group.lines) >= self._rules.most:
+        if len(group.lines) >= self._most.get(line.model, self._rules.most):
             self._full.append(self._groups.pop(kind).lines)
 
     def due(self, now: float) -> list[list[Line]]:

@@ -30,7 +30,8 @@ class HandedOver(Outcome):
 
     @property
     def elsewhere(self) -> bool:
-        return self._reply.elsewhere if self._reply else False
+        # Its topic may be missing: that must not hold up live replies.
+        return self._reply.elsewhere if self._reply else True
 
     def refused(self, record: OutgoingRecord, error: Exception) -> bool:
         """A topic with fewer partitions takes it in any of them; where one does not take it at all there is an error

@@ -5,12 +5,13 @@ import contextlib
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
 
 from carteiro.models.cloud.batches.interface import Batches, BatchModel, LineResult
-from carteiro.models.failures import ModelFailure, RateLimited, Unavailable
+from carteiro.models.failures import Misconfigured, ModelFailure, RateLimited, Unavailable
 from carteiro.models.interface import Completion, Prompt
 from carteiro.worker import metrics
 from carteiro.worker.waiting.batch_run import BatchRun
@@ -77,13 +78,15 @@ class Office:
         for line in self._asked:
             line.result.cancel()
 
-    async def complete(self, model: str, prompt: Prompt, offset: int, until: float) -> Completion:
-        """A completion by a batch, for the request that waits at an offset and has to be answered by `until`, in
-        seconds since 1970. Raises `TimeIsUp`, and what the model's own completions raise.
+    async def complete(self, model: str, prompt: Prompt, offset: int, until: float) -> tuple[str, Completion]:
+        """The id of a batch's line, and the completion that it has brought.
+
+        It is for the request that waits at an offset and has to be answered by `until`, in seconds since 1970. Raises
+        `TimeIsUp`, and what the model's own completions raise.
         """
         body, sending = self._models[model].body(prompt), 0
         while True:
-            await self._opened.wait()
+            await self._until_open(until)
             line = self._line(line_id(offset, body, sending), model, prompt, until)
             if line is None or (line.id not in self._runs and sending >= _SENDINGS):
                 raise TimeIsUp
@@ -93,17 +96,30 @@ class Office:
             try:
                 if result.failure is not None:
                     raise result.failure
-                return self._models[model].completion(result.answer, prompt)
-            except (Unavailable, RateLimited) as failure:
+                return line.id, self._models[model].completion(result.answer, prompt)
+            except (Unavailable, RateLimited, Misconfigured) as failure:
                 log.info("a prompt was not completed by its batch", line=line.id, reason=failure.message)
                 sending += 1
+
+    async def _until_open(self, until: float) -> None:
+        try:
+            async with asyncio.timeout(max(until - self._rules.margin / 2 - time.time(), 0.0)):
+                await self._opened.wait()
+        except TimeoutError:
+            raise TimeIsUp from None
+
+    def _patience(self, line: Line) -> float:
+        """How long a line is waited for, in seconds. What an earlier owner's batch has brought is looked at, late or
+        not."""
+        left = line.until - self._rules.margin / 2 - time.time()
+        return max(left, min(3 * self._rules.poll, self._rules.margin / 4) if line.id in self._runs else 0.0)
 
     async def _result(self, line: Line) -> LineResult | None:
         """What became of a line; None where the office was closed. Raises `TimeIsUp`."""
         line.askers += 1
         self._asked.add(line)
         try:
-            async with asyncio.timeout(max(line.until - self._rules.margin / 2 - time.time(), 0.0)):
+            async with asyncio.timeout(self._patience(line)):
                 return await asyncio.shield(line.result)
         except TimeoutError:
             raise TimeIsUp from None
@@ -137,7 +153,7 @@ class Office:
         """Make batches of what is gathered, until cancelled."""
         if not named:
             await self._publish(OFFICE, self._name.encode())
-        self._spawn(self._sweep(files))
+        await self._sweep(files)
         while True:
             for lines in self._gatherer.due(time.time()):
                 self._spawn(self._make(lines))
@@ -149,11 +165,10 @@ class Office:
 
     async def _sweep(self, files: Collection[str]) -> None:
         """Delete files that an earlier owner uploaded and had not written down when it ended."""
-        for batches in {model.batches for model in self._models.values()}:
-            assert batches is not None
+        for batches in {self._provider(model) for model in self._models}:
             with contextlib.suppress(ModelFailure):
                 for file, name in await batches.files(self._name):
-                    if file not in files and file not in {run.batch.file for run in self._runs.values()}:
+                    if file not in files:
                         log.info("deleting a file that belongs to no batch", file=file, name=name)
                         await batches.delete(file)
 
@@ -185,7 +200,8 @@ class Office:
             await self._publish(name.encode(), value)
 
         provider = self._provider(batch.model)
-        run = BatchRun(batch, provider, publish, self._finished, self._rules, lines=lines, adopted=adopted)
+        smaller = partial(self._gatherer.halve, batch.model)
+        run = BatchRun(batch, provider, publish, self._finished, self._rules, smaller, lines=lines, adopted=adopted)
         self._runs |= dict.fromkeys(batch.lines, run)
         self._spawn(self._see_through(run))
 

@@ -28,11 +28,14 @@ class OpenBatch:
     made_at: float
     """Seconds since 1970."""
     id: str | None = None
+    given_up: bool = False
+    """Whether it is not submitted any more: its requests have gone on without it."""
 
     def encode(self) -> bytes:
         """JSON; with 50,000 lines it still fits a record."""
         lines = b64encode(zlib.compress("\n".join(self.lines).encode())).decode()
         kept = {"v": 1, "name": self.name, "model": self.model, "file": self.file, "id": self.id}
+        kept |= {"given_up": self.given_up}
         return json.dumps(kept | {"made_at": self.made_at, "count": len(self.lines), "lines": lines}).encode()
 
 
@@ -42,7 +45,7 @@ def decode_batch(value: bytes) -> OpenBatch:
     if kept.get("v") != 1:
         raise ValueError("written by a later version")
     lines = zlib.decompress(b64decode(kept["lines"])).decode().split("\n")
-    return OpenBatch(kept["name"], kept["model"], kept["file"], lines, kept["made_at"], kept["id"])
+    return OpenBatch(kept["name"], kept["model"], kept["file"], lines, kept["made_at"], kept["id"], kept["given_up"])
 
 
 def batches_of(kept: Mapping[bytes, bytes]) -> list[OpenBatch]:

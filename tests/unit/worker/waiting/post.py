@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any
 
 from carteiro.models.cloud.batches.interface import Batch, LineResult
-from carteiro.models.failures import Unavailable
+from carteiro.models.failures import Misconfigured, Unavailable
 from carteiro.models.interface import Completion, Prompt
 from carteiro.schemas import Usage
 
@@ -63,7 +63,19 @@ class Post:
         """How the batch of that number ends, where not completed."""
         self.holes: set[str] = set()
         """Words of prompts that get no result the first time."""
+        self.refused: dict[str, bool] = {}
+        """Words of prompts that are turned down the first time, by a key that does not hold."""
+        self.most_at_once = 10**9
+        """Lines of a batch for which there is room."""
+        self.trouble: dict[str, list[Exception]] = {}
+        """What the next calls of a method raise; `submit` does its work before it raises `Unavailable`."""
+        self.found = 0
+        """How often it was looked for a batch."""
         self._ids = itertools.count(1)
+
+    def _trouble(self, method: str) -> None:
+        if self.trouble.get(method) and not (method == "submit" and isinstance(self.trouble[method][0], Unavailable)):
+            raise self.trouble[method].pop(0)
 
     def line(self, id: str, body: dict[str, Any]) -> bytes:  # noqa: A002
         return json.dumps({"id": id, "body": body}).encode() + b"\n"
@@ -76,8 +88,12 @@ class Post:
 
         return str(await self.steps.take(effect))
 
+    async def ready(self, file: str) -> None:
+        await self.steps.take(lambda: None)
+
     async def submit(self, name: str, file: str) -> Batch:
         def effect() -> Batch:
+            self._trouble("submit")
             number = len(self.batches) + 1
             self.batches[f"batch-{number}"] = {
                 "name": name,
@@ -86,12 +102,16 @@ class Post:
                 "looks": 0,
                 "number": number,
             }
+            if self.trouble.get("submit"):
+                raise self.trouble["submit"].pop(0)
             return self._described(f"batch-{number}")
 
         return await self.steps.take(effect)  # type: ignore[no-any-return]
 
     async def find(self, name: str, file: str) -> list[Batch]:
         def effect() -> list[Batch]:
+            self.found += 1
+            self._trouble("find")
             return [self._described(id) for id, batch in self.batches.items() if batch["name"] == name]  # noqa: A001
 
         return await self.steps.take(effect)  # type: ignore[no-any-return]
@@ -106,7 +126,11 @@ class Post:
     async def results(self, batch: Batch) -> AsyncIterator[LineResult]:
         lines = await self.steps.take(lambda: [json.loads(line) for line in self._done(batch.id)])
         for line in reversed(lines):
-            yield LineResult(line["id"], answer=line["body"]["words"].upper())
+            words = line["body"]["words"]
+            if self.refused.pop(words, None):
+                yield LineResult(line["id"], failure=Misconfigured("the key was turned down"))
+            else:
+                yield LineResult(line["id"], answer=words.upper())
 
     async def cancel(self, id: str) -> None:  # noqa: A002
         def effect() -> None:
@@ -136,6 +160,8 @@ class Post:
             return "cancelled"
         if batch["looks"] < self._looks:
             return "running"
+        if len(batch["lines"]) > self.most_at_once:
+            return "no room"
         return self.fate.get(batch["number"], "completed")
 
     def _described(self, id: str) -> Batch:  # noqa: A002

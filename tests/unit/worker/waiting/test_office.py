@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from carteiro.models.failures import InvalidPrompt, Misconfigured, RateLimited, Unavailable
 from carteiro.models.interface import Message, Prompt
 from carteiro.worker.waiting import batch_run, office
 from carteiro.worker.waiting.gathering import Rules
@@ -18,7 +19,7 @@ RULES = Rules(margin=1.0, gather=0.002, poll=0.001, most=4)
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_run, "_SETTLE_SECONDS", 0.01)
+    monkeypatch.setattr(batch_run, "_SETTLE_SECONDS", 0.003)
     monkeypatch.setattr(batch_run, "_ASK_SECONDS", 0.002)
     monkeypatch.setattr(batch_run, "_REPLAY_SECONDS", 0.05)
     monkeypatch.setattr(office, "_FIRST_PAUSE", 0.001)
@@ -75,7 +76,8 @@ class Service:
         for step in self.requests[offset]:
             # The second step rests on the first one's completion, as in a summary of summaries.
             words = f"{step} {said[-1]}" if said else step
-            said.append((await place.complete("openai:loud", prompt(words), offset, until)).text)
+            _, completion = await place.complete("openai:loud", prompt(words), offset, until)
+            said.append(completion.text)
         await self.post.steps.take(lambda: self.replies.setdefault(offset, said))
 
     async def _ended(self, asked: list["asyncio.Task[None]"]) -> None:
@@ -156,6 +158,90 @@ async def test_a_batch_without_room_is_submitted_again_with_the_same_file() -> N
     assert len({batch["file"] for batch in post.batches.values()}) == 1
 
 
+@pytest.mark.parametrize("trouble", [RateLimited("the list says no", 1), Misconfigured("the key"), Unavailable("away")])
+async def test_a_list_that_cannot_be_had_says_nothing_of_a_batch(trouble: Exception) -> None:
+    """The answer to the submission is lost, then the list fails: the batch runs, and must not be submitted again."""
+    post = Post(Steps())
+    post.trouble = {"submit": [Unavailable("lost")], "find": [trouble] * 6}
+    service = await one(post)
+    assert service.replies == {0: ["A"], 1: ["B"]}
+    assert len(post.batches) == 1
+
+
+async def test_a_provider_that_is_down_is_asked_with_growing_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch_run, "_ASK_SECONDS", 0.05)
+    post = Post(Steps())
+    post.trouble = {"submit": [Unavailable("lost")], "find": [Unavailable("away")] * 10_000}
+    running = asyncio.create_task(Service([["a"]], post).run())
+    await asyncio.wait([running], timeout=0.5)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert 0 < post.found < 20
+
+
+async def test_a_batch_that_was_given_up_is_not_submitted_later() -> None:
+    """Its requests went on in another; a restart must not pay for both."""
+    post = Post(Steps(), looks=50)
+    post.trouble = {"submit": [InvalidPrompt("the file is not to our liking")]}
+    service = Service([["a"]], post)
+    first = asyncio.create_task(service.run())
+    async with asyncio.timeout(10):
+        while not post.batches:
+            await asyncio.sleep(0.001)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    assert await service.run()
+    post.settle()
+    assert post.paid == {"a": 1}
+
+
+async def test_a_batch_that_nobody_waits_for_is_cancelled() -> None:
+    """As after a stop that was longer than the promises: its requests are done live, and not paid twice."""
+    post = Post(Steps(), looks=10**9)
+    kept: dict[bytes, bytes] = {}
+
+    async def publish(key: bytes, value: bytes | None) -> None:
+        if value is None:
+            kept.pop(key, None)
+        else:
+            kept[key] = value
+
+    place = Office("generate", {"openai:loud": PostModel(post)}, publish, lambda _: False, RULES)
+    place.open(kept)
+    asked = asyncio.create_task(place.complete("openai:loud", prompt("a"), 0, time.time() + 60))
+    async with asyncio.timeout(10):
+        while not post.batches:
+            await asyncio.sleep(0.001)
+    asked.cancel()
+    await place.close()
+    place.open(kept)
+    async with asyncio.timeout(10):
+        while not post.batches["batch-1"].get("cancelled"):
+            await asyncio.sleep(0.001)
+    await place.close()
+
+
+async def test_batches_are_made_smaller_where_they_never_fit() -> None:
+    post = Post(Steps())
+    post.most_at_once = 2
+    service = await one(post, requests=[["a"], ["b"], ["c"], ["d"]])
+    assert service.replies == {0: ["A"], 1: ["B"], 2: ["C"], 3: ["D"]}
+    assert post.paid == {"a": 1, "b": 1, "c": 1, "d": 1}
+
+
+async def test_a_line_that_a_key_was_turned_down_for_is_sent_again() -> None:
+    post = Post(Steps())
+    post.refused["a"] = True
+    service = await one(post)
+    assert service.replies == {0: ["A"], 1: ["B"]}
+
+
+async def test_a_closed_office_breaks_no_promise() -> None:
+    place = Office("generate", {"openai:loud": PostModel(Post(Steps()))}, _nowhere, lambda _: False, RULES)
+    with pytest.raises(TimeIsUp):
+        await place.complete("openai:loud", prompt("a"), 0, time.time() + 0.6)
+
+
 async def test_a_prompt_that_no_batch_completes_goes_live() -> None:
     post = Post(Steps())
     post.fate = dict.fromkeys(range(1, 20), "failed")
@@ -184,7 +270,7 @@ async def test_a_prompt_that_comes_twice_in_a_request_is_one_line() -> None:
     place = Office("generate", {"openai:loud": PostModel(post)}, _nowhere, lambda _: False, RULES)
     place.open({})
     twice = [place.complete("openai:loud", prompt("a"), 0, time.time() + 60) for _ in range(2)]
-    assert [each.text for each in await asyncio.gather(*twice)] == ["A", "A"]
+    assert [each.text for _, each in await asyncio.gather(*twice)] == ["A", "A"]
     assert post.paid == {"a": 1}
     await place.close()
 
@@ -205,7 +291,7 @@ async def test_requests_outlive_an_office_that_is_opened_anew() -> None:
             await asyncio.sleep(0.001)
         await place.close()
         place.open(kept)
-        assert (await asked).text == "A"
+        assert (await asked)[1].text == "A"
     assert post.paid == {"a": 1}
     await place.close()
 

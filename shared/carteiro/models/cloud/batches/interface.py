@@ -57,6 +57,9 @@ class Batches(Protocol):
     async def upload(self, name: str, lines: Iterable[bytes]) -> str:
         """Send the input file, as NAME.jsonl; gives its id."""
 
+    async def ready(self, file: str) -> None:
+        """Return once a batch can be made of the file. Raises `InvalidPrompt` where none ever can."""
+
     async def submit(self, name: str, file: str) -> Batch:
         """Have the file done. Where the answer is lost, the batch may have been made: `find` tells."""
 

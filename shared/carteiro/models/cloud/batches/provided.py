@@ -59,9 +59,12 @@ class ProvidedBatches:
         """Send the input file, as NAME.jsonl; gives its id."""
         return await self._files.upload(f"{name}.jsonl", await joined(lines))
 
-    async def submit(self, name: str, file: str) -> Batch:
-        """Have the file done. Where the answer is lost, the batch may have been made: `find` tells."""
+    async def ready(self, file: str) -> None:
+        """Return once a batch can be made of the file. Raises `InvalidPrompt` where none ever can."""
         await self._files.ready(file)
+
+    async def submit(self, name: str, file: str) -> Batch:
+        """Have a file that is ready done. Where the answer is lost, the batch may have been made: `find` tells."""
         body: dict[str, Any] = {"input_file_id": file, "endpoint": self._path, "completion_window": _WINDOW}
         if not self._plain:
             body |= {"metadata": {NAME_KEY: name}, "output_expires_after": EXPIRY}

@@ -41,7 +41,9 @@ def lines(model: CloudModel, *words: str) -> list[bytes]:
 
 async def submitted(model: CloudModel, *words: str, name: str = "one") -> Batch:
     batches = batches_of(model)
-    return await batches.submit(name, await batches.upload(name, lines(model, *words)))
+    file = await batches.upload(name, lines(model, *words))
+    await batches.ready(file)
+    return await batches.submit(name, file)
 
 
 async def ended(model: CloudModel, batch: Batch) -> Batch:

@@ -162,11 +162,11 @@ async def test_a_file_that_is_never_processed(
     file = await batches_of(model).upload("one", lines(model, "one"))
     provider.batches.refuse("file", 200, {"id": file, "name": file, "status": "error", "state": "FAILED"})
     with pytest.raises(InvalidPrompt, match="could not process"):
-        await batches_of(model).submit("one", file)
+        await batches_of(model).ready(file)
     monkeypatch.setattr(files, "TRANSFER_SECONDS", 0.3)
     provider.batches.files[file].looks = 10_000
     with pytest.raises(Unavailable, match=r"within 0\.3 s"):
-        await batches_of(model).submit("one", file)
+        await batches_of(model).ready(file)
     assert not provider.batches.made
 
 
