@@ -100,6 +100,41 @@ async def test_nor_do_many_kills(kafka: ApacheKafka, model: ScriptedProvider, mo
 
 
 @pytest.mark.long
+async def test_a_broker_that_is_away_while_a_batch_is_written_down(kafka: ApacheKafka, model: ScriptedProvider):
+    said = settings(model, "exactly_once") | {"CARTEIRO_BATCH_GATHER_SECONDS": "4"}
+    cluster = Cluster(kafka.address, model, f"away-{time.time_ns()}", partitions=PARTITIONS, **said)
+    async with cluster, cluster.traffic() as traffic:
+        await cluster.started("live")
+        with waiting(cluster, **said) as worker:
+            await eventually(lambda: len(worker.partitions) == PARTITIONS)
+            asked = await traffic.send((f"prompt {number}" for number in range(20)), options={"wait": "1h"})
+            await eventually(lambda: 'carteiro_waiting{task="generate"} 20.0' in worker.get("/metrics")[1])
+            # The files are uploaded, but what is to be known of them cannot be kept.
+            container = kafka.get_wrapped_container()
+            container.pause()
+            await eventually(lambda: model.batches.files)
+            await asyncio.sleep(25)  # longer than a transaction may take
+            container.unpause()
+            await traffic.answered(asked, 150)
+            check_bill(model, Counter(traffic.prompts.values()))
+        await cluster.finish(traffic)
+
+
+@pytest.mark.long
+async def test_live_requests_do_not_wait_for_a_topic_that_is_missing(docker: None, model: ScriptedProvider):
+    with ApacheKafka().with_env("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false") as kafka:
+        await eventually_true(kafka.answers)
+        cluster = Cluster(kafka.address, model, "missing", **settings(model, "exactly_once"))
+        async with cluster, cluster.traffic() as traffic:
+            await cluster.started("live")
+            (aside,) = await traffic.send(["patient"], options={"wait": "1h"})
+            await traffic.answered(await traffic.send(f"live {number}" for number in range(5)), 60)
+            # It is no longer tried after two minutes.
+            await traffic.answered([aside], 180)
+            assert traffic.codes([aside]) == {"unsupported"}
+
+
+@pytest.mark.long
 async def test_a_worker_that_was_halted_submits_nothing_more(kafka: ApacheKafka, model: ScriptedProvider):
     said = settings(model, "exactly_once") | {"CARTEIRO_BATCH_GATHER_SECONDS": "4"}
     cluster = Cluster(kafka.address, model, f"halted-{time.time_ns()}", partitions=PARTITIONS, **said)

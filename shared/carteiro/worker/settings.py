@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from carteiro.models.settings import ModelSettings
@@ -129,6 +129,13 @@ class WorkerSettings(KafkaSettings):
     """The least level that is logged."""
     log_format: Literal["auto", "json", "console"] = "auto"
     """`auto` is colours on a terminal and JSON elsewhere."""
+
+    @field_validator("batch_poll_seconds")
+    @classmethod
+    def _looks_before_promises_end(cls, poll: float, info: ValidationInfo) -> float:
+        if 4 * poll > (margin := info.data.get("batch_margin_seconds", 4 * poll)):
+            raise ValueError(f"may be a quarter of CARTEIRO_BATCH_MARGIN_SECONDS, {margin:g}, at most")
+        return poll
 
 
 class TaskSettings(BaseSettings):

@@ -32,6 +32,7 @@ class Sending:
         self._topic = topic
         self._in_flight = in_flight
         self._headers = [] if timeout is None else [timeout_header(timeout)]
+        self._partitions: list[int] = []
         self._unconfirmed = 0
         self._confirmed: list[int] = []
         self._refused: list[tuple[int, BaseException]] = []
@@ -40,6 +41,7 @@ class Sending:
 
     async def run(self) -> None:
         """Send them all, and wait until Kafka has them. Raises `KafkaFailed` and `JobFailed`."""
+        self._partitions = sorted(await self._producer.partitions_for(self._topic))
         for line, written in self._job.source.unsent():
             # Others have to get their turn, however fast lines are taken in.
             await asyncio.sleep(0)
@@ -92,7 +94,10 @@ class Sending:
             key = request.conversation_id.encode()
         headers = [("correlation_id", name), ("idempotency_key", name), *self._headers]
         try:
-            sending = await send(self._producer, OutgoingRecord(self._topic, None, key, request.to_json(), headers))
+            # One that is sent again has to reach the worker that knows its idempotency key.
+            partition = None if key else self._partitions[line % len(self._partitions)]
+            record = OutgoingRecord(self._topic, partition, key, request.to_json(), headers)
+            sending = await send(self._producer, record)
         except TOO_LARGE as error:
             self._refuse(line, error)
         except KafkaError as error:
