@@ -69,8 +69,8 @@ class CloudModel:
 
     Each model has its own client; its connections are kept open between calls and given back by `close`.
 
-    `batches` does prompts later and for less: lines with `body`, whose answers `completion` understands. It is None where
-    the provider has no such thing.
+    `batches` does prompts later and for less: lines with `body`, whose answers `completion` understands. It is None
+    where the provider has no such thing.
     """
 
     context_tokens: None = None
