@@ -17,6 +17,7 @@ ALERTS = K8S.parent / "observability" / "alerts.yaml"
 HEAD = "# Written by k8s/generate.py.\n"
 TOPICS = Topics()
 _COMPONENT = "app.kubernetes.io/component"
+_PART = {"app.kubernetes.io/part-of": "carteiro"}
 _COMPACTED = {"partitions": 6, "config": {"cleanup.policy": "compact"}}
 _CLUSTER = {"strimzi.io/cluster": "kafka"}
 
@@ -34,10 +35,10 @@ def generated() -> dict[Path, str]:
         "components/strimzi/users.yaml": [user(task, conversations=task in talkers) for task in tasks],
         "components/strimzi/identities.yaml": [identity(task) for task in tasks],
         "components/prometheus/alerts.yaml": [alerts()],
-        "components/batches/waiting.yaml": [waiting(), disruption_budget("waiting")],
+        "components/batches/waiting.yaml": [waiting(), spared()],
         "components/strimzi-batches/topics.yaml": [made for task in tasks for made in waiting_topics(task)],
         "components/strimzi-batches/user.yaml": [waiting_user(tasks)],
-        "components/strimzi-batches/identity.yaml": [identity("waiting")],
+        "components/strimzi-batches/identity.yaml": [waiting_identity()],
         "components/strimzi-batches/kustomization.yaml": [strimzi_batches(tasks)],
     }
     return {K8S / name: HEAD + yaml.safe_dump_all(made, sort_keys=False, width=120) for name, made in files.items()}
@@ -56,10 +57,17 @@ def deployment(task: str) -> dict[str, Any]:
 def waiting() -> dict[str, Any]:
     """The workers of requests that can wait. They are no part of the base, so its patches are put in here."""
     made = merged(deployment("waiting"), yaml.safe_load((K8S / "base/deployment.yaml").read_text()))
+    made["spec"]["template"]["metadata"]["labels"] |= _PART
     (worker,) = made["spec"]["template"]["spec"]["containers"]
     # Ten thousand requests of some KB wait in memory.
     worker["resources"] = {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}}
-    return merged(made, deployment("waiting"))
+    return merged(made, merged(deployment("waiting"), {"metadata": {"labels": _PART}}))
+
+
+def spared() -> dict[str, Any]:
+    """Their disruption budget, likewise."""
+    made = merged(disruption_budget("waiting"), yaml.safe_load((K8S / "base/disruption.yaml").read_text()))
+    return merged(made, merged(disruption_budget("waiting"), {"metadata": {"labels": _PART}}))
 
 
 def merged(one: Any, other: Any) -> Any:
@@ -184,6 +192,16 @@ def identity(task: str) -> dict[str, Any]:
         "metadata": {"name": f"carteiro-{task}"},
         "spec": {"template": {"spec": {"volumes": [certificate]}}},
     }
+
+
+def waiting_identity() -> dict[str, Any]:
+    """The same for the workers of requests that can wait, with the patch that all others get: `strimzi` has it for
+    those alone that are there when it is put together."""
+    made = identity("waiting")
+    pod = yaml.safe_load((K8S / "components/strimzi/connection.yaml").read_text())["spec"]["template"]["spec"]
+    volumes = [*pod["volumes"], *made["spec"]["template"]["spec"]["volumes"]]
+    made["spec"]["template"]["spec"] = pod | {"volumes": volumes}
+    return made
 
 
 def alerts() -> dict[str, Any]:

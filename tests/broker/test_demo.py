@@ -48,6 +48,9 @@ async def test_the_demo_shows_each_reply_and_leaves_nothing_running(tmp_path):
     assert "6 services are up" in output
     for shown in ("What is the capital of France?", "Paris", "O gato dorme", "Gostei muito do filme.", "local:smollm2"):
         assert shown in output
+    # No line of a log, of ours or of a library's, stands among them.
+    assert '{"event"' not in output
+    assert "InitProducerId" not in output
     await eventually(lambda: brokers() <= before)
 
 

@@ -1,3 +1,4 @@
+import logging
 import os
 import signal
 import socket
@@ -5,8 +6,11 @@ import subprocess
 import sys
 
 import pytest
+from aiokafka.errors import KafkaError
 
 from carteiro.cli.embedded import EmbeddedBroker, EmbeddedBrokerFailed
+from carteiro.worker.delivery.modes import choose
+from carteiro.worker.delivery.producers import stop_producer, transactional_producer
 from tests.conftest import eventually
 
 
@@ -37,3 +41,15 @@ async def test_it_is_gone_when_its_owner_is_killed():
         return False
 
     await eventually(gone)
+
+
+async def test_that_it_has_no_transactions_is_told_in_our_words_alone(broker, caplog):
+    reached = {"bootstrap_servers": broker.address}
+    assert await choose("auto", reached, "probing") == "at_least_once"
+    assert [record.name for record in caplog.records if record.levelno >= logging.ERROR] == []
+    # Of a lane's own producer it would be news.
+    producer = transactional_producer(reached, "probing-0")
+    with pytest.raises(KafkaError):
+        await producer.start()
+    await stop_producer(producer)
+    assert any("InitProducerIdRequest" in record.message for record in caplog.records)

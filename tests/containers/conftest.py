@@ -1,6 +1,8 @@
 """Apache Kafka in a container, on a port of this machine."""
 
+import shutil
 import socket
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -17,6 +19,7 @@ from tests.provider import ScriptedProvider
 testcontainers_config.ryuk_disabled = True
 
 IMAGE = "apache/kafka:4.3.1"
+_ENGINE = pytest.StashKey[bool]()
 
 
 def free_port() -> int:
@@ -57,11 +60,22 @@ class ApacheKafka(DockerContainer):
 
 
 @pytest.fixture(scope="session")
-def docker() -> None:
+def docker(pytestconfig: pytest.Config) -> None:
     try:
         from_env().ping()
     except DockerException as error:
         pytest.skip(f"no Docker engine: {error}")
+    pytestconfig.stash[_ENGINE] = True
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say how large the images are, where there are any: what a test prints is shown only if it fails."""
+    if _ENGINE in config.stash and shutil.which("docker"):
+        columns = "{{.Repository}}:{{.Tag}}  {{.Size}}  built {{.CreatedSince}}"
+        command = ["docker", "image", "ls", "--format", columns, "carteiro"]
+        if images := subprocess.run(command, capture_output=True, text=True).stdout.strip():
+            terminalreporter.section("images")
+            terminalreporter.write_line(images)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any, Self
@@ -20,8 +21,9 @@ from confluent_kafka.admin import (
 from tests.containers.conftest import ApacheKafka, free_port
 
 PASSWORD = "correct-horse"
-TALKER = "talker"
-"""The user of chat's workers; `worker` is that of the others."""
+TALKER, PATIENT, CLERK = "talker", "patient", "clerk"
+"""The users of chat's workers, of those that set aside what can wait, and of those that have it done in batches;
+`worker` is that of the others."""
 _JAAS = "org.apache.kafka.common.security"
 _TOOLS = "/opt/kafka/bin"
 _RESOURCES = {
@@ -70,7 +72,8 @@ class SecuredKafka(ApacheKafka):
         for listener in ("SASL", "SASLSSL"):
             for mechanism, config in {
                 "PLAIN": f"{_JAAS}.plain.PlainLoginModule required "
-                f'user_worker="{PASSWORD}" user_{TALKER}="{PASSWORD}";',
+                + " ".join(f'user_{name}="{PASSWORD}"' for name in ("worker", TALKER, PATIENT, CLERK))
+                + ";",
                 "SCRAM___SHA___256": f"{_JAAS}.scram.ScramLoginModule required;",
                 "SCRAM___SHA___512": f"{_JAAS}.scram.ScramLoginModule required;",
                 # Kafka's own validator of tokens that nobody has signed: enough to see that one arrives.
@@ -83,6 +86,17 @@ class SecuredKafka(ApacheKafka):
         command = [f"{_TOOLS}/{tool}", "--bootstrap-server", "localhost:9094", *arguments]
         code, output = self.get_wrapped_container().exec_run(command)
         assert code == 0, output.decode()
+
+    def log_rights(self) -> None:
+        """From now on the broker's log says of each operation who was allowed it, or denied."""
+        what = ("--add-config", "kafka.authorizer.logger=DEBUG")
+        self.run("kafka-configs.sh", "--alter", "--entity-type", "broker-loggers", "--entity-name", "1", *what)
+
+    def used(self, user: str) -> set[tuple[str, str]]:
+        """The rights that a user has made use of since, by the resource's name; and what it was denied."""
+        lines = [line for line in self.get_logs()[0].decode().splitlines() if f"Principal = User:{user} is " in line]
+        rule = re.compile(r"resourceName=([^,]+), .*?operation=([A-Z_]+)")
+        return {found.groups() if (found := rule.search(line)) else ("denied", line) for line in lines}
 
     def add_scram_users(self) -> None:
         for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):

@@ -7,12 +7,15 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from docker import from_env
 
 from carteiro.client import Carteiro
 from carteiro.schemas import REQUESTS
 from tests.conftest import eventually
+from tests.provider import Provider
 
 pytestmark = [pytest.mark.containers, pytest.mark.long, pytest.mark.timeout(1800)]
 
@@ -39,10 +42,17 @@ class Composed:
         """Kafka, from outside."""
         return f"localhost:{self.port}"
 
-    def __call__(self, *arguments: str, check: bool = True) -> str:
+    @property
+    def gateway(self) -> str:
+        """This machine, from inside."""
+        gateway: str = from_env().networks.get(f"{self._name}_default").attrs["IPAM"]["Config"][0]["Gateway"]
+        return gateway
+
+    def __call__(self, *arguments: str, check: bool = True, **environment: str) -> str:
         """What `docker compose ...` prints."""
         command = ["docker", "compose", "--file", str(ROOT / "docker-compose.yml"), *arguments]
-        run = subprocess.run(command, env=self._environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        env = self._environment | environment
+        run = subprocess.run(command, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         assert run.returncode == 0 or not check, f"{command}\n{run.stdout[-3000:]}\n{run.stderr[-5000:]}"
         return run.stdout
 
@@ -129,3 +139,21 @@ async def test_a_stop_is_clean(compose: Composed):
     await asyncio.to_thread(compose, "stop", "sentiment")
     assert compose.state("sentiment")["ExitCode"] == 0
     await asyncio.to_thread(compose, "start", "sentiment")
+
+
+async def test_what_can_wait_is_done_by_batches(compose: Composed):
+    async with Provider("0.0.0.0") as provider:
+        switched_on = {
+            "CARTEIRO_BATCHES": "true",
+            "CARTEIRO_BATCH_GATHER_SECONDS": "1",
+            "CARTEIRO_BATCH_POLL_SECONDS": "1",
+            "OPENAI_API_KEY": "sk-secret",
+            "OPENAI_BASE_URL": f"http://{compose.gateway}:{urlsplit(provider.url).port}/v1",
+        }
+        up = ("--profile", "batches", "up", "--wait", "--wait-timeout", "300", "generate", "waiting")
+        await asyncio.to_thread(compose, *up, **switched_on)
+        async with Carteiro(compose.address) as carteiro, asyncio.timeout(120):
+            reply = await carteiro.generate("Whenever you like.", wait="24h")
+    assert reply.result.text == "Whenever you like."
+    assert reply.usage.service_tier == "batch"
+    assert provider.batches.paid == {"Whenever you like.": 1}

@@ -1,24 +1,24 @@
 """Each way to prove oneself to Kafka, on a broker that lets a worker do what the manifests for Strimzi allow it."""
 
 import asyncio
-from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from carteiro.client import Carteiro
+from carteiro.client import Carteiro, ReplyError
+from carteiro.schemas import GenerateRequest, Options
 from tests.broker.processes import WorkerProcess
 from tests.conftest import eventually, eventually_true
-from tests.containers.secured import PASSWORD, TALKER, SecuredKafka, TokenEndpoint
+from tests.containers.secured import CLERK, PASSWORD, PATIENT, TALKER, SecuredKafka, TokenEndpoint
+from tests.manifests import Manifest, Sites, of_kind
 from tests.provider import ScriptedProvider
 
 pytestmark = [pytest.mark.containers, pytest.mark.long, pytest.mark.timeout(240)]
 
-STRIMZI = Path(__file__).parents[2] / "k8s/components/strimzi"
 SASL = {"CARTEIRO_SASL_USERNAME": "worker", "CARTEIRO_SASL_PASSWORD": PASSWORD}
-USERS = {"generate": "worker", "chat": TALKER}
+USERS = {"carteiro-generate": "worker", "carteiro-chat": TALKER}
+"""Whom a user of the manifests is here."""
+USERS_WITH_BATCHES = {"carteiro-generate": PATIENT, "carteiro-waiting": CLERK}
 WAYS = [
     pytest.param("PLAIN", marks=pytest.mark.long),
     pytest.param("SCRAM-SHA-256", marks=pytest.mark.long),
@@ -39,32 +39,39 @@ def container(docker, folder):
         yield running
 
 
-def manifests(name: str, task: str) -> list[dict[str, Any]]:
-    """What Strimzi is told of a task."""
-    return [
-        each
-        for each in yaml.safe_load_all((STRIMZI / name).read_text())
-        if each["metadata"]["labels"]["app.kubernetes.io/component"] == task
-    ]
+@pytest.fixture(scope="module")
+def manifests(tmp_path_factory) -> tuple[list[Manifest], list[Manifest]]:
+    """What Strimzi is told, without and with batches."""
+    sites = Sites(tmp_path_factory.mktemp("k8s"))
+    with_batches = sites.render("cloud", "strimzi", "batches", "strimzi-batches", image="carteiro")
+    return sites.render("cloud", "strimzi", image="carteiro"), with_batches
+
+
+def new_topic(name: str, manifest: Manifest) -> NewTopic:
+    """On the one broker that there is."""
+    config = {key: value for key, value in manifest["spec"].get("config", {}).items() if key != "min.insync.replicas"}
+    return NewTopic(name, manifest["spec"]["partitions"], 1, topic_configs=config)
 
 
 @pytest.fixture
-async def secured(container):
-    """With the topics of two tasks, and what a worker of each is allowed."""
+async def secured(container, manifests):
+    """With the topics of two tasks, and what the workers of each are allowed."""
     await eventually_true(container.answers)
     admin = AIOKafkaAdminClient(bootstrap_servers=container.address)
     await admin.start()
     there = await admin.list_topics()
     if not there:
-        specs = {each["metadata"]["name"]: each["spec"] for task in USERS for each in manifests("topics.yaml", task)}
+        alone, with_batches = manifests
         topics = [
-            NewTopic(name, spec["partitions"], 1, topic_configs=spec.get("config")) for name, spec in specs.items()
+            new_topic(name, manifest)
+            for name, manifest in of_kind(with_batches, "KafkaTopic").items()
+            if name.split(".")[1] in ("generate", "chat")
         ]
         await admin.create_topics([*topics, NewTopic("secrets", 1, 1)])
         container.add_scram_users()
-        for task, name in USERS.items():
-            (user,) = manifests("users.yaml", task)
-            container.allow(name, user["spec"]["authorization"]["acls"])
+        for manifest, users in ((alone, USERS), (with_batches, USERS_WITH_BATCHES)):
+            for user, name in users.items():
+                container.allow(name, of_kind(manifest, "KafkaUser")[user]["spec"]["authorization"]["acls"])
     await admin.close()
     return container
 
@@ -139,6 +146,58 @@ async def test_chat_keeps_conversations_with_exactly_what_it_is_allowed(secured,
             await carteiro.chat([{"role": "user", "content": words}], conversation_id="guest")
     asked = [message["content"] for message in model.requests[-1].body["messages"] if message["role"] == "user"]
     assert asked == ["first", "second"]
+
+
+async def test_what_can_wait_is_set_aside_and_answered_with_exactly_what_is_allowed(
+    secured, manifests, start, model: ScriptedProvider
+):
+    batches = {
+        "CARTEIRO_GENERATE_MODEL": "openai:gpt-4.1-mini",
+        "OPENAI_API_KEY": "sk-secret",
+        "OPENAI_BASE_URL": model.url,
+        "CARTEIRO_BATCHES": "true",
+        "CARTEIRO_BATCH_GATHER_SECONDS": "0.5",
+        "CARTEIRO_BATCH_POLL_SECONDS": "0.2",
+        "CARTEIRO_BATCH_MARGIN_SECONDS": "10",
+    }
+    secured.log_rights()
+    live = start("PLAIN", CARTEIRO_SASL_USERNAME=PATIENT, **batches)
+    waiting = start("PLAIN", "waiting", CARTEIRO_SASL_USERNAME=CLERK, **batches)
+    for worker in (live, waiting):
+        await eventually(worker.ready)
+        assert worker.logged("delivering")["mode"] == "exactly_once"
+    model.when("poison", "500")
+    prompts = [f"Whenever {number}." for number in range(8)]
+    async with Carteiro(secured.address, timeout=120) as carteiro:
+
+        def patiently(prompt):
+            return carteiro.ask(GenerateRequest(prompt=prompt, options=Options(wait="1h")), timeout=120)
+
+        assert (await carteiro.generate("At once.")).usage.service_tier is None
+        replies = await asyncio.gather(*map(patiently, prompts))
+        assert [reply.result.text for reply in replies] == prompts
+        assert {reply.usage.service_tier for reply in replies} == {"batch"}
+        with pytest.raises(ReplyError, match="model_unavailable"):
+            await patiently("poison")
+    assert 'carteiro_dead_letters_total{code="model_unavailable",task="generate"} 1.0' in waiting.get("/metrics")[1]
+    # Nothing is kept of a batch whose requests are all answered.
+    await eventually(lambda: not model.batches.files)
+    for worker in (live, waiting):
+        worker.terminate()
+        await eventually(worker.ended)
+        assert worker.process.returncode == 0
+    # What is allowed is used, all of it, and nothing else was tried.
+    for name, user in (("carteiro-generate", PATIENT), ("carteiro-waiting", CLERK)):
+        allowed = {
+            (acl["resource"]["name"], each.upper())
+            for acl in of_kind(manifests[1], "KafkaUser")[name]["spec"]["authorization"]["acls"]
+            for each in acl["operations"]
+        }
+        used = secured.used(user)
+        assert used <= allowed
+        unused = {each for each in allowed - used if ".generate." in each[0] or "-generate" in each[0]}
+        # Only the second gives a request up.
+        assert {topic for topic, _ in unused} <= ({"llm.generate.dead"} if user is PATIENT else set())
 
 
 @pytest.mark.parametrize(

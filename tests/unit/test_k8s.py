@@ -219,6 +219,12 @@ def test_with_batches_the_services_may_set_requests_aside_and_their_workers_take
     assert rights(users["carteiro-waiting"]) == taken_up
 
 
+def test_the_service_of_batches_reaches_kafka_as_the_others_do_in_any_order_of_components(render: Render):
+    one = render("cloud", "batches", "strimzi", "strimzi-batches")
+    other = render("cloud", "strimzi", "batches", "strimzi-batches")
+    assert of_kind(one, "Deployment")["carteiro-waiting"] == of_kind(other, "Deployment")["carteiro-waiting"]
+
+
 def test_conversations_are_kept_beside_their_requests_until_they_are_deleted(render: Render):
     topics = of_kind(render("cloud", "strimzi"), "KafkaTopic")
     for task in find_tasks():
@@ -256,25 +262,33 @@ async def test_the_transactional_ids_of_a_worker_are_those_it_is_allowed(render:
 
 
 def test_what_the_documentation_says_is_needed_is_what_a_user_is_allowed(render: Render):
-    users = of_kind(render("cloud", "strimzi"), "KafkaUser")
+    users = of_kind(render("cloud", "strimzi", "batches", "strimzi-batches"), "KafkaUser")
     _, _, section = (ROOT / "docs/kafka-security.md").read_text().partition("## What a worker has to be allowed")
-    documented = set()
+    of_workers, of_waiting = map(documented, section.split("And the service of requests that can"))
+    generate, chat, waiting = (
+        {(name, each) for _, name, each in rights(users[f"carteiro-{user}"])}
+        for user in ("generate", "chat", "waiting")
+    )
+    ours = {each for each in of_workers if "chat" not in each[0]}
+    assert ours == generate
+    assert of_workers - ours == {each for each in chat if "conversations" in each[0]}
+    assert of_waiting == {each for each in waiting if "generate" in each[0]}
+
+
+def documented(section: str) -> set[tuple[str, str]]:
+    """The rights in a document's table."""
+    found = set()
     for line in section.splitlines():
         if line.startswith("| ") and "`" in line.split("|")[1]:
             _, resources, operations, _ = line.split("|")
             star = "*" * ("begin with" in resources)
             for name in re.findall("`([^`]+)`", resources):
-                documented |= {(name + star, each.strip()) for each in operations.split(";")[0].split(",")}
-    allowed = {
-        user: {(name, each) for _, name, each in rights(users[f"carteiro-{user}"])} for user in ("generate", "chat")
-    }
-    ours = {each for each in documented if "chat" not in each[0]}
-    assert ours == allowed["generate"]
-    assert documented - ours == {each for each in allowed["chat"] if "conversations" in each[0]}
+                found |= {(name + star, each.strip()) for each in operations.split(";")[0].split(",")}
+    return found
 
 
 def test_what_is_scraped_is_there_and_may_be_reached(render: Render):
-    manifests = render("cloud", "prometheus")
+    manifests = render("cloud", "batches", "prometheus")
     (monitor,) = of_kind(manifests, "PodMonitor").values()
     ports = {
         port["name"]
@@ -286,6 +300,16 @@ def test_what_is_scraped_is_there_and_may_be_reached(render: Render):
     for deployment in of_kind(manifests, "Deployment").values():
         labels = deployment["spec"]["template"]["metadata"]["labels"]
         assert monitor["spec"]["selector"]["matchLabels"].items() <= labels.items()
+
+
+def test_every_worker_may_reach_kafka_and_its_model(render: Render):
+    manifests = render("cloud", "batches")
+    policies = [each["spec"] for each in of_kind(manifests, "NetworkPolicy").values()]
+    for task, deployment in workers(manifests).items():
+        labels = deployment["spec"]["template"]["metadata"]["labels"]
+        mine = [each for each in policies if each["podSelector"]["matchLabels"].items() <= labels.items()]
+        ports = [port["port"] for each in mine for rule in each.get("egress", ()) for port in rule["ports"]]
+        assert sorted(ports) == [53, 53, 443, 9092], task
 
 
 def test_a_gpu_is_asked_for_by_the_model_alone(render: Render):

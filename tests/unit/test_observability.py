@@ -3,6 +3,8 @@
 import importlib.util
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "observability"
 RULES = [rule for group in yaml.safe_load((FOLDER / "alerts.yaml").read_text())["groups"] for rule in group["rules"]]
 PANELS = json.loads((FOLDER / "grafana/dashboards/carteiro.json").read_text())["panels"]
+ALERT_TESTS = Path(__file__).parent / "alerts.test.yaml"
 QUERIES = [rule["expr"] for rule in RULES] + [target["expr"] for panel in PANELS for target in panel["targets"]]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 
@@ -37,6 +40,13 @@ def exposed() -> dict[str, set[str]]:
         for name in (names := REGISTRY._collector_to_names[metric]):
             found[name] = labels | ({"le"} if name.endswith("_bucket") else set())
         assert names
+    return found
+
+
+@pytest.fixture
+def promtool() -> str:
+    if (found := shutil.which("promtool")) is None:
+        pytest.skip("no promtool in PATH: it comes with Prometheus, such as Debian's package of that name")
     return found
 
 
@@ -69,6 +79,31 @@ def test_the_dashboard_shows_what_is_asked_for_first():
 def test_every_alert_has_its_section_in_the_runbook():
     headings = re.findall(r"^## (\w+)$", (ROOT / "docs/runbook.md").read_text(), re.MULTILINE)
     assert headings == [rule["alert"] for rule in RULES]
+
+
+def test_each_alert_fires_when_it_should_and_is_quiet_when_it_should_not(promtool: str):
+    run = subprocess.run([promtool, "test", "rules", ALERT_TESTS], capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_every_alert_is_tested_both_ways_and_with_the_labels_that_are_exposed():
+    tests = yaml.safe_load(ALERT_TESTS.read_text())["tests"]
+    checks = [check for test in tests for check in test["alert_rule_test"]]
+    alerts = {rule["alert"] for rule in RULES}
+    assert {check["alertname"] for check in checks if check["exp_alerts"]} == alerts
+    assert {check["alertname"] for check in checks if not check["exp_alerts"]} == alerts
+    known = exposed()
+    for series in (each["series"] for test in tests for each in test["input_series"]):
+        labels = set(re.findall(r"[{,](\w+)=", series)) - {"job", "instance"}
+        assert labels == known[series.partition("{")[0]], series
+
+
+def test_prometheus_takes_its_settings(promtool: str, tmp_path: Path):
+    settings = (FOLDER / "prometheus.yaml").read_text()
+    (tmp_path / "prometheus.yaml").write_text(settings.replace("/etc/prometheus/", f"{FOLDER}/"))
+    run = subprocess.run([promtool, "check", "config", tmp_path / "prometheus.yaml"], capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert f"{len(RULES)} rules found" in run.stdout
 
 
 def test_what_compose_mounts_is_there():

@@ -5,6 +5,8 @@ from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from carteiro.schemas import ERROR_CODES
+
 MetricT = TypeVar("MetricT", Counter, Gauge, Histogram)
 
 REGISTRY = CollectorRegistry()
@@ -99,3 +101,15 @@ LANES_STALLED = Gauge(
 def of(metric: MetricT, *labels: str) -> MetricT:
     """The metric with these labels, of which there are few: the library looks each up anew, which takes its time."""
     return metric.labels(*labels)
+
+
+def begin(task: str, topic: str) -> None:
+    """Show at 0 what alerts look for, before it happens: to Prometheus a counter that appears at 1 has not risen."""
+    of(REQUESTS, task)
+    of(SET_ASIDE, task)
+    of(WENT_LIVE, task)
+    of(REPLIES, task, "ok")
+    for code in ERROR_CODES:
+        of(REPLIES, task, code)
+        of(DEAD_LETTERS, task, code)
+    of(LANE_FAILURES, topic)

@@ -36,6 +36,7 @@ class Gate:
 
     def __init__(self, model: ChatModel, changed: Callable[[], None]) -> None:
         self.model, self._changed = model, changed
+        metrics.PARKED.labels(model.name).set(0)
         self._open = asyncio.Event()
         self._open.set()
         self._failures = 0

@@ -12,6 +12,7 @@ from faststream.kafka import KafkaBroker
 from carteiro.models.cloud.batches.interface import BatchModel
 from carteiro.wire.record import Record
 from carteiro.wire.waiting import dropped
+from carteiro.worker import metrics
 from carteiro.worker.addressing import Addresses
 from carteiro.worker.caching import Cache
 from carteiro.worker.chain import Chain
@@ -106,6 +107,7 @@ def wire(
     conversations = _conversations(task, shared)
     server = _server(task, chain, shared, conversations)
     requests = shared.settings.topics.requests(task.name)
+    metrics.begin(task.name, requests)
     subscriber = subscribe(
         broker, requests, server.group, server.serve, shared.options | _consumer_options(shared.settings, task.name)
     )
@@ -137,6 +139,7 @@ def wire_waiting(
     """Have what a task's service has set aside served by batches. `joined` is called with each assignment."""
     settings, topics = shared.settings, shared.settings.topics
     waiting = topics.waiting(task.name)
+    metrics.begin(task.name, waiting)
     topic = CompactedTopic(
         topics.batches(task.name),
         waiting,
