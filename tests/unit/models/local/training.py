@@ -1,6 +1,7 @@
 """Tiny models, trained on the toys and saved as Transformers saves them."""
 
 import random
+import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -54,10 +55,12 @@ def classifier(family: str, directory: Path) -> Path:
 def reader(family: str, directory: Path) -> Path:
     # XLNet's attention is slow to learn and to work: it is shown short contexts.
     shown = toys.questions(1500, seed=0, longest=8 if family == "xlnet" else 20)
+    # As a reader meets them: windows of long contexts begin and end anywhere, within a word too.
+    shown += toys.questions(100, seed=1, shortest=40, longest=80)
     texts = [each.context for each in shown] + [each.question for each in shown]
     tokenizer = getattr(vocabularies, family)(texts, model_max_length=POSITIONS)
     model = architectures.reader(family, tokenizer)
-    encoded = [example for each in shown if (example := _answered(tokenizer, each))]
+    encoded = [window for each in shown for window in _answered(tokenizer, each)]
 
     def batch(chance: random.Random) -> Any:
         some = chance.sample(encoded, 32)
@@ -73,26 +76,41 @@ def reader(family: str, directory: Path) -> Path:
     return _save(_train(model, batch, 1000 if family == "xlnet" else 500), tokenizer, directory)
 
 
-def _answered(tokenizer: Any, each: toys.Question) -> dict[str, Any] | None:
-    """The example as tokens, with the places of its answer; None where it does not fit."""
+def _answered(tokenizer: Any, each: toys.Question) -> list[dict[str, Any]]:
+    """The example as windows of tokens, with the places of its answer in them; it has none where it is not whole."""
     first = tokenizer.padding_side == "right"
     pair = (each.question, each.context) if first else (each.context, each.question)
-    encoded = tokenizer(*pair, return_offsets_mapping=True)
-    ids = encoded["input_ids"]
-    if len(ids) > POSITIONS:
-        return None
-    start = end = ids.index(tokenizer.cls_token_id)
-    if each.start is not None:
-        inside = [
-            at
-            for at, (place, of) in enumerate(zip(encoded["offset_mapping"], encoded.sequence_ids(), strict=True))
-            if of == (1 if first else 0) and place[0] < each.end and place[1] > each.start
-        ]
-        start, end = inside[0], inside[-1]
-    return {name: encoded[name] for name in tokenizer.model_input_names} | {
-        "start_positions": start,
-        "end_positions": end,
-    }
+    encoded = tokenizer(
+        *pair,
+        truncation="only_second" if first else "only_first",
+        max_length=POSITIONS,
+        stride=16,
+        return_overflowing_tokens=True,
+        return_offsets_mapping=True,
+    )
+    windows = []
+    for number, ids in enumerate(encoded["input_ids"]):
+        of, offsets = encoded.sequence_ids(number), encoded["offset_mapping"][number]
+        places = {at: place for at, place in enumerate(offsets) if of[at] == (1 if first else 0)}
+        start = end = ids.index(tokenizer.cls_token_id)
+        if inside := _inside(each, places):
+            start, end = inside[0], inside[-1]
+        windows.append(
+            {name: encoded[name][number] for name in tokenizer.model_input_names}
+            | {"start_positions": start, "end_positions": end}
+        )
+    return windows
+
+
+def _inside(each: toys.Question, places: dict[int, tuple[int, int]]) -> list[int]:
+    """The tokens of the answer, by where they stand in the context; none where a part of it is missing."""
+    if each.start is None or each.end is None:
+        return []
+    # A tokenizer that takes accents off leaves the last one outside.
+    last = each.end - bool(unicodedata.combining(each.context[each.end - 1]))
+    inside = [at for at, place in places.items() if place[0] < last and place[1] > each.start]
+    whole = inside and places[inside[0]][0] <= each.start and places[inside[-1]][1] >= last
+    return inside if whole else []
 
 
 def _seq2seq(model: Any, tokenizer: Any, pairs: Sequence[tuple[Any, list[int]]], steps: int, rate: float = 3e-3) -> Any:
