@@ -10,12 +10,13 @@ from typing import Any
 import ctranslate2
 
 from carteiro.models.defaults import COLD, DEFAULT_OUTPUT_TOKENS, TOP
-from carteiro.models.engines.directory import most_tokens, read_config, read_json
+from carteiro.models.engines.directory import read_config, read_json
 from carteiro.models.engines.engine import EngineModel
-from carteiro.models.engines.together import Together
 from carteiro.models.engines.tokenizer import counter, load_tokenizer
 from carteiro.models.failures import ModelUnusable, PromptTooLarge, Unsupported
 from carteiro.models.interface import Model, Writing
+from carteiro.models.limits import most_tokens
+from carteiro.models.local.batching import Batcher
 from carteiro.models.local.rewriting import (
     NO_LANGUAGES,
     Rewriter,
@@ -31,9 +32,8 @@ from carteiro.schemas import Usage
 _CONVERTED = "ctranslate2"
 _FILE = "model.bin"
 _TYPES = ("marian", "t5")
-_TOGETHER = 64
-"""Most texts of one batch."""
-_BATCH_TOKENS = 2048
+_BUDGET = 2048
+"""Most tokens of one batch, padding included."""
 _SAME = {"length_penalty", "no_repeat_ngram_size", "repetition_penalty"}
 """What Transformers and CTranslate2 call alike."""
 
@@ -86,9 +86,7 @@ class _Model(EngineModel, Rewriter):
         self._count = counter(self._tokenizer)
         self._reads = self.context_tokens = most_tokens(self._config, self._tokenizer)
         self._engine = ctranslate2.Translator(str(self._converted), device="cpu", intra_threads=self._threads)
-        self._batches: Together[_Asked, Written] = Together(
-            lambda rows: self._on_thread(lambda abandoned: self._generate(rows, abandoned)), _TOGETHER
-        )
+        self._batches = Batcher(self.name, self._thread, self._generate, timeout=self._timeout, budget=_BUDGET)
 
     def count_tokens(self, text: str) -> int:
         """Tokens of the text by the model's own tokenizer, without special ones."""
@@ -100,7 +98,8 @@ class _Model(EngineModel, Rewriter):
             raise PromptTooLarge(f"the text has {len(ids)} tokens; {self.name} reads {self._reads}")
         asked = self._asked(ids, route, writing)
         kind = tuple(sorted((name, str(value)) for name, value in asked.parameters.items()))
-        written = await self._batches.submit(asked, kind)
+        with self._told():
+            written = await self._batches.submit(asked, len(ids), kind)
         return written, Usage(input_tokens=len(ids), output_tokens=written.tokens)
 
     async def _spent(self, route: Route) -> int:
@@ -141,8 +140,7 @@ class _Model(EngineModel, Rewriter):
             [row.tokens for row in rows],
             return_end_token=True,
             max_input_length=0,  # or it would cut what is longer than 1024
-            max_batch_size=_BATCH_TOKENS,
-            batch_type="tokens",
+            max_batch_size=0,  # the rows are a batch already
             **parameters,
         )
         return [self._written(row, result.hypotheses[0]) for row, result in zip(rows, results, strict=True)]

@@ -2,13 +2,15 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import structlog
 
-from carteiro.models.failures import ModelFailure, ModelUnusable, PromptTooLarge, Unavailable
-from carteiro.models.local.reasons import unusable
+from carteiro.models.failures import ModelFailure, ModelUnusable, PromptTooLarge
+from carteiro.models.local.reasons import failed, out_of_memory, too_little_memory, too_slow, unusable
 from carteiro.models.local.thread import ModelThread
 
 SMALL = 1_000_000_000
@@ -19,7 +21,7 @@ T = TypeVar("T")
 log = structlog.get_logger("carteiro.models")
 
 
-class EngineModel:
+class EngineModel(ABC):
     """A model that an engine runs. Each engine says in `_open`, on the thread, how it is loaded.
 
     `location` is what failures to load name. `timeout` bounds one call, in seconds, without the wait for its turn.
@@ -46,9 +48,9 @@ class EngineModel:
         """Let the thread end."""
         self._thread.close()
 
+    @abstractmethod
     def count_tokens(self, text: str) -> int:
         """Tokens of the text by the model's own tokenizer, without special ones."""
-        raise NotImplementedError
 
     async def _load(self) -> None:
         log.info("loading the model", model=self.name, source=self._location)
@@ -61,25 +63,28 @@ class EngineModel:
             raise unusable(self._location, error) from error
         log.info("the model is loaded", model=self.name, context_tokens=self.context_tokens)
 
+    @abstractmethod
     def _open(self) -> None:
-        raise NotImplementedError
+        """Read the model; from then on, `small` and `context_tokens` are what they say."""
 
     async def _on_thread(self, work: Callable[[threading.Event], T]) -> T:
         """Have work done on the thread. Raises `Unavailable`, and what the work raises of `ModelFailure`."""
-        try:
+        with self._told():
             return await self._thread.run(work, self._timeout)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn whatever goes wrong inside the `with` block into a `ModelFailure`."""
+        try:
+            yield
         except TimeoutError:
-            raise self._too_slow() from None
-        except MemoryError:
-            raise Unavailable(f"the model {self.name} ran out of memory") from None
-        except (ModelFailure, asyncio.CancelledError):
+            raise too_slow(self.name, self._timeout) from None
+        except ModelFailure:
             raise
         except Exception as error:
-            said = " ".join(str(error).split())[:300] or type(error).__name__
-            raise Unavailable(f"the model {self.name} failed: {said}") from error
-
-    def _too_slow(self) -> Unavailable:
-        return Unavailable(f"the model {self.name} took longer than {self._timeout:g} s")
+            if out_of_memory(error):
+                raise too_little_memory(self.name) from None
+            raise failed(self.name, error) from error
 
     def _too_large(self, tokens: int) -> PromptTooLarge:
         return PromptTooLarge(

@@ -1,6 +1,5 @@
 """GPT-2 through TensorFlow."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event
@@ -9,7 +8,7 @@ from typing import Any
 import numpy
 
 from carteiro.models.defaults import DEFAULT_OUTPUT_TOKENS
-from carteiro.models.engines.directory import most_tokens, read_json
+from carteiro.models.engines.directory import read_json
 from carteiro.models.engines.engine import SMALL, EngineModel
 from carteiro.models.engines.keras_models import Decoder, use_threads
 from carteiro.models.engines.sampling import Sampler
@@ -17,8 +16,9 @@ from carteiro.models.engines.tokenizer import counter, load_tokenizer
 from carteiro.models.failures import Unsupported
 from carteiro.models.interface import Completion, Prompt, Ranking
 from carteiro.models.likelihood import steps
+from carteiro.models.limits import most_tokens
 from carteiro.models.local.chat_template import encode, plain_ids
-from carteiro.models.local.showing import Showing
+from carteiro.models.local.showing import Showing, on_this_loop
 from carteiro.models.stop_texts import StopTexts, cut_at_stop
 from carteiro.schemas import FinishReason, Usage
 
@@ -50,19 +50,8 @@ class KerasCausal(EngineModel):
 
     async def stream(self, prompt: Prompt, say: Callable[[str], None]) -> Completion:
         """Complete the prompt; `say` is given the text as it is written. Raises as `complete` does."""
-        loop, left = asyncio.get_running_loop(), Event()
-
-        def tell(piece: str) -> None:
-            if not left.is_set():
-                say(piece)
-
-        def show(piece: str) -> None:
-            loop.call_soon_threadsafe(tell, piece)
-
-        try:
-            return await self._on_thread(lambda abandoned: self._complete(prompt, abandoned, show))
-        finally:
-            left.set()
+        with on_this_loop(say) as tell:
+            return await self._on_thread(lambda abandoned: self._complete(prompt, abandoned, tell))
 
     async def rank(self, text: str, continuations: Sequence[str]) -> Ranking:
         """Compare continuations. Raises `PromptTooLarge`, `Unavailable`."""

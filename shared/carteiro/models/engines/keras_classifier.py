@@ -2,21 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy
 
-from carteiro.models.engines.directory import label_names, most_tokens
 from carteiro.models.engines.engine import SMALL, EngineModel
 from carteiro.models.engines.keras_models import Encoder, use_threads
-from carteiro.models.engines.together import Together
 from carteiro.models.engines.tokenizer import counter, load_tokenizer
 from carteiro.models.failures import PromptTooLarge
 from carteiro.models.interface import Classification
+from carteiro.models.labels import label_names
+from carteiro.models.limits import most_tokens
+from carteiro.models.local.batching import Batcher
 from carteiro.schemas import Usage
 
-_TOGETHER = 16
-"""Most texts of one batch."""
+_BUDGET = 2048
+"""Most tokens of one batch, padding included."""
 
 
 class KerasClassifier(EngineModel):
@@ -37,9 +39,7 @@ class KerasClassifier(EngineModel):
         if self._config.model_type == "roberta":
             # Its table of positions begins after the padding's.
             self.context_tokens -= self._config.pad_token_id + 1
-        self._batches: Together[Mapping[str, Sequence[int]], list[float]] = Together(
-            lambda rows: self._on_thread(lambda _: self._probabilities(rows)), _TOGETHER
-        )
+        self._batches = Batcher(self.name, self._thread, self._probabilities, timeout=self._timeout, budget=_BUDGET)
 
     def count_tokens(self, text: str) -> int:
         """Tokens of the text by the model's own tokenizer, without special ones."""
@@ -50,10 +50,11 @@ class KerasClassifier(EngineModel):
         encoded = await self._on_thread(lambda _: dict(self._tokenizer(text)))
         if (tokens := len(encoded["input_ids"])) > self.context_tokens:
             raise PromptTooLarge(f"the text has {tokens} tokens; {self.name} reads {self.context_tokens}")
-        probabilities = await self._batches.submit(encoded)
+        with self._told():
+            probabilities = await self._batches.submit(encoded, tokens)
         return Classification(dict(zip(self._labels, probabilities, strict=True)), Usage(input_tokens=tokens))
 
-    def _probabilities(self, rows: Sequence[Mapping[str, Sequence[int]]]) -> list[list[float]]:
+    def _probabilities(self, rows: Sequence[Mapping[str, Sequence[int]]], _: Event) -> list[list[float]]:
         logits = self._encoder.logits(rows, self._tokenizer.pad_token_id)
         if self._config.problem_type == "multi_label_classification":
             each: list[list[float]] = (1 / (1 + numpy.exp(-logits))).tolist()

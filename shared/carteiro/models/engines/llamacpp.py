@@ -154,11 +154,9 @@ class LlamaModel(EngineModel):
 
         self._calls.add(call)
         call.add_done_callback(settle)
-        try:
+        with self._told():
             async with asyncio.timeout(self._timeout):
                 return await asyncio.shield(call)
-        except TimeoutError:
-            raise self._too_slow() from None
 
     async def _events(self, body: dict[str, Any], take: Callable[[_Event], None], abandoned: threading.Event) -> _Event:
         async with contextlib.aclosing(self._server.events(body)) as events:

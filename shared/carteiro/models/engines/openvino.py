@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from carteiro.models.defaults import COLD, DEFAULT_OUTPUT_TOKENS, TOP
-from carteiro.models.engines.directory import read_config, read_json, stated_limit
+from carteiro.models.engines.directory import read_config, read_json
 from carteiro.models.engines.engine import SMALL, EngineModel
 from carteiro.models.engines.gguf_header import read_header
 from carteiro.models.engines.openvino_pipeline import OpenVinoPipeline, Token, count_parameters
 from carteiro.models.engines.pool import Pool
-from carteiro.models.failures import ModelUnusable, Unavailable, Unsupported
+from carteiro.models.failures import ModelUnusable, Unsupported
 from carteiro.models.interface import Completion, Message, Model, Prompt, Ranking
 from carteiro.models.likelihood import shared
+from carteiro.models.limits import stated_limit
 from carteiro.models.local.chat_template import refused, turns, without_roles, without_system
 from carteiro.models.local.checkpoint import find_checkpoint
 from carteiro.models.local.showing import Showing, on_this_loop
@@ -155,16 +156,9 @@ class OpenVinoModel(EngineModel):
         return tokens, cut
 
     async def _bounded(self, call: Awaitable[bool]) -> bool:
-        try:
+        with self._told():
             async with asyncio.timeout(self._timeout):
                 return await asyncio.shield(call)
-        except TimeoutError:
-            raise self._too_slow() from None
-        except MemoryError:
-            raise Unavailable(f"the model {self.name} ran out of memory") from None
-        except Exception as error:
-            said = " ".join(str(error).split())[:300] or type(error).__name__
-            raise Unavailable(f"the model {self.name} failed: {said}") from error
 
     def _encode(self, messages: Sequence[Message]) -> list[int]:
         if not self._pipeline.has_template:

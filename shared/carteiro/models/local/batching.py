@@ -6,10 +6,8 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-import structlog
-import torch
-
-from carteiro.models.failures import ModelFailure, Unavailable
+from carteiro.models.local.halving import failure_alone, halves
+from carteiro.models.local.reasons import too_slow
 from carteiro.models.local.thread import ModelThread
 
 InputT = TypeVar("InputT")
@@ -18,8 +16,6 @@ T = TypeVar("T")
 
 _PADDED = 1.1
 """A batch may have so many times the tokens of its rows: the rest is padding, worked on for nothing."""
-
-log = structlog.get_logger("carteiro.models")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +36,8 @@ def alike(waiting: Sequence[T], length: Callable[[T], int], budget: int) -> list
     first = waiting[0]
     batch: list[T] = []
     longest = total = 0
-    for each in sorted(waiting, key=lambda one: (one is not first, abs(length(one) - length(first)))):
+    # Of those of one length, the first stays the first.
+    for each in sorted(waiting, key=lambda one: abs(length(one) - length(first))):
         padded = max(longest, length(each)) * (len(batch) + 1)
         if batch and (padded > budget or padded > _PADDED * (total + length(each))):
             continue
@@ -92,35 +89,26 @@ class Batcher(Generic[InputT, OutputT]):
         rows = [row for row in batch if not row.future.done()]
         if not rows:
             return
-        failure: BaseException
         try:
             outputs = await self._together(rows)
         except asyncio.CancelledError:
-            if all(row.future.done() for row in rows):
-                return
-            raise
+            if not all(row.future.done() for row in rows):
+                raise
         except TimeoutError:
-            failure = Unavailable(f"the model {self._name} took longer than {self._timeout:g} s")
+            _fail(rows, too_slow(self._name, self._timeout))
         except Exception as error:  # noqa: BLE001  # it belongs to whoever waits
-            if len(rows) > 1:
-                # Too much at once for the memory, or one that spoils it for all: halves find out which.
-                log.warning(
-                    "a batch failed; its halves are tried", model=self._name, rows=len(rows), reason=said_of(error)
-                )
-                for half in (rows[: len(rows) // 2], rows[len(rows) // 2 :]):
-                    await self._settle(half)
+            if len(rows) == 1:
+                _fail(rows, failure_alone(self._name, error))
                 return
-            failure = Unavailable(f"the model {self._name} ran out of memory") if out_of_memory(error) else error
+            for half in halves(self._name, rows, error):
+                await self._settle(half)
         else:
-            for row, output in zip(rows, outputs, strict=True):
+            for row, output in outputs:
                 if not row.future.done():
                     row.future.set_result(output)
-            return
-        for row in rows:
-            if not row.future.done():
-                row.future.set_exception(failure)
 
-    async def _together(self, rows: Sequence[Row[InputT, OutputT]]) -> Sequence[OutputT]:
+    async def _together(self, rows: Sequence[Row[InputT, OutputT]]) -> list[tuple[Row[InputT, OutputT], OutputT]]:
+        """The rows with their outputs. It is cancelled once nobody waits for any of them."""
         inputs = [row.input for row in rows]
         work = asyncio.ensure_future(self._thread.run(lambda abandoned: self._run(inputs, abandoned), self._timeout))
 
@@ -131,17 +119,13 @@ class Batcher(Generic[InputT, OutputT]):
         for row in rows:
             row.future.add_done_callback(left)
         try:
-            return await work
+            return list(zip(rows, await work, strict=True))
         finally:
             for row in rows:
                 row.future.remove_done_callback(left)
 
 
-def out_of_memory(error: BaseException) -> bool:
-    """Whether there was too little memory: PyTorch has an exception for it on a GPU, and none on a CPU."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-
-
-def said_of(error: BaseException) -> str:
-    """An error in few words for the log: what a library says of one may quote the prompt."""
-    return error.message if isinstance(error, ModelFailure) else type(error).__name__
+def _fail(rows: Sequence[Row[InputT, OutputT]], failure: Exception) -> None:
+    for row in rows:
+        if not row.future.done():
+            row.future.set_exception(failure)

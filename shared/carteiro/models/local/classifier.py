@@ -1,6 +1,5 @@
 """Models with a sequence classification head (BERT, RoBERTa, XLNet and others) through Transformers."""
 
-import re
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -8,8 +7,9 @@ from typing import Any
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from carteiro.models.failures import ModelUnusable, PromptTooLarge
+from carteiro.models.failures import PromptTooLarge
 from carteiro.models.interface import Classification
+from carteiro.models.labels import label_names
 from carteiro.models.local.batching import Batcher
 from carteiro.models.local.encoding import Encoded, padded
 from carteiro.models.local.resident import ResidentModel
@@ -17,8 +17,6 @@ from carteiro.schemas import Usage
 
 _BUDGET = 4096
 """Most tokens of one batch, padding included."""
-_UNNAMED = re.compile(r"LABEL_\d+")
-"""What Transformers calls a label that nobody has named."""
 
 
 class LocalClassifier(ResidentModel):
@@ -28,14 +26,7 @@ class LocalClassifier(ResidentModel):
 
     def _ready(self) -> None:
         config = self._model.config
-        self._labels = [str(config.id2label[number]) for number in range(config.num_labels)]
-        if len(self._labels) < 2 or config.problem_type == "regression":
-            raise ModelUnusable(f"{self.name} gives a number, not labels: take a model with two labels or more")
-        if all(_UNNAMED.fullmatch(label) for label in self._labels):
-            raise ModelUnusable(
-                f"{self.name} does not say what its labels mean ({', '.join(self._labels)}): name them under id2label "
-                "in its config.json"
-            )
+        self._labels = label_names(self.name, config)
         self._each_by_itself = config.problem_type == "multi_label_classification"
         if self._tokenizer.pad_token_id is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token  # asked for also where nothing is padded

@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
-
-from carteiro.models.failures import Unavailable
-from carteiro.models.local.batching import alike, out_of_memory, said_of
+from carteiro.models.local.batching import alike
+from carteiro.models.local.halving import failure_alone, halves
 from carteiro.models.local.reading import keeps_a_state
+from carteiro.models.local.reasons import out_of_memory, too_slow
 from carteiro.models.local.row import Row
 from carteiro.models.local.stepping import Batch
 from carteiro.models.local.thread import ModelThread
@@ -25,8 +24,6 @@ _PADDED = 2.0
 """Two batches become one where that makes no more than so many times their tokens."""
 _READ_TOGETHER = 2048
 """Most tokens of prompts that are read in one batch, padding included."""
-
-log = structlog.get_logger("carteiro.models")
 
 
 @dataclass(eq=False, slots=True)
@@ -110,7 +107,7 @@ class ContinuousBatcher:
         try:
             seconds = await self._thread.run(lambda _: step(), self._timeout)
         except TimeoutError:
-            self._give_up(batch, calls, self._too_slow())
+            self._give_up(batch, calls, too_slow(self._name, self._timeout))
         except Exception as error:  # noqa: BLE001  # it belongs to whoever waits
             self._recover(batch, calls, error)
         else:
@@ -126,21 +123,19 @@ class ContinuousBatcher:
         elif call.row.ended:
             call.future.set_result(call.row)
         elif call.spent > self._timeout:
-            call.future.set_exception(self._too_slow())
+            call.future.set_exception(too_slow(self._name, self._timeout))
 
     def _recover(self, batch: Batch, calls: Sequence[_Call], error: Exception) -> None:
-        """Too much at once for the memory, or a row that spoils it for all: one half goes on, the other waits."""
+        """One half of the rows goes on, the other waits for it."""
         if len(calls) == 1:
-            short = out_of_memory(error)
-            self._give_up(batch, calls, Unavailable(f"the model {self._name} ran out of memory") if short else error)
+            self._give_up(batch, calls, failure_alone(self._name, error))
             return
-        log.warning("a batch failed; its halves are tried", model=self._name, rows=len(calls), reason=said_of(error))
+        first, rest = halves(self._name, calls, error)
         self._drop(batch, calls)
-        half = len(calls) // 2
         if out_of_memory(error):
-            self._budget = max(1, sum(call.row.reserved for call in calls[:half]))
-        self._begin(calls[:half])
-        self._waiting = [*calls[half:], *self._waiting]
+            self._budget = max(1, sum(call.row.reserved for call in first))
+        self._begin(first)
+        self._waiting = [*rest, *self._waiting]
 
     def _give_up(self, batch: Batch, calls: Sequence[_Call], failure: Exception) -> None:
         self._drop(batch, calls)
@@ -169,9 +164,6 @@ class ContinuousBatcher:
             await self._thread.run(lambda _: one.join(other))
         except Exception as error:  # noqa: BLE001  # it belongs to whoever waits
             self._recover(one, calls, error)
-
-    def _too_slow(self) -> Unavailable:
-        return Unavailable(f"the model {self._name} took longer than {self._timeout:g} s")
 
 
 def _fit(one: Batch, other: Batch) -> bool:

@@ -9,11 +9,11 @@ from typing import Any, ClassVar, TypeVar
 import structlog
 from tokenizers import Tokenizer
 
-from carteiro.models.failures import ModelFailure, ModelUnusable, Unavailable
-from carteiro.models.local.batching import out_of_memory
+from carteiro.models.failures import ModelFailure, ModelUnusable
 from carteiro.models.local.checkpoint import Checkpoint
 from carteiro.models.local.context import most_tokens
 from carteiro.models.local.machine import CPU, Machine
+from carteiro.models.local.reasons import out_of_memory, too_little_memory, too_slow
 from carteiro.models.local.thread import ModelThread
 from carteiro.models.local.weights import load_weights
 
@@ -100,10 +100,10 @@ class ResidentModel:
         try:
             return await self._thread.run(work, self._timeout)
         except TimeoutError:
-            raise Unavailable(f"the model {self.name} took longer than {self._timeout:g} s") from None
+            raise too_slow(self.name, self._timeout) from None
         except ModelFailure:
             raise
         except Exception as error:
             if out_of_memory(error):
-                raise Unavailable(f"the model {self.name} ran out of memory") from None
+                raise too_little_memory(self.name) from None
             raise

@@ -1,6 +1,7 @@
 """What encoder-decoders are asked, whichever engine runs them: summaries and translations of whole texts."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +35,7 @@ def can_do(model_type: str, own: Mapping[str, Any] | None) -> tuple[bool, bool]:
     return "summarization" in (own or {}) or not translates, translates
 
 
-class Rewriter:
+class Rewriter(ABC):
     """A text in, another out. An engine says how, in `_rewrite` and `_spent`."""
 
     name: str
@@ -42,17 +43,17 @@ class Rewriter:
     _reads: int
     """Most tokens of one text, its prefix included."""
 
+    @abstractmethod
     def count_tokens(self, text: str) -> int:
         """How many tokens the text has."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def _rewrite(self, text: str, route: Route, writing: Writing) -> tuple[Written, Usage]:
         """What the model makes of the text with the route's prefix, codes and parameters. Raises `PromptTooLarge`."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def _spent(self, route: Route) -> int:
         """How many tokens a route adds to a text."""
-        raise NotImplementedError
 
 
 class Summarizer(Rewriter):

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from carteiro.models.failures import Unsupported
@@ -20,15 +20,15 @@ class Route:
     """From one language to another: what stands before the text, and how the model is told the languages.
 
     `source` and `target` are the model's own codes, and `source` is None where the model takes any. `parameters` are
-    the model's own for this route, as `generate` takes them. `source_code` is set on the tokenizer; `first_token`
-    begins the translation.
+    the model's own for this route, as `generate` takes them; the token that names the target is among them, where the
+    model has such tokens. Its tokenizer then has to be told the source too: `source_code`, one of `sources`.
     """
 
     source: str | None
     target: str
     prefix: str = ""
     source_code: str | None = None
-    first_token: int | None = None
+    sources: Sequence[str] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -36,17 +36,21 @@ def routes_of(config: Any, tokenizer: Any, location: str) -> list[Route]:
     """The routes of a model: T5's prefixes by its configuration, Marian's pair or target codes, or the language codes
     of NLLB, M2M100 and mBART, each of which stands for a target. Empty where nothing names the languages.
     """
-    if specific := _of_prefixes(config):
+    codes = _codes(tokenizer)
+    if specific := _of_tasks(config, codes):
         return specific
     if config.model_type == "marian":
         return _of_marian(tokenizer, location)
     if config.model_type == "fsmt":
         source, target = tokenizer.src_lang, tokenizer.tgt_lang
         return [Route(source, target)] if source and target else []
-    if getattr(tokenizer, "lang_code_to_token", None):  # M2M100
-        return [Route(None, code, first_token=tokenizer.get_lang_id(code)) for code in tokenizer.lang_code_to_token]
-    codes = {code: number for code, number in tokenizer.get_added_vocab().items() if _CODE.fullmatch(code)}
-    return [Route(None, code, first_token=number) for code, number in sorted(codes.items()) if is_code(code)]
+    told, targets = "forced_bos_token_id", codes
+    if type(tokenizer).__name__.startswith("MBartTokenizer"):
+        # The first mBART begins with the target's code; all later models begin as ever, and write the code first. Where
+        # the configuration names the beginning, it is of one target only.
+        told, start = "decoder_start_token_id", config.decoder_start_token_id
+        targets = {code: number for code, number in codes.items() if number == start} or codes
+    return [Route(None, code, sources=list(codes), parameters={told: number}) for code, number in targets.items()]
 
 
 def choose_route(name: str, routes: Sequence[Route], source: str | None, target: str) -> Route:
@@ -55,13 +59,13 @@ def choose_route(name: str, routes: Sequence[Route], source: str | None, target:
     there = [route for route in routes if route.target == end]
     if not there:
         raise Unsupported(f"{name} does not translate into {target}, but into {_list({r.target for r in routes})}")
-    if there[0].source is None and there[0].first_token is not None:
-        begin = nearest(source, [route.target for route in routes]) if source else None
+    if known := there[0].sources:
+        begin = nearest(source, known) if source else None
         if source is None:
             raise Unsupported(f"{name} does not recognise the text's language: say it, as `source`")
         if begin is None:
-            raise Unsupported(f"{name} does not translate from {source}, but from {_list({r.target for r in routes})}")
-        return Route(begin, there[0].target, source_code=begin, first_token=there[0].first_token)
+            raise Unsupported(f"{name} does not translate from {source}, but from {_list(set(known))}")
+        return replace(there[0], source=begin, source_code=begin)
     if source is None:
         if len(there) > 1:
             raise Unsupported(f"{name} does not recognise the text's language: say it, as `source`")
@@ -75,12 +79,21 @@ def choose_route(name: str, routes: Sequence[Route], source: str | None, target:
     )
 
 
-def _of_prefixes(config: Any) -> list[Route]:
+def _codes(tokenizer: Any) -> dict[str, int]:
+    """The tokens that stand for languages, by the model's own codes."""
+    if getattr(tokenizer, "lang_code_to_token", None):  # M2M100
+        return {code: tokenizer.get_lang_id(code) for code in tokenizer.lang_code_to_token}
+    added = sorted(tokenizer.get_added_vocab().items())
+    return {code: number for code, number in added if _CODE.fullmatch(code) and is_code(code)}
+
+
+def _of_tasks(config: Any, codes: Mapping[str, int]) -> list[Route]:
     found = []
     for task, parameters in (getattr(config, "task_specific_params", None) or {}).items():
         if pair := _SPECIFIC.fullmatch(task):
             rest = {name: value for name, value in parameters.items() if name != "prefix"}
-            found.append(Route(pair[1], pair[2], prefix=parameters.get("prefix", ""), parameters=rest))
+            prefix, code = parameters.get("prefix", ""), nearest(pair[1], codes)
+            found.append(Route(pair[1], pair[2], prefix=prefix, source_code=code, parameters=rest))
     return found
 
 

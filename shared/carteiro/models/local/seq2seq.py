@@ -79,8 +79,6 @@ class Seq2Seq(ResidentModel, Rewriter):
         if parameters.get("min_length", 0) > tokens:
             # More than there is to say.
             del parameters["min_length"]
-        if route.first_token is not None:
-            parameters["forced_bos_token_id"] = route.first_token
         own_limit = parameters.get("max_length") or self._model.generation_config.max_length
         if writing.max_output_tokens is not None or own_limit is None:
             parameters.pop("max_length", None)
@@ -104,14 +102,17 @@ class Seq2Seq(ResidentModel, Rewriter):
                 stopping_criteria=[Abandoned(abandoned)],
                 **rows[0].parameters,
             )
-        return [self._written(row.tolist()) for row in output]
+        target = rows[0].parameters.get("forced_bos_token_id")
+        return [self._written(row.tolist(), target) for row in output]
 
-    def _written(self, ids: list[int]) -> Written:
+    def _written(self, ids: list[int], target: int | None) -> Written:
+        """What comes after the token that starts the decoder, and after the one that names the target language."""
         end = self._model.generation_config.eos_token_id
         ends = {end} if isinstance(end, int) else set(end or ())
         # The first token only starts the decoder, and may be the one that ends a text (BART).
         stop = next((place for place, token in enumerate(ids[1:], start=1) if token in ends), None)
-        text = self._tokenizer.decode(ids, skip_special_tokens=True).strip()
+        told = 2 if target is not None and ids[1:2] == [target] else 1
+        text = self._tokenizer.decode(ids[told:], skip_special_tokens=True).strip()
         return Written(text, "length" if stop is None else "stop", (len(ids) - 1) if stop is None else stop)
 
 

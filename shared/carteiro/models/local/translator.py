@@ -7,9 +7,10 @@ from typing import Any
 
 import structlog
 
-from carteiro.models.failures import ModelUnusable, Unavailable, Unsupported
+from carteiro.models.failures import ModelUnusable, Unsupported
 from carteiro.models.grounding import sentences
 from carteiro.models.interface import Translation
+from carteiro.models.local.reasons import too_slow
 from carteiro.models.local.thread import ModelThread
 from carteiro.models.splitting import split
 from carteiro.schemas import Usage
@@ -87,7 +88,7 @@ class FastTranslateModel:
                 lambda abandoned: self._translate(text, source, target, abandoned), self._timeout
             )
         except TimeoutError:
-            raise Unavailable(f"the model {self.name} took longer than {self._timeout:g} s") from None
+            raise too_slow(self.name, self._timeout) from None
 
     def _translate(self, text: str, source: str | None, target: str, abandoned: threading.Event) -> Translation:
         source = source or self._recognise(text, target)

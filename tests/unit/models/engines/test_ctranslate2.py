@@ -14,7 +14,7 @@ from carteiro.models.failures import ModelUnusable, PromptTooLarge, Unavailable,
 from carteiro.models.interface import SummaryModel, TranslationModel, Writing
 from carteiro.models.opening import open_model
 from carteiro.models.settings import ModelSettings
-from tests.unit.models.engines import tiny
+from tests.unit.models import untrained
 from tests.unit.models.local import toys, training
 
 pytest.importorskip("ctranslate2", reason="pip install 'carteiro[ctranslate2]'")
@@ -36,7 +36,7 @@ def made(tmp_path_factory) -> Callable[[str], Path]:
 
     def make(family: str) -> Path:
         if family not in known:
-            known[family] = converted(getattr(tiny, family)(tmp_path_factory.mktemp(family)))
+            known[family] = converted(getattr(untrained, family)(tmp_path_factory.mktemp(family)))
         return known[family]
 
     return make

@@ -16,7 +16,7 @@ from carteiro.models.failures import ModelUnusable, PromptTooLarge, Unavailable,
 from carteiro.models.interface import ChatModel, ClassifierModel, RankingModel, StreamingModel
 from carteiro.models.opening import open_model
 from carteiro.models.settings import ModelSettings
-from tests.unit.models.engines import tiny
+from tests.unit.models import untrained
 from tests.unit.models.engines.asking import COLOUR, user
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -43,7 +43,7 @@ async def base(directory: Path) -> Any:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def gpt2(tmp_path_factory):
-    model = open_model(f"tensorflow:{tiny.gpt2(tmp_path_factory.mktemp('gpt2'))}", ModelSettings())
+    model = open_model(f"tensorflow:{untrained.gpt2(tmp_path_factory.mktemp('gpt2'))}", ModelSettings())
     await model.load()
     yield model
     await model.close()
@@ -58,7 +58,7 @@ async def gpt2(tmp_path_factory):
     ],
 )
 async def test_a_classifier_says_what_transformers_says_without_torch(tmp_path, family, options):
-    directory = getattr(tiny, family)(tmp_path, **options)
+    directory = getattr(untrained, family)(tmp_path, **options)
     mine, theirs = without_torch(directory, [("classify", {"text": text}) for text in TEXTS]), await base(directory)
     assert (mine["small"], mine["context_tokens"]) == (theirs.small, theirs.context_tokens)
     for text, said in zip(TEXTS, mine["said"], strict=True):
@@ -72,7 +72,7 @@ async def test_a_classifier_says_what_transformers_says_without_torch(tmp_path, 
 
 
 async def test_gpt2_says_what_transformers_says_without_torch(tmp_path):
-    directory = tiny.gpt2(tmp_path)
+    directory = untrained.gpt2(tmp_path)
     calls: list[tuple[str, dict[str, Any]]] = [
         *(("complete", {"text": text, "max_output_tokens": 40}) for text in TEXTS if text),
         ("rank", {"text": TEXTS[0], "continuations": ENDS}),
@@ -128,7 +128,7 @@ async def test_a_caller_that_leaves_stops_the_work(gpt2):
 
 
 async def test_a_text_that_does_not_fit_a_classifier_is_refused(tmp_path):
-    model = open_model(f"tensorflow:{tiny.roberta(tmp_path)}", ModelSettings())
+    model = open_model(f"tensorflow:{untrained.roberta(tmp_path)}", ModelSettings())
     await model.load()
     assert isinstance(model, ClassifierModel)
     assert not isinstance(model, ChatModel)
@@ -142,7 +142,7 @@ async def test_a_text_that_does_not_fit_a_classifier_is_refused(tmp_path):
 async def test_what_is_no_model_is_said_in_one_line(tmp_path):
     with pytest.raises(ModelUnusable, match="has no config.json"):
         open_model(f"tensorflow:{tmp_path}", ModelSettings())
-    tiny.bert(tmp_path)
+    untrained.bert(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     for change, said in (
         ({"hidden_act": "silu"}, "the activation silu is none"),

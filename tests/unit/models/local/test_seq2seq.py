@@ -12,8 +12,9 @@ from carteiro.models.interface import SummaryModel, TranslationModel, Writing
 from carteiro.schemas import SummarizeRequest, TranslateRequest
 from services.summarize.task import summarize
 from services.translate.task import translate
+from tests.unit.models.architectures import PREFIXES
 from tests.unit.models.local import toys
-from tests.unit.models.local.training import CODES, PREFIXES
+from tests.unit.models.local.training import CODES
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 HELD_OUT = toys.sentences()[int(0.8 * len(toys.sentences())) :]

@@ -1,42 +1,19 @@
 """Tiny models, trained on the toys and saved as Transformers saves them."""
 
 import random
+import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import (
-    BartConfig,
-    BartForConditionalGeneration,
-    BertConfig,
-    BertForQuestionAnswering,
-    BertForSequenceClassification,
-    M2M100Config,
-    M2M100ForConditionalGeneration,
-    MarianConfig,
-    MarianMTModel,
-    RobertaConfig,
-    RobertaForQuestionAnswering,
-    RobertaForSequenceClassification,
-    T5Config,
-    T5ForConditionalGeneration,
-    XLNetConfig,
-    XLNetForQuestionAnsweringSimple,
-    XLNetForSequenceClassification,
-)
 
+from tests.unit.models import architectures
+from tests.unit.models.architectures import POSITIONS, PREFIXES
 from tests.unit.models.local import toys, vocabularies
 
-POSITIONS = 64
-"""What a tiny model reads at once."""
 SHOWN = 0.8
 """Which part of a toy's examples is trained on."""
-PREFIXES = {
-    "summarization": "summarize: ",
-    "de": "translate English to German: ",
-    "fr": "translate English to French: ",
-}
 CODES = {"en": "eng_Latn", "de": "deu_Latn", "fr": "fra_Latn"}
 
 
@@ -61,38 +38,10 @@ def _save(model: Any, tokenizer: Any, directory: Path) -> Path:
     return directory
 
 
-def _encoder(family: str, heads: dict[str, Any], tokenizer: Any, **options: Any) -> Any:
-    torch.manual_seed(0)
-    size = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
-    if family == "xlnet":
-        config: Any = XLNetConfig(d_model=64, n_layer=2, n_head=4, d_inner=128, dropout=0.0, **size, **options)
-    else:
-        kind, extra = (BertConfig, 0) if family == "bert" else (RobertaConfig, tokenizer.pad_token_id + 1)
-        config = kind(
-            hidden_size=64,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            intermediate_size=128,
-            max_position_embeddings=POSITIONS + extra,
-            type_vocab_size=2 if family == "bert" else 1,
-            hidden_dropout_prob=0.0,
-            attention_probs_dropout_prob=0.0,
-            **size,
-            **options,
-        )
-    return heads[family](config)
-
-
 def classifier(family: str, directory: Path) -> Path:
     examples = toys.sentiments()
     tokenizer = getattr(vocabularies, family)([text for text, _ in examples], model_max_length=POSITIONS)
-    names = {"id2label": dict(enumerate(toys.LABELS)), "label2id": {name: at for at, name in enumerate(toys.LABELS)}}
-    heads = {
-        "bert": BertForSequenceClassification,
-        "roberta": RobertaForSequenceClassification,
-        "xlnet": XLNetForSequenceClassification,
-    }
-    model = _encoder(family, heads, tokenizer, **names)
+    model = architectures.classifier(family, tokenizer)
     shown = examples[: int(SHOWN * len(examples))]
 
     def batch(chance: random.Random) -> Any:
@@ -106,15 +55,12 @@ def classifier(family: str, directory: Path) -> Path:
 def reader(family: str, directory: Path) -> Path:
     # XLNet's attention is slow to learn and to work: it is shown short contexts.
     shown = toys.questions(1500, seed=0, longest=8 if family == "xlnet" else 20)
+    # As a reader meets them: windows of long contexts begin and end anywhere, within a word too.
+    shown += toys.questions(100, seed=1, shortest=40, longest=80)
     texts = [each.context for each in shown] + [each.question for each in shown]
     tokenizer = getattr(vocabularies, family)(texts, model_max_length=POSITIONS)
-    heads = {
-        "bert": BertForQuestionAnswering,
-        "roberta": RobertaForQuestionAnswering,
-        "xlnet": XLNetForQuestionAnsweringSimple,
-    }
-    model = _encoder(family, heads, tokenizer)
-    encoded = [example for each in shown if (example := _answered(tokenizer, each))]
+    model = architectures.reader(family, tokenizer)
+    encoded = [window for each in shown for window in _answered(tokenizer, each)]
 
     def batch(chance: random.Random) -> Any:
         some = chance.sample(encoded, 32)
@@ -130,26 +76,41 @@ def reader(family: str, directory: Path) -> Path:
     return _save(_train(model, batch, 1000 if family == "xlnet" else 500), tokenizer, directory)
 
 
-def _answered(tokenizer: Any, each: toys.Question) -> dict[str, Any] | None:
-    """The example as tokens, with the places of its answer; None where it does not fit."""
+def _answered(tokenizer: Any, each: toys.Question) -> list[dict[str, Any]]:
+    """The example as windows of tokens, with the places of its answer in them; it has none where it is not whole."""
     first = tokenizer.padding_side == "right"
     pair = (each.question, each.context) if first else (each.context, each.question)
-    encoded = tokenizer(*pair, return_offsets_mapping=True)
-    ids = encoded["input_ids"]
-    if len(ids) > POSITIONS:
-        return None
-    start = end = ids.index(tokenizer.cls_token_id)
-    if each.start is not None:
-        inside = [
-            at
-            for at, (place, of) in enumerate(zip(encoded["offset_mapping"], encoded.sequence_ids(), strict=True))
-            if of == (1 if first else 0) and place[0] < each.end and place[1] > each.start
-        ]
-        start, end = inside[0], inside[-1]
-    return {name: encoded[name] for name in tokenizer.model_input_names} | {
-        "start_positions": start,
-        "end_positions": end,
-    }
+    encoded = tokenizer(
+        *pair,
+        truncation="only_second" if first else "only_first",
+        max_length=POSITIONS,
+        stride=16,
+        return_overflowing_tokens=True,
+        return_offsets_mapping=True,
+    )
+    windows = []
+    for number, ids in enumerate(encoded["input_ids"]):
+        of, offsets = encoded.sequence_ids(number), encoded["offset_mapping"][number]
+        places = {at: place for at, place in enumerate(offsets) if of[at] == (1 if first else 0)}
+        start = end = ids.index(tokenizer.cls_token_id)
+        if inside := _inside(each, places):
+            start, end = inside[0], inside[-1]
+        windows.append(
+            {name: encoded[name][number] for name in tokenizer.model_input_names}
+            | {"start_positions": start, "end_positions": end}
+        )
+    return windows
+
+
+def _inside(each: toys.Question, places: dict[int, tuple[int, int]]) -> list[int]:
+    """The tokens of the answer, by where they stand in the context; none where a part of it is missing."""
+    if each.start is None or each.end is None:
+        return []
+    # A tokenizer that takes accents off leaves the last one outside.
+    last = each.end - bool(unicodedata.combining(each.context[each.end - 1]))
+    inside = [at for at, place in places.items() if place[0] < last and place[1] > each.start]
+    whole = inside and places[inside[0]][0] <= each.start and places[inside[-1]][1] >= last
+    return inside if whole else []
 
 
 def _seq2seq(model: Any, tokenizer: Any, pairs: Sequence[tuple[Any, list[int]]], steps: int, rate: float = 3e-3) -> Any:
@@ -174,22 +135,8 @@ def _all_texts() -> list[str]:
     return [text for each in toys.sentences() for text in each.values()]
 
 
-_SIZE = {
-    "d_model": 64,
-    "encoder_layers": 2,
-    "decoder_layers": 2,
-    "encoder_attention_heads": 4,
-    "decoder_attention_heads": 4,
-    "encoder_ffn_dim": 128,
-    "decoder_ffn_dim": 128,
-    "dropout": 0.0,
-    "max_position_embeddings": POSITIONS,
-}
-
-
 def t5(directory: Path) -> Path:
     tokenizer = vocabularies.t5([*_all_texts(), *PREFIXES.values()], model_max_length=POSITIONS)
-    torch.manual_seed(0)
     specific = {
         "summarization": {
             "prefix": PREFIXES["summarization"],
@@ -200,43 +147,18 @@ def t5(directory: Path) -> Path:
         "translation_en_to_de": {"prefix": PREFIXES["de"], "num_beams": 2, "max_length": 40},
         "translation_en_to_fr": {"prefix": PREFIXES["fr"], "max_length": 40},
     }
-    config = T5Config(
-        vocab_size=len(tokenizer),
-        d_model=64,
-        d_kv=16,
-        d_ff=128,
-        num_layers=2,
-        num_heads=4,
-        dropout_rate=0.0,
-        n_positions=POSITIONS,
-        pad_token_id=0,
-        eos_token_id=1,
-        decoder_start_token_id=0,
-        task_specific_params=specific,
-    )
     pairs = []
     for each in _shown():
         asked = {"summary": "summarization", "de": "de", "fr": "fr"}
         for wanted, prefix in asked.items():
             pairs.append((tokenizer(PREFIXES[prefix] + each["en"])["input_ids"], tokenizer(each[wanted])["input_ids"]))
-    return _save(_seq2seq(T5ForConditionalGeneration(config), tokenizer, pairs, 700), tokenizer, directory)
+    return _save(_seq2seq(architectures.t5(tokenizer, specific), tokenizer, pairs, 700), tokenizer, directory)
 
 
 def bart(directory: Path) -> Path:
     tokenizer = vocabularies.bart(_all_texts(), model_max_length=POSITIONS)
-    torch.manual_seed(0)
-    config = BartConfig(
-        vocab_size=len(tokenizer),
-        bos_token_id=0,
-        pad_token_id=1,
-        eos_token_id=2,
-        decoder_start_token_id=2,
-        forced_bos_token_id=0,
-        forced_eos_token_id=2,
-        **_SIZE,
-    )
     pairs = [(tokenizer(each["en"])["input_ids"], tokenizer(each["summary"])["input_ids"]) for each in _shown()]
-    model = _seq2seq(BartForConditionalGeneration(config), tokenizer, pairs, 400)
+    model = _seq2seq(architectures.bart(tokenizer), tokenizer, pairs, 400)
     model.generation_config.max_length = 30
     return _save(model, tokenizer, directory)
 
@@ -244,36 +166,13 @@ def bart(directory: Path) -> Path:
 def marian(directory: Path, **languages: str) -> Path:
     languages = languages or {"source_lang": "en", "target_lang": "de"}
     tokenizer = vocabularies.marian(_all_texts(), directory, model_max_length=POSITIONS, **languages)
-    torch.manual_seed(0)
-    pad = tokenizer.pad_token_id
-    config = MarianConfig(
-        vocab_size=len(tokenizer.get_vocab()),
-        pad_token_id=pad,
-        eos_token_id=0,
-        bos_token_id=0,
-        decoder_start_token_id=pad,
-        forced_eos_token_id=0,
-        scale_embedding=True,
-        **_SIZE,
-    )
     pairs = [(tokenizer(each["en"])["input_ids"], tokenizer(text_target=each["de"])["input_ids"]) for each in _shown()]
-    model = _seq2seq(MarianMTModel(config), tokenizer, pairs, 500)
-    model.generation_config.update(num_beams=3, max_length=40, bad_words_ids=[[pad]])
+    model = _seq2seq(architectures.marian(tokenizer, max_length=40), tokenizer, pairs, 500)
     return _save(model, tokenizer, directory)
 
 
 def nllb(directory: Path) -> Path:
     tokenizer = vocabularies.nllb(_all_texts(), list(CODES.values()), model_max_length=POSITIONS)
-    torch.manual_seed(0)
-    config = M2M100Config(
-        vocab_size=len(tokenizer),
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        decoder_start_token_id=tokenizer.eos_token_id,
-        scale_embedding=True,
-        **_SIZE,
-    )
     pairs = []
     for each in _shown():
         for source, target in (("en", "de"), ("en", "fr"), ("de", "en"), ("fr", "de")):
@@ -281,4 +180,4 @@ def nllb(directory: Path) -> Path:
             asked = tokenizer(each[source])["input_ids"]
             tokenizer.src_lang = CODES[target]  # a target is written as a source would be: its code, the text, the end
             pairs.append((asked, tokenizer(each[target])["input_ids"]))
-    return _save(_seq2seq(M2M100ForConditionalGeneration(config), tokenizer, pairs, 900), tokenizer, directory)
+    return _save(_seq2seq(architectures.m2m100(tokenizer), tokenizer, pairs, 900), tokenizer, directory)

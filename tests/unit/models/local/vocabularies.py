@@ -10,12 +10,19 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import (
     BartTokenizer,
     BertTokenizer,
+    FSMTTokenizer,
+    M2M100Tokenizer,
     MarianTokenizer,
+    MBart50Tokenizer,
+    MBartTokenizer,
     NllbTokenizer,
     RobertaTokenizer,
     T5Tokenizer,
     XLNetTokenizer,
 )
+from transformers.models.m2m_100.tokenization_m2m_100 import FAIRSEQ_LANGUAGE_CODES as M2M100_CODES
+from transformers.models.mbart.tokenization_mbart import FAIRSEQ_LANGUAGE_CODES as MBART_CODES
+from transformers.models.mbart50.tokenization_mbart50 import FAIRSEQ_LANGUAGE_CODES as MBART50_CODES
 
 
 def bert(texts: Sequence[str], **options: Any) -> Any:
@@ -27,7 +34,7 @@ def bert(texts: Sequence[str], **options: Any) -> Any:
     return BertTokenizer(vocab=trained.get_vocab(), **options)
 
 
-def _bytes(texts: Sequence[str]) -> dict[str, Any]:
+def of_bytes(texts: Sequence[str]) -> dict[str, Any]:
     trained = Tokenizer(models.BPE())
     trained.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     trained.train_from_iterator(
@@ -43,11 +50,11 @@ def _bytes(texts: Sequence[str]) -> dict[str, Any]:
 
 
 def roberta(texts: Sequence[str], **options: Any) -> Any:
-    return RobertaTokenizer(**_bytes(texts), **options)
+    return RobertaTokenizer(**of_bytes(texts), **options)
 
 
 def bart(texts: Sequence[str], **options: Any) -> Any:
-    return BartTokenizer(**_bytes(texts), **options)
+    return BartTokenizer(**of_bytes(texts), **options)
 
 
 def _pieces(
@@ -80,7 +87,53 @@ def nllb(texts: Sequence[str], codes: list[str], **options: Any) -> Any:
     return NllbTokenizer(vocab=model["vocab"], merges=merges, extra_special_tokens=codes, **options)
 
 
+def mbart(texts: Sequence[str], **options: Any) -> Any:
+    return MBartTokenizer(vocab=_with_codes(texts, MBART_CODES), **options)
+
+
+def mbart50(texts: Sequence[str], **options: Any) -> Any:
+    return MBart50Tokenizer(vocab=_with_codes(texts, MBART50_CODES), **options)
+
+
+def _with_codes(texts: Sequence[str], codes: Sequence[str]) -> list[tuple[str, float]]:
+    pieces = _pieces(texts, ["<s>", "<pad>", "</s>", "<unk>"], "<unk>")
+    return [*pieces, *((code, 0.0) for code in codes), ("<mask>", 0.0)]
+
+
+def m2m100(texts: Sequence[str], directory: Path, *, named: bool, **options: Any) -> tuple[Any, int]:
+    """And how many tokens it has. With `named`, those of the languages are special."""
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    model, learnt = _sentencepieces(texts, directory)
+    vocabulary = _numbered(directory, [*special, *(piece for piece in learnt if piece not in special)])
+    codes = M2M100_CODES["m2m100"]
+    if named:
+        options["additional_special_tokens"] = [f"__{code}__" for code in codes]
+    tokenizer = M2M100Tokenizer(vocab_file=str(vocabulary), spm_file=model, **options)
+    return tokenizer, tokenizer.vocab_size + len(codes) + tokenizer.num_madeup_words
+
+
+def fsmt(texts: Sequence[str], directory: Path, langs: list[str], **options: Any) -> Any:
+    trained = Tokenizer(models.BPE(unk_token="<unk>", end_of_word_suffix="</w>"))
+    trained.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    trainer = trainers.BpeTrainer(vocab_size=200, special_tokens=special, end_of_word_suffix="</w>")
+    trained.train_from_iterator(texts, trainer)
+    model = json.loads(trained.to_str())["model"]
+    merges = directory / "merges.txt"
+    merges.write_text("".join(f"{' '.join(merge)}\n" for merge in model["merges"]))
+    words = str(_numbered(directory, sorted(model["vocab"], key=model["vocab"].get)))
+    return FSMTTokenizer(langs=langs, src_vocab_file=words, tgt_vocab_file=words, merges_file=str(merges), **options)
+
+
 def marian(texts: Sequence[str], directory: Path, **options: Any) -> Any:
+    model, learnt = _sentencepieces(texts, directory)
+    names = ["</s>", "<unk>", *(piece for piece in learnt if piece not in ("</s>", "<unk>", "<s>")), "<pad>"]
+    vocabulary = str(_numbered(directory, names))
+    return MarianTokenizer(source_spm=model, target_spm=model, vocab=vocabulary, **options)
+
+
+def _sentencepieces(texts: Sequence[str], directory: Path) -> tuple[str, list[str]]:
+    """The file of a model of sentencepiece, and its pieces."""
     directory.mkdir(parents=True, exist_ok=True)
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(texts),
@@ -89,10 +142,13 @@ def marian(texts: Sequence[str], directory: Path, **options: Any) -> Any:
         minloglevel=2,
         hard_vocab_limit=False,
     )
-    pieces = sentencepiece.SentencePieceProcessor(model_file=str(directory / "spm.model"))
-    learnt = [pieces.id_to_piece(number) for number in range(pieces.get_piece_size())]
-    names = ["</s>", "<unk>", *(piece for piece in learnt if piece not in ("</s>", "<unk>", "<s>")), "<pad>"]
+    file = str(directory / "spm.model")
+    pieces = sentencepiece.SentencePieceProcessor(model_file=file)
+    return file, [pieces.id_to_piece(number) for number in range(pieces.get_piece_size())]
+
+
+def _numbered(directory: Path, names: Sequence[str]) -> Path:
+    """A file with the names and their numbers."""
     vocabulary = directory / "pieces.json"
     vocabulary.write_text(json.dumps({name: number for number, name in enumerate(names)}))
-    spm = str(directory / "spm.model")
-    return MarianTokenizer(source_spm=spm, target_spm=spm, vocab=str(vocabulary), **options)
+    return vocabulary

@@ -1,0 +1,131 @@
+"""Models that were made to translate, untrained: each writes what Transformers' own `generate` writes.
+
+How each is told its languages is as its own page in Transformers' documentation has it.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, FSMTConfig
+
+from carteiro.models.failures import ModelUnusable, Unsupported
+from carteiro.models.interface import SummaryModel, TranslationModel
+from tests.unit.models import untrained
+
+pytestmark = pytest.mark.slow
+
+TEXTS = ["the cat sleeps at home .", "fox", "the dog jumps at school . the bird sings at church ."]
+FORCED, STARTED = "forced_bos_token_id", "decoder_start_token_id"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Callable[..., Path]:
+    known: dict[tuple[Any, ...], Path] = {}
+
+    def make(family: str, *given: Any, **options: Any) -> Path:
+        key = (family, *given, *options.items())
+        if key not in known:
+            known[key] = getattr(untrained, family)(tmp_path_factory.mktemp(family), *given, **options)
+        return known[key]
+
+    return make
+
+
+def by_transformers(directory: Path, text: str, source: str | None = None, **parameters: Any) -> str:
+    """`source` is the code on the tokenizer; a language among the parameters is its token."""
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    if source is not None:
+        tokenizer.src_lang = source
+    numbers = {
+        name: tokenizer.convert_tokens_to_ids(value) if isinstance(value, str) else value
+        for name, value in parameters.items()
+    }
+    plain = AutoModelForSeq2SeqLM.from_pretrained(directory)
+    output = plain.generate(**tokenizer(text, return_tensors="pt"), **numbers)[0]
+    return tokenizer.decode(output, skip_special_tokens=True).strip()
+
+
+@pytest.mark.parametrize(
+    ("family", "source", "told", "targets"),
+    [
+        ("m2m100", "en", FORCED, {"de": "__de__", "zh": "__zh__"}),
+        ("mbart50", "en_XX", FORCED, {"de": "de_DE", "pt-BR": "pt_XX"}),
+        ("mbart", "en_XX", STARTED, {"de": "de_DE", "ro": "ro_RO"}),
+    ],
+)
+async def test_it_writes_what_transformers_writes(made, load, family, source, told, targets):
+    directory = made(family)
+    model = await load(directory)
+    assert isinstance(model, TranslationModel)
+    assert not isinstance(model, SummaryModel)
+    for target, token in targets.items():
+        together = await asyncio.gather(*(model.translate(text, "en", target) for text in TEXTS))
+        alone = [await model.translate(text, "en", target) for text in TEXTS]
+        expected = [by_transformers(directory, text, source, **{told: token}, max_new_tokens=63) for text in TEXTS]
+        assert [each.text for each in together] == [each.text for each in alone] == expected
+        assert len(set(expected)) == len(TEXTS), "each text has its say"
+    one, other = targets
+    said = [
+        [(await model.translate(text, source, target)).text for text in TEXTS]
+        for source, target in (("en", one), ("en", other), ("fr", one))
+    ]
+    assert said[0] not in said[1:], "and so have the target and the source"
+    with pytest.raises(Unsupported, match="does not recognise the text's language"):
+        await model.translate(TEXTS[0], None, "de")
+    with pytest.raises(Unsupported, match="does not translate into mi"):
+        await model.translate(TEXTS[0], "en", "mi")
+
+
+async def test_the_token_of_a_language_is_no_part_of_the_text(made, load):
+    directory = made("m2m100", named=False)
+    assert by_transformers(directory, TEXTS[0], "en", forced_bos_token_id="__de__", max_new_tokens=63)[:6] == "__de__"
+    assert (await (await load(directory)).translate(TEXTS[0], "en", "de")).text[:6] != "__de__"
+
+
+async def test_an_mbart_that_begins_with_one_language_translates_into_that(made, load):
+    directory = made("mbart", "ro_RO")
+    model = await load(directory)
+    for source, code in (("en", "en_XX"), ("de", "de_DE")):
+        expected = by_transformers(directory, TEXTS[0], code, max_new_tokens=63)
+        assert (await model.translate(TEXTS[0], source, "ro")).text == expected
+    with pytest.raises(Unsupported, match="into fr, but into ro"):
+        await model.translate(TEXTS[0], "en", "fr")
+
+
+async def test_an_mbart_whose_configuration_names_a_pair_is_told_its_source(made, load, tmp_path):
+    directory = untrained.mbart(tmp_path)
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    own = {"translation_en_to_ro": {"decoder_start_token_id": tokenizer.convert_tokens_to_ids("ro_RO")}}
+    for name, change in (("config", {"task_specific_params": own}), ("tokenizer_config", {"src_lang": "de_DE"})):
+        file = directory / f"{name}.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    model = await load(directory)
+    expected = by_transformers(directory, TEXTS[0], "en_XX", decoder_start_token_id="ro_RO", max_new_tokens=63)
+    assert (await model.translate(TEXTS[0], None, "ro")).text == expected
+
+
+async def test_fsmt_writes_what_transformers_writes(made, load):
+    pytest.importorskip("sacremoses", reason="pip install sacremoses")
+    directory = made("fsmt")
+    model = await load(directory)
+    together = await asyncio.gather(*(model.translate(text, "en", "de") for text in TEXTS))
+    assert [each.text for each in together] == [by_transformers(directory, text) for text in TEXTS]
+    with pytest.raises(Unsupported, match="from de into en|into en, but into de"):
+        await model.translate(TEXTS[0], "de", "en")
+
+
+async def test_fsmt_without_its_tokenizer_s_package_is_refused(load, tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "sacremoses", None)
+    words = {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3}
+    small = {"src_vocab_size": 4, "tgt_vocab_size": 4, "d_model": 64, "encoder_layers": 1, "decoder_layers": 1}
+    FSMTConfig(**small, architectures=["FSMTForConditionalGeneration"]).save_pretrained(tmp_path)
+    for name in ("vocab-src.json", "vocab-tgt.json"):
+        (tmp_path / name).write_text(json.dumps(words))
+    (tmp_path / "merges.txt").write_text("")
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"langs": ["en", "de"]}))
+    with pytest.raises(ModelUnusable, match="needs a package that is not installed: .*sacremoses"):
+        await load(tmp_path)
