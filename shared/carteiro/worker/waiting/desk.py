@@ -61,7 +61,6 @@ class Desk:
 
     def forget(self, partition: int) -> None:
         """A partition is somebody else's by now."""
-        self._couriers.pop(partition, None)
         if (office := self._offices.pop(partition, None)) is not None:
             closing = asyncio.create_task(office.close())
             self._closing.add(closing)
