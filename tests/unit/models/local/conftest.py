@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-import torch
 
 from carteiro.models.local.checkpoint import find_checkpoint
 from carteiro.models.local.choosing import choose_model
@@ -23,10 +22,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     def make(kind: str, *family: str) -> Path:
         key = (kind, *family)
         if key not in known:
-            threads = torch.get_num_threads()
-            torch.set_num_threads(1)  # a tiny model gains nothing by more
             known[key] = getattr(training, kind)(*family, tmp_path_factory.mktemp("-".join(key)))
-            torch.set_num_threads(threads)
         return known[key]
 
     return make

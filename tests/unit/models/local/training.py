@@ -18,6 +18,8 @@ CODES = {"en": "eng_Latn", "de": "deu_Latn", "fr": "fra_Latn"}
 
 
 def _train(model: Any, batch: Callable[[random.Random], Any], steps: int, rate: float = 3e-3) -> Any:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # a tiny model gains nothing by more
     chance = random.Random(0)
     model.train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.0)
@@ -29,6 +31,7 @@ def _train(model: Any, batch: Callable[[random.Random], Any], steps: int, rate: 
         optimizer.step()
         optimizer.zero_grad()
         schedule.step()
+    torch.set_num_threads(threads)
     return model.eval()
 
 
@@ -152,7 +155,7 @@ def t5(directory: Path) -> Path:
         asked = {"summary": "summarization", "de": "de", "fr": "fr"}
         for wanted, prefix in asked.items():
             pairs.append((tokenizer(PREFIXES[prefix] + each["en"])["input_ids"], tokenizer(each[wanted])["input_ids"]))
-    return _save(_seq2seq(architectures.t5(tokenizer, specific), tokenizer, pairs, 700), tokenizer, directory)
+    return _save(_seq2seq(architectures.t5(tokenizer, specific), tokenizer, pairs, 1000), tokenizer, directory)
 
 
 def bart(directory: Path) -> Path:
@@ -167,8 +170,20 @@ def marian(directory: Path, **languages: str) -> Path:
     languages = languages or {"source_lang": "en", "target_lang": "de"}
     tokenizer = vocabularies.marian(_all_texts(), directory, model_max_length=POSITIONS, **languages)
     pairs = [(tokenizer(each["en"])["input_ids"], tokenizer(text_target=each["de"])["input_ids"]) for each in _shown()]
-    model = _seq2seq(architectures.marian(tokenizer, max_length=40), tokenizer, pairs, 500)
-    return _save(model, tokenizer, directory)
+    model = _starting_at_zeros(architectures.marian(tokenizer, max_length=40), tokenizer.pad_token_id)
+    return _save(_seq2seq(model, tokenizer, pairs, 500), tokenizer, directory)
+
+
+def _starting_at_zeros(model: Any, start: int) -> Any:
+    """The model, with an embedding of zeros for the token that starts its decoder, which no training moves.
+
+    So is every Marian, and engines count on it.
+    """
+    weights, row = model.get_input_embeddings().weight, torch.tensor([start])
+    with torch.no_grad():
+        weights.index_fill_(0, row, 0.0)
+    weights.register_hook(lambda slope: slope.index_fill(0, row, 0.0))
+    return model
 
 
 def nllb(directory: Path) -> Path:
