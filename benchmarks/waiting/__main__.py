@@ -96,7 +96,7 @@ async def measure(options: argparse.Namespace, bootstrap: str, live_provider: st
             FOLDER / "live.log",
         )
         patient = running(
-            [*faststream, "services.waiting.app:app"],
+            [*options.yielding, *faststream, "services.waiting.app:app"],
             said | {"CARTEIRO_HTTP_PORT": _PORTS["waiting"], "OPENAI_BASE_URL": batch_provider},
             FOLDER / "waiting.log",
         )
@@ -127,6 +127,13 @@ async def main() -> None:
     parser.add_argument("--rate", type=float, default=20, help="live requests a second (default: 20)")
     parser.add_argument("--seconds", type=float, default=200, help="in which those that can wait are sent")
     parser.add_argument("--bootstrap", metavar="HOST:PORT", help="a Kafka that is there; by default one is started")
+    parser.add_argument(
+        "--yielding",
+        action="store_const",
+        const=["nice", "-n", "19"],
+        default=[],
+        help="let the waiting service and its provider, which mostly have machines of their own, yield to all else",
+    )
     options = parser.parse_args()
     FOLDER.mkdir(exist_ok=True)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
@@ -136,7 +143,7 @@ async def main() -> None:
         # Two, since a provider that works off a batch does not keep its live calls waiting for it.
         with (
             running(command, {}, FOLDER / "live-provider.log") as live,
-            running(command, {}, FOLDER / "batch-provider.log") as batches,
+            running([*options.yielding, *command], {}, FOLDER / "batch-provider.log") as batches,
         ):
             found = await measure(options, bootstrap, await printed(live), await printed(batches))
     (FOLDER / "waiting.md").write_text(found)

@@ -44,6 +44,8 @@ from carteiro.worker.waiting.model import WaitingModel
 
 log = structlog.get_logger("carteiro.worker")
 
+_AT_ONCE = 20
+"""Replies that a batch brings and that are delivered together: live replies stand behind them."""
 _JOIN_MARGIN_SECONDS = 10
 """How long the group waits for a worker to join again after its drain, and a worker for the group after that."""
 
@@ -187,6 +189,7 @@ def wire_waiting(
         quarantine=shared.quarantine,
         prepare=desk.prepare,
         forget=desk.forget,
+        at_once=_AT_ONCE,
         most_open=2 * settings.batch_requests,
         kept=desk.kept,
         resumes=True,

@@ -71,14 +71,14 @@ class ExactlyOnce(Courier):
             ledger = lane.ledger.copy()
             for offset in outcomes:
                 ledger.finish(offset)
-            commit = OffsetAndMetadata(*encode(ledger, lane.suspects))
+            commit, kept = OffsetAndMetadata(*encode(ledger, lane.suspects)), lane.kept(ledger)
             async with asyncio.timeout(TRANSACTION_SECONDS):
                 await producer.begin_transaction()
                 if outcomes and not await self._send(producer, outcomes):
                     await producer.abort_transaction()
                     return False
-                for kept in [await send(producer, record) for record in lane.kept(ledger)]:
-                    await kept
+                for sent in [await send(producer, record) for record in kept]:
+                    await sent
                 await producer.send_offsets_to_transaction({lane.partition: commit}, lane.group)
                 await producer.commit_transaction()
             for offset, outcome in outcomes.items():

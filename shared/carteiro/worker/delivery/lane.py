@@ -295,10 +295,11 @@ class Lane(Delivering):
             await self._wake.wait()
             self._wake.clear()
             outcomes, self._outbox = self._outbox, {}
-            together = {each: outcome for each, outcome in outcomes.items() if each not in self._late}
-            for batch in [together, *({each: outcomes[each]} for each in outcomes if each in self._late)]:
-                if batch:
-                    await self._deliver_batch(batch)
+            together = [each for each in outcomes.items() if each[0] not in self._late]
+            for first in range(0, len(together), self._service.at_once):
+                await self._deliver_batch(dict(together[first : first + self._service.at_once]))
+            for each in [each for each in outcomes if each in self._late]:
+                await self._deliver_batch({each: outcomes[each]})
 
     async def _deliver_batch(self, outcomes: dict[int, Outcome]) -> None:
         try:

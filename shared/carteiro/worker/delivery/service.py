@@ -31,6 +31,8 @@ class Service:
     is committed. Raises nothing but cancellation."""
     forget: Callable[[int], None]
     """A partition that was made ready is somebody else's."""
+    at_once: int = 1000
+    """Outcomes that are delivered together, at most: until all are there, readers of what is committed wait."""
     most_open: int = MOST_OPEN
     """Requests of one partition that may be unfinished at once."""
     kept: Callable[[int, Ledger], Sequence[OutgoingRecord]] | None = None
