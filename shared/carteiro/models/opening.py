@@ -13,6 +13,9 @@ KINDS = (
     "openvino:NAME (a directory, a GGUF file, or smollm2)"
 )
 
+CLOUD = ("openai", "azure", "google", "http", "https")
+"""The kinds whose models are called over the network."""
+
 _ENGINES = ("llamacpp", "ctranslate2", "tensorflow", "openvino")
 """Each kind of optional engine is a module and an extra too."""
 
@@ -23,7 +26,7 @@ def open_model(name: str, settings: ModelSettings) -> Model:
     The modules of each kind are imported here and not before: they bring torch, or an SDK.
     """
     kind, _, rest = name.partition(":")
-    if kind in ("openai", "azure", "google", "http", "https") and rest:
+    if kind in CLOUD and rest:
         return _cloud(name, kind, rest, settings)
     if kind == "local" and rest:
         return _local(name, rest, settings)

@@ -88,7 +88,7 @@ class Worker(AsgiFastStream):
         waiting: bool = False,
     ) -> None:
         self._tasks, self.settings = tasks, settings
-        self._group = (settings.group or f"carteiro-{tasks[0].name}") + ("-waiting" if waiting else "")
+        self._group = settings.group_of(tasks[0].name) + ("-waiting" if waiting else "")
         self._options = connection_options(settings)
         self._models = {model.name: model for several in models.values() for model in several}
         self._gates = {
@@ -245,8 +245,11 @@ def worker(*tasks: Task[Any, Any], waiting: bool = False) -> Worker:
         if waiting:
             tasks = tuple(task for task in tasks if may_have_batches(task, settings))
         models = open_models(tasks, settings, model_settings)
-        if waiting and not any(has_batches(model) for several in models.values() for model in several[:1]):
-            raise ModelUnusable("no task has a model with batches, as openai:, azure: and google: with a key have")
+        if waiting:
+            tasks = tuple(task for task in tasks if has_batches(models[task.name][0]))
+            models = {task.name: models[task.name] for task in tasks}
+            if not tasks:
+                raise ModelUnusable("no task has a model with batches, as openai:, azure: and google: with a key have")
         name = "waiting" if waiting else tasks[0].name if len(tasks) == 1 else None
         configure_tracing(f"carteiro-{name}" if name else "carteiro")
         return Worker(list(tasks), models, settings, waiting=waiting)

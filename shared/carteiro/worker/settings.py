@@ -137,6 +137,10 @@ class WorkerSettings(KafkaSettings):
             raise ValueError(f"may be a quarter of CARTEIRO_BATCH_MARGIN_SECONDS, {margin:g}, at most")
         return poll
 
+    def group_of(self, task: str) -> str:
+        """The consumer group of a task's workers."""
+        return self.group or f"carteiro-{task}"
+
 
 class TaskSettings(BaseSettings):
     """What can be set for one task, `CARTEIRO_<TASK>_...`."""

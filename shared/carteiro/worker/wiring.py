@@ -209,7 +209,7 @@ def _server(task: Task[Any, Any], chain: Chain, shared: Shared, conversations: C
         repeats=shared.repeats,
         cache=shared.cache,
         spending=shared.spending,
-        group=settings.group or f"carteiro-{task.name}",
+        group=settings.group_of(task.name),
         replies=topics.replies(task.name),
         dead=topics.dead(task.name),
         waiting=topics.waiting(task.name),

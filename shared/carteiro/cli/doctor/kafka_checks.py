@@ -53,7 +53,7 @@ async def _topics(
 
 
 async def _transactions(tasks: Sequence[Task[Any, Any]], settings: WorkerSettings, options: dict[str, Any]) -> Finding:
-    group = settings.group or f"carteiro-{tasks[0].name}"
+    group = settings.group_of(tasks[0].name)
     try:
         mode = await choose(settings.delivery, options, group)
     except KafkaUnusable as error:

@@ -7,13 +7,12 @@ from typing import Any
 from carteiro.cli.doctor.finding import Finding
 from carteiro.models.failures import Misconfigured, ModelFailure, ModelUnusable, QuotaExhausted, RateLimited
 from carteiro.models.interface import ChatModel, Message, Model, Prompt, refusal
-from carteiro.models.opening import open_model
+from carteiro.models.opening import CLOUD, open_model
 from carteiro.models.settings import ModelSettings
 from carteiro.worker.settings import WorkerSettings, task_models
 from carteiro.worker.task import Task
 
 _PROBE = Prompt(messages=[Message("user", "Say yes.")], max_output_tokens=16)
-_CLOUD = ("openai:", "azure:", "google:", "http:", "https:")
 
 
 async def check_models(
@@ -30,14 +29,14 @@ async def check_models(
             for task in served:
                 if not isinstance(model, task.abilities):
                     raise ModelUnusable(refusal(model, task.name, task.abilities))
-            yield await _asked(model) if ask and name.startswith(_CLOUD) else _found(model)
+            yield await _asked(model) if ask and name.partition(":")[0] in CLOUD else _found(model)
         except ModelUnusable as error:
             advice = f"see docs/models.md; it is to serve {', '.join(task.name for task in served)}"
             yield Finding(f"model {name}", "fault", str(error), advice)
 
 
 def _found(model: Model) -> Finding:
-    kind = "its files are there; they are not read here" if not model.name.startswith(_CLOUD) else "not asked"
+    kind = "not asked" if model.name.partition(":")[0] in CLOUD else "its files are there; they are not read here"
     return Finding(f"model {model.name}", "ok", kind)
 
 

@@ -1,7 +1,7 @@
 """What a lane needs of a way to deliver."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -34,6 +34,10 @@ class Delivering(Protocol):
 
     def confirm(self, offset: int, outcome: Outcome) -> bool:
         """The outcome is where it belongs: its request is finished. Returns whether that is news."""
+
+    @property
+    def where(self) -> dict[str, Any]:
+        """The partition, as logs name it."""
 
     @property
     def is_open(self) -> bool:

@@ -39,7 +39,7 @@ class BatchRun:
         self,
         batch: OpenBatch,
         provider: Batches,
-        publish: Callable[[str, bytes | None], Awaitable[None]],
+        publish: Callable[[bytes, bytes | None], Awaitable[None]],
         finished: Callable[[int], bool],
         rules: Rules,
         too_large: Callable[[], None],
@@ -67,7 +67,7 @@ class BatchRun:
         for file in {self.batch.file, *ended.outputs}:
             with contextlib.suppress(ModelFailure):  # the provider deletes it some day
                 await self._provider.delete(file)
-        await self._publish(self.batch.name, None)
+        await self._publish(self.batch.key, None)
 
     async def _ended(self) -> Batch:
         """The batch at its end, however it came to that."""
@@ -177,7 +177,7 @@ class BatchRun:
     async def _keep(self) -> None:
         while True:
             began = time.monotonic()
-            await self._publish(self.batch.name, self.batch.encode())
+            await self._publish(self.batch.key, self.batch.encode())
             if time.monotonic() - began < _FRESH_SECONDS:
                 return
 

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import structlog
 from aiokafka.errors import KafkaError
@@ -94,7 +93,7 @@ class Desk:
                     try:
                         return await asyncio.shield(courier.publish(record))
                     except Exception as error:  # noqa: BLE001  # whatever it is, the courier is of no more use
-                        log.warning("cannot keep how a batch stands", **_where(lane), reason=repr(error))
+                        log.warning("cannot keep how a batch stands", **lane.where, reason=repr(error))
                         if lane.is_open and self._couriers[partition][0] is courier:
                             lane.rebuild()
                 await asyncio.sleep(_PAUSE_SECONDS)
@@ -106,7 +105,3 @@ class Desk:
 
     def _oldest(self) -> float:
         return max(time.time() - min(self._waiting.values()), 0.0) if self._waiting else 0.0
-
-
-def _where(lane: Delivering) -> dict[str, Any]:
-    return {"topic": lane.partition.topic, "partition": lane.partition.partition}

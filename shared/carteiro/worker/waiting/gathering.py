@@ -88,6 +88,11 @@ class Gatherer:
         """Batches of a model are to be half as large from now on."""
         self._most[model] = max(self._most.get(model, self._rules.most) // 2, 1)
 
+    def clear(self) -> None:
+        """Forget all lines; how large batches may be stays known."""
+        self._groups.clear()
+        self._full.clear()
+
     def add(self, line: Line, now: float) -> None:
         """A line is to go into the next batch of its kind."""
         kind = (line.model, _patience(line.until - now))

@@ -72,7 +72,7 @@ class Office:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._gatherer = Gatherer(self._rules, lambda model: self._provider(model).most_bytes)
+        self._gatherer.clear()
         self._gathered.clear()
         self._runs.clear()
         for line in self._asked:
@@ -87,7 +87,7 @@ class Office:
         body, sending = self._models[model].body(prompt), 0
         while True:
             await self._until_open(until)
-            line = self._line(line_id(offset, body, sending), model, prompt, until)
+            line = self._line(line_id(offset, body, sending), model, prompt, until, body)
             if line is None or (line.id not in self._runs and sending >= _SENDINGS):
                 raise TimeIsUp
             result = await self._result(line)
@@ -134,11 +134,11 @@ class Office:
                 self._asked.discard(line)
                 self._gathered.pop(line.id, None)
 
-    def _line(self, named: str, model: str, prompt: Prompt, until: float) -> Line | None:
+    def _line(self, named: str, model: str, prompt: Prompt, until: float, body: dict[str, Any]) -> Line | None:
         """The line of that id, gathered for a batch where it is in none; None where there is no time for one."""
         if (known := self._gathered.get(named)) is not None:
             return known
-        size = len(self._provider(model).line(named, self._models[model].body(prompt)))
+        size = len(self._provider(model).line(named, body))
         line = Line(named, model, prompt, until, size, asyncio.get_running_loop().create_future())
         if (run := self._runs.get(named)) is not None:
             return run.ask(line)
@@ -196,12 +196,11 @@ class Office:
         return await provider.upload(name, (provider.line(line.id, model.body(line.prompt)) for line in lines))
 
     def _begin(self, batch: OpenBatch, *, lines: Sequence[Line] = (), adopted: bool = False) -> None:
-        async def publish(name: str, value: bytes | None) -> None:
-            await self._publish(name.encode(), value)
-
         provider = self._provider(batch.model)
         smaller = partial(self._gatherer.halve, batch.model)
-        run = BatchRun(batch, provider, publish, self._finished, self._rules, smaller, lines=lines, adopted=adopted)
+        run = BatchRun(
+            batch, provider, self._publish, self._finished, self._rules, smaller, lines=lines, adopted=adopted
+        )
         self._runs |= dict.fromkeys(batch.lines, run)
         self._spawn(self._see_through(run))
 

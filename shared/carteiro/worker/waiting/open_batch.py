@@ -31,6 +31,11 @@ class OpenBatch:
     given_up: bool = False
     """Whether it is not submitted any more: its requests have gone on without it."""
 
+    @property
+    def key(self) -> bytes:
+        """The key under which it is kept."""
+        return self.name.encode()
+
     def encode(self) -> bytes:
         """JSON; with 50,000 lines it still fits a record."""
         lines = b64encode(zlib.compress("\n".join(self.lines).encode())).decode()

@@ -29,6 +29,20 @@ def prompt(words: str) -> Prompt:
     return Prompt(messages=[Message("user", words)])
 
 
+def office_of(post: Post, kept: dict[bytes, bytes]) -> Office:
+    """An open office whose requests are never answered."""
+
+    async def publish(key: bytes, value: bytes | None) -> None:
+        if value is None:
+            kept.pop(key, None)
+        else:
+            kept[key] = value
+
+    place = Office("generate", {"openai:loud": PostModel(post)}, publish, lambda _: False, RULES)
+    place.open(kept)
+    return place
+
+
 class Service:
     """Requests that wait in a topic, and an office for them; what is kept outlives the process, nothing else does."""
 
@@ -200,14 +214,7 @@ async def test_a_batch_that_nobody_waits_for_is_cancelled() -> None:
     post = Post(Steps(), looks=10**9)
     kept: dict[bytes, bytes] = {}
 
-    async def publish(key: bytes, value: bytes | None) -> None:
-        if value is None:
-            kept.pop(key, None)
-        else:
-            kept[key] = value
-
-    place = Office("generate", {"openai:loud": PostModel(post)}, publish, lambda _: False, RULES)
-    place.open(kept)
+    place = office_of(post, kept)
     asked = asyncio.create_task(place.complete("openai:loud", prompt("a"), 0, time.time() + 60))
     async with asyncio.timeout(10):
         while not post.batches:
@@ -279,12 +286,7 @@ async def test_requests_outlive_an_office_that_is_opened_anew() -> None:
     post = Post(Steps(), looks=50)
     kept: dict[bytes, bytes] = {}
 
-    async def publish(key: bytes, value: bytes | None) -> None:
-        if value is not None:
-            kept[key] = value
-
-    place = Office("generate", {"openai:loud": PostModel(post)}, publish, lambda _: False, RULES)
-    place.open(kept)
+    place = office_of(post, kept)
     asked = asyncio.create_task(place.complete("openai:loud", prompt("a"), 0, time.time() + 60))
     async with asyncio.timeout(10):
         while not post.batches:
