@@ -151,7 +151,7 @@ def test_never_before_retry_after(retry_after, chance, events, sooner):
         now = 1.0 + share * retry_after
         assert now + controller.wait(now) >= 1.0 + retry_after - 1e-6
         if how == "abandoned":
-            controller.abandoned(call)
+            controller.abandoned(call, now)
         elif how == "refused":
             controller.refused(call, now, sooner)
         else:
@@ -190,7 +190,7 @@ def test_a_scout_that_is_abandoned_is_replaced():
     controller = Controller(chance=lambda: 0)
     controller.refused(controller.begin(0), 1, 1)
     scout, now = began(controller, 1)
-    controller.abandoned(scout)
+    controller.abandoned(scout, 3)
     assert began(controller, now)[1] < now + 20
 
 
@@ -233,6 +233,23 @@ def test_a_storm_of_refusals_leaves_no_trace_once_it_is_over():
             answered += 1
     assert refused < 20
     assert now < 60
+
+
+@pytest.mark.parametrize("pause", [1.0, 60.0])
+def test_what_an_idle_worker_had_between_refusals_is_no_measure(pause: float):
+    controller = Controller(chance=lambda: 0.5)
+    now = 0.0
+    for _ in range(2):
+        for _ in range(6):
+            now += pause
+            controller.settled(controller.begin(now), now := now + 0.1)
+        call, now = began(controller, now)
+        controller.refused(call, now := now + 0.1, 0)
+    wave = now
+    for _ in range(200):
+        call, now = began(controller, now)
+        controller.settled(call, now + 0.1)
+    assert now - wave < 25
 
 
 def test_without_word_of_how_long_it_waits_ever_longer():
@@ -283,7 +300,7 @@ def test_in_any_order_the_accounts_are_right(sizes, ends):
         elif how == "r":
             controller.refused(calls[index], at, 0)
         else:
-            controller.abandoned(calls[index])
+            controller.abandoned(calls[index], at)
         assert controller.in_flight == len(open_calls)
     assert controller._tokens._window.spent(59.9) == pytest.approx(sum(expected))
     assert controller._requests._window.spent(59.9) == len(sizes)

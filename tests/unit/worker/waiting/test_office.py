@@ -74,16 +74,19 @@ class Service:
         ]
         ended = asyncio.create_task(self._ended(asked))
         killed = asyncio.create_task(self.post.steps.killed.wait())
-        async with asyncio.timeout(20):
-            await asyncio.wait([ended, killed], return_when=asyncio.FIRST_COMPLETED)
-        done = ended.done()
-        if done:
-            ended.result()
-        for task in (*asked, ended, killed):
-            task.cancel()
-        await asyncio.gather(*asked, ended, killed, return_exceptions=True)
-        await place.close()
-        return done
+        try:
+            async with asyncio.timeout(20):
+                await asyncio.wait([ended, killed], return_when=asyncio.FIRST_COMPLETED)
+            done = ended.done()
+            if done:
+                ended.result()
+            return done
+        finally:
+            # Where this is cancelled the process is killed: nothing of it may run on beside the next one.
+            for task in (*asked, ended, killed):
+                task.cancel()
+            await asyncio.gather(*asked, ended, killed, return_exceptions=True)
+            await place.close()
 
     async def _serve(self, place: Office, offset: int, until: float) -> None:
         said = []

@@ -57,7 +57,7 @@ class Quota:
         try:
             yield Place(self._controller, call, self._clock)
         finally:
-            self._controller.abandoned(call)
+            self._controller.abandoned(call, self._clock())
             self._changed.set()
 
     async def _begin(self, tokens: float) -> Call:

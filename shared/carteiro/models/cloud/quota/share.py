@@ -43,8 +43,8 @@ FORETOLD, FORETOLD_DROP = 0.1, 0.7
 DROP, RETURN_SECONDS = 0.9, 100.0
 """What any other refusal leaves of the rate, and the time until the ceiling is where it was."""
 UNKNOWN_SECONDS = 5.0
-"""Pause between calls after a refusal before anything was accepted, and the time in which their rate then doubles: it
-says nothing of what the provider gives."""
+"""Pause between calls after a refusal before anything was accepted, and the time in which a rate that was not measured
+doubles: a first refusal says little of what the provider gives."""
 ENOUGH = 5
 """Calls after which what was accepted between two refusals measures what the provider gives."""
 
@@ -70,9 +70,9 @@ class Share:
         # ceiling
         self._peak = math.inf
         self._guessed = False
-        """Whether the ceiling is a guess, as nothing has been accepted that would measure it."""
+        """Whether the ceiling is a guess, as it was not measured between two refusals."""
         self._cut_at = 0.0
-        self._accepted, self._calls, self._since = 0.0, 0, math.inf
+        self._accepted, self._calls, self._since, self._idle = 0.0, 0, math.inf, 0.0
 
     @property
     def limit(self) -> float | None:
@@ -101,7 +101,9 @@ class Share:
         self._pressed = self._pressed or pause > 0
         return max(pause, self._window.wait(now, amount, self._setting) if self._setting else 0.0)
 
-    def spend(self, now: float, amount: float) -> Charge:
+    def spend(self, now: float, amount: float, idle: float = 0.0) -> Charge:
+        """A call begins, before which nobody wanted one for so many seconds: those say nothing of the provider."""
+        self._idle += idle
         rate = self.rate(now)
         if rate < math.inf:
             self._refill(now, rate)
@@ -109,6 +111,7 @@ class Share:
         self._since = min(self._since, now)
         if now - self._since > MINUTE:  # only what is recent counts
             self._accepted, self._calls, self._since = self._accepted / 2, self._calls // 2, (self._since + now) / 2
+            self._idle /= 2
         self._accepted += amount
         self._calls += 1
         if self._setting:
@@ -176,18 +179,19 @@ class Share:
         else:
             rate = self.rate(now)
             # Between two refusals the bucket went from empty to empty: what was accepted is what it was given.
-            measured = self._accepted / max(now - self._since, 1.0)
+            busy = now - self._since - self._idle
+            measured = self._accepted / max(busy, 1.0)
             if rate == math.inf:
                 rate = max(measured, amount / UNKNOWN_SECONDS)
-                self._guessed = measured < rate
+                self._guessed = measured < rate or busy < self._idle
             elif measured < rate / 2 and self._calls >= ENOUGH:
-                rate, self._guessed = max(measured, amount / MINUTE), False
+                rate, self._guessed = max(measured, amount / MINUTE), busy < self._idle
             elif self._guessed:
                 rate = max(rate / 2, amount / UNKNOWN_SECONDS)
             self._peak, self._cut_at = rate, now
         self._allowance = min(self._allowance, 0.0) - chance * amount
         if self._calls >= ENOUGH or self._since == math.inf:
-            self._accepted, self._calls, self._since = 0.0, 0, now
+            self._accepted, self._calls, self._since, self._idle = 0.0, 0, now, 0.0
 
     def suspicion(self, amount: float) -> int:
         """Why so much was refused: 0 there was plenty of this, 1 not known, 2 there was too little of this."""
