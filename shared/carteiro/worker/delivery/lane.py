@@ -13,8 +13,9 @@ from aiokafka.errors import IllegalStateError, ProducerFenced
 from carteiro.wire.record import OutgoingRecord, Record
 from carteiro.worker import metrics
 from carteiro.worker.delivery import group
-from carteiro.worker.delivery.courier import CALLER_SECONDS, Delivering, Undelivered
+from carteiro.worker.delivery.courier import Delivering, Undelivered
 from carteiro.worker.delivery.ledger import Ledger
+from carteiro.worker.delivery.outbox import Outbox
 from carteiro.worker.delivery.outcome import Outcome
 from carteiro.worker.delivery.quarantine import Cohort
 from carteiro.worker.delivery.service import Service
@@ -28,8 +29,6 @@ _WINDOWS = 2
 requests keep the window full while replies are under way. What is in flight is paid again if the worker dies."""
 _COHORTS = 4
 """Into how many groups a window of suspects is divided. Each waits for the one before."""
-_PROMPT_SECONDS = 0.5
-"""Replies that are under way for longer are stuck: what is begun now is paid again if the worker dies before them."""
 _LONGEST_PAUSE = 10.0
 _COMMIT_PAUSE = 0.5
 _ASK_SECONDS = 1.0
@@ -52,16 +51,10 @@ class Lane(Delivering):
         self._service = service
         self._window = Window(service.window, self.ledger.take, by_key=service.by_key)
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._unconfirmed: dict[int, Outcome] = {}
-        self._outbox: dict[int, Outcome] = {}
-        self._awaited: dict[int, asyncio.Future[None]] = {}
-        """Who waits for an outcome to be confirmed."""
-        self._wake = asyncio.Event()
+        self._outbox = Outbox()
         self._quiet = asyncio.Event()
         self._cohort: Cohort | None = None
         """The group of suspects that the next one may join."""
-        self._late: dict[int, float] = {}
-        """Outcomes for a topic that did not answer in time, and since when."""
         self._reading = False
         """Whether the partition's records are read, from where the ledger wants them."""
         self._open = False
@@ -79,8 +72,6 @@ class Lane(Delivering):
         """The offset after the last record that was accepted."""
         self._moved_at = time.monotonic()
         """When something last went forward."""
-        self._flowed_at = self._moved_at
-        """When a reply was last confirmed, or was the first to be under way."""
         self._rebuilding_at = 0.0
         self._rebuilt_for = 0.0
         self.rebuilt_in_vain = False
@@ -88,13 +79,12 @@ class Lane(Delivering):
     @property
     def in_flight(self) -> int:
         """Requests that run, or whose outcome is not yet confirmed."""
-        return len(self._tasks) + len(self._unconfirmed)
+        return len(self._tasks) + len(self._outbox)
 
     @property
     def _has_room(self) -> bool:
         """Whether one more request may be in flight. While replies do not get through, no more than a window are."""
-        stuck = self._unconfirmed and time.monotonic() - self._flowed_at > _PROMPT_SECONDS
-        return self.in_flight < self._service.window * (1 if stuck else _WINDOWS)
+        return self.in_flight < self._service.window * (1 if self._outbox.stuck else _WINDOWS)
 
     @property
     def is_open(self) -> bool:
@@ -134,16 +124,11 @@ class Lane(Delivering):
         self._pause_or_resume()
 
     def confirm(self, offset: int, outcome: Outcome) -> bool:
-        if self._unconfirmed.pop(offset, None) is None:
-            # It was sent again while its first confirmation was under way, or the partition is somebody else's by now.
+        if not self._outbox.confirm(offset):
             return False
-        self._outbox.pop(offset, None)
-        self._late.pop(offset, None)
-        if (awaited := self._awaited.get(offset)) is not None and not awaited.done():
-            awaited.set_result(None)
         self.ledger.finish(offset)
         self.suspects.forget(self.ledger)
-        self._moved_at = self._flowed_at = time.monotonic()
+        self._moved_at = time.monotonic()
         outcome.delivered()
         self.fill()
         self._tell_if_quiet()
@@ -191,8 +176,7 @@ class Lane(Delivering):
         self._closed = True
         self._service.forget(self.partition.partition)
         await self.suspend()
-        self._unconfirmed.clear()
-        self._outbox.clear()
+        self._outbox.close()
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -211,7 +195,7 @@ class Lane(Delivering):
         """Whether nothing has gone forward since then (by `time.monotonic`) although something could have."""
         if self._life is None or self._preparing or max(self._moved_at, self._rebuilding_at) > limit:
             return False
-        return not self._open or bool(self._unconfirmed)
+        return not self._open or bool(self._outbox)
 
     def read_again(self) -> None:
         """Read on from after the last record that was accepted."""
@@ -272,13 +256,12 @@ class Lane(Delivering):
                 log.warning("the partition's last owner died; its requests in flight are served again", **self.where)
         await self._courier.commit()
         if not self._reading and not self._leaving:
-            self.ledger.rewind([*self._tasks, *self._unconfirmed])
+            self.ledger.rewind([*self._tasks, *self._outbox.offsets])
             self._read_to = self.ledger.low
             self.consumer.seek(self.partition, self._read_to)
             self._reading = True
             self._moved_at = time.monotonic()
-        self._outbox = dict(self._unconfirmed)
-        self._wake.set()
+        self._outbox.send_again()
         self._open = True
         self.fill()
 
@@ -292,33 +275,18 @@ class Lane(Delivering):
 
     async def _deliver(self) -> None:
         while True:
-            await self._wake.wait()
-            self._wake.clear()
-            outcomes, self._outbox = self._outbox, {}
-            together = [each for each in outcomes.items() if each[0] not in self._late]
-            for first in range(0, len(together), self._service.at_once):
-                await self._deliver_batch(dict(together[first : first + self._service.at_once]))
-            for each in [each for each in outcomes if each in self._late]:
-                await self._deliver_batch({each: outcomes[each]})
-
-    async def _deliver_batch(self, outcomes: dict[int, Outcome]) -> None:
-        try:
-            await self._courier.deliver(outcomes)
-        except Undelivered as error:
-            # A topic of some caller's choice may have no leader: its reply must not hold up everybody else's.
-            now = time.monotonic()
-            for offset, record in error.late:
-                if now - self._late.setdefault(offset, now) > CALLER_SECONDS:
-                    outcomes[offset].refused(record, error)
-            raise
+            for outcomes in await self._outbox.next(self._service.at_once):
+                try:
+                    await self._courier.deliver(outcomes)
+                except Undelivered as error:
+                    self._outbox.late(outcomes, error)
+                    raise
 
     def _drop_finished(self) -> None:
         """Another owner has finished some of our requests: theirs are the replies that count."""
         for offset in [each for each in self._tasks if self.ledger.finished(each)]:
             self._tasks[offset].cancel()
-        for offset in [each for each in self._unconfirmed if self.ledger.finished(each)]:
-            self._late.pop(offset, None)
-            self._unconfirmed.pop(offset).delivered()
+        self._outbox.drop(self.ledger.finished)
         self._tell_if_quiet()
 
     async def _serve(self, record: Record) -> None:
@@ -330,7 +298,8 @@ class Lane(Delivering):
                 self._service.quarantine.leave()
         finally:
             self._ended(record.offset)
-        self._hand_over(record.offset, outcome)
+        self._outbox.put(record.offset, outcome)
+        self.fill()
 
     def _cohort_of(self, record: Record) -> Cohort:
         offset, quarantine = record.offset, self._service.quarantine
@@ -360,11 +329,8 @@ class Lane(Delivering):
             async with cohort.member(offset):
                 outcome = await (self._service.condemn(record, DEATHS) if condemned else self._service.serve(record))
                 # The next suspect may end the process: this one's outcome has to be safe by then.
-                confirmed = self._awaited[offset] = asyncio.get_running_loop().create_future()
-                self._hand_over(offset, outcome)
-                await confirmed
+                await self._outbox.put_and_wait(offset, outcome)
         finally:
-            self._awaited.pop(offset, None)
             self._window.aside -= 1
             self._ended(offset)
         self.fill()
@@ -374,15 +340,6 @@ class Lane(Delivering):
         del self._tasks[offset]
         self._window.done(offset)
         self._moved_at = time.monotonic()
-
-    def _hand_over(self, offset: int, outcome: Outcome) -> None:
-        if self._closed:
-            return
-        if not self._unconfirmed:
-            self._flowed_at = time.monotonic()
-        self._unconfirmed[offset] = self._outbox[offset] = outcome
-        self._wake.set()
-        self.fill()
 
     async def _commit_surely(self) -> None:
         while True:
@@ -403,5 +360,5 @@ class Lane(Delivering):
         self._paused = paused
 
     def _tell_if_quiet(self) -> None:
-        if not self._tasks and not self._unconfirmed:
+        if not self._tasks and not self._outbox:
             self._quiet.set()

@@ -34,7 +34,7 @@ async def test_no_more_outcomes_are_delivered_together_than_the_service_allows()
     )
     lane = Lane(TopicPartition("t", 0), Mock(), service)
     for offset in range(7):
-        lane._hand_over(offset, Mock())
+        lane._outbox.put(offset, Mock())
     delivering = asyncio.create_task(lane._deliver())
     await asyncio.sleep(0)
     delivering.cancel()
