@@ -13,8 +13,9 @@ from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError
 
 from carteiro.models.failures import InvalidOutput, Misconfigured, ModelFailure, Unavailable
-from carteiro.schemas import ErrorCode, ErrorDetail, ErrorReply, FieldError, OkReply, Request, Timing, Usage
+from carteiro.schemas import ErrorReply, FieldError, OkReply, Request, Timing
 from carteiro.wire.envelope import Envelope
+from carteiro.worker import error_replies as errors
 from carteiro.worker import metrics
 from carteiro.worker.caching import Cache
 from carteiro.worker.chain import Attempts, Chain
@@ -32,9 +33,6 @@ log = structlog.get_logger("carteiro.worker")
 Answer = OkReply[Any] | ErrorReply
 T = TypeVar("T")
 
-_LONGEST_MESSAGE = 1000
-"""A model's failure may quote the request, which can be of any length."""
-
 
 @dataclass(frozen=True, slots=True)
 class Answered:
@@ -49,156 +47,137 @@ class Answered:
     """What a conversation that is kept has to do with it."""
 
 
-async def answer(
-    task: Task[Any, Any],
-    chain: Chain,
-    envelope: Envelope,
-    lane: tuple[str, int],
-    undeliverable: FieldError | None,
-    repeats: Repeats,
-    cache: Cache,
-    bill: Bill,
-    stream: Stream,
-    conversations: Conversations | None = None,
-    aside: Aside | None = None,
-) -> Answered:
-    """Serve one request, from a topic and partition, by a model of a chain.
+@dataclass(frozen=True, slots=True)
+class Answerer:
+    """Answers the requests of one task by a chain of models."""
 
-    `undeliverable` says why its reply cannot go where it asks, if it cannot: no model is called for such a one.
+    task: Task[Any, Any]
+    chain: Chain
+    repeats: Repeats
+    cache: Cache
+    conversations: Conversations | None = None
+    aside: Aside | None = None
+    """Which requests are to be set aside; None where none are."""
 
-    Whatever goes wrong becomes an error reply; only cancellation passes through. Raises `CanWait` where the request is
-    to be set aside.
-    """
-    began_at, began = datetime.now(UTC), time.monotonic()
-    queued = max((began_at - envelope.asked_at).total_seconds(), 0.0)
-    if not chain.waits:
-        metrics.of(metrics.QUEUE_SECONDS, task.name).observe(queued)
-    attempts = Attempts(chain, bill)
-    try:
-        request = read_request(task.request, envelope)
-        if undeliverable:
-            raise rejection(undeliverable)
-        chosen = _chosen(request, chain)
-        deadline = _deadline(request, envelope)
-        if aside is not None and aside.takes(request, deadline, chosen):
+    async def answer(
+        self, envelope: Envelope, lane: tuple[str, int], undeliverable: FieldError | None, bill: Bill, stream: Stream
+    ) -> Answered:
+        """Answer one request, from a topic and partition.
+
+        `undeliverable` says why its reply cannot go where it asks, if it cannot: no model is called for such a one.
+
+        Whatever goes wrong becomes an error reply; only cancellation passes through. Raises `CanWait` where the
+        request is to be set aside.
+        """
+        work = _Work(self, envelope, lane, bill)
+        try:
+            request = read_request(self.task.request, envelope)
+            if undeliverable:
+                raise rejection(undeliverable)
+            return await work.answer(request, stream)
+        except CanWait:
+            raise
+        except Exception as error:  # noqa: BLE001  # it becomes a reply
+            return _failed(self.task.name, envelope, error, bill, work.attempts)
+
+
+class _Work:
+    """One request while it is answered."""
+
+    def __init__(self, by: Answerer, envelope: Envelope, lane: tuple[str, int], bill: Bill) -> None:
+        self._by, self._envelope, self._lane, self._bill = by, envelope, lane, bill
+        self._began = time.monotonic()
+        self._queued = max((datetime.now(UTC) - envelope.asked_at).total_seconds(), 0.0)
+        if not by.chain.waits:
+            metrics.of(metrics.QUEUE_SECONDS, by.task.name).observe(self._queued)
+        self.attempts = Attempts(by.chain, bill)
+        self._turn: NewTurn | None = None
+
+    async def answer(self, request: Request[Any], stream: Stream) -> Answered:
+        by, key = self._by, self._envelope.idempotency_key
+        chosen = _chosen(request, by.chain)
+        deadline = _deadline(request, self._envelope)
+        if by.aside is not None and by.aside.takes(request, deadline, chosen):
             raise CanWait
-        attempts = Attempts(chosen, bill, stream if task.streams and request.options.stream else None, deadline)
-        turn: NewTurn | None = None
-
-        def timing(worked: float) -> Timing:
-            return Timing(queue_ms=round(queued * 1000), work_ms=round(worked * 1000))
-
-        async def work() -> OkReply[Any]:
-            done = await attempts.run(turn.run if turn else partial(task.run, request))
-            _check_serializable(done)
-            worked, model = time.monotonic() - began, attempts.model
-            if not chain.waits:
-                metrics.of(metrics.WORK_SECONDS, task.name, model.name).observe(worked)
-            if not attempts.billed:
-                bill.add(model.name, done.usage)
-            return _ok_reply(task.request.result)(
-                task=task.name,
-                request_id=envelope.request_id,
-                result=done.result,
-                model=model.name,
-                finish_reason=done.finish_reason,
-                usage=bill.usage,
-                timing=timing(worked),
-            )
-
-        def own(reply: OkReply[Any]) -> OkReply[Any]:
-            mine = {"request_id": envelope.request_id, "timing": timing(time.monotonic() - began)}
-            return reply.model_copy(update=mine)
-
-        async def work_or_recall() -> OkReply[Any]:
-            nonlocal turn
-            if conversations is not None and request.conversation_id is not None:
-                turn = await conversations.begin(request, envelope, lane[1], task.run)
-            reply = await work_or_take(turn.whole if turn else request)
-            if turn is not None:
-                turn.answered(reply.result.message)
-            return reply
-
-        async def work_or_take(asked: Request[Any]) -> OkReply[Any]:
-            if not asked.options.cache:
-                return await work()
-            reply, cached = await cache.through(asked, chosen.names, work)
-            metrics.of(metrics.CACHE, task.name, "hit" if cached else "miss").inc()
-            return own(reply) if cached else reply
-
-        if envelope.idempotency_key is None:
-            return Answered(await _within_deadline(work_or_recall, deadline), turn=turn)
-        once = partial(repeats.once, (*lane, envelope.idempotency_key), envelope.body, work_or_recall)
+        streamed = stream if by.task.streams and request.options.stream else None
+        self.attempts = Attempts(chosen, self._bill, streamed, deadline)
+        work = partial(self._in_conversation, request, chosen.names)
+        if key is None:
+            return Answered(await _within_deadline(work, deadline), turn=self._turn)
+        once = partial(by.repeats.once, (*self._lane, key), self._envelope.body, work)
         reply, repeated = await _within_deadline(once, deadline)
         if repeated:
-            metrics.of(metrics.REPEATED, task.name).inc()
-        return Answered(own(reply) if repeated else reply, turn=turn)
-    except CanWait:
-        raise
-    except Exception as error:  # noqa: BLE001  # it becomes a reply
-        return _failed(task.name, envelope, error, bill, attempts)
+            metrics.of(metrics.REPEATED, by.task.name).inc()
+        return Answered(self._own(reply) if repeated else reply, turn=self._turn)
+
+    async def _in_conversation(self, request: Any, models: list[str]) -> OkReply[Any]:
+        """The reply, by which a conversation that is kept goes on."""
+        conversations = self._by.conversations
+        if conversations is None or request.conversation_id is None:
+            return await self._cached_or_new(request, models)
+        self._turn = await conversations.begin(request, self._envelope, self._lane[1], self._by.task.run)
+        reply = await self._cached_or_new(self._turn.whole, models)
+        self._turn.answered(reply.result.message)
+        return reply
+
+    async def _cached_or_new(self, asked: Request[Any], models: list[str]) -> OkReply[Any]:
+        new = partial(self._new, asked)
+        if not asked.options.cache:
+            return await new()
+        reply, cached = await self._by.cache.through(asked, models, new)
+        metrics.of(metrics.CACHE, self._by.task.name, "hit" if cached else "miss").inc()
+        return self._own(reply) if cached else reply
+
+    async def _new(self, asked: Request[Any]) -> OkReply[Any]:
+        task = self._by.task
+        done = await self.attempts.run(self._turn.run if self._turn else partial(task.run, asked))
+        _check_serializable(done)
+        timing, model = self._timing(), self.attempts.model
+        if not self._by.chain.waits:
+            metrics.of(metrics.WORK_SECONDS, task.name, model.name).observe(time.monotonic() - self._began)
+        if not self.attempts.billed:
+            self._bill.add(model.name, done.usage)
+        return _ok_reply(task.request.result)(
+            task=task.name,
+            request_id=self._envelope.request_id,
+            result=done.result,
+            model=model.name,
+            finish_reason=done.finish_reason,
+            usage=self._bill.usage,
+            timing=timing,
+        )
+
+    def _own(self, reply: OkReply[Any]) -> OkReply[Any]:
+        """A reply that another request was given, as this one's."""
+        return reply.model_copy(update={"request_id": self._envelope.request_id, "timing": self._timing()})
+
+    def _timing(self) -> Timing:
+        worked = time.monotonic() - self._began
+        return Timing(queue_ms=round(self._queued * 1000), work_ms=round(worked * 1000))
 
 
 def _failed(task: str, envelope: Envelope, error: Exception, bill: Bill, attempts: Attempts) -> Answered:
     match error:
         case Rejected():
-            return Answered(_error_reply(task, envelope, error.error, bill))
+            return Answered(errors.reply(task, envelope, error.error, bill))
         case KeyReused():
             problem = FieldError(field="header idempotency_key", reason="came with another request before")
-            return Answered(_error_reply(task, envelope, rejection(problem).error))
+            return Answered(errors.reply(task, envelope, rejection(problem).error))
         case ModelFailure():
             log.warning("the model failed", model=attempts.model.name, code=error.code, reason=error.message)
-            detail = _detail(error.code, error.message, retryable=error.retryable)
+            reply = errors.reply(task, envelope, errors.of_model(error), bill)
             given_up = error.message if isinstance(error, Unavailable | Misconfigured) else None
-            return Answered(_error_reply(task, envelope, detail, bill), given_up, max(attempts.tries, 1))
+            return Answered(reply, given_up, max(attempts.tries, 1))
     # Not the caller's fault and not one we foresaw: the log has it whole, the reply names no internals.
     log.error("the task failed", model=attempts.model.name, exc_info=error)
     given_up = f"the service failed: {type(error).__name__}"
-    return Answered(internal_error(task, envelope.request_id), given_up, max(attempts.tries, 1))
+    return Answered(errors.internal(task, envelope.request_id), given_up, max(attempts.tries, 1))
 
 
 @cache
 def _ok_reply(result: type[BaseModel]) -> type[OkReply[Any]]:
     # Looking up a generic model takes pydantic a while, for each request.
     return OkReply[result]  # type: ignore[valid-type]
-
-
-def internal_error(task: str, request_id: str) -> ErrorReply:
-    """The reply to a request that the service itself stumbled over."""
-    message = f"the {task} service failed; its log has request {request_id}"
-    return ErrorReply(task=task, request_id=request_id, error=_detail("internal", message, retryable=True))
-
-
-def killed_its_worker(task: str, request_id: str, deaths: int) -> ErrorReply:
-    """The reply to a request whose worker has died of it, as far as can be told."""
-    message = f"the {task} service ended {deaths} times while it served request {request_id}; it is not tried again"
-    return ErrorReply(task=task, request_id=request_id, error=_detail("internal", message))
-
-
-def too_large(task: str, envelope: Envelope, size: int) -> ErrorReply:
-    """The reply that stands in for one that the broker does not take."""
-    message = f"the reply has {size:,} bytes, more than the reply topic takes"
-    return _error_reply(task, envelope, _detail("too_large", message))
-
-
-def cannot_wait(task: str, envelope: Envelope, reason: str) -> ErrorReply:
-    """The reply to a request that the topic of waiting ones does not take."""
-    message = f"the request cannot be kept until it is done ({reason}); without wait it is served at once"
-    return _error_reply(task, envelope, _detail("unsupported", message))
-
-
-def not_kept(task: str, envelope: Envelope, *, too_large: bool) -> ErrorReply:
-    """The reply that stands in for one whose conversation is not taken by its topic."""
-    if too_large:
-        message = "the conversation cannot be kept: this turn alone is larger than a record of its topic may be"
-        return _error_reply(task, envelope, _detail("too_large", message))
-    message = "the conversation cannot be kept: its topic does not take it, the service's log says why"
-    return _error_reply(task, envelope, _detail("unsupported", message))
-
-
-def undeliverable_reply(task: str, envelope: Envelope, problem: FieldError) -> ErrorReply:
-    """The reply, on the task's own topic, that stands in for one that its caller's topic does not take."""
-    return _error_reply(task, envelope, rejection(problem).error)
 
 
 def _chosen(request: Request[Any], chain: Chain) -> Chain:
@@ -241,12 +220,3 @@ async def _within_deadline(work: Callable[[], Awaitable[T]], deadline: datetime 
         if not scope.expired():
             raise
         raise Rejected("expired", f"the deadline, {deadline.isoformat()}, passed while the model was at work") from None
-
-
-def _detail(code: ErrorCode, message: str, *, retryable: bool = False) -> ErrorDetail:
-    return ErrorDetail(code=code, message=message[:_LONGEST_MESSAGE], retryable=retryable)
-
-
-def _error_reply(task: str, envelope: Envelope, detail: ErrorDetail, bill: Bill | None = None) -> ErrorReply:
-    paid = bill.usage if bill is not None and bill.usage != Usage() else None
-    return ErrorReply(task=task, request_id=envelope.request_id, error=detail, usage=paid)

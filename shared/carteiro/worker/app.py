@@ -1,13 +1,13 @@
 """A worker: the FastStream application that serves one task, or several in one process."""
 
 import asyncio
-import functools
 import json
 import logging
 import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, NoReturn
 
 import structlog
@@ -38,7 +38,8 @@ from carteiro.worker.settings import SettingsInvalid, WorkerSettings, load_setti
 from carteiro.worker.task import Task
 from carteiro.worker.tracing import configure_tracing
 from carteiro.worker.waiting.aside import has_batches
-from carteiro.worker.wiring import Shared, wire, wire_waiting
+from carteiro.worker.waiting.wiring import wire_waiting
+from carteiro.worker.wiring import Shared, wire
 
 log = structlog.get_logger("carteiro.worker")
 
@@ -110,27 +111,10 @@ class Worker(AsgiFastStream):
         self._http: uvicorn.Server | None = None
         self.exit_code = 0
         self.health = Health([task.name for task in tasks], self._parked, self._stalled)
-        tls = ssl_context(settings)
-        broker = WorkerBroker(
-            self._options["bootstrap_servers"],
-            client_id="carteiro",
-            consumer_only=True,
-            allow_auto_create_topics=False,
-            graceful_timeout=settings.grace_seconds,
-            # As much of it as FastStream wants to know; its consumers are given the options as they are.
-            security=BaseSecurity(ssl_context=tls, use_ssl=tls is not None),
-            logger=logging.getLogger("faststream"),
-        )
-        broker.prepare, broker.reach = self._prepare, self._reach
-        broker.fail = functools.partial(self._fail, EXIT_OTHER)
+        broker = self._broker()
+        wired = wire_waiting if waiting else wire
         self._subscribers = [
-            (wire_waiting if waiting else wire)(
-                broker,
-                task,
-                self._chains[task.name],
-                self._shared,
-                functools.partial(self.health.joined, task.name),
-            )
+            wired(broker, task, self._chains[task.name], self._shared, partial(self.health.joined, task.name))
             for task in tasks
         ]
         super().__init__(
@@ -144,6 +128,21 @@ class Worker(AsgiFastStream):
             on_shutdown=[self._stopping],
             after_shutdown=[self._stopped],
         )
+
+    def _broker(self) -> WorkerBroker:
+        tls = ssl_context(self.settings)
+        broker = WorkerBroker(
+            self._options["bootstrap_servers"],
+            client_id="carteiro",
+            consumer_only=True,
+            allow_auto_create_topics=False,
+            graceful_timeout=self.settings.grace_seconds,
+            # As much of it as FastStream wants to know; its consumers are given the options as they are.
+            security=BaseSecurity(ssl_context=tls, use_ssl=tls is not None),
+            logger=logging.getLogger("faststream"),
+        )
+        broker.prepare, broker.reach, broker.fail = self._prepare, self._reach, partial(self._fail, EXIT_OTHER)
+        return broker
 
     def model_of(self, task: str) -> Model:
         """The model that is asked first for a task's replies."""

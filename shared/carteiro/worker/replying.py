@@ -9,9 +9,10 @@ from carteiro.schemas import ErrorReply, PartialReply
 from carteiro.wire.envelope import Envelope
 from carteiro.wire.record import OutgoingRecord
 from carteiro.wire.reply import reply_record
+from carteiro.worker import error_replies as errors
 from carteiro.worker import metrics
 from carteiro.worker.addressing import Address, Addresses, instead
-from carteiro.worker.answering import Answer, not_kept, too_large, undeliverable_reply
+from carteiro.worker.answering import Answer
 from carteiro.worker.delivery.outcome import TOO_LARGE, Outcome
 from carteiro.worker.delivery.producers import send
 from carteiro.worker.new_turn import NewTurn
@@ -72,16 +73,18 @@ class Reply(Outcome):
         elif self._turn is not None and record is self._turn.record:
             if not (isinstance(error, TOO_LARGE) and self._turn.shorten()):
                 log.error("the topic does not take a conversation", **self._ids, topic=record.topic, reason=repr(error))
-                self._replace(not_kept(self._answer.task, self._envelope, too_large=isinstance(error, TOO_LARGE)))
+                self._replace(
+                    errors.not_kept(self._answer.task, self._envelope, too_large=isinstance(error, TOO_LARGE))
+                )
         elif isinstance(error, TOO_LARGE) and self._answer.status == "error":
             self._record, self._envelope = self._bare(), None
         elif isinstance(error, TOO_LARGE):
-            self._replace(too_large(self._answer.task, self._envelope, len(record.value or b"")))
+            self._replace(errors.too_large(self._answer.task, self._envelope, len(record.value or b"")))
         elif self.elsewhere:
             reason = str(error) or type(error).__name__
             self._address = instead(self._replies, f"{record.topic!r} does not take the reply ({reason})")
             assert self._address.problem is not None
-            self._replace(undeliverable_reply(self._answer.task, self._envelope, self._address.problem))
+            self._replace(errors.undeliverable(self._answer.task, self._envelope, self._address.problem))
         else:
             return False
         return True

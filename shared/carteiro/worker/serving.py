@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 import structlog
 from structlog.contextvars import bound_contextvars
@@ -11,19 +10,15 @@ from structlog.contextvars import bound_contextvars
 from carteiro.wire.dead_letter import dead_letter
 from carteiro.wire.envelope import Envelope, read_envelope
 from carteiro.wire.record import OutgoingRecord, Record, place
+from carteiro.worker import error_replies as errors
 from carteiro.worker import metrics
 from carteiro.worker.addressing import Address, Addresses
-from carteiro.worker.answering import Answer, answer, cannot_wait, internal_error, killed_its_worker
-from carteiro.worker.caching import Cache
-from carteiro.worker.chain import Chain
-from carteiro.worker.conversations import Conversations
-from carteiro.worker.repeats import Repeats
+from carteiro.worker.answering import Answer, Answerer
 from carteiro.worker.replying import Pieces, Reply
 from carteiro.worker.spending import Bill, Spending
 from carteiro.worker.streaming import Stream
-from carteiro.worker.task import Task
 from carteiro.worker.tracing import carried, request_span, sending_span
-from carteiro.worker.waiting.aside import Aside, CanWait
+from carteiro.worker.waiting.aside import CanWait
 from carteiro.worker.waiting.handing_over import HandedOver
 
 log = structlog.get_logger("carteiro.worker")
@@ -33,19 +28,18 @@ log = structlog.get_logger("carteiro.worker")
 class Server:
     """Serves the requests of one task. `replies`, `dead` and `waiting` are its topics."""
 
-    task: Task[Any, Any]
-    chain: Chain
+    answerer: Answerer
     addresses: Addresses
-    repeats: Repeats
-    cache: Cache
     spending: Spending
     group: str
     replies: str
     dead: str
     waiting: str
-    conversations: Conversations | None = None
-    aside: Aside | None = None
-    """Which requests are set aside on `waiting`; None where none are."""
+
+    @property
+    def task(self) -> str:
+        """The task's name."""
+        return self.answerer.task.name
 
     async def serve(self, record: Record) -> Reply | HandedOver:
         """Answer a request. Raises nothing but cancellation: whatever a record holds, there is a reply to it."""
@@ -54,52 +48,40 @@ class Server:
             envelope = read_envelope(record)
             return await self._serve(record, envelope)
         except Exception as error:
-            log.critical("a request cannot be served as it is", task=self.task.name, exc_info=True)
-            reply = internal_error(self.task.name, place(record))
+            log.critical("a request cannot be served as it is", task=self.task, exc_info=True)
+            reply = errors.internal(self.task, place(record))
             return await self._given_up(record, envelope, reply, f"the service failed: {type(error).__name__}", tries=0)
 
     async def lost(self, record: Record) -> Reply:
         """The reply to a request that never came here: FastStream, or a middleware, stumbled over it."""
-        reply = internal_error(self.task.name, place(record))
+        reply = errors.internal(self.task, place(record))
         return await self._given_up(record, read_envelope(record), reply, "the service could not read it", tries=0)
 
     async def condemn(self, record: Record, deaths: int) -> Reply:
         """The reply to a request that has ended its worker so many times. It is not served again."""
         reason = f"the worker ended {deaths} times while it served the request"
-        log.error("a request is given up", task=self.task.name, request_id=place(record), reason=reason)
-        reply = killed_its_worker(self.task.name, place(record), deaths)
+        log.error("a request is given up", task=self.task, request_id=place(record), reason=reason)
+        reply = errors.killed_its_worker(self.task, place(record), deaths)
         return await self._given_up(record, read_envelope(record), reply, reason, tries=deaths)
 
     async def _serve(self, record: Record, envelope: Envelope) -> Reply | HandedOver:
-        ids = {"task": self.task.name, "correlation_id": envelope.correlation_id, "request_id": envelope.request_id}
-        metrics.of(metrics.REQUESTS, self.task.name).inc()
+        ids = {"task": self.task, "correlation_id": envelope.correlation_id, "request_id": envelope.request_id}
+        metrics.of(metrics.REQUESTS, self.task).inc()
         with (
             bound_contextvars(**ids),
-            metrics.of(metrics.IN_FLIGHT, self.task.name).track_inprogress(),
+            metrics.of(metrics.IN_FLIGHT, self.task).track_inprogress(),
             request_span(record, self.group, envelope.correlation_id, envelope.trace),
         ):
             address = await self.addresses.find(envelope, self.replies)
             lane = (record.topic, record.partition)
-            bill = Bill(self.spending, self.task.name, record.key)
+            bill = Bill(self.spending, self.task, record.key)
             pieces = Pieces(self.addresses, envelope, address, carried(envelope.trace))
             try:
-                async with Stream(self.task.name, envelope.request_id, pieces.send) as stream:
-                    answered = await answer(
-                        self.task,
-                        self.chain,
-                        envelope,
-                        lane,
-                        address.problem,
-                        self.repeats,
-                        self.cache,
-                        bill,
-                        stream,
-                        self.conversations,
-                        self.aside,
-                    )
+                async with Stream(self.task, envelope.request_id, pieces.send) as stream:
+                    answered = await self.answerer.answer(envelope, lane, address.problem, bill, stream)
                     await stream.end()
             except CanWait:
-                return HandedOver(record, self.waiting, self.task.name, partial(self._cannot_wait, envelope, address))
+                return HandedOver(record, self.waiting, self.task, partial(self._cannot_wait, envelope, address))
             letter = None
             if answered.given_up is not None:
                 letter = self._letter(record, answered.reply, answered.given_up, answered.tries)
@@ -117,7 +99,7 @@ class Server:
             )
 
     def _cannot_wait(self, envelope: Envelope, address: Address, reason: str) -> Reply:
-        return Reply(cannot_wait(self.task.name, envelope, reason), envelope, address, self.replies, {}, None)
+        return Reply(errors.cannot_wait(self.task, envelope, reason), envelope, address, self.replies, {}, None)
 
     async def _given_up(
         self, record: Record, envelope: Envelope | None, reply: Answer, reason: str, tries: int

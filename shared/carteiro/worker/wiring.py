@@ -1,19 +1,17 @@
 """How a task's parts are put together: FastStream's subscriber, the lanes it reads for, and what serves requests."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 import structlog
 from faststream.kafka import KafkaBroker
 
-from carteiro.models.cloud.batches.interface import BatchModel
 from carteiro.wire.record import Record
-from carteiro.wire.waiting import dropped
 from carteiro.worker import metrics
 from carteiro.worker.addressing import Addresses
+from carteiro.worker.answering import Answerer
 from carteiro.worker.caching import Cache
 from carteiro.worker.chain import Chain
 from carteiro.worker.compacted_topic import CompactedTopic
@@ -37,15 +35,10 @@ from carteiro.worker.settings import WorkerSettings
 from carteiro.worker.spending import Spending
 from carteiro.worker.task import Task
 from carteiro.worker.waiting.aside import Aside
-from carteiro.worker.waiting.desk import Desk
-from carteiro.worker.waiting.gathering import Rules
 from carteiro.worker.waiting.handing_over import HandedOver
-from carteiro.worker.waiting.model import WaitingModel
 
 log = structlog.get_logger("carteiro.worker")
 
-_AT_ONCE = 20
-"""Replies that a batch brings and that are delivered together: live replies stand behind them."""
 _JOIN_MARGIN_SECONDS = 10
 """How long the group waits for a worker to join again after its drain, and a worker for the group after that."""
 
@@ -107,17 +100,17 @@ def wire(
 ) -> WindowSubscriber:
     """Have a task served by a chain of models. `joined` is called with each assignment."""
     conversations = _conversations(task, shared)
-    server = _server(task, chain, shared, conversations)
+    server = server_of(task, chain, shared, conversations)
     requests = shared.settings.topics.requests(task.name)
     metrics.begin(task.name, requests)
     subscriber = subscribe(
-        broker, requests, server.group, server.serve, shared.options | _consumer_options(shared.settings, task.name)
+        broker, requests, server.group, server.serve, shared.options | consumer_options(shared.settings, task.name)
     )
     service = Service(
         group=server.group,
         window=shared.settings.window,
         by_key=task.by_key,
-        serve=_serving(subscriber, server, task.name),
+        serve=serving(subscriber, server),
         condemn=server.condemn,
         courier=lambda lane: shared.courier(lane, subscriber),
         may_begin=lambda: chain.parked is None and shared.spending.parked is None,
@@ -131,98 +124,25 @@ def wire(
     return subscriber
 
 
-def wire_waiting(
-    broker: KafkaBroker,
-    task: Task[Any, Any],
-    chain: Chain,
-    shared: Shared,
-    joined: Callable[[], None],
-) -> WindowSubscriber:
-    """Have what a task's service has set aside served by batches. `joined` is called with each assignment."""
-    settings, topics = shared.settings, shared.settings.topics
-    waiting = topics.waiting(task.name)
-    metrics.begin(task.name, waiting)
-    topic = CompactedTopic(
-        topics.batches(task.name),
-        waiting,
-        shared.options,
-        lambda: shared.addresses.producer,
-        loses="forgets which batches are paid for",
-    )
-    first = chain.links[0]
-    assert isinstance(first.model, BatchModel)
-    rules = Rules(
-        margin=settings.batch_margin_seconds,
-        gather=settings.batch_gather_seconds,
-        poll=settings.batch_poll_seconds,
-        most=settings.batch_requests,
-    )
-    desk = Desk(task.name, topic, {first.model.name: first.model}, rules)
-    # What is late for a batch is asked of the next model; of the same one where there is no other.
-    waits = partial(WaitingModel, alone=len(chain.links) == 1)
-    server = _server(task, Chain([replace(first, waits=waits), *chain.links[1:]]), shared)
-    server = replace(server, group=f"{server.group}-waiting", aside=None)
-
-    async def handle(record: Record) -> Reply | HandedOver:
-        return await server.serve(desk.take(record))
-
-    subscriber = subscribe(
-        broker, waiting, server.group, handle, shared.options | _consumer_options(settings, f"{task.name}-waiting")
-    )
-    serve = _serving(subscriber, server, task.name, dropped)
-
-    async def serve_waiting(record: Record) -> Outcome:
-        try:
-            desk.waits(record)
-            return await serve(record)
-        finally:
-            desk.done(record)
-
-    service = Service(
-        group=server.group,
-        window=settings.batch_requests,
-        by_key=False,
-        serve=serve_waiting,
-        condemn=lambda record, deaths: server.condemn(dropped(record), deaths),
-        courier=lambda lane: desk.deliver_by(shared.courier(lane, subscriber), lane),
-        may_begin=lambda: shared.spending.parked is None,
-        quarantine=shared.quarantine,
-        prepare=desk.prepare,
-        forget=desk.forget,
-        at_once=_AT_ONCE,
-        most_open=2 * settings.batch_requests,
-        kept=desk.kept,
-        resumes=True,
-    )
-    subscriber.lanes = Lanes(service, waiting, settings.grace_seconds, joined, shared.reachable)
-    return subscriber
-
-
-def _server(task: Task[Any, Any], chain: Chain, shared: Shared, conversations: Conversations | None = None) -> Server:
+def server_of(task: Task[Any, Any], chain: Chain, shared: Shared, conversations: Conversations | None = None) -> Server:
+    """What serves the requests of a task."""
     settings, topics = shared.settings, shared.settings.topics
     least = timedelta(seconds=2 * settings.batch_margin_seconds)
     far = timedelta(seconds=settings.batch_from_seconds) if settings.batch_from_seconds else None
+    aside = Aside(least, None if task.by_key else far) if settings.batches else None
     return Server(
-        task=task,
-        chain=chain,
-        addresses=shared.addresses,
-        repeats=shared.repeats,
-        cache=shared.cache,
-        spending=shared.spending,
+        Answerer(task, chain, shared.repeats, shared.cache, conversations, aside),
+        shared.addresses,
+        shared.spending,
         group=settings.group_of(task.name),
         replies=topics.replies(task.name),
         dead=topics.dead(task.name),
         waiting=topics.waiting(task.name),
-        conversations=conversations,
-        aside=Aside(least, None if task.by_key else far) if settings.batches else None,
     )
 
 
-def _serving(
-    subscriber: WindowSubscriber,
-    server: Server,
-    task: str,
-    request_of: Callable[[Record], Record] = lambda record: record,
+def serving(
+    subscriber: WindowSubscriber, server: Server, request_of: Callable[[Record], Record] = lambda record: record
 ) -> Callable[[Record], Awaitable[Outcome]]:
     """What has FastStream serve a record, and makes a reply also where that fails."""
 
@@ -230,7 +150,7 @@ def _serving(
         try:
             reply = await subscriber.serve(record)
         except Exception:
-            log.critical("a request could not be read", task=task, offset=record.offset, exc_info=True)
+            log.critical("a request could not be read", task=server.task, offset=record.offset, exc_info=True)
             reply = None
         if not isinstance(reply, Reply | HandedOver):
             reply = await server.lost(request_of(record))
@@ -260,7 +180,8 @@ def _nothing_to_forget(partition: int) -> None:
     pass
 
 
-def _consumer_options(settings: WorkerSettings, task: str) -> dict[str, Any]:
+def consumer_options(settings: WorkerSettings, task: str) -> dict[str, Any]:
+    """How a task's consumer takes part in its group."""
     session_ms = int(settings.session_timeout_seconds * 1000)
     rebalance_ms = int((settings.grace_seconds + _JOIN_MARGIN_SECONDS) * 1000)
     return {
