@@ -90,7 +90,6 @@ class Reply(Outcome):
         return True
 
     def handed_over(self) -> None:
-        """It is about to be delivered, and nothing but the end of its lane keeps it from that."""
         if self._turn is not None:
             self._turn.handed_over()
 

@@ -1,6 +1,6 @@
 """How a task's parts are put together: FastStream's subscriber, the lanes it reads for, and what serves requests."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -8,7 +8,6 @@ from typing import Any
 import structlog
 from faststream.kafka import KafkaBroker
 
-from carteiro.wire.record import Record
 from carteiro.worker import metrics
 from carteiro.worker.addressing import Addresses
 from carteiro.worker.answering import Answerer
@@ -22,20 +21,17 @@ from carteiro.worker.delivery.exactly_once import ExactlyOnce
 from carteiro.worker.delivery.lanes import Lanes
 from carteiro.worker.delivery.ledger import Ledger
 from carteiro.worker.delivery.modes import Mode, choose
-from carteiro.worker.delivery.outcome import Outcome
 from carteiro.worker.delivery.producers import acknowledged_producer
 from carteiro.worker.delivery.quarantine import Quarantine
 from carteiro.worker.delivery.service import Service
 from carteiro.worker.delivery.subscriber import WindowSubscriber, subscribe
 from carteiro.worker.kafka import why_unreachable
 from carteiro.worker.repeats import Repeats
-from carteiro.worker.replying import Reply
 from carteiro.worker.serving import Server
 from carteiro.worker.settings import WorkerSettings
 from carteiro.worker.spending import Spending
 from carteiro.worker.task import Task
 from carteiro.worker.waiting.aside import Aside
-from carteiro.worker.waiting.handing_over import HandedOver
 
 log = structlog.get_logger("carteiro.worker")
 
@@ -103,14 +99,13 @@ def wire(
     server = server_of(task, chain, shared, conversations)
     requests = shared.settings.topics.requests(task.name)
     metrics.begin(task.name, requests)
-    subscriber = subscribe(
-        broker, requests, server.group, server.serve, shared.options | consumer_options(shared.settings, task.name)
-    )
+    options = shared.options | consumer_options(shared.settings, task.name)
+    subscriber = subscribe(broker, requests, server.group, server.serve, server.lost, options)
     service = Service(
         group=server.group,
         window=shared.settings.window,
         by_key=task.by_key,
-        serve=serving(subscriber, server),
+        serve=subscriber.serve,
         condemn=server.condemn,
         courier=lambda lane: shared.courier(lane, subscriber),
         may_begin=lambda: chain.parked is None and shared.spending.parked is None,
@@ -139,26 +134,6 @@ def server_of(task: Task[Any, Any], chain: Chain, shared: Shared, conversations:
         dead=topics.dead(task.name),
         waiting=topics.waiting(task.name),
     )
-
-
-def serving(
-    subscriber: WindowSubscriber, server: Server, request_of: Callable[[Record], Record] = lambda record: record
-) -> Callable[[Record], Awaitable[Outcome]]:
-    """What has FastStream serve a record, and makes a reply also where that fails."""
-
-    async def serve(record: Record) -> Outcome:
-        try:
-            reply = await subscriber.serve(record)
-        except Exception:
-            log.critical("a request could not be read", task=server.task, offset=record.offset, exc_info=True)
-            reply = None
-        if not isinstance(reply, Reply | HandedOver):
-            reply = await server.lost(request_of(record))
-        reply.handed_over()
-        outcome: Outcome = reply
-        return outcome
-
-    return serve
 
 
 def _conversations(task: Task[Any, Any], shared: Shared) -> Conversations | None:

@@ -47,6 +47,7 @@ class Outbox:
         if not self._unconfirmed:
             self._flowed_at = time.monotonic()
         self._unconfirmed[offset] = self._unsent[offset] = outcome
+        outcome.handed_over()
         self._any_unsent.set()
 
     def send_again(self) -> None:

@@ -1,7 +1,7 @@
 """What a served request leaves to be published."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from aiokafka.errors import (
     BrokerResponseError,
@@ -29,6 +29,7 @@ _ABOUT_THE_PRODUCER = (
 )
 
 
+@runtime_checkable
 class Outcome(Protocol):
     """A request's reply, with its dead letter where it has one. They are published together or not at all."""
 
@@ -43,6 +44,9 @@ class Outcome(Protocol):
     def refused(self, record: OutgoingRecord, error: Exception) -> bool:
         """A topic does not take one of the records, now or later. Puts others in their place, and returns whether
         there are any to put there."""
+
+    def handed_over(self) -> None:
+        """It is about to be delivered, and nothing but the end of its lane keeps it from that."""
 
     def delivered(self) -> None:
         """All of it is confirmed by the broker."""

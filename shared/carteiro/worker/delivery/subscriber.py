@@ -26,6 +26,7 @@ from faststream.kafka.subscriber.usecase import DefaultSubscriber, LogicSubscrib
 from carteiro.wire.record import Record
 from carteiro.worker.delivery.at_least_once import Commits
 from carteiro.worker.delivery.lanes import Lanes
+from carteiro.worker.delivery.outcome import Outcome
 
 log = structlog.get_logger("carteiro.delivery")
 
@@ -37,8 +38,15 @@ _FETCH_WAIT_MS = 100
 class WindowSubscriber(DefaultSubscriber):
     """Hands what it reads to lanes, which have `serve` called for many records at once."""
 
-    def __init__(self, config: KafkaSubscriberConfig, specification: Any, calls: CallsCollection[Record]) -> None:
+    def __init__(
+        self,
+        config: KafkaSubscriberConfig,
+        specification: Any,
+        calls: CallsCollection[Record],
+        lost: Callable[[Record], Awaitable[Outcome]],
+    ) -> None:
         super().__init__(config, specification, calls)
+        self._lost = lost
         self.commits = Commits()
         self.lanes: Lanes
         self.beside: list[Callable[[], Coroutine[Any, Any, None]]] = []
@@ -65,9 +73,14 @@ class WindowSubscriber(DefaultSubscriber):
         await self.lanes.stop()
         await super().stop()
 
-    async def serve(self, record: Record) -> Any:
-        """Have FastStream serve a record; what its handler returned. Raises what FastStream or a middleware did."""
-        return (await self.process_message(record)).body
+    async def serve(self, record: Record) -> Outcome:
+        """Have FastStream serve a record. Raises nothing but cancellation."""
+        try:
+            outcome = (await self.process_message(record)).body
+        except Exception:
+            log.critical("a request could not be read", topic=record.topic, offset=record.offset, exc_info=True)
+            outcome = None
+        return outcome if isinstance(outcome, Outcome) else await self._lost(record)
 
     async def _run_consume_loop(self, consumer: AIOKafkaConsumer) -> None:
         while True:
@@ -105,10 +118,12 @@ def subscribe(
     broker: KafkaBroker,
     topic: str,
     group: str,
-    handler: Callable[[Record], Awaitable[Any]],
+    handler: Callable[[Record], Awaitable[Outcome]],
+    lost: Callable[[Record], Awaitable[Outcome]],
     connection: dict[str, Any],
 ) -> WindowSubscriber:
-    """Have every record of `topic` given to `handler`. `connection` is for the consumer, as aiokafka names it.
+    """Have every record of `topic` given to `handler`, or to `lost` where FastStream or a middleware stumbles over
+    it. `connection` is for the consumer, as aiokafka names it.
 
     What `broker.subscriber()` does for its own kinds of subscribers, for ours.
     """
@@ -135,7 +150,7 @@ def subscribe(
             topics=topics, title_=None, description_=None, include_in_schema=False
         ),
     )
-    subscriber = WindowSubscriber(config, specification, calls)
+    subscriber = WindowSubscriber(config, specification, calls, lost)
     Registrator.subscriber(broker, subscriber)
     subscriber.add_call(parser_=_parse_record, decoder_=_whole_record, dependencies_=())
 

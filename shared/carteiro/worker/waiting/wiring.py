@@ -24,7 +24,7 @@ from carteiro.worker.waiting.desk import Desk
 from carteiro.worker.waiting.gathering import Rules
 from carteiro.worker.waiting.handing_over import HandedOver
 from carteiro.worker.waiting.model import WaitingModel
-from carteiro.worker.wiring import Shared, consumer_options, server_of, serving
+from carteiro.worker.wiring import Shared, consumer_options, server_of
 
 _AT_ONCE = 20
 """Replies that a batch brings and that are delivered together: live replies stand behind them."""
@@ -42,14 +42,16 @@ def wire_waiting(
     async def handle(record: Record) -> Reply | HandedOver:
         return await server.serve(desk.take(record))
 
+    async def lost(record: Record) -> Reply:
+        return await server.lost(dropped(record))
+
     options = shared.options | consumer_options(settings, f"{task.name}-waiting")
-    subscriber = subscribe(broker, waiting, server.group, handle, options)
-    serve = serving(subscriber, server, dropped)
+    subscriber = subscribe(broker, waiting, server.group, handle, lost, options)
 
     async def serve_waiting(record: Record) -> Outcome:
         try:
             desk.waits(record)
-            return await serve(record)
+            return await subscriber.serve(record)
         finally:
             desk.done(record)
 

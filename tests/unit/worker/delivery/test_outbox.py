@@ -27,6 +27,11 @@ async def nothing_to_send(outbox: Outbox) -> bool:
     return asking.cancel()
 
 
+def test_an_outcome_knows_that_it_is_handed_over():
+    Outbox().put(1, outcome := Mock())
+    outcome.handed_over.assert_called_once_with()
+
+
 async def test_no_more_go_together_than_is_said():
     assert await sent(filled(*range(7)), 3) == [[0, 1, 2], [3, 4, 5], [6]]
 
@@ -82,8 +87,9 @@ async def test_what_another_owner_has_finished_is_dropped():
 async def test_once_closed_it_takes_nothing():
     outbox = filled(1)
     outbox.close()
-    outbox.put(2, Mock())
+    outbox.put(2, too_late := Mock())
     assert not outbox
+    too_late.handed_over.assert_not_called()
     outbox.send_again()
     assert await sent(outbox) == []
 
