@@ -34,17 +34,6 @@ class Quota:
         self._clock = clock
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
-        self.waiting = 0
-        """How many calls wait."""
-
-    @property
-    def in_flight(self) -> int:
-        """How many calls have begun and not ended."""
-        return self._controller.in_flight
-
-    def wait(self, tokens: float = 0) -> float:
-        """Seconds that a call would wait at least if nobody were before it."""
-        return self._controller.wait(self._clock(), tokens)
 
     @asynccontextmanager
     async def call(self, tokens: float = 0) -> AsyncIterator[Place]:
@@ -62,14 +51,10 @@ class Quota:
 
     async def _begin(self, tokens: float) -> Call:
         """Begin in turn: whoever holds the lock, which is fair, waits for the quota; nobody overtakes."""
-        self.waiting += 1
-        try:
-            async with self._turn:
-                while (pause := self._controller.wait(self._clock(), tokens)) > 0:
-                    await self._pause(pause)
-                return self._controller.begin(self._clock(), tokens)
-        finally:
-            self.waiting -= 1
+        async with self._turn:
+            while (pause := self._controller.wait(self._clock(), tokens)) > 0:
+                await self._pause(pause)
+            return self._controller.begin(self._clock(), tokens)
 
     async def _pause(self, seconds: float) -> None:
         """Wait so long, or until a call has ended, which may change everything."""
