@@ -24,7 +24,7 @@ from benchmarks.processes import Ended, provider
 from benchmarks.report import line, markdown, show
 from benchmarks.running import run
 from benchmarks.workloads import WINDOW, WORKLOADS, Workload
-from carteiro.worker.kafka import why_unreachable
+from carteiro.worker.kafka.reaching import why_unreachable
 
 _FOLDER = Path(__file__).parent / "results"
 _KAFKA_SECONDS = 120.0

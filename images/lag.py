@@ -20,9 +20,9 @@ from aiokafka.errors import KafkaError
 from faststream.asgi.types import Receive, Scope, Send
 from prometheus_client import CollectorRegistry, Gauge, make_asgi_app
 
-from carteiro.worker.kafka import KafkaUnusable, wait_for_kafka
-from carteiro.worker.lag import lags
-from carteiro.worker.security import connection_options
+from carteiro.worker.kafka.reaching import KafkaUnusable, wait_for_kafka
+from carteiro.worker.kafka.security import connection_options
+from carteiro.worker.observing.lag import lags
 from carteiro.worker.services import find_tasks
 from carteiro.worker.settings import KafkaSettings, SettingsInvalid, load_kafka_settings
 

@@ -17,11 +17,11 @@ import sys
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from carteiro.worker.kafka import KafkaUnusable, wait_for_kafka
-from carteiro.worker.security import connection_options
+from carteiro.worker.kafka.reaching import KafkaUnusable, wait_for_kafka
+from carteiro.worker.kafka.security import connection_options
+from carteiro.worker.kafka.topic_list import needed_topics
 from carteiro.worker.services import find_tasks
 from carteiro.worker.settings import SettingsInvalid, load_settings
-from carteiro.worker.topic_list import needed_topics
 
 
 async def make_topics(partitions: int, replication: int) -> None:

@@ -9,7 +9,7 @@ from carteiro.models.opening import open_model
 from carteiro.models.settings import ModelSettings
 from carteiro.schemas import Usage
 from carteiro.worker.app import Worker
-from carteiro.worker.logs import configure_logs
+from carteiro.worker.observing.logs import configure_logs
 from carteiro.worker.settings import load_settings
 from services.generate.task import task
 

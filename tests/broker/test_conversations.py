@@ -10,8 +10,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from carteiro.cli.embedded import EmbeddedBroker
 from carteiro.client import Carteiro
-from carteiro.worker import compacted_topic, conversations
 from carteiro.worker.app import Worker, worker
+from carteiro.worker.conversing import conversations
+from carteiro.worker.kafka import compacted_topic
 from services.chat.task import task
 from tests.broker.conftest import environment
 from tests.broker.peer import Peer

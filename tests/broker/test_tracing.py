@@ -8,7 +8,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from carteiro.client import Carteiro, ReplyError
-from carteiro.worker import tracing
+from carteiro.worker.observing import tracing
 from tests.broker.peer import Peer
 from tests.conftest import eventually
 from tests.provider import Provider

@@ -11,7 +11,7 @@ from docker.errors import DockerException
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
-from carteiro.worker.kafka import why_unreachable
+from carteiro.worker.kafka.reaching import why_unreachable
 from tests.conftest import eventually_true
 from tests.provider import ScriptedProvider
 

@@ -13,7 +13,7 @@ from prometheus_client import generate_latest
 from prometheus_client.registry import CollectorRegistry
 
 from carteiro.schemas import ERROR_CODES
-from carteiro.worker.metrics import REGISTRY
+from carteiro.worker.observing.metrics import REGISTRY
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "observability"

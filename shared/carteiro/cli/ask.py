@@ -15,7 +15,7 @@ from carteiro.cli.many.command import ask_many
 from carteiro.cli.showing import shown
 from carteiro.client import Carteiro, CarteiroError, KafkaUnavailable, ReplyError, ReplyTimeout
 from carteiro.schemas import REQUESTS, OkReply, Request
-from carteiro.worker.security import connection_options
+from carteiro.worker.kafka.security import connection_options
 from carteiro.worker.settings import SettingsInvalid, load_kafka_settings
 
 _TIMEOUT_SECONDS = 300.0

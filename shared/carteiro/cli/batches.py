@@ -13,7 +13,7 @@ from rich.table import Table
 
 from carteiro.cli.kafka import Kafka, KafkaFailed, settings, with_kafka
 from carteiro.schemas import REQUESTS
-from carteiro.worker.compacted_topic import read_compacted
+from carteiro.worker.kafka.compacted_topic import read_compacted
 from carteiro.worker.waiting.open_batch import LEDGER, OpenBatch, batches_of, decode_ledger
 
 

@@ -10,8 +10,8 @@ from aiokafka.errors import KafkaError
 
 from carteiro.cli.failing import EXIT_KAFKA, EXIT_USAGE, fail
 from carteiro.wire.topics import Topics
-from carteiro.worker.kafka import KafkaUnusable, admin_client, why_unreachable
-from carteiro.worker.security import connection_options
+from carteiro.worker.kafka.reaching import KafkaUnusable, admin_client, why_unreachable
+from carteiro.worker.kafka.security import connection_options
 from carteiro.worker.settings import KafkaSettings, SettingsInvalid, load_kafka_settings
 
 _T = TypeVar("_T")

@@ -19,7 +19,7 @@ from carteiro.cli.topics import app as topics
 from carteiro.cli.up import up
 from carteiro.client import CarteiroError
 from carteiro.models.failures import ModelUnusable
-from carteiro.worker.kafka import KafkaUnusable
+from carteiro.worker.kafka.reaching import KafkaUnusable
 from carteiro.worker.services import ServicesMissing, find_tasks
 
 app = typer.Typer(

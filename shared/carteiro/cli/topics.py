@@ -7,8 +7,8 @@ import typer
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from carteiro.cli.kafka import Kafka, KafkaFailed, settings, with_kafka
+from carteiro.worker.kafka.topic_list import needed_topics
 from carteiro.worker.services import find_tasks
-from carteiro.worker.topic_list import needed_topics
 
 app = typer.Typer(help="The topics that the services need.", no_args_is_help=True)
 

@@ -16,14 +16,14 @@ from carteiro.models.failures import InvalidOutput, Misconfigured, ModelFailure,
 from carteiro.schemas import ErrorReply, FieldError, OkReply, Request, Timing
 from carteiro.wire.envelope import Envelope
 from carteiro.worker import error_replies as errors
-from carteiro.worker import metrics
-from carteiro.worker.caching import Cache
-from carteiro.worker.chain import Attempts, Chain
-from carteiro.worker.conversations import Conversations
+from carteiro.worker.asking.chain import Attempts, Chain
+from carteiro.worker.asking.spending import Bill
+from carteiro.worker.conversing.conversations import Conversations
+from carteiro.worker.conversing.new_turn import NewTurn
 from carteiro.worker.intake import Rejected, read_request, rejection
-from carteiro.worker.new_turn import NewTurn
-from carteiro.worker.repeats import KeyReused, Repeats
-from carteiro.worker.spending import Bill
+from carteiro.worker.observing import metrics
+from carteiro.worker.remembering.caching import Cache
+from carteiro.worker.remembering.repeats import KeyReused, Repeats
 from carteiro.worker.streaming import Stream
 from carteiro.worker.task import Done, Task
 from carteiro.worker.waiting.aside import Aside, CanWait

@@ -22,21 +22,21 @@ from prometheus_client import make_asgi_app
 
 from carteiro.models.failures import ModelUnusable
 from carteiro.models.interface import Model
-from carteiro.worker.addressing import Addresses
+from carteiro.worker.asking.chain import Chain, Link
+from carteiro.worker.asking.parking import Gate
+from carteiro.worker.asking.retrying import may_fail_in_passing
 from carteiro.worker.assembly import cache, may_have_batches, open_models, spending
 from carteiro.worker.asyncapi import asyncapi
-from carteiro.worker.chain import Chain, Link
-from carteiro.worker.health import Health
-from carteiro.worker.kafka import KafkaUnusable, wait_for_kafka
-from carteiro.worker.logs import configure_logs
-from carteiro.worker.metrics import REGISTRY
-from carteiro.worker.parking import Gate
-from carteiro.worker.repeats import Repeats
-from carteiro.worker.retrying import may_fail_in_passing
-from carteiro.worker.security import connection_options, ssl_context
+from carteiro.worker.kafka.addressing import Addresses
+from carteiro.worker.kafka.reaching import KafkaUnusable, wait_for_kafka
+from carteiro.worker.kafka.security import connection_options, ssl_context
+from carteiro.worker.observing.health import Health
+from carteiro.worker.observing.logs import configure_logs
+from carteiro.worker.observing.metrics import REGISTRY
+from carteiro.worker.observing.tracing import configure_tracing
+from carteiro.worker.remembering.repeats import Repeats
 from carteiro.worker.settings import SettingsInvalid, WorkerSettings, load_settings
 from carteiro.worker.task import Task
-from carteiro.worker.tracing import configure_tracing
 from carteiro.worker.waiting.aside import has_batches
 from carteiro.worker.waiting.wiring import wire_waiting
 from carteiro.worker.wiring import Shared, wire

@@ -8,9 +8,9 @@ from carteiro.models.interface import Model, refusal
 from carteiro.models.opening import open_model
 from carteiro.models.prices import load_prices
 from carteiro.models.settings import ModelSettings
-from carteiro.worker.caching import Cache
+from carteiro.worker.asking.spending import Caps, Spending
+from carteiro.worker.remembering.caching import Cache
 from carteiro.worker.settings import SettingsInvalid, WorkerSettings, task_models
-from carteiro.worker.spending import Caps, Spending
 from carteiro.worker.task import Task
 
 _WITH_BATCHES = ("openai", "azure", "google")
@@ -43,7 +43,7 @@ def cache(settings: WorkerSettings) -> Cache:
     if settings.cache_url is None:
         return Cache(settings.cache_seconds)
     try:
-        from carteiro.worker.redis_shelf import RedisShelf
+        from carteiro.worker.remembering.redis_shelf import RedisShelf
 
         url = settings.cache_url.get_secret_value()
         return Cache(settings.cache_seconds, RedisShelf(url, settings.cache_seconds, _CLAIM_SECONDS))

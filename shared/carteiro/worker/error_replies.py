@@ -3,8 +3,8 @@
 from carteiro.models.failures import ModelFailure
 from carteiro.schemas import ErrorCode, ErrorDetail, ErrorReply, FieldError, Usage
 from carteiro.wire.envelope import Envelope
+from carteiro.worker.asking.spending import Bill
 from carteiro.worker.intake import rejection
-from carteiro.worker.spending import Bill
 
 _LONGEST_MESSAGE = 1000
 """A model's failure may quote the request, which can be of any length."""

@@ -10,12 +10,12 @@ from carteiro.wire.envelope import Envelope
 from carteiro.wire.record import OutgoingRecord
 from carteiro.wire.reply import reply_record
 from carteiro.worker import error_replies as errors
-from carteiro.worker import metrics
-from carteiro.worker.addressing import Address, Addresses, instead
 from carteiro.worker.answering import Answer
+from carteiro.worker.conversing.new_turn import NewTurn
 from carteiro.worker.delivery.outcome import TOO_LARGE, Outcome
 from carteiro.worker.delivery.producers import send
-from carteiro.worker.new_turn import NewTurn
+from carteiro.worker.kafka.addressing import Address, Addresses, instead
+from carteiro.worker.observing import metrics
 
 log = structlog.get_logger("carteiro.worker")
 

@@ -11,13 +11,13 @@ from carteiro.wire.dead_letter import dead_letter
 from carteiro.wire.envelope import Envelope, read_envelope
 from carteiro.wire.record import OutgoingRecord, Record, place
 from carteiro.worker import error_replies as errors
-from carteiro.worker import metrics
-from carteiro.worker.addressing import Address, Addresses
 from carteiro.worker.answering import Answer, Answerer
+from carteiro.worker.asking.spending import Bill, Spending
+from carteiro.worker.kafka.addressing import Address, Addresses
+from carteiro.worker.observing import metrics
+from carteiro.worker.observing.tracing import carried, request_span, sending_span
 from carteiro.worker.replying import Pieces, Reply
-from carteiro.worker.spending import Bill, Spending
 from carteiro.worker.streaming import Stream
-from carteiro.worker.tracing import carried, request_span, sending_span
 from carteiro.worker.waiting.aside import CanWait
 from carteiro.worker.waiting.handing_over import HandedOver
 

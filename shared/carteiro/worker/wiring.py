@@ -8,13 +8,10 @@ from typing import Any
 import structlog
 from faststream.kafka import KafkaBroker
 
-from carteiro.worker import metrics
-from carteiro.worker.addressing import Addresses
 from carteiro.worker.answering import Answerer
-from carteiro.worker.caching import Cache
-from carteiro.worker.chain import Chain
-from carteiro.worker.compacted_topic import CompactedTopic
-from carteiro.worker.conversations import Conversations
+from carteiro.worker.asking.chain import Chain
+from carteiro.worker.asking.spending import Spending
+from carteiro.worker.conversing.conversations import Conversations
 from carteiro.worker.delivery.at_least_once import AtLeastOnce
 from carteiro.worker.delivery.courier import Courier, Delivering
 from carteiro.worker.delivery.exactly_once import ExactlyOnce
@@ -25,11 +22,14 @@ from carteiro.worker.delivery.producers import acknowledged_producer
 from carteiro.worker.delivery.quarantine import Quarantine
 from carteiro.worker.delivery.service import Service
 from carteiro.worker.delivery.subscriber import WindowSubscriber, subscribe
-from carteiro.worker.kafka import why_unreachable
-from carteiro.worker.repeats import Repeats
+from carteiro.worker.kafka.addressing import Addresses
+from carteiro.worker.kafka.compacted_topic import CompactedTopic
+from carteiro.worker.kafka.reaching import why_unreachable
+from carteiro.worker.observing import metrics
+from carteiro.worker.remembering.caching import Cache
+from carteiro.worker.remembering.repeats import Repeats
 from carteiro.worker.serving import Server
 from carteiro.worker.settings import WorkerSettings
-from carteiro.worker.spending import Spending
 from carteiro.worker.task import Task
 from carteiro.worker.waiting.aside import Aside
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from carteiro.worker import parking, retrying
+from carteiro.worker.asking import parking, retrying
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from carteiro.models.interface import Completion, Message, Prompt
 from carteiro.models.prices import Prices
 from carteiro.schemas import Usage
-from carteiro.worker.spending import Bill, Caps, Spending
+from carteiro.worker.asking.spending import Bill, Caps, Spending
 
 ASKED = Prompt(messages=[Message("user", "hello")])
 FREE = Spending(Prices({}), Caps())

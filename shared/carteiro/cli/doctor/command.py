@@ -14,7 +14,7 @@ from carteiro.cli.doctor.finding import Finding, Verdict
 from carteiro.cli.doctor.kafka_checks import check_kafka
 from carteiro.cli.doctor.model_checks import check_models
 from carteiro.cli.failing import EXIT_USAGE, fail
-from carteiro.worker.security import connection_options
+from carteiro.worker.kafka.security import connection_options
 from carteiro.worker.services import find_tasks
 from carteiro.worker.settings import SettingsInvalid, load_settings
 

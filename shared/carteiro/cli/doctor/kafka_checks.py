@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaError
 
 from carteiro.cli.doctor.finding import Finding
 from carteiro.worker.delivery.modes import choose
-from carteiro.worker.kafka import KafkaUnusable, admin_client, why_unreachable
+from carteiro.worker.kafka.reaching import KafkaUnusable, admin_client, why_unreachable
 from carteiro.worker.settings import WorkerSettings
 from carteiro.worker.task import Task
 

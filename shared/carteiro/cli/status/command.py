@@ -15,7 +15,7 @@ from rich.text import Text
 
 from carteiro.cli.kafka import Kafka, settings, with_kafka
 from carteiro.cli.status.workers import Counts, Workers, ask_workers
-from carteiro.worker.lag import lags
+from carteiro.worker.observing.lag import lags
 from carteiro.worker.services import find_tasks
 
 _COLUMNS = ("task", "lag", "in flight", "ok", "errors", "tokens in", "tokens out", "USD", "dead letters", "waiting")

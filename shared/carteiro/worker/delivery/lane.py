@@ -11,7 +11,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError, ProducerFenced
 
 from carteiro.wire.record import OutgoingRecord, Record
-from carteiro.worker import metrics
 from carteiro.worker.delivery import group
 from carteiro.worker.delivery.courier import Delivering, Undelivered
 from carteiro.worker.delivery.ledger import Ledger
@@ -21,6 +20,7 @@ from carteiro.worker.delivery.quarantine import Cohort
 from carteiro.worker.delivery.service import Service
 from carteiro.worker.delivery.suspects import DEATHS, Suspects
 from carteiro.worker.delivery.window import Window
+from carteiro.worker.observing import metrics
 
 log = structlog.get_logger("carteiro.delivery")
 

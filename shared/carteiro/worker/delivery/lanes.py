@@ -8,10 +8,10 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
 from carteiro.wire.record import Record
-from carteiro.worker import metrics
 from carteiro.worker.delivery import group
 from carteiro.worker.delivery.lane import Lane
 from carteiro.worker.delivery.service import Service
+from carteiro.worker.observing import metrics
 
 log = structlog.get_logger("carteiro.delivery")
 

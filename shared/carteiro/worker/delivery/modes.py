@@ -10,7 +10,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from carteiro.worker.delivery.producers import stop_producer, transactional_producer
-from carteiro.worker.kafka import KafkaUnusable
+from carteiro.worker.kafka.reaching import KafkaUnusable
 
 log = structlog.get_logger("carteiro.delivery")
 

@@ -7,7 +7,7 @@ from typing import Any
 from carteiro.models.cloud.batches.interface import BatchModel
 from carteiro.models.interface import Model
 from carteiro.schemas import Request
-from carteiro.worker.chain import Chain
+from carteiro.worker.asking.chain import Chain
 
 
 class CanWait(Exception):

@@ -10,10 +10,10 @@ from aiokafka.errors import KafkaError
 from carteiro.models.cloud.batches.interface import BatchModel
 from carteiro.wire.record import OutgoingRecord, Record
 from carteiro.wire.waiting import dropped
-from carteiro.worker import metrics
-from carteiro.worker.compacted_topic import CompactedTopic, TopicUnusable
 from carteiro.worker.delivery.courier import Courier, Delivering
 from carteiro.worker.delivery.ledger import Ledger
+from carteiro.worker.kafka.compacted_topic import CompactedTopic, TopicUnusable
+from carteiro.worker.observing import metrics
 from carteiro.worker.waiting.gathering import Rules
 from carteiro.worker.waiting.model import REQUEST, Waiting
 from carteiro.worker.waiting.office import Office

@@ -7,8 +7,8 @@ import structlog
 
 from carteiro.wire.record import OutgoingRecord, Record, place
 from carteiro.wire.waiting import set_aside
-from carteiro.worker import metrics
 from carteiro.worker.delivery.outcome import Outcome
+from carteiro.worker.observing import metrics
 from carteiro.worker.replying import Reply
 
 log = structlog.get_logger("carteiro.worker")

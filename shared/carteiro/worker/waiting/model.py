@@ -9,10 +9,10 @@ import structlog
 
 from carteiro.models.failures import Unavailable
 from carteiro.models.interface import ChatModel, Completion, Prompt
-from carteiro.worker import metrics
-from carteiro.worker.spending import Bill
+from carteiro.worker.asking.spending import Bill
+from carteiro.worker.asking.wrapping import Wrapping
+from carteiro.worker.observing import metrics
 from carteiro.worker.waiting.office import Office, TimeIsUp
-from carteiro.worker.wrapping import Wrapping
 
 log = structlog.get_logger("carteiro.worker")
 

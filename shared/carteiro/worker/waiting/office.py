@@ -13,7 +13,7 @@ import structlog
 from carteiro.models.cloud.batches.interface import Batches, BatchModel, LineResult
 from carteiro.models.failures import Misconfigured, ModelFailure, RateLimited, Unavailable
 from carteiro.models.interface import Completion, Prompt
-from carteiro.worker import metrics
+from carteiro.worker.observing import metrics
 from carteiro.worker.waiting.batch_run import BatchRun
 from carteiro.worker.waiting.gathering import Gatherer, Line, Rules, line_id
 from carteiro.worker.waiting.open_batch import OFFICE, OpenBatch, batches_of

@@ -10,13 +10,13 @@ from faststream.kafka import KafkaBroker
 from carteiro.models.cloud.batches.interface import BatchModel
 from carteiro.wire.record import Record
 from carteiro.wire.waiting import dropped
-from carteiro.worker import metrics
-from carteiro.worker.chain import Chain
-from carteiro.worker.compacted_topic import CompactedTopic
+from carteiro.worker.asking.chain import Chain
 from carteiro.worker.delivery.lanes import Lanes
 from carteiro.worker.delivery.outcome import Outcome
 from carteiro.worker.delivery.service import Service
 from carteiro.worker.delivery.subscriber import WindowSubscriber, subscribe
+from carteiro.worker.kafka.compacted_topic import CompactedTopic
+from carteiro.worker.observing import metrics
 from carteiro.worker.replying import Reply
 from carteiro.worker.serving import Server
 from carteiro.worker.task import Task

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from carteiro.schemas import ChatRequest, Request, SummarizeRequest
-from carteiro.worker.chain import Chain, Link
+from carteiro.worker.asking.chain import Chain, Link
 from carteiro.worker.waiting.aside import Aside
 from tests.unit.worker.waiting.post import Post, PostModel, Steps
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from carteiro.schemas import ChatMessage
 from carteiro.wire.conversation import Turn
-from carteiro.worker.trimming import newest_that_fit, room_for_prompt
+from carteiro.worker.conversing.trimming import newest_that_fit, room_for_prompt
 
 
 def count(text: str) -> int:

@@ -18,7 +18,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from carteiro.models.failures import ModelFailure
 from carteiro.models.interface import Completion, Prompt
 from carteiro.wire.record import Record
-from carteiro.worker import conventions, metrics
+from carteiro.worker.observing import conventions, metrics
 
 _propagator = TraceContextTextMapPropagator()
 _tracer = trace.get_tracer("carteiro")

@@ -11,8 +11,8 @@ from carteiro.schemas import ChatAnswer, ChatMessage, ChatRequest
 from carteiro.wire.conversation import History, Turn, UnknownForm, conversation_record, read_history, sending_of
 from carteiro.wire.envelope import Envelope
 from carteiro.wire.record import OutgoingRecord
+from carteiro.worker.conversing.trimming import newest_that_fit, room_for_prompt
 from carteiro.worker.task import Done
-from carteiro.worker.trimming import newest_that_fit, room_for_prompt
 
 MOST_BYTES = 768 * 1024
 """Largest record of a conversation whose last turn alone is not larger; Kafka takes 1 MiB unless told otherwise."""

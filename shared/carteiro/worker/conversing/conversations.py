@@ -13,11 +13,11 @@ from aiokafka.errors import KafkaError
 from carteiro.schemas import ChatRequest, FieldError
 from carteiro.wire.conversation import History, UnknownForm, read_history
 from carteiro.wire.envelope import Envelope
-from carteiro.worker.compacted_topic import CompactedTopic, TopicUnusable
-from carteiro.worker.deletions import Deletions
+from carteiro.worker.conversing.deletions import Deletions
+from carteiro.worker.conversing.new_turn import MOST_BYTES, Kept, NewTurn, Run
 from carteiro.worker.delivery.ledger import Ledger
 from carteiro.worker.intake import Rejected, rejection
-from carteiro.worker.new_turn import MOST_BYTES, Kept, NewTurn, Run
+from carteiro.worker.kafka.compacted_topic import CompactedTopic, TopicUnusable
 
 log = structlog.get_logger("carteiro.worker")
 

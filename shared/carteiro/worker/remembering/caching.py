@@ -9,7 +9,7 @@ import structlog
 from pydantic import ValidationError
 
 from carteiro.schemas import OkReply, Request, Usage, reply_type
-from carteiro.worker.repeats import Repeats
+from carteiro.worker.remembering.repeats import Repeats
 
 log = structlog.get_logger("carteiro.worker")
 

@@ -10,12 +10,12 @@ from aiokafka.errors import MessageSizeTooLargeError, TopicAuthorizationFailedEr
 from carteiro.models.failures import PromptTooLarge
 from carteiro.schemas import ChatAnswer, ChatMessage, ChatRequest, ChatResult, OkReply, Timing, Usage
 from carteiro.wire.envelope import read_envelope
-from carteiro.worker import conversations as module
-from carteiro.worker.addressing import Address
-from carteiro.worker.compacted_topic import TopicUnusable
-from carteiro.worker.conversations import Conversations
+from carteiro.worker.conversing import conversations as module
+from carteiro.worker.conversing.conversations import Conversations
+from carteiro.worker.conversing.new_turn import MOST_BYTES
 from carteiro.worker.intake import Rejected
-from carteiro.worker.new_turn import MOST_BYTES
+from carteiro.worker.kafka.addressing import Address
+from carteiro.worker.kafka.compacted_topic import TopicUnusable
 from carteiro.worker.replying import Reply
 from carteiro.worker.task import Done
 from tests.unit.wire.record import FakeRecord

@@ -17,7 +17,7 @@ from carteiro.models.failures import ModelFailure
 from carteiro.models.interface import Model, Prompt
 from carteiro.models.prices import Prices
 from carteiro.schemas import Usage
-from carteiro.worker import metrics
+from carteiro.worker.observing import metrics
 
 log = structlog.get_logger("carteiro.worker")
 

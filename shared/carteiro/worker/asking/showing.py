@@ -3,8 +3,8 @@
 from typing import TypeVar
 
 from carteiro.models.interface import Completion, Model, Prompt, StreamingModel
+from carteiro.worker.asking.wrapping import Wrapping
 from carteiro.worker.streaming import Stream
-from carteiro.worker.wrapping import Wrapping
 
 M = TypeVar("M", bound=Model)
 

@@ -4,7 +4,7 @@ import logging
 import pytest
 import structlog
 
-from carteiro.worker.logs import configure_logs
+from carteiro.worker.observing.logs import configure_logs
 
 
 @pytest.fixture(autouse=True)

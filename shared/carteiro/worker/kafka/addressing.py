@@ -12,7 +12,7 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from carteiro.schemas import FieldError
 from carteiro.wire.envelope import Envelope
-from carteiro.worker.kafka import why_unreachable
+from carteiro.worker.kafka.reaching import why_unreachable
 
 log = structlog.get_logger("carteiro.worker")
 

@@ -16,12 +16,12 @@ from carteiro.models.interface import (
     RankingModel,
     TranslationModel,
 )
-from carteiro.worker.parking import Closed, Gate
-from carteiro.worker.showing import shown
-from carteiro.worker.spending import Bill
+from carteiro.worker.asking.parking import Closed, Gate
+from carteiro.worker.asking.showing import shown
+from carteiro.worker.asking.spending import Bill
+from carteiro.worker.asking.wrapping import Wrapping
+from carteiro.worker.observing.tracing import model_span
 from carteiro.worker.streaming import Stream
-from carteiro.worker.tracing import model_span
-from carteiro.worker.wrapping import Wrapping
 
 log = structlog.get_logger("carteiro.worker")
 

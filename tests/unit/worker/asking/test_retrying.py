@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from carteiro.models.failures import InvalidPrompt, Misconfigured, QuotaExhausted, RateLimited, Unavailable
-from carteiro.worker.parking import Gate
-from carteiro.worker.retrying import MOST_TRIES, Retrying, may_fail_in_passing
+from carteiro.worker.asking.parking import Gate
+from carteiro.worker.asking.retrying import MOST_TRIES, Retrying, may_fail_in_passing
 from tests.conftest import eventually
 from tests.unit.worker.failing_model import ASKED, DONE, Model, bill
 

@@ -16,10 +16,10 @@ from carteiro.models.failures import (
     Unavailable,
     Unsupported,
 )
-from carteiro.worker import chain as chain_module
-from carteiro.worker.chain import Attempts, Chain, Link
-from carteiro.worker.parking import Gate
-from carteiro.worker.spending import OverBudget
+from carteiro.worker.asking import chain as chain_module
+from carteiro.worker.asking.chain import Attempts, Chain, Link
+from carteiro.worker.asking.parking import Gate
+from carteiro.worker.asking.spending import OverBudget
 from tests.conftest import eventually
 from tests.unit.worker.failing_model import ASKED, Model, bill
 

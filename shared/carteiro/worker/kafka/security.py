@@ -33,7 +33,7 @@ def _sasl(settings: KafkaSettings) -> dict[str, Any]:
 
 def _tokens(settings: KafkaSettings) -> Any:
     # An HTTP client, and the better part of a second, that most have no use for.
-    from carteiro.worker.oauth import ClientCredentials
+    from carteiro.worker.kafka.oauth import ClientCredentials
 
     url, client_id = settings.sasl_oauthbearer_token_endpoint_url, settings.sasl_oauthbearer_client_id
     secret = settings.sasl_oauthbearer_client_secret

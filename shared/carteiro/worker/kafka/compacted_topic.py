@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from carteiro.worker.kafka import admin_client
+from carteiro.worker.kafka.reaching import admin_client
 
 log = structlog.get_logger("carteiro.worker")
 

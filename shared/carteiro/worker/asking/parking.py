@@ -13,7 +13,7 @@ import structlog
 
 from carteiro.models.failures import Misconfigured, ModelFailure, QuotaExhausted, RateLimited, Unavailable
 from carteiro.models.interface import ChatModel, Message, Prompt
-from carteiro.worker import metrics
+from carteiro.worker.observing import metrics
 
 log = structlog.get_logger("carteiro.worker")
 

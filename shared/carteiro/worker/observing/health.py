@@ -8,7 +8,7 @@ import structlog
 from faststream.asgi import AsgiResponse, get
 from faststream.asgi.types import Scope
 
-from carteiro.worker import metrics
+from carteiro.worker.observing import metrics
 
 log = structlog.get_logger("carteiro.worker")
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from carteiro.worker.repeats import KeyReused, Repeats
+from carteiro.worker.remembering.repeats import KeyReused, Repeats
 
 PLACE = ("llm.chat.requests", 0, b"key")
 

@@ -8,9 +8,9 @@ from carteiro.models.failures import ModelUnusable, Unavailable
 from carteiro.models.interface import Completion
 from carteiro.models.prices import Price, Prices, load_prices
 from carteiro.schemas import Usage
-from carteiro.worker.parking import Gate
-from carteiro.worker.retrying import Retrying
-from carteiro.worker.spending import Bill, Caps, OverBudget, Spending
+from carteiro.worker.asking.parking import Gate
+from carteiro.worker.asking.retrying import Retrying
+from carteiro.worker.asking.spending import Bill, Caps, OverBudget, Spending
 from tests.conftest import eventually
 from tests.unit.worker.failing_model import ASKED, Model
 

@@ -1,0 +1,1 @@
+"""Reaching Kafka: connection, security, topics."""

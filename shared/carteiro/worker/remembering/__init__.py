@@ -1,0 +1,1 @@
+"""Replies that are given again: to equal requests, and to requests that come twice."""
