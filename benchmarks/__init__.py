@@ -1,1 +1,10 @@
-"""Carteiro beside what a Python developer would write instead, on the same Kafka in one run: `python -m benchmarks`."""
+"""What Carteiro is measured by, each benchmark in a room of its own; `python -m benchmarks` runs them all."""
+
+ROOMS: dict[str, list[list[str]]] = {
+    "delivery": [[]],
+    "quota": [["--simulate"], []],
+    "local": [[]],
+    "engines": [[]],
+    "waiting": [[]],
+}
+"""The rooms in the order of docs/figures.md, each with the arguments of its runs."""
