@@ -1,6 +1,7 @@
 """The Kafka that several benchmarks run on."""
 
 import asyncio
+import logging
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -25,6 +26,8 @@ async def broker(bootstrap: str | None) -> AsyncIterator[str]:
 
 
 async def _reached(bootstrap: str) -> str:
+    # While it starts, and when it goes, there is a line for each connection that fails.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     give_up = time.monotonic() + _KAFKA_SECONDS
     while reason := await why_unreachable({"bootstrap_servers": [bootstrap], "security_protocol": "PLAINTEXT"}):
         if time.monotonic() > give_up:

@@ -87,14 +87,16 @@ def save(
     for table in tables:
         console.print(table.shown())
     (options.output / f"{name}.png").write_bytes(_small(picture))
-    parts = [f"## {title}", about, *(table.markdown() for table in tables), f"![{title}]({name}.png)", _ran(options)]
+    parts = [f"## {title}", about, _ran(options), *(table.markdown() for table in tables), f"![{title}]({name}.png)"]
     (options.output / f"{name}.md").write_text("\n\n".join(parts) + "\n")
 
 
 def _ran(options: argparse.Namespace) -> str:
     """How to have the same again, and on what it was."""
     said = ["**A quick run, which shows that everything runs and no more.**"] * options.quick
-    said.append(f"By `{options.command}` on {datetime.now(UTC):%Y-%m-%d at %H:%M} UTC, load {_LOAD_BEFORE:.1f} before.")
+    said.append(
+        f"By `{options.command}` on {datetime.now(UTC):%Y-%m-%d at %H:%M} UTC; load average before: {_LOAD_BEFORE:.1f}."
+    )
     said.append(f"{machine()}. {versions()}{_kafka(options)}.")
     return "\n".join(said)
 

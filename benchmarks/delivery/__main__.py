@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import contextlib
-import logging
 import os
 import sys
 
@@ -67,7 +66,6 @@ async def measure(
 async def main() -> None:
     options = arguments()
     (options.output / "logs").mkdir(exist_ok=True)
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     console = Console()
     everybody: list[Measurement] = []
     async with broker(options.bootstrap) as bootstrap:

@@ -13,7 +13,8 @@ From Kafka to Kafka. *Of ideal*: replies a second, as a share of what a window o
 *Of raw*: as a share of the bare aiokafka loop's, which loses nothing either, and ends at one bad record. *CPU ms*:
 processor time of the contender's process for a request. *MiB*: the most memory it held. *Machine busy*: all
 processors, broker included; at 100% they set the figure. *As shipped* logs each request, the others warnings alone.
-FastStream without `ACK` commits by the clock, so that a crash loses requests."""
+FastStream without `ACK` commits by the clock, so that a crash loses requests. *Aims*: what Carteiro is
+meant to reach."""
 _Column = tuple[str, Callable[[Measurement], str]]
 
 

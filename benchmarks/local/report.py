@@ -35,7 +35,7 @@ def plot(title: str, outcomes: Sequence[Outcome]) -> Figure:
     for outcome in outcomes:
         answered = sorted(outcome.answered)
         axis.step(answered, range(1, len(answered) + 1), where="post", label=outcome.name)
-    axis.set(title=f"{title}: all asked at once", xlabel="seconds", ylabel="answered")
+    axis.set(title=f"{title}, all asked at once", xlabel="seconds", ylabel="answered")
     axis.legend()
     return figure
 

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import logging
 import os
 import time
 import urllib.request
@@ -134,7 +133,6 @@ async def main() -> None:
         help="let the waiting service and its provider, which mostly have machines of their own, yield to all else",
     )
     options = parse(made, count=500, seconds=10)
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     async with broker(options.bootstrap) as bootstrap:
         command = [program("python"), "-m", "benchmarks.waiting.provider"]
         # Two, since a provider that works off a batch does not keep its live calls waiting for it.
