@@ -38,14 +38,14 @@ WORKLOADS = (
     Workload(
         name="zero",
         what="a model that takes no time, 1 partition",
-        seconds=10,
+        seconds=8,
         quick_seconds=3,
         requests=100_000,
     ),
     Workload(
         name="zero-4",
         what="a model that takes no time, 4 partitions",
-        seconds=10,
+        seconds=8,
         quick_seconds=3,
         requests=100_000,
         partitions=4,
@@ -68,7 +68,7 @@ WORKLOADS = (
     Workload(
         name="sdk-1s",
         what="a server that takes 1 s, through the OpenAI SDK",
-        seconds=16,
+        seconds=12,
         quick_seconds=7,
         latency=1.0,
         through_sdk=True,

@@ -61,7 +61,7 @@ async def classification(options: argparse.Namespace, bootstrap: str) -> Sequenc
 async def main() -> None:
     made = parser("benchmarks.local", __doc__, kafka=True)
     made.add_argument("--completions", type=int, default=24, help="how many (default: 24)")
-    made.add_argument("--texts", type=int, default=256, help="how many are classified (default: 256)")
+    made.add_argument("--texts", type=int, default=128, help="how many are classified (default: 128)")
     made.add_argument("--model", help="a directory with a causal model (default: the packaged SmolLM2)")
     made.add_argument("--device", default="auto")
     made.add_argument("--dtype", default="auto")

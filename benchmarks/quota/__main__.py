@@ -13,9 +13,14 @@ from benchmarks.results import parse, parser, save
 
 def main() -> None:
     made = parser("benchmarks.quota", __doc__)
-    made.add_argument("--simulate", action="store_true", help="simulated time: takes about a minute")
+    made.add_argument("--simulate", action="store_true", help="simulated time: takes about half a minute")
     made.add_argument("--limit", type=int, default=600, help="requests a minute (default: 600)")
-    made.add_argument("--seconds", type=float, default=30, help="how long each is measured (default: 30)")
+    made.add_argument(
+        "--seconds",
+        type=float,
+        default=62,
+        help="how long each is measured (default: 62, for limits that are counted by the minute)",
+    )
     made.add_argument("--only", nargs="+", metavar="NAME", help="those whose name contains one of these")
     options = parse(made, seconds=8)
     wanted = [word.lower() for word in options.only or [""]]

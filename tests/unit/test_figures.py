@@ -49,6 +49,26 @@ def test_no_other_document_shows_a_benchmarks_table(file):
     assert not headings(page()) & set(file.read_text().splitlines())
 
 
+def test_a_quick_result_says_so_and_how_to_have_it_again(monkeypatch, tmp_path):
+    pytest.importorskip("matplotlib", reason="comes with the group bench")
+    from matplotlib.figure import Figure
+
+    from benchmarks.results import Table, parse, parser, save
+
+    monkeypatch.setattr(sys, "argv", ["-m", "--quick", "--output", str(tmp_path), "--callers", "7"])
+    made = parser("benchmarks.nowhere", None)
+    made.add_argument("--rounds", type=int, default=3)
+    made.add_argument("--callers", type=int, default=64)
+    options = parse(made, rounds=1, callers=2)
+    assert (options.rounds, options.callers) == (1, 7)
+    save(options, "found", "Found", "What it is.", [Table(["model", "tokens/s"], [["a", "1"]])], Figure())
+    text = (tmp_path / "found.md").read_text()
+    assert "**A quick run" in text
+    assert f"By `python -m benchmarks.nowhere --quick --output {tmp_path} --callers 7` on 20" in text
+    assert "| model | tokens/s |\n| --- | ---: |\n| a | 1 |" in text
+    assert (tmp_path / "found.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_a_benchmark_that_fails_is_named_and_the_others_go_on(monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(every, "ROOMS", {"nowhere": [[]], "quota.bucket": [[]]})
