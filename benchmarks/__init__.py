@@ -7,4 +7,5 @@ ROOMS: dict[str, list[list[str]]] = {
     "engines": [[]],
     "waiting": [[]],
 }
-"""The rooms in the order of docs/figures.md, each with the arguments of its runs."""
+"""The rooms in the order of docs/figures.md, each with the arguments of its runs. One without runs is shown there, and not
+run by `make bench`: it takes too long."""

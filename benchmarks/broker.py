@@ -19,13 +19,16 @@ _KAFKA_SECONDS = 120.0
 async def broker(bootstrap: str | None) -> AsyncIterator[str]:
     """The address of a Kafka that answers: the given one, or a container that is there until the block ends."""
     if bootstrap:
-        yield await _reached(bootstrap)
+        await reach(bootstrap)
+        yield bootstrap
         return
     with ApacheKafka() as started:
-        yield await _reached(started.address)
+        await reach(started.address)
+        yield started.address
 
 
-async def _reached(bootstrap: str) -> str:
+async def reach(bootstrap: str) -> None:
+    """Return once the broker answers. Raises `SystemExit` after a while."""
     # While it starts, and when it goes, there is a line for each connection that fails.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     give_up = time.monotonic() + _KAFKA_SECONDS
@@ -33,7 +36,6 @@ async def _reached(bootstrap: str) -> str:
         if time.monotonic() > give_up:
             sys.exit(f"benchmarks: no Kafka at {bootstrap}: {reason}")
         await asyncio.sleep(0.5)
-    return bootstrap
 
 
 @asynccontextmanager

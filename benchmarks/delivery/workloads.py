@@ -61,7 +61,7 @@ WORKLOADS = (
         name="sdk-200ms",
         what="a server that takes 200 ms, through the OpenAI SDK",
         seconds=12,
-        quick_seconds=4,
+        quick_seconds=6,
         latency=0.2,
         through_sdk=True,
     ),
