@@ -7,5 +7,7 @@ ROOMS: dict[str, list[list[str]]] = {
     "engines": [[]],
     "waiting": [[]],
 }
-"""The rooms in the order of docs/figures.md, each with the arguments of its runs. One without runs is shown there, and not
-run by `make bench`: it takes too long."""
+"""The rooms in the order of docs/figures.md, each with the arguments of its runs.
+
+One without runs is shown there and left out by `make bench`: it takes too long.
+"""
