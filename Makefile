@@ -27,7 +27,7 @@ test: .venv/ready-dev ## run the tests, in two processes; or some (ARGS='tests/u
 chaos: .venv/ready-dev ## kill workers and restart Kafka under load, count the replies (needs Docker)
 	@exec $(RUN)/python -m tests.containers.chaos $(ARGS)
 
-bench: .venv/ready-bench ## measure Carteiro beside FastStream and plain aiokafka on Apache Kafka (needs Docker)
+bench: .venv/ready-bench ## measure everything that docs/figures.md shows, 25 minutes (needs Docker); or some (ARGS='--only quota')
 	@exec $(RUN)/python -m benchmarks $(ARGS)
 
 lint: .venv/ready-dev ## ruff, mypy and the import rules

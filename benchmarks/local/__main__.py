@@ -9,9 +9,7 @@ from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from rich.console import Console
-
-from benchmarks.__main__ import kafka, reach
+from benchmarks.broker import broker
 from benchmarks.local.by_carteiro import carteiro
 from benchmarks.local.by_serve import serve
 from benchmarks.local.by_transformers import (
@@ -21,13 +19,12 @@ from benchmarks.local.by_transformers import (
     static_batches,
 )
 from benchmarks.local.classifier import make_classifier
-from benchmarks.local.report import plot, show
+from benchmarks.local.report import TITLES, about, plot, table
 from benchmarks.local.work import Outcome, completions, texts
+from benchmarks.results import parse, parser, save
 from carteiro.models.local.checkpoint import find_checkpoint
 from carteiro.models.local.machine import choose_machine, set_threads
 from carteiro.models.local.weights import converted
-
-FOLDER = Path(__file__).parent / "results"
 
 
 def smollm2() -> Path:
@@ -44,8 +41,8 @@ async def generation(options: argparse.Namespace, bootstrap: str) -> Sequence[Ou
     return [
         one_at_a_time(model, work, machine),
         static_batches(model, work, machine),
-        await serve(model, work, machine, FOLDER / "serve.log"),
-        await carteiro("generate", model, work, machine, bootstrap, FOLDER / "generate.log"),
+        await serve(model, work, machine, options.output / "serve.log"),
+        await carteiro("generate", model, work, machine, bootstrap, options.output / "generate.log"),
     ]
 
 
@@ -57,30 +54,27 @@ async def classification(options: argparse.Namespace, bootstrap: str) -> Sequenc
         return [
             classify_one_at_a_time(model, work, machine),
             classify_static_batches(model, work, machine),
-            await carteiro("sentiment", model, work, machine, bootstrap, FOLDER / "sentiment.log"),
+            await carteiro("sentiment", model, work, machine, bootstrap, options.output / "sentiment.log"),
         ]
 
 
 async def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.local", description=__doc__)
-    parser.add_argument("--completions", type=int, default=32, help="how many (default: 32)")
-    parser.add_argument("--texts", type=int, default=256, help="how many are classified (default: 256)")
-    parser.add_argument("--model", help="a directory with a causal model (default: the packaged SmolLM2)")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--dtype", default="auto")
-    parser.add_argument("--only", choices=["generation", "classification"])
-    parser.add_argument("--bootstrap", metavar="HOST:PORT", help="a Kafka that is there; by default one is started")
-    options = parser.parse_args()
-    FOLDER.mkdir(exist_ok=True)
+    made = parser("benchmarks.local", __doc__, kafka=True)
+    made.add_argument("--completions", type=int, default=24, help="how many (default: 24)")
+    made.add_argument("--texts", type=int, default=128, help="how many are classified (default: 128)")
+    made.add_argument("--model", help="a directory with a causal model (default: the packaged SmolLM2)")
+    made.add_argument("--device", default="auto")
+    made.add_argument("--dtype", default="auto")
+    made.add_argument("--only", choices=list(TITLES))
+    options = parse(made, completions=4, texts=16)
     set_threads(None)
-    console = Console(width=120)
-    with kafka(options.bootstrap) as bootstrap:
-        await reach(bootstrap)
+    async with broker(options.bootstrap) as bootstrap:
         for part in (generation, classification):
-            if options.only in (None, part.__name__):
+            name = part.__name__
+            if options.only in (None, name):
                 outcomes = await part(options, bootstrap)
-                show(console, part.__name__, outcomes, FOLDER / f"{part.__name__}.md")
-                plot(part.__name__, outcomes, FOLDER / f"{part.__name__}.png")
+                title = TITLES[name]
+                save(options, name, title, about(name, outcomes), [table(outcomes)], plot(title, outcomes))
 
 
 if __name__ == "__main__":

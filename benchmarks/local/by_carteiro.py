@@ -10,9 +10,9 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from benchmarks.kafka import topics
-from benchmarks.local.process import program, running
+from benchmarks.broker import topics
 from benchmarks.local.work import Asked, Outcome
+from benchmarks.program import program, running
 from carteiro.models.local.machine import Machine
 
 _START_SECONDS = 180.0

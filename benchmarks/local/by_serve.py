@@ -8,8 +8,8 @@ from pathlib import Path
 
 import aiohttp
 
-from benchmarks.local.process import Process, program, running
 from benchmarks.local.work import Asked, Outcome
+from benchmarks.program import Process, program, running
 from carteiro.models.local.machine import Machine
 
 _START_SECONDS = 180.0

@@ -1,20 +1,43 @@
-"""The figures for people: a table, in Markdown too, and a picture."""
+"""The figures for people: a table and a picture."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-import matplotlib as mpl
-from rich import box
-from rich.console import Console
-from rich.table import Table
+from matplotlib.figure import Figure
 
 from benchmarks.local.work import Outcome
+from benchmarks.results import Table
 
-mpl.use("agg")
-
-from matplotlib import pyplot as plt
-
+TITLES = {"generation": "Local models: completions", "classification": "Local models: classification"}
 _HEADINGS = ("contender", "a second", "of static batches", "times one at a time", "p50 s", "p99 s", "same texts")
+_WHAT = {
+    "generation": "completions of 16 to 96 tokens by the packaged SmolLM2; *a second* is tokens.",
+    "classification": "texts for a classifier of DistilBERT's size; *a second* is texts.",
+}
+_COLUMNS = """All are asked for at once.
+*Static batches* are the best that could be made if all were known in advance. *p50*, *p99*: when half and 99% were
+answered. *Same texts*: as one at a time."""
+
+
+def about(name: str, outcomes: Sequence[Outcome]) -> str:
+    """What was measured, and what the columns mean."""
+    return f"{len(outcomes[0].answered)} {_WHAT[name]} {_COLUMNS}"
+
+
+def table(outcomes: Sequence[Outcome]) -> Table:
+    """A row for each contender."""
+    return Table(_HEADINGS, [_cells(outcome, outcomes) for outcome in outcomes])
+
+
+def plot(title: str, outcomes: Sequence[Outcome]) -> Figure:
+    """How many were answered by when."""
+    figure = Figure(figsize=(9, 4.5), layout="constrained")
+    axis = figure.subplots()
+    for outcome in outcomes:
+        answered = sorted(outcome.answered)
+        axis.step(answered, range(1, len(answered) + 1), where="post", label=outcome.name)
+    axis.set(title=f"{title}, all asked at once", xlabel="seconds", ylabel="answered")
+    axis.legend()
+    return figure
 
 
 def _rate(outcome: Outcome) -> float:
@@ -33,29 +56,3 @@ def _cells(outcome: Outcome, everybody: Sequence[Outcome]) -> list[str]:
         f"{outcome.quantile(0.99):.1f}",
         f"{same:.0%}",
     ]
-
-
-def show(console: Console, title: str, outcomes: Sequence[Outcome], to: Path) -> None:
-    """The table, on the terminal and in a file. `a second` is tokens for completions, texts for classification."""
-    table = Table(title=title, box=box.SIMPLE_HEAD)
-    for number, heading in enumerate(_HEADINGS):
-        table.add_column(heading, justify="right" if number else "left")
-    lines = [f"# {title}\n", "| " + " | ".join(_HEADINGS) + " |", "| --- |" + " ---: |" * (len(_HEADINGS) - 1)]
-    for outcome in outcomes:
-        cells = _cells(outcome, outcomes)
-        table.add_row(*cells)
-        lines.append("| " + " | ".join(cells) + " |")
-    console.print(table)
-    to.write_text("\n".join(lines) + "\n")
-
-
-def plot(title: str, outcomes: Sequence[Outcome], to: Path) -> None:
-    """How many were answered by when."""
-    figure, axis = plt.subplots(figsize=(9, 4.5), layout="constrained")
-    for outcome in outcomes:
-        answered = sorted(outcome.answered)
-        axis.step(answered, range(1, len(answered) + 1), where="post", label=outcome.name)
-    axis.set(title=f"{title}: all asked at once", xlabel="seconds", ylabel="answered")
-    axis.legend()
-    figure.savefig(to, dpi=110)
-    plt.close(figure)

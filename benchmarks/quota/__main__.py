@@ -1,40 +1,40 @@
 """`python -m benchmarks.quota`: over HTTP, beside others. `--simulate`: many workers in simulated time."""
 
-import argparse
 import asyncio
-import sys
-from pathlib import Path
 
 from rich.console import Console
 
 from benchmarks.quota.http import measure
 from benchmarks.quota.plot import plot_http, plot_simulated
-from benchmarks.quota.report import show_http, show_simulated
+from benchmarks.quota.report import SIMULATED, about_http, table_http, table_simulated
 from benchmarks.quota.simulation import ALL, Simulation
-
-FOLDER = Path(__file__).parent / "results"
+from benchmarks.results import parse, parser, save
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.quota", description=__doc__)
-    parser.add_argument("--simulate", action="store_true", help="simulated time: takes about a minute")
-    parser.add_argument("--limit", type=int, default=600, help="requests a minute (default: 600)")
-    parser.add_argument("--seconds", type=float, default=75, help="how long each is measured (default: 75)")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="those whose name contains one of these")
-    arguments = parser.parse_args()
-    FOLDER.mkdir(exist_ok=True)
-    console = Console(width=140)
-    wanted = [word.lower() for word in arguments.only or [""]]
-    if arguments.simulate:
+    made = parser("benchmarks.quota", __doc__)
+    made.add_argument("--simulate", action="store_true", help="simulated time: takes about half a minute")
+    made.add_argument("--limit", type=int, default=600, help="requests a minute (default: 600)")
+    made.add_argument(
+        "--seconds",
+        type=float,
+        default=62,
+        help="how long each is measured (default: 62, for limits that are counted by the minute)",
+    )
+    made.add_argument("--only", nargs="+", metavar="NAME", help="those whose name contains one of these")
+    options = parse(made, seconds=8)
+    wanted = [word.lower() for word in options.only or [""]]
+    if options.simulate:
         chosen = [each for each in ALL if any(word in each.name for word in wanted)]
+        if options.quick:
+            chosen = [each for each in chosen if each.workers == 1]
         outcomes = [Simulation(scenario).run() for scenario in chosen]
-        show_simulated(console, outcomes, FOLDER / "simulated.md")
-        plot_simulated(outcomes, FOLDER / "simulated.png")
+        table, picture = table_simulated(outcomes), plot_simulated(outcomes)
+        save(options, "simulated", "Quotas, in simulated time", SIMULATED, [table], picture)
         return
-    measured = asyncio.run(measure(arguments.limit, arguments.seconds, wanted, console))
-    show_http(console, measured, FOLDER / "http.md")
-    plot_http(measured, FOLDER / "http.png")
+    measured = asyncio.run(measure(options.limit, options.seconds, wanted, Console()))
+    save(options, "http", "Quotas, over HTTP", about_http(measured[0]), [table_http(measured)], plot_http(measured))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,19 +1,32 @@
-"""Tables of what was measured, on the terminal and as Markdown."""
+"""Tables of what was measured, and what their columns mean."""
 
 import itertools
 from collections.abc import Sequence
-from pathlib import Path
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
-from benchmarks.quota.http import CALLERS, WARM_UP, Measured
+from benchmarks.quota.contenders import CALLERS
+from benchmarks.quota.http import WARM_UP, Measured
 from benchmarks.quota.simulation import Outcome
+from benchmarks.results import Table
+
+SIMULATED = """\
+Many workers that do not talk to each other, on one provider; all start at the same moment and always have work.
+1 and 20 workers share 600 calls a minute, 200 share 6,000; latency is around 1 s. *Used*: of the quota; *after
+warm-up*: calls refused; both without the first minute (without headers: three). *Refused*: of all calls, the start
+included. *Max/min*: what the luckiest worker got over what the unluckiest got. *Halved*, *doubled*: where the quota
+was, on the way; seconds until the use of 15 s is within 15% of the new one and stays there."""
+_HTTP = """\
+{limit:g} requests a minute, a bucket that holds one second of them, {callers} callers, latency around 1 s,
+{seconds:g} s each. *Used*: of the quota, after {warm_up:g} s. *Refused*: of all calls. *p50*, *p99*: from the wish to
+the answer. The SDK and LiteLLM's router are set up in `benchmarks/quota/contenders.py`, with retries and no cooldown;
+another setup may do better, and LiteLLM's figures change from run to run."""
 
 
-def show_http(console: Console, measured: Sequence[Measured], to: Path) -> None:
-    headings = ["", "used", "refused", "calls", "p50 s", "p99 s"]
+def about_http(measured: Measured) -> str:
+    """What was measured, and what the columns mean."""
+    return _HTTP.format(limit=measured.limit, callers=CALLERS, seconds=measured.seconds, warm_up=WARM_UP)
+
+
+def table_http(measured: Sequence[Measured]) -> Table:
     rows = [
         [
             each.name,
@@ -25,35 +38,15 @@ def show_http(console: Console, measured: Sequence[Measured], to: Path) -> None:
         ]
         for each in measured
     ]
-    first = measured[0]
-    title = (
-        f"{first.limit:g} requests a minute, a burst of one second, {CALLERS} callers, latency around 1 s,"
-        f" {first.seconds:g} s each; used: after {WARM_UP:g} s; refused: of all calls"
-    )
-    _show(console, title, headings, rows, to)
+    return Table(["contender", "used", "refused", "calls", "p50 s", "p99 s"], rows)
 
 
-def show_simulated(console: Console, outcomes: Sequence[Outcome], to: Path) -> None:
-    headings = ["", "used", "refused", "after warm-up", "max/min", "calls", "halved: s", "doubled: s"]
+def table_simulated(outcomes: Sequence[Outcome]) -> Table:
+    headings = ["scenario", "used", "refused", "after warm-up", "max/min", "calls", "halved: s", "doubled: s"]
     rows = []
     for each in outcomes:
         steps = [*(second for second, _ in each.scenario.changes), each.scenario.seconds]
         settled = [f"{each.settled_after(a, b):.0f}" for a, b in itertools.pairwise(steps)]
         shares = [f"{each.used_share():.1%}", f"{each.refused_share:.2%}", f"{each.steady_refused_share:.2%}"]
         rows.append([each.scenario.name, *shares, f"{each.fairness:.2f}", str(each.calls), *settled])
-    title = (
-        "Simulated; refused: of all calls, the start included, where all workers begin at once;"
-        " halved, doubled: seconds until the use of 15 s is within 15% of the new quota and stays there"
-    )
-    _show(console, title, headings, [row + [""] * (len(headings) - len(row)) for row in rows], to)
-
-
-def _show(console: Console, title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], to: Path) -> None:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for index, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if index else "left")
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
-    lines = [title + ".", "", "| " + " | ".join(headings) + " |", "| --- |" + " ---: |" * (len(headings) - 1)]
-    to.write_text("\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n")
+    return Table(headings, [row + [""] * (len(headings) - len(row)) for row in rows])

@@ -197,8 +197,8 @@ SCENARIOS = tuple(
 ALL = (
     *(replace(each, changes=CHANGES, seconds=720) for each in SCENARIOS),
     *(
-        replace(each, name=f"{each.name}, no headers", headers=False, warm_up=180, changes=changes, seconds=720)
-        for changes in ((), CHANGES)
+        replace(each, name=each.name + name, headers=False, warm_up=180, changes=changes, seconds=720)
+        for name, changes in ((", no headers", ()), (", no headers, halved and doubled", CHANGES))
         for each in SCENARIOS[:4]
     ),
     *(

@@ -2,24 +2,22 @@
 
 import argparse
 import asyncio
-import logging
 import os
 import time
 import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from benchmarks.__main__ import kafka, reach
-from benchmarks.local.process import Process, program, running
+from benchmarks.broker import broker
+from benchmarks.program import Process, program, running
+from benchmarks.results import Table, parse, parser, save
 from benchmarks.waiting.memory import Memory
-from benchmarks.waiting.report import plot, table
+from benchmarks.waiting.report import ABOUT, plot, tables
 from benchmarks.waiting.traffic import Counted, Traffic, answered, reading
 
-FOLDER = Path(__file__).parent / "results"
 PARTITIONS = 3
 _START_SECONDS = 120.0
 _PORTS = {"live": "18081", "waiting": "18082"}
@@ -84,8 +82,10 @@ async def traffic(bootstrap: str, prefix: str) -> AsyncIterator[Traffic]:
             await asyncio.gather(collecting, return_exceptions=True)
 
 
-async def measure(options: argparse.Namespace, bootstrap: str, live_provider: str, batch_provider: str) -> str:
-    """All of it; the table."""
+async def measure(
+    options: argparse.Namespace, bootstrap: str, live_provider: str, batch_provider: str
+) -> tuple[list[Table], Memory]:
+    """All of it."""
     prefix = f"bench-waiting-{os.getpid()}"
     said = settings(bootstrap, live_provider, prefix, options.count)
     faststream = [program("faststream"), "run"]
@@ -93,12 +93,12 @@ async def measure(options: argparse.Namespace, bootstrap: str, live_provider: st
         live = running(
             [*faststream, "services.generate.app:app"],
             said | {"CARTEIRO_HTTP_PORT": _PORTS["live"]},
-            FOLDER / "live.log",
+            options.output / "live.log",
         )
         patient = running(
             [*options.yielding, *faststream, "services.waiting.app:app"],
             said | {"CARTEIRO_HTTP_PORT": _PORTS["waiting"], "OPENAI_BASE_URL": batch_provider},
-            FOLDER / "waiting.log",
+            options.output / "waiting.log",
         )
         with live as one, patient as other:
             await ready("live", one)
@@ -117,37 +117,31 @@ async def measure(options: argparse.Namespace, bootstrap: str, live_provider: st
             await answered(waiting, options.seconds * 5 + 300)
             watching.cancel()
     assert not alone.errors + beside.errors + waiting.errors, "some replies are errors"
-    plot(memory, FOLDER / "memory.png")
-    return table(alone, beside, waiting, memory)
+    return tables(alone, beside, waiting, memory), memory
 
 
 async def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.waiting", description=__doc__)
-    parser.add_argument("--count", type=int, default=20_000, help="requests that can wait (default: 20000)")
-    parser.add_argument("--rate", type=float, default=20, help="live requests a second (default: 20)")
-    parser.add_argument("--seconds", type=float, default=200, help="in which those that can wait are sent")
-    parser.add_argument("--bootstrap", metavar="HOST:PORT", help="a Kafka that is there; by default one is started")
-    parser.add_argument(
+    made = parser("benchmarks.waiting", __doc__, kafka=True)
+    made.add_argument("--count", type=int, default=6_000, help="requests that can wait (default: 6000)")
+    made.add_argument("--rate", type=float, default=20, help="live requests a second (default: 20)")
+    made.add_argument("--seconds", type=float, default=60, help="in which those that can wait are sent (default: 60)")
+    made.add_argument(
         "--yielding",
         action="store_const",
         const=["nice", "-n", "19"],
         default=[],
         help="let the waiting service and its provider, which mostly have machines of their own, yield to all else",
     )
-    options = parser.parse_args()
-    FOLDER.mkdir(exist_ok=True)
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    with kafka(options.bootstrap) as bootstrap:
-        await reach(bootstrap)
+    options = parse(made, count=500, seconds=10)
+    async with broker(options.bootstrap) as bootstrap:
         command = [program("python"), "-m", "benchmarks.waiting.provider"]
         # Two, since a provider that works off a batch does not keep its live calls waiting for it.
         with (
-            running(command, {}, FOLDER / "live-provider.log") as live,
-            running([*options.yielding, *command], {}, FOLDER / "batch-provider.log") as batches,
+            running(command, {}, options.output / "live-provider.log") as live,
+            running([*options.yielding, *command], {}, options.output / "batch-provider.log") as batches,
         ):
-            found = await measure(options, bootstrap, await printed(live), await printed(batches))
-    (FOLDER / "waiting.md").write_text(found)
-    print(found)
+            found, memory = await measure(options, bootstrap, await printed(live), await printed(batches))
+    save(options, "waiting", "Requests that can wait", ABOUT, found, plot(memory))
 
 
 if __name__ == "__main__":

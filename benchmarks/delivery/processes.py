@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.contenders import Contender
-from benchmarks.job import Job
+from benchmarks.delivery.contenders import Contender
+from benchmarks.delivery.job import Job
 
 _STOP_SECONDS = 45.0
 
@@ -37,7 +37,7 @@ class ContenderProcess:
 
     def __init__(self, contender: Contender, job: Job, log: Path) -> None:
         self._log, self.samples = log, list[Sample]()
-        command = [sys.executable, "-m", "benchmarks.contenders", contender.module, job.to_json()]
+        command = [sys.executable, "-m", "benchmarks.delivery.contenders", contender.module, job.to_json()]
         with log.open("wb") as output:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         self._usage = psutil.Process(self._process.pid)
@@ -88,7 +88,7 @@ def _at(samples: list[Sample], moment: float) -> Sample:
 @contextmanager
 def provider(latency: float) -> Iterator[str]:
     """The model's server; gives its address."""
-    command = [sys.executable, "-m", "benchmarks.provider", str(latency)]
+    command = [sys.executable, "-m", "benchmarks.delivery.provider", str(latency)]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout

@@ -11,8 +11,8 @@ from faststream import AckPolicy, FastStream
 from faststream.kafka import KafkaBroker
 from pydantic import BaseModel
 
-from benchmarks.contenders.completing import completing
-from benchmarks.job import Job
+from benchmarks.delivery.contenders.completing import completing
+from benchmarks.delivery.job import Job
 
 
 class Request(BaseModel):

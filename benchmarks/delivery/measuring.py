@@ -7,8 +7,8 @@ from typing import Any
 
 import psutil
 
-from benchmarks.kafka import Reply
-from benchmarks.processes import Sample, used
+from benchmarks.delivery.kafka import Reply
+from benchmarks.delivery.processes import Sample, used
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

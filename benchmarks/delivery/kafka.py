@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 PROMPT = "Write one sentence about a lighthouse keeper and the sea, for request number {}."
 
@@ -18,25 +17,6 @@ class Reply:
     request: str
     at_ms: int
     ok: bool
-
-
-@asynccontextmanager
-async def topics(bootstrap: str, requests: str, replies: str, partitions: int) -> AsyncIterator[None]:
-    """The two topics, for as long as they are needed. Replies bear the time at which the broker appended them."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
-        by_broker = {"message.timestamp.type": "LogAppendTime"}
-        await admin.create_topics(
-            [
-                NewTopic(requests, partitions, 1),
-                NewTopic(replies, partitions, 1, topic_configs=by_broker),
-            ]
-        )
-        yield
-        await admin.delete_topics([requests, replies])
-    finally:
-        await admin.close()
 
 
 async def preload(bootstrap: str, topic: str, partitions: int, count: int) -> None:

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.provider SECONDS`: a server that takes that long over a fixed chat completion."""
+"""`python -m benchmarks.delivery.provider SECONDS`: a server that takes that long over a fixed chat completion."""
 
 import asyncio
 import json

@@ -3,7 +3,7 @@
 import asyncio
 import os
 
-from benchmarks.job import Job
+from benchmarks.delivery.job import Job
 from carteiro.models.interface import Completion, Prompt
 from carteiro.models.opening import open_model
 from carteiro.models.settings import ModelSettings

@@ -1,4 +1,4 @@
-"""Who is compared. Each runs in a process of its own: `python -m benchmarks.contenders MODULE JOB`."""
+"""Who is compared. Each runs in a process of its own: `python -m benchmarks.delivery.contenders MODULE JOB`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +13,8 @@ class Contender:
     options: Mapping[str, str | int] = field(default_factory=dict)
     one_at_a_time: bool = False
     """It has no window: a request begins when the one before it has ended."""
+    through_sdk: bool = False
+    """It differs from another only where the model is a server, and is measured there alone."""
     as_shipped: bool = False
     """It logs as it ships, where everybody else is at `warning`. Measured where requests cost least, in `zero`."""
 
@@ -26,6 +28,7 @@ RAW = Contender(name="raw aiokafka", module="raw")
 AT_LEAST_ONCE, EXACTLY_ONCE = _carteiro("at_least_once"), _carteiro("exactly_once")
 CONTENDERS = (
     RAW,
+    Contender(name="raw aiokafka + LiteLLM router", module="raw", options={"client": "litellm"}, through_sdk=True),
     Contender(name="faststream", module="faststream_app", one_at_a_time=True),
     Contender(name="faststream ACK", module="faststream_app", options={"ack_policy": "ack"}, one_at_a_time=True),
     Contender(name="faststream max_workers=64", module="faststream_app", options={"max_workers": 64}),

@@ -3,21 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.contenders import AT_LEAST_ONCE, EXACTLY_ONCE, RAW
-from benchmarks.measuring import Measurement
-from benchmarks.workloads import WORKLOADS
+from benchmarks.delivery.contenders import AT_LEAST_ONCE, EXACTLY_ONCE, RAW
+from benchmarks.delivery.measuring import Measurement
+from benchmarks.delivery.workloads import WORKLOADS
 
 EFFICIENCY = 0.97
 SHARE_OF_RAW = 1 / 3
 CPU_MS = 1.5
 ADDED_MS = {AT_LEAST_ONCE.name: 10.0, EXACTLY_ONCE.name: 60.0}
-
-KNOWN = {
-    "Redpanda Connect": 0.97,
-    "Confluent's parallel-consumer": 0.76,
-    "the same, with transactions": 0.55,
-}
-"""Efficiency of others at `sleep-50ms`: from runs of them on the same work and such a machine, not from this run."""
 
 _WORKLOADS = {workload.name: workload for workload in WORKLOADS}
 

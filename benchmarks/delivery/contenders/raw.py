@@ -10,8 +10,8 @@ import signal
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 
-from benchmarks.contenders.completing import completing
-from benchmarks.job import Job
+from benchmarks.delivery.contenders.completing import completing
+from benchmarks.delivery.job import Job
 
 MOST_RECORDS = 500
 """Most records of one read where nothing is waited for: the Java client's default."""

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from benchmarks import kafka, measuring
-from benchmarks.contenders import Contender
-from benchmarks.job import Job
-from benchmarks.measuring import Measurement
-from benchmarks.processes import ContenderProcess
-from benchmarks.workloads import WINDOW, Workload
+from benchmarks.broker import topics
+from benchmarks.delivery import kafka, measuring
+from benchmarks.delivery.contenders import Contender
+from benchmarks.delivery.job import Job
+from benchmarks.delivery.measuring import Measurement
+from benchmarks.delivery.processes import ContenderProcess
+from benchmarks.delivery.workloads import WINDOW, Workload
 
 _START_SECONDS = 60.0
 _SAMPLE_SECONDS = 0.1
@@ -26,7 +27,7 @@ async def run(workload: Workload, contender: Contender, job: Job, log: Path, sec
         seconds = max(seconds / 2, 4 * workload.latency + 1)
     partitions = workload.partitions
     async with (
-        kafka.topics(job.bootstrap, job.requests, job.replies, partitions),
+        topics(job.bootstrap, job.requests, job.replies, partitions),
         kafka.reading(job.bootstrap, job.replies, partitions) as reader,
     ):
         if workload.rate:

@@ -1,36 +1,30 @@
 """The figures as a picture, with the aims as lines."""
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
-import matplotlib as mpl
-
-from benchmarks.aims import ADDED_MS, CPU_MS, EFFICIENCY, KNOWN, SHARE_OF_RAW
-from benchmarks.contenders import CONTENDERS, RAW
-from benchmarks.measuring import Measurement
-from benchmarks.workloads import WORKLOADS, Workload
-
-mpl.use("agg")
-
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmarks.delivery.aims import ADDED_MS, CPU_MS, EFFICIENCY, SHARE_OF_RAW
+from benchmarks.delivery.contenders import CONTENDERS, RAW
+from benchmarks.delivery.measuring import Measurement
+from benchmarks.delivery.workloads import WORKLOADS, Workload
 
 _COLOURS = {"raw": "#8c8c8c", "faststream_app": "#d98c3f", "carteiro_worker": "#2f6db3"}
-_ELSEWHERE = "#dddddd"
 _BY_NAME = {contender.name: contender for contender in CONTENDERS}
 
 
-def plot(everybody: Sequence[Measurement], to: Path) -> None:
+def plot(everybody: Sequence[Measurement]) -> Figure:
     """One panel for each thing that was measured of each workload."""
     panels = [panel for workload in WORKLOADS for panel in _panels(workload, everybody)]
     rows = (len(panels) + 1) // 2
-    figure, axes = plt.subplots(rows, 2, figsize=(16, 3.6 * rows), squeeze=False, layout="constrained")
+    figure = Figure(figsize=(16, 3.6 * rows), layout="constrained")
+    axes = figure.subplots(rows, 2, squeeze=False)
     for axis in axes.flat[len(panels) :]:
         axis.axis("off")
     for axis, draw in zip(axes.flat, panels, strict=False):
         draw(axis)
-    figure.savefig(to, dpi=110)
-    plt.close(figure)
+    return figure
 
 
 def _panels(workload: Workload, everybody: Sequence[Measurement]) -> list[Callable[[Axes], None]]:
@@ -48,7 +42,7 @@ def _panels(workload: Workload, everybody: Sequence[Measurement]) -> list[Callab
 
 
 def _bars(axis: Axes, title: str, values: Mapping[str, float], form: str) -> None:
-    colours = [_COLOURS[_BY_NAME[name].module] if name in _BY_NAME else _ELSEWHERE for name in values]
+    colours = [_COLOURS[_BY_NAME[name].module] for name in values]
     bars = axis.barh(list(values), list(values.values()), color=colours)
     axis.bar_label(bars, [format(value, form) for value in values.values()], padding=3)
     axis.invert_yaxis()
@@ -72,8 +66,6 @@ def _rate(axis: Axes, workload: Workload, measured: Sequence[Measurement]) -> No
 
 def _efficiency(axis: Axes, workload: Workload, measured: Sequence[Measurement]) -> None:
     values = {each.contender: each.efficiency or 0 for each in measured}
-    if workload.name == "sleep-50ms":
-        values |= {f"{name} (not of this run)": share for name, share in KNOWN.items()}
     _bars(axis, f"{workload.name}: {workload.what}\nreplies a second, as a share of window/latency", values, ".1%")
     _aims(axis, f"the aim, {EFFICIENCY:.0%}", EFFICIENCY)
 

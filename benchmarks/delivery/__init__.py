@@ -1,0 +1,1 @@
+"""Carteiro beside what a Python developer would write instead, on the same Kafka in one run."""

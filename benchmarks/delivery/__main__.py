@@ -1,0 +1,83 @@
+"""Measure all contenders at all workloads, one after the other, and write what came of it."""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import sys
+
+from rich.console import Console
+
+from benchmarks.broker import broker
+from benchmarks.delivery.contenders import CONTENDERS, Contender
+from benchmarks.delivery.job import Job
+from benchmarks.delivery.measuring import Measurement, TooFew
+from benchmarks.delivery.plot import plot
+from benchmarks.delivery.processes import Ended, provider
+from benchmarks.delivery.report import ABOUT, line, tables
+from benchmarks.delivery.running import run
+from benchmarks.delivery.workloads import WINDOW, WORKLOADS, Workload
+from benchmarks.results import parse, parser, save
+
+
+def arguments() -> argparse.Namespace:
+    names = [each.name for each in (*WORKLOADS, *CONTENDERS)]
+    made = parser("benchmarks.delivery", __doc__, kafka=True)
+    made.epilog = "NAME is one of: " + ", ".join(map(repr, names))
+    made.add_argument("--only", nargs="+", choices=names, metavar="NAME", help="these workloads, or contenders, alone")
+    return parse(made)
+
+
+def pairs(only: list[str] | None) -> list[tuple[Workload, Contender]]:
+    """What is to be measured. Names of workloads narrow the workloads, names of contenders the contenders."""
+    workloads = [each for each in WORKLOADS if only and each.name in only] or list(WORKLOADS)
+    contenders = [each for each in CONTENDERS if only and each.name in only] or list(CONTENDERS)
+    return [
+        (workload, contender)
+        for workload in workloads
+        for contender in contenders
+        if (workload.name == "zero" or not contender.as_shipped)
+        if (workload.through_sdk or not contender.through_sdk)
+    ]
+
+
+async def measure(
+    workload: Workload, contender: Contender, bootstrap: str, number: int, options: argparse.Namespace
+) -> Measurement:
+    log = options.output / "logs" / f"{workload.name} {contender.name}.log"
+    with provider(workload.latency) if workload.through_sdk else contextlib.nullcontext() as url:
+        job = Job(
+            bootstrap=bootstrap,
+            prefix=f"bench-{os.getpid()}-{number}",
+            window=WINDOW,
+            latency=0 if workload.through_sdk else workload.latency,
+            url=url,
+            log_level="info" if contender.as_shipped else "warning",
+            options=dict(contender.options),
+        )
+        try:
+            return await run(
+                workload, contender, job, log, workload.quick_seconds if options.quick else workload.seconds
+            )
+        except (Ended, TimeoutError, TooFew) as error:
+            return Measurement(workload=workload.name, contender=contender.name, failure=str(error))
+
+
+async def main() -> None:
+    options = arguments()
+    (options.output / "logs").mkdir(exist_ok=True)
+    console = Console()
+    everybody: list[Measurement] = []
+    async with broker(options.bootstrap) as bootstrap:
+        for number, (workload, contender) in enumerate(pairs(options.only)):
+            measured = await measure(workload, contender, bootstrap, number, options)
+            everybody.append(measured)
+            console.print(f"{workload.name:14} {contender.name:36} {line(measured)}", highlight=False, soft_wrap=True)
+    save(options, "delivery", "Delivery", ABOUT, tables(everybody), plot(everybody))
+    if failed := [f"{each.contender} at {each.workload}" for each in everybody if each.failure]:
+        sys.exit("benchmarks.delivery: no figures for " + ", ".join(failed))
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(main())

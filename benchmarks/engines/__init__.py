@@ -1,0 +1,1 @@
+"""A local model by its engines, side by side."""
