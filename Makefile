@@ -68,7 +68,7 @@ clean: ## remove .venv (where `make` made it) and every cache
 	@sh scripts/setup --dev
 
 .venv/ready-bench: .venv/ready-dev
-	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --group bench
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --group bench -e 'shared[llamacpp,openvino]'
 	@touch $@
 
 # Tools with requirements that are not to meet ours have environments of their own.
