@@ -10,9 +10,8 @@ from carteiro.models.cloud.client import CloudModel
 from carteiro.models.failures import Misconfigured, PromptTooLarge, Unavailable
 from carteiro.models.interface import Message, Prompt
 from tests.provider import Provider
-from tests.unit.models.cloud.asking import opened
+from tests.unit.models.cloud.asking import KEY, opened
 from tests.unit.models.cloud.batches.doing import (
-    KEY,
     batches_of,
     done,
     ended,
