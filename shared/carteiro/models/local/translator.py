@@ -8,10 +8,10 @@ from typing import Any
 import structlog
 
 from carteiro.models.failures import ModelUnusable, Unsupported
-from carteiro.models.grounding import sentences
 from carteiro.models.interface import Translation
 from carteiro.models.local.reasons import too_slow
 from carteiro.models.local.thread import ModelThread
+from carteiro.models.sentences import sentences
 from carteiro.models.splitting import split
 from carteiro.schemas import Usage
 
