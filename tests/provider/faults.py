@@ -61,7 +61,7 @@ def completed(name: str, content: str | None, finish_reason: str, **message: Any
         return web.json_response(completion(asked, content, finish_reason, **message))
 
 
-# -- the request is turned down --
+# The request is turned down.
 
 OUT_OF_RANGE = "Invalid 'temperature': decimal above maximum value. Expected a value <= 2, but got 3 instead."
 refused("400", 400, OUT_OF_RANGE, code="decimal_above_max_value", param="temperature")
@@ -97,7 +97,7 @@ garbled("422", '{"detail": "Unexpected fields in the request: {\'seed\'}"}', 422
 garbled("422-list", '{"detail": [{"loc": ["body"], "msg": "wrong", "input": "the prompt"}]}', 422)  # FastAPI
 garbled("413", "<html><h1>413 Request Entity Too Large</h1></html>", 413, "text/html")  # nginx
 
-# -- the service is turned away --
+# The service is turned away.
 
 refused(
     "403",
@@ -126,7 +126,7 @@ async def _wrong_key_at_xai(request: web.Request, asked: Json) -> web.StreamResp
     return web.json_response({"code": "Client specified an invalid argument", "error": _masked(request)}, status=400)
 
 
-# -- not now --
+# Not now.
 
 LIMIT = "Rate limit reached for gpt-4.1-mini in organization org-secret on requests per min (RPM): Limit 3, Used 3."
 SERVER_TIME = datetime(2026, 1, 1, tzinfo=UTC)
@@ -155,7 +155,7 @@ refused("500", 500, "The server had an error while processing your request. Sorr
 refused("503", 503, "The engine is currently overloaded, please try again later.", "server_error")
 garbled("502", "<html><h1>502 Bad Gateway</h1></html>", 502, "text/html")
 
-# -- no answer, or half of one --
+# No answer, or half of one.
 
 
 @fault("hang")
@@ -226,7 +226,7 @@ garbled("no-message", '{"choices": [{"index": 0, "finish_reason": "stop"}]}')
 garbled("no-finish", '{"choices": [{"index": 0, "message": {"content": "Lisbon."}}]}')
 garbled("no-usage", '{"choices": [{"index": 0, "message": {"content": "Lisbon."}, "finish_reason": "stop"}]}')
 
-# -- an answer of another kind --
+# An answer of another kind.
 
 completed("refusal", None, "stop", refusal="I'm sorry, I can't assist with that request.")
 completed("filter-completion", "The first", "content_filter")

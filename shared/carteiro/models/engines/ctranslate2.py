@@ -11,9 +11,8 @@ import ctranslate2
 
 from carteiro.models.defaults import COLD, DEFAULT_OUTPUT_TOKENS, TOP
 from carteiro.models.engines.directory import read_config, read_json
-from carteiro.models.engines.engine import EngineModel
-from carteiro.models.engines.tokenizer import counter, load_tokenizer
-from carteiro.models.failures import ModelUnusable, PromptTooLarge, Unsupported
+from carteiro.models.engines.directory_model import DirectoryModel
+from carteiro.models.failures import ModelUnusable, Unsupported
 from carteiro.models.interface import Model, Writing
 from carteiro.models.limits import most_tokens
 from carteiro.models.local.batching import Batcher
@@ -74,28 +73,22 @@ class _Asked:
     forced_end: bool
 
 
-class _Model(EngineModel, Rewriter):
+class _Model(DirectoryModel, Rewriter):
     def __init__(self, name: str, directory: Path, converted: Path, config: Any, timeout: float, threads: int) -> None:
-        super().__init__(name, str(directory), timeout)
-        self._directory, self._converted, self._config, self._threads = directory, converted, config, threads
+        super().__init__(name, directory, config, timeout, threads)
+        self._converted = converted
         self._own = getattr(config, "task_specific_params", None)
 
     def _open(self) -> None:
+        super()._open()
         self._generation = read_json(self._directory, "generation_config.json")
-        self._tokenizer = load_tokenizer(str(self._directory))
-        self._count = counter(self._tokenizer)
         self._reads = self.context_tokens = most_tokens(self._config, self._tokenizer)
         self._engine = ctranslate2.Translator(str(self._converted), device="cpu", intra_threads=self._threads)
         self._batches = Batcher(self.name, self._thread, self._generate, timeout=self._timeout, budget=_BUDGET)
 
-    def count_tokens(self, text: str) -> int:
-        """Tokens of the text by the model's own tokenizer, without special ones."""
-        return self._count(text)
-
     async def _rewrite(self, text: str, route: Route, writing: Writing) -> tuple[Written, Usage]:
         ids = await self._on_thread(lambda _: self._encode(text, route))
-        if len(ids) > self._reads:
-            raise PromptTooLarge(f"the text has {len(ids)} tokens; {self.name} reads {self._reads}")
+        self._check_text(len(ids), self._reads)
         asked = self._asked(ids, route, writing)
         kind = tuple(sorted((name, str(value)) for name, value in asked.parameters.items()))
         with self._told():

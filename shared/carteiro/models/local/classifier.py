@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from carteiro.models.failures import PromptTooLarge
 from carteiro.models.interface import Classification
 from carteiro.models.labels import label_names
 from carteiro.models.local.batching import Batcher
@@ -41,8 +40,7 @@ class LocalClassifier(ResidentModel):
 
     def _encode(self, text: str) -> Encoded:
         encoded: Encoded = dict(self._tokenizer(text))
-        if (tokens := len(encoded["input_ids"])) > self.context_tokens:
-            raise PromptTooLarge(f"the text has {tokens} tokens; {self.name} reads {self.context_tokens}")
+        self._check_text(len(encoded["input_ids"]), self.context_tokens)
         return encoded
 
     def _forward(self, rows: Sequence[Encoded], _: threading.Event) -> list[list[float]]:

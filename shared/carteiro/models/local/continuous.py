@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from carteiro.models.local.batching import alike
+from carteiro.models.local.forward import keeps_a_state
 from carteiro.models.local.halving import failure_alone, halves
-from carteiro.models.local.reading import keeps_a_state
 from carteiro.models.local.reasons import out_of_memory, too_slow
 from carteiro.models.local.row import Row
 from carteiro.models.local.stepping import Batch

@@ -8,7 +8,7 @@ import torch
 
 from carteiro.models.interface import Ranking
 from carteiro.models.likelihood import shared
-from carteiro.models.local.reading import keeps_a_state, left_padded, read
+from carteiro.models.local.forward import keeps_a_state, left_padded, read
 from carteiro.schemas import Usage
 
 

@@ -10,10 +10,10 @@ import torch
 from transformers import AutoModelForSeq2SeqLM
 
 from carteiro.models.defaults import COLD, DEFAULT_OUTPUT_TOKENS
-from carteiro.models.failures import ModelUnusable, PromptTooLarge
+from carteiro.models.failures import ModelUnusable
 from carteiro.models.interface import Writing
+from carteiro.models.local.abandoned import Abandoned
 from carteiro.models.local.batching import Batcher
-from carteiro.models.local.generation import Abandoned
 from carteiro.models.local.resident import ResidentModel
 from carteiro.models.local.rewriting import (
     NO_LANGUAGES,
@@ -57,8 +57,7 @@ class Seq2Seq(ResidentModel, Rewriter):
 
     async def _rewrite(self, text: str, route: Route, writing: Writing) -> tuple[Written, Usage]:
         ids = await self._on_thread(lambda _: self._encode(text, route))
-        if len(ids) > self._reads:
-            raise PromptTooLarge(f"the text has {len(ids)} tokens; {self.name} reads {self._reads}")
+        self._check_text(len(ids), self._reads)
         asked = _Asked(ids, self._parameters(route, writing, len(ids)), writing.seed)
         # Rows that sample go alone: each has its own seed.
         alone = next(self._samples) if asked.parameters.get("do_sample") else None
