@@ -19,7 +19,7 @@ from carteiro.models.likelihood import Step, steps
 from carteiro.models.local.chat_template import refused, turns, without_roles, without_system
 from carteiro.models.local.checkpoint import find_checkpoint
 from carteiro.models.local.in_process import SMALL
-from carteiro.models.pieces import Pieces
+from carteiro.models.stripping import Stripping
 from carteiro.schemas import Usage
 
 _LIKELIEST = 1000
@@ -75,7 +75,7 @@ class LlamaModel(EngineModel):
 
     async def stream(self, prompt: Prompt, say: Callable[[str], None]) -> Completion:
         """Complete the prompt; `say` is given the text as it is written. Raises as `complete` does."""
-        return await self._complete(prompt, Pieces(say).add)
+        return await self._complete(prompt, Stripping(say).add)
 
     async def rank(self, text: str, continuations: Sequence[str]) -> Ranking:
         """Compare continuations. Raises `PromptTooLarge`, `Unavailable`."""

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,7 @@ def test_a_model_of_marian_has_no_summary_and_one_of_t5_has_both(made):
 
 async def test_temperature_samples_and_a_seed_is_refused_there(made, load):
     model = await load("ctranslate2", made("t5"))
-    hot = [(await model.summarize("well", Writing(temperature=1.9, max_output_tokens=30))).text for _ in range(4)]
+    hot = [(await model.summarize("well", Writing(temperature=1.9, max_output_tokens=30))).text for _ in range(20)]
     assert len(set(hot)) > 1
     with pytest.raises(Unsupported, match="cannot repeat by a seed"):
         await model.summarize("well", Writing(temperature=1.9, seed=1))
@@ -112,9 +113,12 @@ async def test_callers_that_leave_and_calls_that_take_too_long(made, load, monke
     with pytest.raises(asyncio.CancelledError):
         await call
     assert (await model.summarize("well", Writing())).text
-    monkeypatch.setattr(model, "_timeout", 1e-6)
+    done = threading.Event()
+    monkeypatch.setattr(model, "_encode", lambda *_: done.wait(60))
+    monkeypatch.setattr(model, "_timeout", 0.01)
     with pytest.raises(Unavailable, match="took longer than"):
         await model.summarize("well", Writing(max_output_tokens=60))
+    done.set()
 
 
 async def test_a_converted_marian_beside_its_tokenizer_is_enough(made, load, tmp_path):

@@ -1,16 +1,15 @@
 """What llama.cpp alone does: its server, its grammar, its ranking."""
 
-import asyncio
 import signal
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from carteiro.models.failures import InvalidPrompt, ModelUnusable
+from carteiro.models.failures import ModelUnusable
 from carteiro.models.opening import open_model
 from carteiro.models.settings import ModelSettings
-from tests.unit.models.engines.asking import COLOUR, ENDS, PRICED, opened, user
+from tests.unit.models.asking import ENDS, PRICED, opened
 
 pytest.importorskip("xllamacpp", reason="pip install 'carteiro[llamacpp]'")
 pytestmark = pytest.mark.slow
@@ -28,27 +27,10 @@ async def model():
     assert not directory.exists()
 
 
-async def test_a_schema_is_followed_or_refused(model):
-    done = await model.complete(user("What colour is the sky?", json_schema=COLOUR))
-    assert done.text in ('{"colour": "red"}', '{"colour": "blue"}')
-    assert done.finish_reason == "stop"
-    with pytest.raises(InvalidPrompt, match="cannot be followed"):
-        await model.complete(user("x", json_schema={"type": "object", "properties": {"a": {"pattern": "(?=x)y"}}}))
-
-
 async def test_ranking_is_near_the_base_s(model):
     ranking = await model.rank(PRICED, ENDS)
     # The weights have four bits, and llama.cpp rounds what it multiplies them with to eight.
     assert ranking.log_probabilities == pytest.approx([-0.26, -15.5, -23.7], abs=0.5)
-
-
-async def test_the_event_loop_goes_on_while_the_model_works(model):
-    working = asyncio.create_task(model.complete(user("Tell me a long story.")))
-    turns = 0
-    while not working.done():
-        await asyncio.sleep(0.005)
-        turns += 1
-    assert turns > working.result().usage.output_tokens
 
 
 async def test_what_is_no_model_is_said_in_one_line(tmp_path):

@@ -6,11 +6,11 @@ import shutil
 import pytest
 import pytest_asyncio
 
-from carteiro.models.failures import ModelUnusable, Unavailable, Unsupported
+from carteiro.models.failures import ModelUnusable, Unavailable
 from carteiro.models.local.checkpoint import find_checkpoint
 from carteiro.models.opening import open_model
 from carteiro.models.settings import ModelSettings
-from tests.unit.models.engines.asking import COLOUR, ENDS, PRICED, opened, user
+from tests.unit.models.asking import ENDS, PRICED, opened, user
 
 pytest.importorskip("openvino_genai", reason="pip install 'carteiro[openvino]'")
 pytestmark = [pytest.mark.slow, pytest.mark.long]
@@ -50,11 +50,6 @@ async def test_a_directory_is_the_same_as_the_file_that_it_was_made_from(model, 
     asked = user("What is <|im_end|> the capital of France?")
     assert await directory.complete(asked) == await model.complete(asked)
     await directory.close()
-
-
-async def test_a_schema_is_refused(model):
-    with pytest.raises(Unsupported, match="cannot follow a json_schema"):
-        await model.complete(user("x", json_schema=COLOUR))
 
 
 async def test_a_step_that_fails_is_a_failure_and_the_next_request_is_served(model, monkeypatch):

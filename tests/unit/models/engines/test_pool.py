@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from carteiro.models.engines.pool import Pool
 
 
@@ -38,3 +40,42 @@ async def test_a_turn_that_comes_while_its_caller_leaves_goes_to_the_next():
     async with asyncio.timeout(1):
         await second
     assert first.cancelled()
+
+
+async def test_a_place_is_free_when_the_work_is_done_and_not_when_its_caller_has_gone():
+    pool, go_on, began = Pool(places=1, tokens=1), asyncio.Event(), asyncio.Event()
+
+    async def work() -> str:
+        began.set()
+        await go_on.wait()
+        return "done"
+
+    caller = asyncio.create_task(pool.run(work, 1, seconds=60))
+    await began.wait()
+    caller.cancel()
+    await asyncio.gather(caller, return_exceptions=True)
+    turn = asyncio.create_task(pool.run(work, 1, seconds=60))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    began.clear()
+    assert not turn.done()
+    go_on.set()
+    async with asyncio.timeout(60):
+        assert await turn == "done"
+    assert began.is_set()
+
+
+async def test_work_that_takes_too_long_is_left_and_ended_at_the_end():
+    pool, ended = Pool(places=1, tokens=1), asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    with pytest.raises(TimeoutError):
+        await pool.run(work, 1, seconds=0.01)
+    assert not ended.is_set()
+    await pool.cancel()
+    assert ended.is_set()

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from carteiro.models.failures import ModelUnusable, PromptTooLarge, Unsupported
+from carteiro.models.failures import ModelUnusable, PromptTooLarge
 from carteiro.models.interface import ChatModel, ClassifierModel
 from carteiro.models.opening import open_model
 from carteiro.models.settings import ModelSettings
 from tests.unit.models import untrained
-from tests.unit.models.engines.asking import COLOUR, opened, user
+from tests.unit.models.asking import opened, user
 
 pytest.importorskip("keras_hub", reason="pip install 'carteiro[tensorflow]'")
 pytestmark = pytest.mark.slow
@@ -74,13 +74,6 @@ async def test_gpt2_says_what_transformers_says_without_torch(tmp_path):
     assert ranked["log_probabilities"] == pytest.approx(found.log_probabilities, abs=1e-4)
     assert ranked["usage"] == found.usage.model_dump()
     await theirs.close()
-
-
-async def test_a_schema_is_refused(tmp_path):
-    model = await opened(f"tensorflow:{untrained.gpt2(tmp_path)}")
-    with pytest.raises(Unsupported, match="cannot follow a json_schema"):
-        await model.complete(user("x", json_schema=COLOUR))
-    await model.close()
 
 
 async def test_a_text_that_does_not_fit_a_classifier_is_refused(tmp_path):

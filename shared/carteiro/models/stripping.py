@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 
-class Pieces:
+class Stripping:
     """Passes pieces on without the white space at the two ends, so that together they are the completion's text."""
 
     def __init__(self, say: Callable[[str], object]) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from carteiro.models.pieces import Pieces
+from carteiro.models.stripping import Stripping
 
 
 @pytest.mark.parametrize(
@@ -10,7 +10,7 @@ from carteiro.models.pieces import Pieces
 )
 def test_pieces_together_are_the_text_without_the_white_space_around_it(pieces):
     said: list[str] = []
-    shown = Pieces(said.append)
+    shown = Stripping(said.append)
     for piece in pieces:
         shown.add(piece)
     assert "".join(said) == "".join(pieces).strip()
