@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from tests.provider.completions import Json, complete, completion
+from tests.provider.headers import named
 
 Answer = Callable[[web.Request, Json], Awaitable[web.StreamResponse]]
 
@@ -37,12 +38,12 @@ def refused(
     param: str | None = None,
     **headers: str,
 ) -> None:
-    """A fault that is an error body with a status. Underscores in header names stand for hyphens."""
+    """A fault that is an error body with a status."""
     body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
     @fault(name)
     async def _(request: web.Request, asked: Json) -> web.StreamResponse:
-        return web.json_response(body, status=status, headers={k.replace("_", "-"): v for k, v in headers.items()})
+        return web.json_response(body, status=status, headers=named(headers))
 
 
 def garbled(name: str, text: str, status: int = 200, content_type: str = "application/json") -> None:

@@ -10,6 +10,7 @@ from carteiro.models.interface import Completion, Translation, Writing
 from carteiro.models.local.languages import tag_of
 from carteiro.models.local.routes import Route, choose_route
 from carteiro.models.splitting import split
+from carteiro.models.stripping import around
 from carteiro.schemas import FinishReason, Usage
 
 _TRANSLATORS = frozenset({"marian", "m2m_100", "nllb-moe", "mbart", "fsmt"})
@@ -98,8 +99,7 @@ class Translator(Rewriter):
         if not (plain := piece.strip()):
             return piece, "stop", Usage()
         written, usage = await self._rewrite(plain, route, Writing())
-        lead = len(piece) - len(piece.lstrip())
-        return piece[:lead] + written.text + piece[len(piece.rstrip()) :], written.finish_reason, usage
+        return around(piece, written.text), written.finish_reason, usage
 
 
 NO_LANGUAGES = (
