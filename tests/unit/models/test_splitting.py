@@ -1,3 +1,5 @@
+"""Parts that a model can read: joined they are the text, and each ends where it may."""
+
 from hypothesis import given
 from hypothesis import strategies as st
 

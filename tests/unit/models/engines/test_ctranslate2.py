@@ -24,23 +24,17 @@ pytestmark = pytest.mark.slow
 TEXTS = ["as we said , the room was great .", "well", "the food was awful\n\n  and the trip was wooden .\n"]
 
 
-def converted(directory: Path) -> Path:
+def converted(make: Callable[[Path], Path], directory: Path) -> Path:
     from ctranslate2.converters import TransformersConverter
 
+    make(directory)
     TransformersConverter(str(directory)).convert(str(directory / "ctranslate2"))
     return directory
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Callable[[str], Path]:
-    known: dict[str, Path] = {}
-
-    def make(family: str) -> Path:
-        if family not in known:
-            known[family] = converted(getattr(untrained, family)(tmp_path_factory.mktemp(family)))
-        return known[family]
-
-    return make
+@pytest.fixture(scope="session")
+def made(once) -> Callable[[str], Path]:
+    return lambda family: once(converted, getattr(untrained, family))
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -149,7 +143,7 @@ async def test_what_is_no_model_is_said_in_one_line(made, load, tmp_path):
 @pytest.mark.long
 @pytest.mark.parametrize("family", ["marian", "t5"])
 async def test_held_out_texts_are_translated(load, tmp_path, family):
-    model = await load("ctranslate2", converted(getattr(training, family)(tmp_path)))
+    model = await load("ctranslate2", converted(getattr(training, family), tmp_path))
     known = toys.sentences()
     held_out = known[int(training.SHOWN * len(known)) :]
     done = await asyncio.gather(*(model.translate(each["en"], "en", "de") for each in held_out))

@@ -1,4 +1,4 @@
-"""Tiny models of each family, made and trained once a session."""
+"""Tiny models of each family, trained and loaded."""
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -15,17 +15,9 @@ ENCODERS = ("bert", "roberta", "xlnet")
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+def made(once: Callable[..., Path]) -> Callable[..., Path]:
     """`made("classifier", "bert")`: the directory of a trained model, made by that function of `training`."""
-    known: dict[tuple[str, ...], Path] = {}
-
-    def make(kind: str, *family: str) -> Path:
-        key = (kind, *family)
-        if key not in known:
-            known[key] = getattr(training, kind)(*family, tmp_path_factory.mktemp("-".join(key)))
-        return known[key]
-
-    return make
+    return lambda kind, *family: once(getattr(training, kind), *family)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
