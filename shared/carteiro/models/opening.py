@@ -2,8 +2,8 @@
 
 import importlib
 
-from carteiro.models.cores import engine_threads
 from carteiro.models.failures import ModelUnusable
+from carteiro.models.in_process.cores import engine_threads
 from carteiro.models.interface import Model
 from carteiro.models.settings import ModelSettings
 
@@ -56,7 +56,7 @@ def _local(name: str, where: str, settings: ModelSettings) -> Model:
         from carteiro.models.local.translator import FastTranslateModel
 
         return FastTranslateModel(name, settings.timeout)
-    from carteiro.models.local.checkpoint import find_checkpoint
+    from carteiro.models.in_process.checkpoint import find_checkpoint
 
     checkpoint = find_checkpoint(where)
     try:

@@ -9,14 +9,13 @@ from typing import Any
 
 import ctranslate2
 
-from carteiro.models.defaults import COLD, DEFAULT_OUTPUT_TOKENS, TOP
 from carteiro.models.engines.directory import read_config, read_json
 from carteiro.models.engines.directory_model import DirectoryModel
 from carteiro.models.failures import ModelUnusable, Unsupported
-from carteiro.models.interface import Model, Writing
-from carteiro.models.limits import most_tokens
-from carteiro.models.local.batching import Batcher
-from carteiro.models.local.rewriting import (
+from carteiro.models.in_process.batching import Batcher
+from carteiro.models.in_process.defaults import COLD, DEFAULT_OUTPUT_TOKENS, TOP
+from carteiro.models.in_process.limits import most_tokens
+from carteiro.models.in_process.rewriting import (
     NO_LANGUAGES,
     Rewriter,
     Summarizer,
@@ -25,7 +24,8 @@ from carteiro.models.local.rewriting import (
     can_do,
     summary_route,
 )
-from carteiro.models.local.routes import Route, routes_of
+from carteiro.models.in_process.routes import Route, routes_of
+from carteiro.models.interface import Model, Writing
 from carteiro.schemas import Usage
 
 _CONVERTED = "ctranslate2"

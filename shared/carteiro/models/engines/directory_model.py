@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from carteiro.models.engines.engine import EngineModel
-from carteiro.models.local.tokenizer import counter, load_tokenizer
+from carteiro.models.in_process.tokenizer import counter, load_tokenizer
 
 
 class DirectoryModel(EngineModel):

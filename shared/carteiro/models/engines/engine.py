@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from carteiro.models.failures import ModelFailure, Unsupported
+from carteiro.models.in_process.model import InProcessModel
+from carteiro.models.in_process.reasons import failed
 from carteiro.models.interface import Prompt
-from carteiro.models.local.in_process import InProcessModel
-from carteiro.models.local.reasons import failed
 
 
 class EngineModel(InProcessModel):

@@ -9,12 +9,12 @@ from carteiro.models.engines.directory import read_json
 from carteiro.models.engines.directory_model import DirectoryModel
 from carteiro.models.engines.keras_models import Decoder, use_threads
 from carteiro.models.engines.sampling import Sampler
+from carteiro.models.in_process.chat_template import encode, plain_ids
+from carteiro.models.in_process.likelihood import steps
+from carteiro.models.in_process.limits import most_tokens
+from carteiro.models.in_process.model import SMALL
+from carteiro.models.in_process.showing import Showing, on_this_loop
 from carteiro.models.interface import Completion, Prompt, Ranking
-from carteiro.models.likelihood import steps
-from carteiro.models.limits import most_tokens
-from carteiro.models.local.chat_template import encode, plain_ids
-from carteiro.models.local.in_process import SMALL
-from carteiro.models.local.showing import Showing, on_this_loop
 from carteiro.models.stop_texts import StopTexts, cut_at_stop
 from carteiro.schemas import FinishReason, Usage
 

@@ -7,11 +7,11 @@ import numpy
 
 from carteiro.models.engines.directory_model import DirectoryModel
 from carteiro.models.engines.keras_models import Encoder, use_threads
+from carteiro.models.in_process.batching import Batcher
+from carteiro.models.in_process.labels import label_names
+from carteiro.models.in_process.limits import most_tokens
+from carteiro.models.in_process.model import SMALL
 from carteiro.models.interface import Classification
-from carteiro.models.labels import label_names
-from carteiro.models.limits import most_tokens
-from carteiro.models.local.batching import Batcher
-from carteiro.models.local.in_process import SMALL
 from carteiro.schemas import Usage
 
 _BUDGET = 2048

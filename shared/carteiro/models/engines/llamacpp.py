@@ -7,19 +7,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from carteiro.models.defaults import COLD, TOP
 from carteiro.models.engines.engine import EngineModel
 from carteiro.models.engines.gguf_header import read_header
 from carteiro.models.engines.llama_server import LlamaServer
 from carteiro.models.engines.pool import MOST_CONTEXT, PLACES, Pool
 from carteiro.models.failures import InvalidPrompt, ModelUnusable, PromptTooLarge, Unavailable
+from carteiro.models.in_process.chat_template import refused, turns, without_roles, without_system
+from carteiro.models.in_process.checkpoint import find_checkpoint
+from carteiro.models.in_process.defaults import COLD, TOP
+from carteiro.models.in_process.json_grammar import compact
+from carteiro.models.in_process.likelihood import Step, steps
+from carteiro.models.in_process.model import SMALL
+from carteiro.models.in_process.stripping import Stripping
 from carteiro.models.interface import Completion, Message, Model, Prompt, Ranking
-from carteiro.models.json_grammar import compact
-from carteiro.models.likelihood import Step, steps
-from carteiro.models.local.chat_template import refused, turns, without_roles, without_system
-from carteiro.models.local.checkpoint import find_checkpoint
-from carteiro.models.local.in_process import SMALL
-from carteiro.models.stripping import Stripping
 from carteiro.schemas import Usage
 
 _LIKELIEST = 1000

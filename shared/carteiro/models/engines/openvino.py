@@ -6,20 +6,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from carteiro.models.defaults import COLD, TOP
 from carteiro.models.engines.directory import read_config, read_json
 from carteiro.models.engines.engine import EngineModel
 from carteiro.models.engines.gguf_header import read_header
 from carteiro.models.engines.openvino_pipeline import OpenVinoPipeline, Token, count_parameters
 from carteiro.models.engines.pool import MOST_CONTEXT, PLACES, Pool
 from carteiro.models.failures import ModelUnusable
+from carteiro.models.in_process.chat_template import refused, turns, without_roles, without_system
+from carteiro.models.in_process.checkpoint import find_checkpoint
+from carteiro.models.in_process.defaults import COLD, TOP
+from carteiro.models.in_process.likelihood import shared
+from carteiro.models.in_process.limits import stated_limit
+from carteiro.models.in_process.model import SMALL
+from carteiro.models.in_process.showing import Showing, on_this_loop
 from carteiro.models.interface import Completion, Message, Model, Prompt, Ranking
-from carteiro.models.likelihood import shared
-from carteiro.models.limits import stated_limit
-from carteiro.models.local.chat_template import refused, turns, without_roles, without_system
-from carteiro.models.local.checkpoint import find_checkpoint
-from carteiro.models.local.in_process import SMALL
-from carteiro.models.local.showing import Showing, on_this_loop
 from carteiro.models.stop_texts import StopTexts, cut_at_stop
 from carteiro.schemas import Usage
 

@@ -17,7 +17,7 @@ import openvino
 import openvino_genai
 import structlog
 
-from carteiro.models.local.thread import settle
+from carteiro.models.in_process.thread import settle
 
 _BLOCK = 32
 """Tokens of one block of the cache."""

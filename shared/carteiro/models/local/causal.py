@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 
 from transformers import AutoModelForCausalLM
 
+from carteiro.models.in_process.batching import Batcher
+from carteiro.models.in_process.chat_template import encode, plain_ids
+from carteiro.models.in_process.showing import Showing, on_this_loop
 from carteiro.models.interface import Completion, Prompt, Ranking
-from carteiro.models.local.batching import Batcher
-from carteiro.models.local.chat_template import encode, plain_ids
 from carteiro.models.local.continuous import ContinuousBatcher
 from carteiro.models.local.grammar import Grammar
 from carteiro.models.local.memory import most_cached
@@ -14,7 +15,6 @@ from carteiro.models.local.ranking import Continued, continued, rank
 from carteiro.models.local.resident import ResidentModel
 from carteiro.models.local.row import Row
 from carteiro.models.local.sampling import make_sampler
-from carteiro.models.local.showing import Showing, on_this_loop
 from carteiro.models.stop_texts import StopTexts, cut_at_stop
 from carteiro.schemas import Usage
 

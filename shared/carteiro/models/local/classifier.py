@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from transformers import AutoModelForSequenceClassification
 
+from carteiro.models.in_process.batching import Batcher
+from carteiro.models.in_process.labels import label_names
 from carteiro.models.interface import Classification
-from carteiro.models.labels import label_names
-from carteiro.models.local.batching import Batcher
 from carteiro.models.local.encoding import Encoded, padded
 from carteiro.models.local.resident import ResidentModel
 from carteiro.schemas import Usage

@@ -10,7 +10,7 @@ import torch
 from transformers import LogitsProcessor
 
 from carteiro.models.failures import Unsupported
-from carteiro.models.json_grammar import grammar_of, not_followed
+from carteiro.models.in_process.json_grammar import grammar_of, not_followed
 
 
 class Grammar:

@@ -6,8 +6,8 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 import torch
 
-from carteiro.models.cores import CGROUP
 from carteiro.models.failures import ModelUnusable
+from carteiro.models.in_process.cores import CGROUP
 from carteiro.models.local.forward import new_cache, read
 from carteiro.models.local.machine import CPU, Machine
 

@@ -10,8 +10,8 @@ import torch
 from transformers import AutoModelForQuestionAnswering
 
 from carteiro.models.failures import ModelUnusable, PromptTooLarge
+from carteiro.models.in_process.batching import Batcher
 from carteiro.models.interface import Reading
-from carteiro.models.local.batching import Batcher
 from carteiro.models.local.encoding import Encoded, padded
 from carteiro.models.local.resident import ResidentModel
 from carteiro.models.local.spans import Span, best_span, whole_characters

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from carteiro.models.failures import ModelUnusable
-from carteiro.models.local.checkpoint import Checkpoint
+from carteiro.models.in_process.checkpoint import Checkpoint
+from carteiro.models.in_process.model import SMALL, InProcessModel
+from carteiro.models.in_process.tokenizer import counter, leave_whole
 from carteiro.models.local.context import most_tokens
-from carteiro.models.local.in_process import SMALL, InProcessModel
 from carteiro.models.local.machine import CPU, Machine
-from carteiro.models.local.tokenizer import counter, leave_whole
 from carteiro.models.local.weights import load_weights
 
 

@@ -9,13 +9,10 @@ from typing import Any
 import torch
 from transformers import AutoModelForSeq2SeqLM
 
-from carteiro.models.defaults import COLD, DEFAULT_OUTPUT_TOKENS
 from carteiro.models.failures import ModelUnusable
-from carteiro.models.interface import Writing
-from carteiro.models.local.abandoned import Abandoned
-from carteiro.models.local.batching import Batcher
-from carteiro.models.local.resident import ResidentModel
-from carteiro.models.local.rewriting import (
+from carteiro.models.in_process.batching import Batcher
+from carteiro.models.in_process.defaults import COLD, DEFAULT_OUTPUT_TOKENS
+from carteiro.models.in_process.rewriting import (
     NO_LANGUAGES,
     Rewriter,
     Summarizer,
@@ -24,7 +21,10 @@ from carteiro.models.local.rewriting import (
     can_do,
     summary_route,
 )
-from carteiro.models.local.routes import Route, routes_of
+from carteiro.models.in_process.routes import Route, routes_of
+from carteiro.models.interface import Writing
+from carteiro.models.local.abandoned import Abandoned
+from carteiro.models.local.resident import ResidentModel
 from carteiro.schemas import Usage
 
 _BUDGET = 2048

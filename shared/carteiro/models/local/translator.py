@@ -8,12 +8,12 @@ from typing import Any
 import structlog
 
 from carteiro.models.failures import ModelUnusable, Unsupported
+from carteiro.models.in_process.reasons import too_slow
+from carteiro.models.in_process.stripping import around
+from carteiro.models.in_process.thread import ModelThread
 from carteiro.models.interface import Translation
-from carteiro.models.local.reasons import too_slow
-from carteiro.models.local.thread import ModelThread
 from carteiro.models.sentences import sentences
 from carteiro.models.splitting import split
-from carteiro.models.stripping import around
 from carteiro.schemas import Usage
 
 log = structlog.get_logger("carteiro.models")

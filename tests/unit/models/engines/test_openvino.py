@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from carteiro.models.failures import ModelUnusable, Unavailable
-from carteiro.models.local.checkpoint import find_checkpoint
+from carteiro.models.in_process.checkpoint import find_checkpoint
 from carteiro.models.opening import open_model
 from carteiro.models.settings import ModelSettings
 from tests.unit.models.asking import ENDS, PRICED, opened, user

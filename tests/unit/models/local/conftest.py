@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from carteiro.models.local.checkpoint import find_checkpoint
+from carteiro.models.in_process.checkpoint import find_checkpoint
 from carteiro.models.local.choosing import choose_model
 from tests.unit.models.local import training
 

@@ -13,9 +13,9 @@ from tokenizers.pre_tokenizers import Whitespace
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from carteiro.models.failures import ModelUnusable, PromptTooLarge, Unavailable
+from carteiro.models.in_process.checkpoint import find_checkpoint
 from carteiro.models.interface import Message, Prompt
 from carteiro.models.local.causal import CausalModel
-from carteiro.models.local.checkpoint import find_checkpoint
 from tests.unit.models.asking import ENDS, PRICED, opened, user
 
 pytestmark = pytest.mark.slow

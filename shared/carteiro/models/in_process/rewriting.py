@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from carteiro.models.in_process.languages import tag_of
+from carteiro.models.in_process.routes import Route, choose_route
+from carteiro.models.in_process.stripping import around
 from carteiro.models.interface import Completion, Translation, Writing
-from carteiro.models.local.languages import tag_of
-from carteiro.models.local.routes import Route, choose_route
 from carteiro.models.splitting import split
-from carteiro.models.stripping import around
 from carteiro.schemas import FinishReason, Usage
 
 _TRANSLATORS = frozenset({"marian", "m2m_100", "nllb-moe", "mbart", "fsmt"})

@@ -7,8 +7,8 @@ import pytest_asyncio
 from transformers import AutoTokenizer
 
 from carteiro.models.failures import InvalidPrompt, PromptTooLarge, Unavailable, Unsupported
+from carteiro.models.in_process.checkpoint import find_checkpoint
 from carteiro.models.interface import ChatModel, Message, Prompt, RankingModel, StreamingModel
-from carteiro.models.local.checkpoint import find_checkpoint
 from tests.unit.models import untrained
 from tests.unit.models.asking import COLOUR, ENDS, PRICED, opened, user
 

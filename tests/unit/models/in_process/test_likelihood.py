@@ -1,6 +1,6 @@
 """Which tokens a continuation has of its own."""
 
-from carteiro.models.likelihood import Step, steps
+from carteiro.models.in_process.likelihood import Step, steps
 
 
 def test_steps_are_what_a_continuation_has_of_its_own():

@@ -9,11 +9,11 @@ from typing import TypeVar
 
 import structlog
 
-from carteiro.models.defaults import DEFAULT_OUTPUT_TOKENS
 from carteiro.models.failures import ModelFailure, ModelUnusable, PromptTooLarge
+from carteiro.models.in_process.defaults import DEFAULT_OUTPUT_TOKENS
+from carteiro.models.in_process.reasons import out_of_memory, too_little_memory, too_slow, unusable
+from carteiro.models.in_process.thread import ModelThread
 from carteiro.models.interface import Prompt
-from carteiro.models.local.reasons import out_of_memory, too_little_memory, too_slow, unusable
-from carteiro.models.local.thread import ModelThread
 
 SMALL = 1_000_000_000
 """A model of fewer parameters is small."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from carteiro.models.stripping import Stripping
+from carteiro.models.in_process.stripping import Stripping
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from carteiro.models.local.halving import failure_alone, halves
-from carteiro.models.local.reasons import too_slow
-from carteiro.models.local.thread import ModelThread
+from carteiro.models.in_process.halving import failure_alone, halves
+from carteiro.models.in_process.reasons import too_slow
+from carteiro.models.in_process.thread import ModelThread
 
 InputT = TypeVar("InputT")
 OutputT = TypeVar("OutputT")

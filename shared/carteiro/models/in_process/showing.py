@@ -5,8 +5,8 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from carteiro.models.in_process.stripping import Stripping
 from carteiro.models.stop_texts import UntilStop
-from carteiro.models.stripping import Stripping
 
 _UNFINISHED = "\ufffd"
 """What a tokenizer shows for a character of which it has not all bytes."""

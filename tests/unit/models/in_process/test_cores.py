@@ -1,6 +1,6 @@
 """Cores and threads, in a container or not."""
 
-from carteiro.models.cores import engine_threads, usable_cores
+from carteiro.models.in_process.cores import engine_threads, usable_cores
 
 
 def test_threads_leave_a_core_and_keep_to_the_quota(tmp_path, monkeypatch):
