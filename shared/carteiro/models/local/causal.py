@@ -12,9 +12,9 @@ from carteiro.models.local.continuous import ContinuousBatcher
 from carteiro.models.local.grammar import Grammar
 from carteiro.models.local.memory import most_cached
 from carteiro.models.local.ranking import Continued, continued, rank
-from carteiro.models.local.resident import ResidentModel
 from carteiro.models.local.row import Row
 from carteiro.models.local.sampling import make_sampler
+from carteiro.models.local.transformers_model import TransformersModel
 from carteiro.models.stop_texts import StopTexts, cut_at_stop
 from carteiro.schemas import Usage
 
@@ -22,7 +22,7 @@ _RANKED_TOGETHER = 2048
 """Most tokens that are ranked in one batch, padding included."""
 
 
-class CausalModel(ResidentModel):
+class CausalModel(TransformersModel):
     """A causal language model: completes prompts, and ranks continuations of a text."""
 
     auto_class = AutoModelForCausalLM

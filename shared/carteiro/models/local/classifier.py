@@ -11,14 +11,14 @@ from carteiro.models.in_process.batching import Batcher
 from carteiro.models.in_process.labels import label_names
 from carteiro.models.interface import Classification
 from carteiro.models.local.encoding import Encoded, padded
-from carteiro.models.local.resident import ResidentModel
+from carteiro.models.local.transformers_model import TransformersModel
 from carteiro.schemas import Usage
 
 _BUDGET = 4096
 """Most tokens of one batch, padding included."""
 
 
-class LocalClassifier(ResidentModel):
+class LocalClassifier(TransformersModel):
     """Says how probable each label of the model is. The labels and their order are those of its configuration."""
 
     auto_class = AutoModelForSequenceClassification

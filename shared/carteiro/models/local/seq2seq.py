@@ -15,7 +15,7 @@ from carteiro.models.in_process.rewriting import Rewriter, Summarizer, Translato
 from carteiro.models.in_process.routes import Route
 from carteiro.models.interface import Writing
 from carteiro.models.local.abandoned import Abandoned
-from carteiro.models.local.resident import ResidentModel
+from carteiro.models.local.transformers_model import TransformersModel
 
 _BUDGET = 2048
 """Most tokens of one batch, padding included."""
@@ -31,7 +31,7 @@ class _Asked:
     alone: int | None
 
 
-class Seq2Seq(ResidentModel, Rewriter):
+class Seq2Seq(TransformersModel, Rewriter):
     """An encoder-decoder: a text in, another out. What it can do with one is said by the classes made of it."""
 
     auto_class = AutoModelForSeq2SeqLM

@@ -12,7 +12,7 @@ from carteiro.models.local.machine import CPU, Machine
 from carteiro.models.local.weights import load_weights
 
 
-class ResidentModel(InProcessModel):
+class TransformersModel(InProcessModel):
     """A checkpoint's tokenizer and model, and what has to be done with them on their thread.
 
     A family says which class of Transformers reads it (`auto_class`) and sets itself up in `_ready`, on the thread.
