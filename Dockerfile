@@ -56,7 +56,7 @@ COPY shared /src/shared
 RUN python -m pip install --no-deps --no-index --no-build-isolation --no-cache-dir /src/shared && \
     python -m pip uninstall --yes --quiet pip wheel
 # Converted here, so that a worker starts in seconds and needs no place to write to.
-RUN XDG_CACHE_HOME=/opt/carteiro/cache python -c "from carteiro.models.local.checkpoint import find_checkpoint; \
+RUN XDG_CACHE_HOME=/opt/carteiro/cache python -c "from carteiro.models.in_process.checkpoint import find_checkpoint; \
     from carteiro.models.local.weights import converted; print(converted(find_checkpoint('smollm2').gguf_path))" && \
     chmod -R a+rX /opt/carteiro/cache
 COPY --from=tools /opt/sbom /opt/sbom

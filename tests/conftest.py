@@ -54,7 +54,7 @@ async def provider() -> AsyncIterator[Provider]:
 @pytest.fixture(scope="session")
 def smollm2_directory() -> Path:
     """The packaged model as a Transformers directory."""
-    from carteiro.models.local.checkpoint import PACKAGED, find_checkpoint
+    from carteiro.models.in_process.checkpoint import PACKAGED, find_checkpoint
     from carteiro.models.local.weights import converted
 
     gguf = find_checkpoint(PACKAGED).gguf_path

@@ -22,7 +22,7 @@ from benchmarks.local.classifier import make_classifier
 from benchmarks.local.report import TITLES, about, plot, table
 from benchmarks.local.work import Outcome, completions, texts
 from benchmarks.results import parse, parser, save
-from carteiro.models.local.checkpoint import find_checkpoint
+from carteiro.models.in_process.checkpoint import find_checkpoint
 from carteiro.models.local.machine import choose_machine, set_threads
 from carteiro.models.local.weights import converted
 

@@ -6,8 +6,9 @@ Of what was tried, this gave the most right answers and the fewest invented ones
 
 import asyncio
 
-from carteiro.models.grounding import Sentence, content_words, numbers_hold, plain, sentences, share
+from carteiro.models.grounding import content_words, numbers_hold, plain, share
 from carteiro.models.interface import ChatModel, Message
+from carteiro.models.sentences import Sentence, sentences, whole
 from carteiro.schemas import AnswerRequest, AnswerResult, Span, Usage
 from carteiro.worker.task import Done, complete, prompt
 
@@ -42,7 +43,7 @@ async def answer_by_sentence(request: AnswerRequest, model: ChatModel) -> Done[A
                 span = Span(start=sentence.start, end=sentence.end, text=sentence.text)
                 cut = completion.finish_reason == "length" and said.end == len(completion.text.rstrip())
                 result = AnswerResult(found=True, answer=said.text, span=span)
-                return Done(result, usage, "length" if cut and said.text[-1] not in ".!?" else "stop")
+                return Done(result, usage, "length" if cut and not whole(said.text) else "stop")
     return Done(AnswerResult(found=False), usage)
 
 

@@ -5,8 +5,9 @@ import re
 from typing import Literal
 
 from carteiro.models.failures import InvalidOutput, PromptTooLarge
-from carteiro.models.grounding import content_words, names_hold, numbers_hold, sentences, share
+from carteiro.models.grounding import content_words, names_hold, numbers_hold, share
 from carteiro.models.interface import ChatModel, Message, SummaryModel, Writing
+from carteiro.models.sentences import sentences, whole
 from carteiro.models.splitting import split
 from carteiro.schemas import FinishReason, SummarizeRequest, SummarizeResult, Usage
 from carteiro.worker.task import Done, Task, complete, prompt
@@ -27,7 +28,6 @@ _ASKED = {
 _OUTPUT_TOKENS = {"short": 96, "medium": 192, "long": 512}
 _NEAR = 0.3
 """Below this a sentence is about something else, and better left out than shown for want of a better one."""
-_ENDINGS = ".!?…。！？"
 _SHRUNK = 0.7
 """Summaries longer than this part of what was summarized are not summarized again: it would go on for ever."""
 _REPEATED = 0.8
@@ -104,7 +104,7 @@ class _Summary:
         if self._model.small:
             points = _faithful(points, text)[: _SENTENCES[length]]
         # A small model goes on until it is cut; what is left of it may be whole all the same.
-        unfinished = not self._model.small or (points and points[-1][-1] not in _ENDINGS)
+        unfinished = not self._model.small or (points and not whole(points[-1]))
         if completion.finish_reason == "length" and (unfinished or self._request.options.max_output_tokens):
             self.finish_reason = "length"
         return points
@@ -136,13 +136,13 @@ def _faithful(points: list[str], text: str) -> list[str]:
     """The points that rest on the text: small models invent names and numbers. The nearest one, where none does."""
     source = content_words(text)
     # The last may have been cut in the middle.
-    whole = [point for point in points if point[-1] in _ENDINGS] or points
+    ended = [point for point in points if whole(point)] or points
     kept: list[str] = []
-    for point in whole:
+    for point in ended:
         said = content_words(" ".join(kept))
         if _rests_on(point, text, source) and share(content_words(point), said) < _REPEATED:
             kept.append(point)
-    near = [point for point in whole if share(content_words(point), source) >= _NEAR]
+    near = [point for point in ended if share(content_words(point), source) >= _NEAR]
     return kept or sorted(near, key=lambda point: -share(content_words(point), source))[:1]
 
 

@@ -75,7 +75,7 @@ class Batches(Files):
         self._expiring: deque[float] = deque()
         self._failing: deque[Json] = deque()
 
-    # -- what a test decides --
+    # What a test decides.
 
     def hold(self) -> None:
         """Batches stay in progress until `release`, however often they are looked at."""
@@ -96,7 +96,7 @@ class Batches(Files):
         """The next batch fails its validation."""
         self._failing.append({"code": code, "message": message, "param": None, "line": line})
 
-    # -- the endpoints --
+    # The endpoints.
 
     def routes(self) -> list[web.RouteDef]:
         made = super().routes()

@@ -8,6 +8,8 @@ from typing import Any, Literal
 from aiohttp import web
 from multidict import CIMultiDict
 
+from tests.provider.headers import named
+
 Kind = Literal["upload", "file", "files", "download", "delete", "submit", "look", "list", "cancel"]
 Style = Literal["openai", "azure", "google"]
 Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -37,10 +39,9 @@ class Endpoints:
         self._numbers = 0
 
     def refuse(self, kind: Kind, status: int, body: Any = None, times: int = 1, **headers: str) -> None:
-        """The next requests of this kind are turned down. Underscores in header names stand for hyphens."""
+        """The next requests of this kind are turned down."""
         error = {"error": {"message": "No.", "type": "server_error", "code": None}}
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        self._refusals[kind].extend([(status, error if body is None else body, named)] * times)
+        self._refusals[kind].extend([(status, error if body is None else body, named(headers))] * times)
 
     def lose(self, kind: Kind = "submit", times: int = 1) -> None:
         """The next requests of this kind are done, and the connection is cut before the answer."""

@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from tests.provider.completions import Json, complete, completion
+from tests.provider.headers import named
 
 Answer = Callable[[web.Request, Json], Awaitable[web.StreamResponse]]
 
@@ -37,12 +38,12 @@ def refused(
     param: str | None = None,
     **headers: str,
 ) -> None:
-    """A fault that is an error body with a status. Underscores in header names stand for hyphens."""
+    """A fault that is an error body with a status."""
     body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
     @fault(name)
     async def _(request: web.Request, asked: Json) -> web.StreamResponse:
-        return web.json_response(body, status=status, headers={k.replace("_", "-"): v for k, v in headers.items()})
+        return web.json_response(body, status=status, headers=named(headers))
 
 
 def garbled(name: str, text: str, status: int = 200, content_type: str = "application/json") -> None:
@@ -61,7 +62,7 @@ def completed(name: str, content: str | None, finish_reason: str, **message: Any
         return web.json_response(completion(asked, content, finish_reason, **message))
 
 
-# -- the request is turned down --
+# The request is turned down.
 
 OUT_OF_RANGE = "Invalid 'temperature': decimal above maximum value. Expected a value <= 2, but got 3 instead."
 refused("400", 400, OUT_OF_RANGE, code="decimal_above_max_value", param="temperature")
@@ -97,7 +98,7 @@ garbled("422", '{"detail": "Unexpected fields in the request: {\'seed\'}"}', 422
 garbled("422-list", '{"detail": [{"loc": ["body"], "msg": "wrong", "input": "the prompt"}]}', 422)  # FastAPI
 garbled("413", "<html><h1>413 Request Entity Too Large</h1></html>", 413, "text/html")  # nginx
 
-# -- the service is turned away --
+# The service is turned away.
 
 refused(
     "403",
@@ -126,7 +127,7 @@ async def _wrong_key_at_xai(request: web.Request, asked: Json) -> web.StreamResp
     return web.json_response({"code": "Client specified an invalid argument", "error": _masked(request)}, status=400)
 
 
-# -- not now --
+# Not now.
 
 LIMIT = "Rate limit reached for gpt-4.1-mini in organization org-secret on requests per min (RPM): Limit 3, Used 3."
 SERVER_TIME = datetime(2026, 1, 1, tzinfo=UTC)
@@ -155,7 +156,7 @@ refused("500", 500, "The server had an error while processing your request. Sorr
 refused("503", 503, "The engine is currently overloaded, please try again later.", "server_error")
 garbled("502", "<html><h1>502 Bad Gateway</h1></html>", 502, "text/html")
 
-# -- no answer, or half of one --
+# No answer, or half of one.
 
 
 @fault("hang")
@@ -226,7 +227,7 @@ garbled("no-message", '{"choices": [{"index": 0, "finish_reason": "stop"}]}')
 garbled("no-finish", '{"choices": [{"index": 0, "message": {"content": "Lisbon."}}]}')
 garbled("no-usage", '{"choices": [{"index": 0, "message": {"content": "Lisbon."}, "finish_reason": "stop"}]}')
 
-# -- an answer of another kind --
+# An answer of another kind.
 
 completed("refusal", None, "stop", refusal="I'm sorry, I can't assist with that request.")
 completed("filter-completion", "The first", "content_filter")

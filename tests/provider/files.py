@@ -57,7 +57,7 @@ class Files(Endpoints):
         self.files[identity] = File(id=identity, name=name, content=content)
         return self.files[identity]
 
-    # -- files of OpenAI and Azure --
+    # Files of OpenAI and Azure.
 
     async def _upload(self, request: web.Request) -> web.Response:
         form = await request.post()
@@ -90,7 +90,7 @@ class Files(Endpoints):
         file = self.files.pop(request.match_info["id"], None)
         return no_file(request) if file is None else web.json_response({"id": file.id, "deleted": True})
 
-    # -- files of Google --
+    # Files of Google.
 
     async def _google_upload(self, request: web.Request) -> web.Response:
         """Both steps of a resumable upload."""

@@ -14,6 +14,7 @@ from tests.provider.batches import Batches
 from tests.provider.completions import Json, complete, last_words
 from tests.provider.completions import answer as answered
 from tests.provider.faults import FAULTS, Answer
+from tests.provider.headers import named
 from tests.provider.streams import stream
 
 
@@ -69,11 +70,10 @@ class Provider:
         self._next.append(answer)
 
     def answer(self, body: Json | list[Json], status: int = 200, **headers: str) -> None:
-        """The next request gets this body. Underscores in header names stand for hyphens."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        """The next request gets this body."""
 
         async def answer(request: web.Request, asked: Json) -> web.StreamResponse:
-            return web.json_response(body, status=status, headers=named)
+            return web.json_response(body, status=status, headers=named(headers))
 
         self._next.append(answer)
 

@@ -5,13 +5,13 @@ import contextlib
 import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack
+from typing import Any, Literal, Self, TypedDict, Unpack
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, UnknownTopicOrPartitionError
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from carteiro.client.asking import Asking, InOrder
+from carteiro.client.asking import Asking, InOrder, ResultT
 from carteiro.client.errors import CarteiroError, KafkaUnavailable, ReplyError, ReplyTimeout
 from carteiro.client.limits import limits, timeout_header
 from carteiro.client.replies import Replies
@@ -37,8 +37,6 @@ from carteiro.schemas import (
     reply_type,
 )
 from carteiro.wire.topics import Topics
-
-ResultT = TypeVar("ResultT", bound=BaseModel)
 
 _CONNECT_SECONDS = 10.0
 

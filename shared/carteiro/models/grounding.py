@@ -7,10 +7,7 @@ languages, measured in `tests/quality`.
 
 import re
 import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass
 
-_SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|(?<=[。！？])[”’」』）]*\s*|\n+")
 _UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 """Scripts that put no space between words: there, two letters in a row stand for one."""
 _ONES = (
@@ -27,28 +24,6 @@ _ASKING = frozenset(
         "qual quem onde quando quantos quantas quanto como porque cual quien donde cuando cuantos cuanto fica esta"
     ).split()
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """A sentence and where it stands: `text` is `source[start:end]`."""
-
-    start: int
-    end: int
-    text: str
-
-
-def sentences(text: str) -> Iterator[Sentence]:
-    """The sentences of a text, without the white space around them."""
-    start = 0
-    for gap in [*_SENTENCE_END.finditer(text), None]:
-        end = gap.start() if gap else len(text)
-        # Closing quotes belong to the sentence; the white space after them to none.
-        stretch = text[start : gap.end() if gap else end].rstrip()
-        lead = len(stretch) - len(stretch.lstrip())
-        if stretch.strip():
-            yield Sentence(start + lead, start + len(stretch), stretch.strip())
-        start = gap.end() if gap else end
 
 
 def content_words(text: str) -> frozenset[str]:

@@ -3,6 +3,7 @@
 import importlib
 
 from carteiro.models.failures import ModelUnusable
+from carteiro.models.in_process.cores import engine_threads
 from carteiro.models.interface import Model
 from carteiro.models.settings import ModelSettings
 
@@ -55,7 +56,7 @@ def _local(name: str, where: str, settings: ModelSettings) -> Model:
         from carteiro.models.local.translator import FastTranslateModel
 
         return FastTranslateModel(name, settings.timeout)
-    from carteiro.models.local.checkpoint import find_checkpoint
+    from carteiro.models.in_process.checkpoint import find_checkpoint
 
     checkpoint = find_checkpoint(where)
     try:
@@ -69,11 +70,9 @@ def _local(name: str, where: str, settings: ModelSettings) -> Model:
 
 
 def _engine(name: str, kind: str, where: str, settings: ModelSettings) -> Model:
-    from carteiro.models.engines.cores import threads
-
     try:
         opening = importlib.import_module(f"carteiro.models.engines.{kind}")
     except ModuleNotFoundError as missing:
         raise ModelUnusable(f"{name} needs {missing.name}: pip install 'carteiro[{kind}]'") from None
-    model: Model = opening.open_model(name, where, settings.timeout, threads(settings.local_threads))
+    model: Model = opening.open_model(name, where, settings.timeout, engine_threads(settings.local_threads))
     return model

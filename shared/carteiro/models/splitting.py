@@ -3,11 +3,13 @@
 import re
 from collections.abc import Callable
 
+from carteiro.models import sentences
+
 _BOUNDARIES = (
     re.compile(r"\n\s*\n\s*"),
     re.compile(r"\n\s*"),
-    re.compile(r"[.!?…。！？][\"'”’)\]]*\s+"),
-    re.compile(r"[,;:]\s+"),
+    sentences.GAP,
+    re.compile(r"[,;:]\s+|[，、；：]\s*"),
     re.compile(r"\s+"),
 )
 """Where a text may be cut, best first: between paragraphs, lines, sentences, clauses, words."""

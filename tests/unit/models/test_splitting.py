@@ -1,3 +1,5 @@
+"""Parts that a model can read: joined they are the text, and each ends where it may."""
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,3 +33,8 @@ def test_sentences_are_kept_whole_where_they_fit():
 
 def test_a_word_longer_than_a_part_is_cut_rather_than_lost():
     assert "".join(split("x" * 1000, 64, len)) == "x" * 1000
+
+
+def test_sentences_and_clauses_are_kept_whole_where_nothing_is_between_words():
+    text = "一つ目の文です。二つ目の文です。三つ目、これは、長い。"
+    assert split(text, 8, len) == ["一つ目の文です。", "二つ目の文です。", "三つ目、", "これは、長い。"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from carteiro.models.failures import InvalidOutput, InvalidPrompt, ModelUnusable, PromptTooLarge
+from carteiro.models.failures import InvalidOutput, InvalidPrompt, PromptTooLarge
 from carteiro.models.opening import open_model
 from carteiro.models.settings import ModelSettings
 from carteiro.schemas import REQUESTS
@@ -198,11 +198,3 @@ async def test_openai_with_another_address_gets_the_key(provider, monkeypatch):
     await model.close()
     assert provider.requests[-1].headers["authorization"] == "Bearer sk-for-the-gateway"
     assert provider.requests[-1].body["max_completion_tokens"] == 3
-
-
-@pytest.mark.parametrize(
-    "name", ["gpt-4", "openai:", "local:", "http://127.0.0.1/v1", "azure:x", "local:/no/such", "local:~nobody-here/x"]
-)
-def test_a_name_that_is_no_model(name):
-    with pytest.raises(ModelUnusable):
-        open_model(name, ModelSettings())

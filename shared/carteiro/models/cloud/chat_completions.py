@@ -6,10 +6,11 @@ from pydantic import Field
 
 from carteiro.models.cloud.counting import estimated_usage
 from carteiro.models.cloud.endpoint import Endpoint
-from carteiro.models.cloud.parts import Count, Part, streamed_with_usage
+from carteiro.models.cloud.errors import filtered
+from carteiro.models.cloud.parts import Count, Part, sampling, streamed_with_usage
 from carteiro.models.cloud.parts import completion as completed
 from carteiro.models.cloud.strict import can_be_strict
-from carteiro.models.failures import ContentFiltered, InvalidOutput, Refused, Unavailable
+from carteiro.models.failures import InvalidOutput, Refused, Unavailable
 from carteiro.models.interface import Completion, Prompt
 from carteiro.schemas import FinishReason, Usage
 
@@ -26,13 +27,10 @@ def request(endpoint: Endpoint, prompt: Prompt) -> dict[str, Any]:
     body: dict[str, Any] = {
         "model": endpoint.model,
         "messages": [{"role": message.role, "content": message.content} for message in prompt.messages],
+        **sampling(prompt),
     }
-    if prompt.temperature is not None:
-        body["temperature"] = prompt.temperature
     if prompt.max_output_tokens is not None:
         body[endpoint.completion_limit] = prompt.max_output_tokens
-    if prompt.seed is not None:
-        body["seed"] = prompt.seed
     if prompt.stop:
         body["stop"] = list(prompt.stop)
     if (schema := prompt.json_schema) is not None:
@@ -63,7 +61,7 @@ def completion(answer: Any, prompt: Prompt, name: str) -> Completion:
         case "tool_calls" | "function_call":
             raise InvalidOutput(f"{name} called a tool instead of answering")
         case reason if reason.startswith("content_filter") or reason in _FILTERED:
-            raise ContentFiltered(f"The content filter of {name} stopped the completion")
+            raise filtered(name, "completion")
         case unknown:  # OpenRouter says "error" for a fault half way through
             raise Unavailable(f"{name} ended with the unknown finish reason {unknown[:40]!r}")
     if text is None:

@@ -11,9 +11,10 @@ from pydantic import Field
 
 from carteiro.models.cloud.counting import estimated_usage
 from carteiro.models.cloud.endpoint import Endpoint
-from carteiro.models.cloud.parts import Count, Part, streamed_with_usage
+from carteiro.models.cloud.errors import filtered
+from carteiro.models.cloud.parts import Count, Part, sampling, streamed_with_usage
 from carteiro.models.cloud.parts import completion as completed
-from carteiro.models.failures import ContentFiltered, Unavailable
+from carteiro.models.failures import Unavailable
 from carteiro.models.interface import Completion, Prompt
 from carteiro.schemas import FinishReason, Usage
 
@@ -33,11 +34,8 @@ def request(endpoint: Endpoint, prompt: Prompt) -> dict[str, Any]:
         "model": endpoint.model,
         "prompt": as_text(prompt),
         "max_tokens": prompt.max_output_tokens or MAX_TOKENS,
+        **sampling(prompt),
     }
-    if prompt.temperature is not None:
-        body["temperature"] = prompt.temperature
-    if prompt.seed is not None:
-        body["seed"] = prompt.seed
     if stop := _stops(prompt):
         body["stop"] = stop
     return body
@@ -69,7 +67,7 @@ def completion(answer: Any, prompt: Prompt, name: str) -> Completion:
         case "length":
             finish_reason = "length"
         case "content_filter":
-            raise ContentFiltered(f"The content filter of {name} stopped the completion")
+            raise filtered(name, "completion")
         case unknown:
             raise Unavailable(f"{name} ended with the unknown finish reason {unknown[:40]!r}")
     usage = (

@@ -30,7 +30,7 @@ from carteiro.models.failures import (
     Unsupported,
 )
 
-MESSAGE_LIMIT = 300
+_MESSAGE_LIMIT = 300
 """Most characters of a provider's message that are passed on."""
 
 _TOO_LARGE = {"context_length_exceeded", "string_above_max_length", "exceed_context_size_error"}  # the last: llama.cpp
@@ -72,6 +72,22 @@ def refusal(
 ) -> ModelFailure:
     """The failure that an answer with this status, which is an error, and this body is."""
     return _Refusal(status, body, model, endpoint, headers or {}).failure()
+
+
+def filtered(model: str, what: str) -> ContentFiltered:
+    """The failure for a prompt or a completion that a content filter stopped."""
+    return ContentFiltered(f"The content filter of {model} stopped the {what}")
+
+
+def rate_limited(model: str, wait: float | None = None, headers: Mapping[str, str] | None = None) -> RateLimited:
+    """The failure for a call too many; `wait` is in seconds."""
+    return RateLimited(f"{model} takes no more calls for now: its rate limit is reached", wait, headers)
+
+
+def shortened(message: str) -> str:
+    """A provider's message on one line, and as long as may be passed on."""
+    message = " ".join(message.split())
+    return message if len(message) <= _MESSAGE_LIMIT else message[: _MESSAGE_LIMIT - 1] + "…"
 
 
 def refuses_credential(error: APIStatusError) -> bool:
@@ -118,7 +134,7 @@ class _Refusal:
         if self._status == 402 or self._reasons & _UNPAID:
             advice = "is used up: check the provider's plan and billing"
             return QuotaExhausted(f"The quota of {self._model} {advice}", wait, headers)
-        return RateLimited(f"{self._model} takes no more calls for now: its rate limit is reached", wait, headers)
+        return rate_limited(self._model, wait, headers)
 
     def _turned_down(self) -> ModelFailure:
         """400 and 422: mostly, but not always, something is wrong with what the caller asked."""
@@ -132,7 +148,7 @@ class _Refusal:
         if self._reasons & _TOO_LARGE or _TOO_LARGE_WORDS.search(lowered):
             return PromptTooLarge(self._with_message(f"The prompt does not fit the context of {self._model}"))
         if self._reasons & _FILTERED:
-            return ContentFiltered(f"The content filter of {self._model} stopped the prompt")
+            return filtered(self._model, "prompt")
         if self._reasons & _UNSUPPORTED or _UNSUPPORTED_WORDS.search(lowered):
             return Unsupported(self._with_message(f"{self._model} cannot do what was asked"))
         return InvalidPrompt(self._with_message(f"{self._model} turned the request down"))
@@ -156,9 +172,7 @@ class _Refusal:
         return Misconfigured(f"{self._model} {advice}")
 
     def _with_message(self, text: str) -> str:
-        message = " ".join(self._message.split())
-        if len(message) > MESSAGE_LIMIT:
-            message = message[: MESSAGE_LIMIT - 1] + "…"
+        message = shortened(self._message)
         return f"{text}: {message}" if message else text
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-from carteiro.models.interface import Completion
+from carteiro.models.interface import Completion, Prompt
 from carteiro.models.stop_texts import cut_at_stop
 from carteiro.schemas import FinishReason, Usage
 
@@ -26,6 +26,12 @@ class Part(BaseModel):
 def streamed_with_usage(body: dict[str, Any]) -> dict[str, Any]:
     """The request's body where the answer is to come in pieces, with its usage in the last."""
     return {**body, "stream": True, "stream_options": {"include_usage": True}}
+
+
+def sampling(prompt: Prompt) -> dict[str, Any]:
+    """What a request's body says of the temperature and the seed, where they are asked for."""
+    asked = {"temperature": prompt.temperature, "seed": prompt.seed}
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 def completion(text: str, finish_reason: FinishReason, usage: Usage, stop: Sequence[str]) -> Completion:

@@ -5,10 +5,11 @@ from typing import Any
 
 from carteiro.models.cloud.counting import estimated_usage
 from carteiro.models.cloud.endpoint import Endpoint
-from carteiro.models.cloud.parts import Count, Part
+from carteiro.models.cloud.errors import filtered, rate_limited
+from carteiro.models.cloud.parts import Count, Part, sampling
 from carteiro.models.cloud.parts import completion as completed
 from carteiro.models.cloud.strict import can_be_strict
-from carteiro.models.failures import ContentFiltered, InvalidOutput, ModelFailure, RateLimited, Refused, Unavailable
+from carteiro.models.failures import InvalidOutput, ModelFailure, Refused, Unavailable
 from carteiro.models.interface import Completion, Prompt
 from carteiro.schemas import FinishReason, Usage
 
@@ -22,13 +23,10 @@ def request(endpoint: Endpoint, prompt: Prompt) -> dict[str, Any]:
         "model": endpoint.model,
         "input": [{"role": message.role, "content": message.content} for message in prompt.messages],
         "store": False,
+        **sampling(prompt),
     }
-    if prompt.temperature is not None:
-        body["temperature"] = prompt.temperature
     if prompt.max_output_tokens is not None:
         body["max_output_tokens"] = prompt.max_output_tokens
-    if prompt.seed is not None:
-        body["seed"] = prompt.seed
     if (schema := prompt.json_schema) is not None:
         body["text"] = {
             "format": {"type": "json_schema", "name": "completion", "schema": schema, "strict": can_be_strict(schema)}
@@ -53,7 +51,7 @@ def completion(answer: Any, prompt: Prompt, name: str) -> Completion:
         case "incomplete":
             reason = read.incomplete_details.reason if read.incomplete_details else None
             if reason == "content_filter":
-                raise ContentFiltered(f"The content filter of {name} stopped the completion")
+                raise filtered(name, "completion")
             if reason != "max_output_tokens":
                 raise Unavailable(f"{name} did not finish, for the unknown reason {str(reason)[:40]!r}")
             finish_reason = "length"
@@ -99,9 +97,9 @@ class Pieces:
 def _failure(code: str | None, name: str) -> ModelFailure:
     """A call that was taken and failed half way (`ResponseErrorCode` in openai/openai-openapi)."""
     if code == "rate_limit_exceeded":
-        return RateLimited(f"{name} takes no more calls for now: its rate limit is reached")
+        return rate_limited(name)
     if code in ("invalid_prompt", "bio_policy"):
-        return ContentFiltered(f"The content filter of {name} stopped the prompt")
+        return filtered(name, "prompt")
     return Unavailable(f"{name} failed with {(code or 'no reason given')[:40]!r}")
 
 

@@ -9,25 +9,15 @@ from typing import Any
 
 import ctranslate2
 
-from carteiro.models.defaults import COLD, DEFAULT_OUTPUT_TOKENS, TOP
 from carteiro.models.engines.directory import read_config, read_json
-from carteiro.models.engines.engine import EngineModel
-from carteiro.models.engines.tokenizer import counter, load_tokenizer
-from carteiro.models.failures import ModelUnusable, PromptTooLarge, Unsupported
+from carteiro.models.engines.directory_model import DirectoryModel
+from carteiro.models.failures import ModelUnusable, Unsupported
+from carteiro.models.in_process.batching import Batcher
+from carteiro.models.in_process.defaults import COLD, DEFAULT_OUTPUT_TOKENS, TOP
+from carteiro.models.in_process.limits import most_tokens
+from carteiro.models.in_process.rewriting import Rewriter, Summarizer, Translator, Written, by_ability
+from carteiro.models.in_process.routes import Route
 from carteiro.models.interface import Model, Writing
-from carteiro.models.limits import most_tokens
-from carteiro.models.local.batching import Batcher
-from carteiro.models.local.rewriting import (
-    NO_LANGUAGES,
-    Rewriter,
-    Summarizer,
-    Translator,
-    Written,
-    can_do,
-    summary_route,
-)
-from carteiro.models.local.routes import Route, routes_of
-from carteiro.schemas import Usage
 
 _CONVERTED = "ctranslate2"
 _FILE = "model.bin"
@@ -60,9 +50,8 @@ def open_model(name: str, where: str, timeout: float, threads: int) -> Model:
             f"{directory} does not say that it is a Marian or a T5, which this engine runs: put the converted model "
             f"into the folder {_CONVERTED} of the directory that it was made from"
         )
-    summarizes, translates = can_do(config.model_type, getattr(config, "task_specific_params", None))
-    kind = _Both if summarizes and translates else _Translates if translates else _Summarizes
-    return kind(name, directory, converted, config, timeout, threads)
+    kinds: dict[str, type[_Model]] = {"summarizes": _Summarizes, "translates": _Translates, "both": _Both}
+    return by_ability(config, **kinds)(name, directory, converted, config, timeout, threads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,44 +61,29 @@ class _Asked:
     tokens: list[str]
     parameters: Mapping[str, Any]
     forced_end: bool
+    alone: None = None
 
 
-class _Model(EngineModel, Rewriter):
+class _Model(DirectoryModel, Rewriter):
     def __init__(self, name: str, directory: Path, converted: Path, config: Any, timeout: float, threads: int) -> None:
-        super().__init__(name, str(directory), timeout)
-        self._directory, self._converted, self._config, self._threads = directory, converted, config, threads
+        super().__init__(name, directory, config, timeout, threads)
+        self._converted = converted
         self._own = getattr(config, "task_specific_params", None)
 
     def _open(self) -> None:
+        super()._open()
+        self._ready()
+
+    def _ready(self) -> None:
         self._generation = read_json(self._directory, "generation_config.json")
-        self._tokenizer = load_tokenizer(str(self._directory))
-        self._count = counter(self._tokenizer)
         self._reads = self.context_tokens = most_tokens(self._config, self._tokenizer)
         self._engine = ctranslate2.Translator(str(self._converted), device="cpu", intra_threads=self._threads)
         self._batches = Batcher(self.name, self._thread, self._generate, timeout=self._timeout, budget=_BUDGET)
-
-    def count_tokens(self, text: str) -> int:
-        """Tokens of the text by the model's own tokenizer, without special ones."""
-        return self._count(text)
-
-    async def _rewrite(self, text: str, route: Route, writing: Writing) -> tuple[Written, Usage]:
-        ids = await self._on_thread(lambda _: self._encode(text, route))
-        if len(ids) > self._reads:
-            raise PromptTooLarge(f"the text has {len(ids)} tokens; {self.name} reads {self._reads}")
-        asked = self._asked(ids, route, writing)
-        kind = tuple(sorted((name, str(value)) for name, value in asked.parameters.items()))
-        with self._told():
-            written = await self._batches.submit(asked, len(ids), kind)
-        return written, Usage(input_tokens=len(ids), output_tokens=written.tokens)
-
-    async def _spent(self, route: Route) -> int:
-        return len(await self._on_thread(lambda _: self._encode("", route)))
 
     def _encode(self, text: str, route: Route) -> list[int]:
         return list(self._tokenizer(route.prefix + text)["input_ids"])
 
     def _asked(self, ids: list[int], route: Route, writing: Writing) -> _Asked:
-        """The parameters are the route's before the model's, and the request's before both."""
         own = {name: value for name, value in {**self._generation, **route.parameters}.items() if value is not None}
         forced = "forced_eos_token_id" in own
         most = int(own.get("max_length") or 0) - 1  # the token that starts the decoder counts there
@@ -152,23 +126,12 @@ class _Model(EngineModel, Rewriter):
         return Written(text, "stop" if ended else "length", len(tokens) + (row.forced_end and not ended))
 
 
-class _Summarizes(_Model, Summarizer):
+class _Summarizes(Summarizer, _Model):
     """Summarizes."""
 
-    def _open(self) -> None:
-        super()._open()
-        self._summary = summary_route(self._own)
-        self.context_tokens = self._reads - len(self._encode("", self._summary))
 
-
-class _Translates(_Model, Translator):
+class _Translates(Translator, _Model):
     """Translates."""
-
-    def _open(self) -> None:
-        super()._open()
-        self._routes = routes_of(self._config, self._tokenizer, str(self._directory))
-        if not self._routes:
-            raise ModelUnusable(f"{self.name} {NO_LANGUAGES}")
 
 
 class _Both(_Summarizes, _Translates):

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from carteiro.models.failures import ModelUnusable
-from carteiro.models.labels import UNNAMED
+from carteiro.models.in_process.labels import UNNAMED
 
 _ABSENT: dict[str, Any] = {"model_type": None, "architectures": None, "problem_type": None, "id2label": UNNAMED}
 """What Transformers takes for said where a configuration does not say it."""

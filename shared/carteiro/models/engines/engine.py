@@ -1,92 +1,29 @@
-"""What the models of all engines have: a name, a limit of time, one loading, and a thread to work on."""
+"""What the models of all engines have."""
 
-import asyncio
-import threading
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
 
-import structlog
-
-from carteiro.models.failures import ModelFailure, ModelUnusable, PromptTooLarge
-from carteiro.models.local.reasons import failed, out_of_memory, too_little_memory, too_slow, unusable
-from carteiro.models.local.thread import ModelThread
-
-SMALL = 1_000_000_000
-"""A model of fewer parameters is small."""
-
-T = TypeVar("T")
-
-log = structlog.get_logger("carteiro.models")
+from carteiro.models.failures import ModelFailure, Unsupported
+from carteiro.models.in_process.model import InProcessModel
+from carteiro.models.in_process.reasons import failed
+from carteiro.models.interface import Prompt
 
 
-class EngineModel(ABC):
-    """A model that an engine runs. Each engine says in `_open`, on the thread, how it is loaded.
-
-    `location` is what failures to load name. `timeout` bounds one call, in seconds, without the wait for its turn.
-    """
-
-    def __init__(self, name: str, location: str, timeout: float) -> None:
-        self.name = name
-        self._location = location
-        self._timeout = timeout
-        self._thread = ModelThread(name)
-        self._loaded: asyncio.Future[None] | None = None
-        self.small = False
-        """Whether it has fewer than a billion parameters, once it is loaded."""
-        self.context_tokens = 0
-        """The most tokens of one prompt and its completion, once it is loaded."""
-
-    async def load(self) -> None:
-        """Read the model. Several tasks may share it: it is read once. Raises `ModelUnusable`."""
-        if self._loaded is None:
-            self._loaded = asyncio.ensure_future(self._load())
-        await asyncio.shield(self._loaded)
-
-    async def close(self) -> None:
-        """Let the thread end."""
-        self._thread.close()
-
-    @abstractmethod
-    def count_tokens(self, text: str) -> int:
-        """Tokens of the text by the model's own tokenizer, without special ones."""
-
-    async def _load(self) -> None:
-        log.info("loading the model", model=self.name, source=self._location)
-        try:
-            await self._thread.run(lambda _: self._open())
-        except ModelUnusable:
-            raise
-        except Exception as error:
-            # Engines raise whatever the libraries below them raise, on as many lines as they like.
-            raise unusable(self._location, error) from error
-        log.info("the model is loaded", model=self.name, context_tokens=self.context_tokens)
-
-    @abstractmethod
-    def _open(self) -> None:
-        """Read the model; from then on, `small` and `context_tokens` are what they say."""
-
-    async def _on_thread(self, work: Callable[[threading.Event], T]) -> T:
-        """Have work done on the thread. Raises `Unavailable`, and what the work raises of `ModelFailure`."""
-        with self._told():
-            return await self._thread.run(work, self._timeout)
+class EngineModel(InProcessModel):
+    """A model that an engine runs, whose errors mean nothing to anybody else."""
 
     @contextmanager
     def _told(self) -> Iterator[None]:
         """Turn whatever goes wrong inside the `with` block into a `ModelFailure`."""
         try:
-            yield
-        except TimeoutError:
-            raise too_slow(self.name, self._timeout) from None
+            with super()._told():
+                yield
         except ModelFailure:
             raise
         except Exception as error:
-            if out_of_memory(error):
-                raise too_little_memory(self.name) from None
             raise failed(self.name, error) from error
 
-    def _too_large(self, tokens: int) -> PromptTooLarge:
-        return PromptTooLarge(
-            f"the prompt has {tokens} tokens; {self.name} reads {self.context_tokens}, its completion included"
-        )
+    def _refuse_schema(self, prompt: Prompt) -> None:
+        """Raise `Unsupported` where a JSON Schema is to be followed."""
+        if prompt.json_schema:
+            raise Unsupported(f"{self.name} cannot follow a json_schema: take a local: or llamacpp: model")

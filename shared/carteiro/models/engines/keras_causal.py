@@ -1,48 +1,35 @@
 """GPT-2 through TensorFlow."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from threading import Event
-from typing import Any
 
 import numpy
 
-from carteiro.models.defaults import DEFAULT_OUTPUT_TOKENS
 from carteiro.models.engines.directory import read_json
-from carteiro.models.engines.engine import SMALL, EngineModel
+from carteiro.models.engines.directory_model import DirectoryModel
 from carteiro.models.engines.keras_models import Decoder, use_threads
 from carteiro.models.engines.sampling import Sampler
-from carteiro.models.engines.tokenizer import counter, load_tokenizer
-from carteiro.models.failures import Unsupported
+from carteiro.models.in_process.chat_template import encode, plain_ids
+from carteiro.models.in_process.likelihood import steps
+from carteiro.models.in_process.limits import most_tokens
+from carteiro.models.in_process.model import SMALL
+from carteiro.models.in_process.showing import Showing, on_this_loop
 from carteiro.models.interface import Completion, Prompt, Ranking
-from carteiro.models.likelihood import steps
-from carteiro.models.limits import most_tokens
-from carteiro.models.local.chat_template import encode, plain_ids
-from carteiro.models.local.showing import Showing, on_this_loop
 from carteiro.models.stop_texts import StopTexts, cut_at_stop
 from carteiro.schemas import FinishReason, Usage
 
 
-class KerasCausal(EngineModel):
+class KerasCausal(DirectoryModel):
     """Completes prompts, one after the other, shows what it writes, and ranks continuations of a text."""
-
-    def __init__(self, name: str, directory: Path, config: Any, timeout: float, threads: int) -> None:
-        super().__init__(name, str(directory), timeout)
-        self._directory, self._config, self._threads = directory, config, threads
 
     def _open(self) -> None:
         use_threads(self._threads)
-        self._tokenizer = load_tokenizer(str(self._directory))
-        self._count = counter(self._tokenizer)
+        super()._open()
         self._decoder = Decoder(self._directory, self._config)
         self.small = self._decoder.parameters < SMALL
         self.context_tokens = most_tokens(self._config, self._tokenizer)
         end = read_json(self._directory, "generation_config.json").get("eos_token_id", self._tokenizer.eos_token_id)
         self._end_tokens = [end] if isinstance(end, int) else list(end or [])
-
-    def count_tokens(self, text: str) -> int:
-        """Tokens of the text by the model's own tokenizer, without special ones."""
-        return self._count(text)
 
     async def complete(self, prompt: Prompt) -> Completion:
         """Complete the prompt. Raises `PromptTooLarge`, `Unsupported` for a JSON Schema, `Unavailable`."""
@@ -58,12 +45,9 @@ class KerasCausal(EngineModel):
         return await self._on_thread(lambda _: self._rank(text, continuations))
 
     def _complete(self, prompt: Prompt, abandoned: Event, show: Callable[[str], object] | None) -> Completion:
-        if prompt.json_schema:
-            raise Unsupported(f"{self.name} cannot follow a json_schema: take a local: or llamacpp: model")
+        self._refuse_schema(prompt)
         ids = encode(self.name, self._tokenizer, self._end_tokens, prompt.messages)
-        if (room := self.context_tokens - len(ids)) < 1:
-            raise self._too_large(len(ids))
-        most = min(prompt.max_output_tokens or DEFAULT_OUTPUT_TOKENS, room)
+        most = self._room(prompt, len(ids))
         showing = Showing(self._decode, prompt.stop, show) if show else None
         stops = StopTexts(self._decode, prompt.stop)
         sampler = Sampler(prompt.temperature, prompt.seed)

@@ -1,38 +1,30 @@
 """BERT and RoBERTa with a classification head, through TensorFlow."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from threading import Event
-from typing import Any
 
 import numpy
 
-from carteiro.models.engines.engine import SMALL, EngineModel
+from carteiro.models.engines.directory_model import DirectoryModel
 from carteiro.models.engines.keras_models import Encoder, use_threads
-from carteiro.models.engines.tokenizer import counter, load_tokenizer
-from carteiro.models.failures import PromptTooLarge
+from carteiro.models.in_process.batching import Batcher
+from carteiro.models.in_process.labels import label_names
+from carteiro.models.in_process.limits import most_tokens
+from carteiro.models.in_process.model import SMALL
 from carteiro.models.interface import Classification
-from carteiro.models.labels import label_names
-from carteiro.models.limits import most_tokens
-from carteiro.models.local.batching import Batcher
 from carteiro.schemas import Usage
 
 _BUDGET = 2048
 """Most tokens of one batch, padding included."""
 
 
-class KerasClassifier(EngineModel):
+class KerasClassifier(DirectoryModel):
     """Says how probable each label of the model is. The labels and their order are those of its configuration."""
-
-    def __init__(self, name: str, directory: Path, config: Any, timeout: float, threads: int) -> None:
-        super().__init__(name, str(directory), timeout)
-        self._directory, self._config, self._threads = directory, config, threads
 
     def _open(self) -> None:
         self._labels = label_names(self.name, self._config)
         use_threads(self._threads)
-        self._tokenizer = load_tokenizer(str(self._directory))
-        self._count = counter(self._tokenizer)
+        super()._open()
         self._encoder = Encoder(self._directory, self._config)
         self.small = self._encoder.parameters < SMALL
         self.context_tokens = most_tokens(self._config, self._tokenizer)
@@ -41,15 +33,11 @@ class KerasClassifier(EngineModel):
             self.context_tokens -= self._config.pad_token_id + 1
         self._batches = Batcher(self.name, self._thread, self._probabilities, timeout=self._timeout, budget=_BUDGET)
 
-    def count_tokens(self, text: str) -> int:
-        """Tokens of the text by the model's own tokenizer, without special ones."""
-        return self._count(text)
-
     async def classify(self, text: str) -> Classification:
         """Say how probable each label is. Raises `PromptTooLarge`, `Unavailable`."""
         encoded = await self._on_thread(lambda _: dict(self._tokenizer(text)))
-        if (tokens := len(encoded["input_ids"])) > self.context_tokens:
-            raise PromptTooLarge(f"the text has {tokens} tokens; {self.name} reads {self.context_tokens}")
+        tokens = len(encoded["input_ids"])
+        self._check_text(tokens, self.context_tokens)
         with self._told():
             probabilities = await self._batches.submit(encoded, tokens)
         return Classification(dict(zip(self._labels, probabilities, strict=True)), Usage(input_tokens=tokens))

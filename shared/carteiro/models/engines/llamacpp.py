@@ -1,6 +1,5 @@
 """Causal language models in GGUF files through llama.cpp."""
 
-import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Coroutine, Sequence
@@ -8,24 +7,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from carteiro.models.defaults import COLD, DEFAULT_OUTPUT_TOKENS, TOP
-from carteiro.models.engines.engine import SMALL, EngineModel
+from carteiro.models.engines.engine import EngineModel
 from carteiro.models.engines.gguf_header import read_header
 from carteiro.models.engines.llama_server import LlamaServer
-from carteiro.models.engines.pool import Pool
-from carteiro.models.engines.schema import compact
+from carteiro.models.engines.pool import MOST_CONTEXT, PLACES, Pool
 from carteiro.models.failures import InvalidPrompt, ModelUnusable, PromptTooLarge, Unavailable
+from carteiro.models.in_process.chat_template import refused, turns, without_roles, without_system
+from carteiro.models.in_process.checkpoint import find_checkpoint
+from carteiro.models.in_process.defaults import COLD, TOP
+from carteiro.models.in_process.json_grammar import compact
+from carteiro.models.in_process.likelihood import Step, steps
+from carteiro.models.in_process.model import SMALL
+from carteiro.models.in_process.stripping import Stripping
 from carteiro.models.interface import Completion, Message, Model, Prompt, Ranking
-from carteiro.models.likelihood import Step, steps
-from carteiro.models.local.chat_template import refused, turns, without_roles, without_system
-from carteiro.models.local.checkpoint import find_checkpoint
-from carteiro.models.pieces import Pieces
 from carteiro.schemas import Usage
 
-_MOST_CONTEXT = 16_384
-"""Its cache is allocated at the start, and of some models would fill the memory at their full length."""
-_PLACES = 16
-"""Most requests that are written at once; they share the context."""
 _LIKELIEST = 1000
 """How many of the likeliest tokens are looked through, before all are."""
 
@@ -46,27 +42,24 @@ class LlamaModel(EngineModel):
     def __init__(self, name: str, file: Path, timeout: float, threads: int) -> None:
         super().__init__(name, str(file), timeout)
         self._file, self._threads = file, threads
-        self._calls: set[asyncio.Task[_Event]] = set()
 
     def _open(self) -> None:
         self._header = read_header(self._file)
-        self.context_tokens = min(self._header.context_tokens, _MOST_CONTEXT)
+        self.context_tokens = min(self._header.context_tokens, MOST_CONTEXT)
         self.small = self._header.parameters < SMALL
         self._server = LlamaServer(
-            self.name, self._file, places=_PLACES, context=self.context_tokens, threads=self._threads
+            self.name, self._file, places=PLACES, context=self.context_tokens, threads=self._threads
         )
 
     async def _load(self) -> None:
         await super()._load()
-        self._pool = Pool(_PLACES, self.context_tokens)
+        self._pool = Pool(PLACES, self.context_tokens)
         await self._server.connect()
 
     async def close(self) -> None:
         """End what is being written, and the engine."""
-        for call in self._calls:
-            call.cancel()
-        await asyncio.gather(*self._calls, return_exceptions=True)
         if self._loaded is not None and self._loaded.done() and not self._loaded.exception():
+            await self._pool.cancel()
             await self._server.disconnect()
             await self._thread.run(lambda _: self._server.stop())
         await super().close()
@@ -82,7 +75,7 @@ class LlamaModel(EngineModel):
 
     async def stream(self, prompt: Prompt, say: Callable[[str], None]) -> Completion:
         """Complete the prompt; `say` is given the text as it is written. Raises as `complete` does."""
-        return await self._complete(prompt, Pieces(say).add)
+        return await self._complete(prompt, Stripping(say).add)
 
     async def rank(self, text: str, continuations: Sequence[str]) -> Ranking:
         """Compare continuations. Raises `PromptTooLarge`, `Unavailable`."""
@@ -103,9 +96,7 @@ class LlamaModel(EngineModel):
 
     async def _complete(self, prompt: Prompt, add: Callable[[str], None]) -> Completion:
         ids = await self._encode(prompt.messages)
-        if (room := self.context_tokens - len(ids)) < 1:
-            raise self._too_large(len(ids))
-        most = min(prompt.max_output_tokens or DEFAULT_OUTPUT_TOKENS, room)
+        most = self._room(prompt, len(ids))
         hot = prompt.temperature is not None and prompt.temperature > COLD
         body: dict[str, Any] = {
             "prompt": ids,
@@ -141,22 +132,8 @@ class LlamaModel(EngineModel):
             abandoned.set()
 
     async def _within(self, tokens: int, work: Callable[[], Coroutine[Any, Any, _Event]]) -> _Event:
-        """Do the work in its turn, with room for so many tokens: free again when the engine is done, and not when its
-        caller has gone. Where too many share the room, the engine fails them all.
-        """
-        await self._pool.take(tokens)
-        call = asyncio.create_task(work())
-
-        def settle(done: asyncio.Task[_Event]) -> None:
-            self._calls.discard(done)
-            self._pool.give(tokens)
-            _ = done.cancelled() or done.exception()  # where nobody waits any more, nobody looks at it
-
-        self._calls.add(call)
-        call.add_done_callback(settle)
         with self._told():
-            async with asyncio.timeout(self._timeout):
-                return await asyncio.shield(call)
+            return await self._pool.run(work, tokens, self._timeout)
 
     async def _events(self, body: dict[str, Any], take: Callable[[_Event], None], abandoned: threading.Event) -> _Event:
         async with contextlib.aclosing(self._server.events(body)) as events:

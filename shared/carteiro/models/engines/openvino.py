@@ -2,30 +2,26 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from carteiro.models.defaults import COLD, DEFAULT_OUTPUT_TOKENS, TOP
 from carteiro.models.engines.directory import read_config, read_json
-from carteiro.models.engines.engine import SMALL, EngineModel
+from carteiro.models.engines.engine import EngineModel
 from carteiro.models.engines.gguf_header import read_header
 from carteiro.models.engines.openvino_pipeline import OpenVinoPipeline, Token, count_parameters
-from carteiro.models.engines.pool import Pool
-from carteiro.models.failures import ModelUnusable, Unsupported
+from carteiro.models.engines.pool import MOST_CONTEXT, PLACES, Pool
+from carteiro.models.failures import ModelUnusable
+from carteiro.models.in_process.chat_template import refused, turns, without_roles, without_system
+from carteiro.models.in_process.checkpoint import find_checkpoint
+from carteiro.models.in_process.defaults import COLD, TOP
+from carteiro.models.in_process.likelihood import shared
+from carteiro.models.in_process.limits import stated_limit
+from carteiro.models.in_process.model import SMALL
+from carteiro.models.in_process.showing import Showing, on_this_loop
 from carteiro.models.interface import Completion, Message, Model, Prompt, Ranking
-from carteiro.models.likelihood import shared
-from carteiro.models.limits import stated_limit
-from carteiro.models.local.chat_template import refused, turns, without_roles, without_system
-from carteiro.models.local.checkpoint import find_checkpoint
-from carteiro.models.local.showing import Showing, on_this_loop
 from carteiro.models.stop_texts import StopTexts, cut_at_stop
 from carteiro.schemas import Usage
-
-_MOST_CONTEXT = 16_384
-"""Its cache is allocated at the start, and of some models would fill the memory at their full length."""
-_PLACES = 16
-"""Most requests that are written at once; they share the context."""
 
 
 def open_model(name: str, where: str, timeout: float, threads: int) -> Model:
@@ -57,15 +53,13 @@ class OpenVinoModel(EngineModel):
             self._special = frozenset(each["content"] for each in added if each.get("special"))
         if limit is None:
             raise ModelUnusable(f"{self._path} does not say how many tokens it reads (max_position_embeddings)")
-        self.context_tokens, self.small = min(limit, _MOST_CONTEXT), parameters < SMALL
-        self._pipeline = OpenVinoPipeline(
-            self._path, places=_PLACES, context=self.context_tokens, threads=self._threads
-        )
+        self.context_tokens, self.small = min(limit, MOST_CONTEXT), parameters < SMALL
+        self._pipeline = OpenVinoPipeline(self._path, places=PLACES, context=self.context_tokens, threads=self._threads)
         self.context_tokens = min(self.context_tokens, self._pipeline.longest)
 
     async def _load(self) -> None:
         await super()._load()
-        self._pool = Pool(_PLACES, self.context_tokens)
+        self._pool = Pool(PLACES, self.context_tokens)
 
     async def close(self) -> None:
         """Let the threads end."""
@@ -100,12 +94,10 @@ class OpenVinoModel(EngineModel):
         return Ranking(sums, Usage(input_tokens=sum(map(len, wholes))))
 
     async def _complete(self, prompt: Prompt, say: Callable[[str], object] | None) -> Completion:
-        if prompt.json_schema:
-            # It has a grammar, and a schema that this cannot follow ends all that is being written.
-            raise Unsupported(f"{self.name} cannot follow a json_schema: take a local: or llamacpp: model")
+        # It has a grammar, and a schema that this cannot follow ends all that is being written.
+        self._refuse_schema(prompt)
         ids = await self._on_thread(lambda _: self._encode(prompt.messages))
-        room = self.context_tokens - len(ids)
-        most = min(prompt.max_output_tokens or DEFAULT_OUTPUT_TOKENS, room)
+        most = self._room(prompt, len(ids))
         options: dict[str, Any] = {"max_new_tokens": most}
         if prompt.temperature is not None and prompt.temperature > COLD:
             options |= {"do_sample": True, "temperature": prompt.temperature, "top_k": TOP}
@@ -139,26 +131,16 @@ class OpenVinoModel(EngineModel):
             if stops and stops.reached(written):
                 abandoned.set()
 
-        await self._pool.take(len(ids) + most)
-        call = asyncio.create_task(self._pipeline.write(ids, options, take, abandoned))
-
-        def settle(done: asyncio.Task[bool]) -> None:
-            self._pool.give(len(ids) + most)
-            _ = done.cancelled() or done.exception()  # where nobody waits any more, nobody looks at it
-
-        call.add_done_callback(settle)
         try:
-            cut = await self._bounded(call)
+            with self._told():
+                cut = await self._pool.run(
+                    lambda: self._pipeline.write(ids, options, take, abandoned), len(ids) + most, self._timeout
+                )
         finally:
             abandoned.set()
         if showing:
             showing.end([each.number for each in tokens])
         return tokens, cut
-
-    async def _bounded(self, call: Awaitable[bool]) -> bool:
-        with self._told():
-            async with asyncio.timeout(self._timeout):
-                return await asyncio.shield(call)
 
     def _encode(self, messages: Sequence[Message]) -> list[int]:
         if not self._pipeline.has_template:

@@ -4,7 +4,6 @@ Only this module knows OpenVINO.
 """
 
 import asyncio
-import contextlib
 import itertools
 import math
 import queue
@@ -17,6 +16,8 @@ from typing import Any
 import openvino
 import openvino_genai
 import structlog
+
+from carteiro.models.in_process.thread import settle
 
 _BLOCK = 32
 """Tokens of one block of the cache."""
@@ -42,12 +43,7 @@ class _Asked:
     loop: asyncio.AbstractEventLoop
 
     def settle(self, cut: bool, error: Exception | None = None) -> None:
-        def set_future() -> None:
-            if not self.future.done():
-                self.future.set_result(cut) if error is None else self.future.set_exception(error)
-
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self.loop.call_soon_threadsafe(set_future)
+        settle(self.loop, self.future, cut, error)
 
 
 class OpenVinoPipeline:

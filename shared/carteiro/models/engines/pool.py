@@ -2,7 +2,17 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any, TypeVar
+
+MOST_CONTEXT = 16_384
+"""Most tokens of a cache that is allocated at the start, which of some models would fill the memory at their full
+length."""
+PLACES = 16
+"""Most requests that are written at once; they share the context."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -17,6 +27,32 @@ class Pool:
     def __init__(self, places: int, tokens: int) -> None:
         self._places, self._tokens = places, tokens
         self._waiting: deque[_Waiting] = deque()
+        self._running: set[asyncio.Task[Any]] = set()
+
+    async def run(self, work: Callable[[], Coroutine[Any, Any, T]], tokens: int, seconds: float) -> T:
+        """Do the work in its turn, with room for so many tokens: free again when the work is done, and not when its
+        caller has gone. Where too many share the room, an engine may fail them all.
+
+        Raises `TimeoutError` where it takes longer than so many seconds; waiting for its turn does not count.
+        """
+        await self.take(tokens)
+        call = asyncio.create_task(work())
+
+        def settle(done: asyncio.Task[T]) -> None:
+            self._running.discard(done)
+            self.give(tokens)
+            _ = done.cancelled() or done.exception()  # where nobody waits any more, nobody looks at it
+
+        self._running.add(call)
+        call.add_done_callback(settle)
+        async with asyncio.timeout(seconds):
+            return await asyncio.shield(call)
+
+    async def cancel(self) -> None:
+        """End what is running, and return once it has."""
+        for call in self._running:
+            call.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
 
     async def take(self, tokens: int) -> None:
         """Wait for a place with so many tokens, at most as many as the pool has. Each is to be given back."""

@@ -2,7 +2,7 @@
 
 import numpy
 
-from carteiro.models.defaults import COLD, TOP
+from carteiro.models.in_process.defaults import COLD, TOP
 
 
 class Sampler:

@@ -1,8 +1,3 @@
-"""Models that run in this process."""
+"""Models that run in this process through Transformers on PyTorch, and the packaged translator."""
 
-import os
-
-# Before PyTorch is loaded: GNU OpenMP reads it once. By default a thread that has done its share of an operation spins
-# until the others have done theirs; where another process has the core, all wait for that one, and a step of a small
-# model takes many times as long.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+import carteiro.models.in_process  # noqa: F401  # it settles how PyTorch's threads wait, before PyTorch is loaded

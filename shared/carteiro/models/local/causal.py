@@ -4,19 +4,17 @@ from collections.abc import Callable, Sequence
 
 from transformers import AutoModelForCausalLM
 
-from carteiro.models.defaults import DEFAULT_OUTPUT_TOKENS
-from carteiro.models.failures import PromptTooLarge
+from carteiro.models.in_process.batching import Batcher
+from carteiro.models.in_process.chat_template import encode, plain_ids
+from carteiro.models.in_process.showing import Showing, on_this_loop
 from carteiro.models.interface import Completion, Prompt, Ranking
-from carteiro.models.local.batching import Batcher
-from carteiro.models.local.chat_template import encode, plain_ids
 from carteiro.models.local.continuous import ContinuousBatcher
 from carteiro.models.local.grammar import Grammar
 from carteiro.models.local.memory import most_cached
 from carteiro.models.local.ranking import Continued, continued, rank
-from carteiro.models.local.resident import ResidentModel
 from carteiro.models.local.row import Row
 from carteiro.models.local.sampling import make_sampler
-from carteiro.models.local.showing import Showing, on_this_loop
+from carteiro.models.local.transformers_model import TransformersModel
 from carteiro.models.stop_texts import StopTexts, cut_at_stop
 from carteiro.schemas import Usage
 
@@ -24,7 +22,7 @@ _RANKED_TOGETHER = 2048
 """Most tokens that are ranked in one batch, padding included."""
 
 
-class CausalModel(ResidentModel):
+class CausalModel(TransformersModel):
     """A causal language model: completes prompts, and ranks continuations of a text."""
 
     auto_class = AutoModelForCausalLM
@@ -65,13 +63,11 @@ class CausalModel(ResidentModel):
 
     def _row(self, prompt: Prompt, say: Callable[[str], object] | None) -> Row:
         ids = encode(self.name, self._tokenizer, self._end_tokens, prompt.messages)
-        room = self.context_tokens - len(ids)
-        if room < 1:
-            raise self._too_large(len(ids))
+        limit = self._room(prompt, len(ids))
         grammar = self._grammar.follow(prompt.json_schema, len(ids)) if prompt.json_schema else None
         return Row(
             prompt=ids,
-            limit=min(prompt.max_output_tokens or DEFAULT_OUTPUT_TOKENS, room),
+            limit=limit,
             sampler=make_sampler(self._model, len(ids), prompt.temperature, prompt.seed, grammar),
             end_tokens=self._end_tokens,
             stops=StopTexts(self._decode, prompt.stop),
@@ -98,8 +94,3 @@ class CausalModel(ResidentModel):
         if end is None:
             end = self._tokenizer.eos_token_id
         return [end] if isinstance(end, int) else list(end or [])
-
-    def _too_large(self, tokens: int) -> PromptTooLarge:
-        return PromptTooLarge(
-            f"the prompt has {tokens} tokens; {self.name} reads {self.context_tokens}, its completion included"
-        )

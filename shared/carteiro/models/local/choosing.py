@@ -1,8 +1,8 @@
 """From a checkpoint to the model of its family."""
 
+from carteiro.models.in_process.checkpoint import Checkpoint
 from carteiro.models.interface import Model
 from carteiro.models.local.causal import CausalModel
-from carteiro.models.local.checkpoint import Checkpoint
 from carteiro.models.local.classifier import LocalClassifier
 from carteiro.models.local.family import Family, family, read_config
 from carteiro.models.local.machine import CPU, Machine

@@ -7,19 +7,18 @@ from typing import Any
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from carteiro.models.failures import PromptTooLarge
+from carteiro.models.in_process.batching import Batcher
+from carteiro.models.in_process.labels import label_names
 from carteiro.models.interface import Classification
-from carteiro.models.labels import label_names
-from carteiro.models.local.batching import Batcher
 from carteiro.models.local.encoding import Encoded, padded
-from carteiro.models.local.resident import ResidentModel
+from carteiro.models.local.transformers_model import TransformersModel
 from carteiro.schemas import Usage
 
 _BUDGET = 4096
 """Most tokens of one batch, padding included."""
 
 
-class LocalClassifier(ResidentModel):
+class LocalClassifier(TransformersModel):
     """Says how probable each label of the model is. The labels and their order are those of its configuration."""
 
     auto_class = AutoModelForSequenceClassification
@@ -41,8 +40,7 @@ class LocalClassifier(ResidentModel):
 
     def _encode(self, text: str) -> Encoded:
         encoded: Encoded = dict(self._tokenizer(text))
-        if (tokens := len(encoded["input_ids"])) > self.context_tokens:
-            raise PromptTooLarge(f"the text has {tokens} tokens; {self.name} reads {self.context_tokens}")
+        self._check_text(len(encoded["input_ids"]), self.context_tokens)
         return encoded
 
     def _forward(self, rows: Sequence[Encoded], _: threading.Event) -> list[list[float]]:

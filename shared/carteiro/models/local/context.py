@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import nn
 
-from carteiro.models import limits
+from carteiro.models.in_process import limits
 
 
 def most_tokens(model: Any, tokenizer: Any) -> int:

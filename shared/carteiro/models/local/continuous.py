@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from carteiro.models.local.batching import alike
-from carteiro.models.local.halving import failure_alone, halves
-from carteiro.models.local.reading import keeps_a_state
-from carteiro.models.local.reasons import out_of_memory, too_slow
+from carteiro.models.in_process.batching import alike
+from carteiro.models.in_process.halving import failure_alone, halves
+from carteiro.models.in_process.reasons import out_of_memory, too_slow
+from carteiro.models.in_process.thread import ModelThread
+from carteiro.models.local.forward import keeps_a_state
 from carteiro.models.local.row import Row
 from carteiro.models.local.stepping import Batch
-from carteiro.models.local.thread import ModelThread
 
 _MOST_ROWS = 64
 """So many completions are written at once; more take their turn when one ends."""

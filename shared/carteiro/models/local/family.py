@@ -7,8 +7,8 @@ from transformers import AutoConfig
 from transformers.models.auto import modeling_auto as auto
 
 from carteiro.models.failures import ModelUnusable
-from carteiro.models.local.checkpoint import Checkpoint
-from carteiro.models.local.reasons import unusable
+from carteiro.models.in_process.checkpoint import Checkpoint
+from carteiro.models.in_process.reasons import unusable
 
 
 class Family(Enum):

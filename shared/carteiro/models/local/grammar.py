@@ -9,10 +9,8 @@ import numpy
 import torch
 from transformers import LogitsProcessor
 
-from carteiro.models.failures import InvalidPrompt, Unsupported
-
-# Free white space is where small models get lost.
-_COMPACT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+from carteiro.models.failures import Unsupported
+from carteiro.models.in_process.json_grammar import grammar_of, not_followed
 
 
 class Grammar:
@@ -30,10 +28,9 @@ class Grammar:
 
     def follow(self, schema: dict[str, Any], prompt_tokens: int) -> LogitsProcessor:
         """What keeps one completion inside the schema. Raises `InvalidPrompt` for a schema it cannot follow."""
-        grammar = llguidance.LLMatcher.grammar_from_json_schema(schema, overrides=_COMPACT)
-        matcher = llguidance.LLMatcher(self._tokenizer, grammar, log_level=0)
+        matcher = llguidance.LLMatcher(self._tokenizer, grammar_of(schema), log_level=0)
         if matcher.is_error():
-            raise InvalidPrompt(f"json_schema cannot be followed: {matcher.get_error().splitlines()[0]}")
+            raise not_followed(matcher.get_error())
         return _Follow(matcher, prompt_tokens)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import structlog
 import torch
 
-from carteiro.models.cores import CGROUP, usable_cores
 from carteiro.models.failures import ModelUnusable
+from carteiro.models.in_process.cores import CGROUP, usable_cores
 
 _CPU = Path("/proc/cpuinfo")
 

@@ -7,14 +7,14 @@ import psutil  # type: ignore[import-untyped]
 import torch
 
 from carteiro.models.failures import ModelUnusable
+from carteiro.models.in_process.cores import CGROUP
+from carteiro.models.local.forward import new_cache, read
 from carteiro.models.local.machine import CPU, Machine
-from carteiro.models.local.reading import new_cache, read
 
 _ROOM = 1.1
 """What a model needs beside its weights, at the least, as a factor."""
 _CACHES = 0.25
 """The share of the free memory for caches, without their padding (as much again) and the work on them."""
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 def check_memory(location: str, auto_class: Any, config: Any, machine: Machine = CPU) -> None:
@@ -33,7 +33,7 @@ def _free(device: torch.device) -> int:
     return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else free_bytes()
 
 
-def free_bytes(cgroup: Path = _CGROUP) -> int:
+def free_bytes(cgroup: Path = CGROUP) -> int:
     """What this process may still take: of the machine's memory, and of its container's (cgroup version 2)."""
     free = int(psutil.virtual_memory().available)
     try:

@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
+from carteiro.models.in_process.likelihood import shared
 from carteiro.models.interface import Ranking
-from carteiro.models.likelihood import shared
-from carteiro.models.local.reading import keeps_a_state, left_padded, read
+from carteiro.models.local.forward import keeps_a_state, left_padded, read
 from carteiro.schemas import Usage
 
 

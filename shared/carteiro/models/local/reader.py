@@ -10,11 +10,11 @@ import torch
 from transformers import AutoModelForQuestionAnswering
 
 from carteiro.models.failures import ModelUnusable, PromptTooLarge
+from carteiro.models.in_process.batching import Batcher
 from carteiro.models.interface import Reading
-from carteiro.models.local.batching import Batcher
 from carteiro.models.local.encoding import Encoded, padded
-from carteiro.models.local.resident import ResidentModel
 from carteiro.models.local.spans import Span, best_span, whole_characters
+from carteiro.models.local.transformers_model import TransformersModel
 from carteiro.schemas import Usage
 
 _BUDGET = 4096
@@ -43,7 +43,7 @@ class _Found:
     none: float
 
 
-class LocalReader(ResidentModel):
+class LocalReader(TransformersModel):
     """Finds the answer to a question in a context of any length, window by window."""
 
     auto_class = AutoModelForQuestionAnswering

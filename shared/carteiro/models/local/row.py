@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import torch
 
+from carteiro.models.in_process.showing import Showing
 from carteiro.models.local.sampling import Sampler
-from carteiro.models.local.showing import Showing
 from carteiro.models.stop_texts import StopTexts
 from carteiro.schemas import FinishReason
 

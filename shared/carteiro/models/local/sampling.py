@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from transformers import LogitsProcessor
 
-from carteiro.models.defaults import COLD
+from carteiro.models.in_process.defaults import COLD
 
 
 class Sampler:

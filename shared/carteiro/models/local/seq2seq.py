@@ -9,23 +9,13 @@ from typing import Any
 import torch
 from transformers import AutoModelForSeq2SeqLM
 
-from carteiro.models.defaults import COLD, DEFAULT_OUTPUT_TOKENS
-from carteiro.models.failures import ModelUnusable, PromptTooLarge
+from carteiro.models.in_process.batching import Batcher
+from carteiro.models.in_process.defaults import COLD, DEFAULT_OUTPUT_TOKENS
+from carteiro.models.in_process.rewriting import Rewriter, Summarizer, Translator, Written, by_ability
+from carteiro.models.in_process.routes import Route
 from carteiro.models.interface import Writing
-from carteiro.models.local.batching import Batcher
-from carteiro.models.local.generation import Abandoned
-from carteiro.models.local.resident import ResidentModel
-from carteiro.models.local.rewriting import (
-    NO_LANGUAGES,
-    Rewriter,
-    Summarizer,
-    Translator,
-    Written,
-    can_do,
-    summary_route,
-)
-from carteiro.models.local.routes import Route, routes_of
-from carteiro.schemas import Usage
+from carteiro.models.local.abandoned import Abandoned
+from carteiro.models.local.transformers_model import TransformersModel
 
 _BUDGET = 2048
 """Most tokens of one batch, padding included."""
@@ -38,9 +28,10 @@ class _Asked:
     ids: list[int]
     parameters: Mapping[str, Any]
     seed: int | None
+    alone: int | None
 
 
-class Seq2Seq(ResidentModel, Rewriter):
+class Seq2Seq(TransformersModel, Rewriter):
     """An encoder-decoder: a text in, another out. What it can do with one is said by the classes made of it."""
 
     auto_class = AutoModelForSeq2SeqLM
@@ -48,31 +39,22 @@ class Seq2Seq(ResidentModel, Rewriter):
     def _ready(self) -> None:
         # How far it follows instructions is no question: it does what it was trained for.
         self.small = False
-        self._own = (
-            self._model.config.task_specific_params if hasattr(self._model.config, "task_specific_params") else {}
-        )
+        self._config = self._model.config
+        self._own = getattr(self._config, "task_specific_params", None)
         self._reads = self.context_tokens
         self._samples = itertools.count()
         self._batches = Batcher(self.name, self._thread, self._generate, timeout=self._timeout, budget=_BUDGET)
-
-    async def _rewrite(self, text: str, route: Route, writing: Writing) -> tuple[Written, Usage]:
-        ids = await self._on_thread(lambda _: self._encode(text, route))
-        if len(ids) > self._reads:
-            raise PromptTooLarge(f"the text has {len(ids)} tokens; {self.name} reads {self._reads}")
-        asked = _Asked(ids, self._parameters(route, writing, len(ids)), writing.seed)
-        # Rows that sample go alone: each has its own seed.
-        alone = next(self._samples) if asked.parameters.get("do_sample") else None
-        kind = (tuple(sorted((name, str(value)) for name, value in asked.parameters.items())), alone)
-        written = await self._batches.submit(asked, len(ids), kind)
-        return written, Usage(input_tokens=len(ids), output_tokens=written.tokens)
-
-    async def _spent(self, route: Route) -> int:
-        return len(await self._on_thread(lambda _: self._encode("", route)))
 
     def _encode(self, text: str, route: Route) -> list[int]:
         if route.source_code is not None:
             self._tokenizer.src_lang = route.source_code
         return list(self._tokenizer(route.prefix + text)["input_ids"])
+
+    def _asked(self, ids: list[int], route: Route, writing: Writing) -> _Asked:
+        parameters = self._parameters(route, writing, len(ids))
+        # Rows that sample go alone: each has its own seed.
+        alone = next(self._samples) if parameters.get("do_sample") else None
+        return _Asked(ids, parameters, writing.seed, alone)
 
     def _parameters(self, route: Route, writing: Writing, tokens: int) -> dict[str, Any]:
         parameters = {name: value for name, value in route.parameters.items() if name != "prefix"}
@@ -116,23 +98,12 @@ class Seq2Seq(ResidentModel, Rewriter):
         return Written(text, "length" if stop is None else "stop", (len(ids) - 1) if stop is None else stop)
 
 
-class Seq2SeqSummarizer(Seq2Seq, Summarizer):
+class Seq2SeqSummarizer(Summarizer, Seq2Seq):
     """Summarizes."""
 
-    def _ready(self) -> None:
-        super()._ready()
-        self._summary = summary_route(self._own)
-        self.context_tokens = self._reads - len(self._encode("", self._summary))
 
-
-class Seq2SeqTranslator(Seq2Seq, Translator):
+class Seq2SeqTranslator(Translator, Seq2Seq):
     """Translates."""
-
-    def _ready(self) -> None:
-        super()._ready()
-        self._routes = routes_of(self._model.config, self._tokenizer, self._checkpoint.location)
-        if not self._routes:
-            raise ModelUnusable(f"{self.name} {NO_LANGUAGES}")
 
 
 class Seq2SeqBoth(Seq2SeqSummarizer, Seq2SeqTranslator):
@@ -141,7 +112,9 @@ class Seq2SeqBoth(Seq2SeqSummarizer, Seq2SeqTranslator):
 
 def seq2seq_class(config: Any) -> type[Seq2Seq]:
     """What a configuration says that the model can do."""
-    summarizes, translates = can_do(config.model_type, getattr(config, "task_specific_params", None))
-    if summarizes and translates:
-        return Seq2SeqBoth
-    return Seq2SeqTranslator if translates else Seq2SeqSummarizer
+    kinds: dict[str, type[Seq2Seq]] = {
+        "summarizes": Seq2SeqSummarizer,
+        "translates": Seq2SeqTranslator,
+        "both": Seq2SeqBoth,
+    }
+    return by_ability(config, **kinds)

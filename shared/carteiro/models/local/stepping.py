@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch.nn.functional import pad
 
-from carteiro.models.local.reading import keeps_a_state, left_padded, new_cache, read
+from carteiro.models.local.forward import keeps_a_state, left_padded, new_cache, read
 from carteiro.models.local.row import Row
 
 _CHUNK = 512

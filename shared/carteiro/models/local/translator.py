@@ -8,10 +8,11 @@ from typing import Any
 import structlog
 
 from carteiro.models.failures import ModelUnusable, Unsupported
-from carteiro.models.grounding import sentences
+from carteiro.models.in_process.reasons import too_slow
+from carteiro.models.in_process.stripping import around
+from carteiro.models.in_process.thread import ModelThread
 from carteiro.models.interface import Translation
-from carteiro.models.local.reasons import too_slow
-from carteiro.models.local.thread import ModelThread
+from carteiro.models.sentences import sentences
 from carteiro.models.splitting import split
 from carteiro.schemas import Usage
 
@@ -112,7 +113,7 @@ class FastTranslateModel:
                 continue
             done = self._engines[direction].translate(piece.strip())
             usage += Usage(input_tokens=len(tokenizer.encode(piece).ids), output_tokens=len(tokenizer.encode(done).ids))
-            written.append(_around(piece, done))
+            written.append(around(piece, done.strip()))
         return Translation("".join(written), source, usage)
 
     def _recognise(self, text: str, target: str) -> str:
@@ -141,9 +142,3 @@ def _pieces(text: str, count: Callable[[str], int]) -> list[str]:
             pieces += split(stretch, _MOST_TOKENS, count) if stretch else []
         start = sentence.end
     return [piece for piece in [*pieces, text[start:]] if piece]
-
-
-def _around(piece: str, done: str) -> str:
-    """The translation between the white space that the piece had."""
-    lead = len(piece) - len(piece.lstrip())
-    return piece[:lead] + done.strip() + piece[len(piece.rstrip()) :]

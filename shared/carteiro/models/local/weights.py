@@ -16,11 +16,11 @@ import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from carteiro.models.failures import ModelUnusable
-from carteiro.models.local.checkpoint import Checkpoint
+from carteiro.models.in_process.checkpoint import Checkpoint
+from carteiro.models.in_process.reasons import unusable
 from carteiro.models.local.machine import CPU, Machine
 from carteiro.models.local.memory import check_memory
 from carteiro.models.local.progress import logged_progress
-from carteiro.models.local.reasons import unusable
 
 _UNFINISHED = ".unfinished-"
 

@@ -1,11 +1,13 @@
-"""A provider for each test, and an environment that holds nobody's keys."""
+"""A provider for each test, a model there, and an environment that holds nobody's keys."""
 
 import os
 from collections.abc import AsyncIterator
 
 import pytest
 
+from carteiro.models.cloud.client import CloudModel
 from tests.provider import Provider, TokenService
+from tests.unit.models.cloud.asking import endpoint
 
 
 @pytest.fixture(autouse=True)
@@ -19,6 +21,13 @@ def _nobodys_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 async def provider() -> AsyncIterator[Provider]:
     async with Provider() as provider:
         yield provider
+
+
+@pytest.fixture
+async def model(provider: Provider) -> AsyncIterator[CloudModel]:
+    model = CloudModel("openai:echo", endpoint(provider.url), timeout=30)
+    yield model
+    await model.close()
 
 
 @pytest.fixture

@@ -11,26 +11,17 @@ from carteiro.models.cloud.client import CloudModel
 from carteiro.models.failures import ContentFiltered, Misconfigured, RateLimited, Refused, Unavailable
 from carteiro.models.interface import Message, Prompt, StreamingModel
 from carteiro.models.stop_texts import UntilStop
-from tests.provider import Provider
 from tests.provider.streams import begin, pieces, write
-from tests.unit.models.cloud.test_client import endpoint
+from tests.unit.models.cloud.asking import endpoint
 
 pytestmark = pytest.mark.timeout(60)
 
 PROMPT = Prompt(messages=[Message("user", "one two three")])
 
 
-@pytest.fixture
-async def provider():
-    async with Provider() as running:
-        yield running
-
-
 @pytest.fixture(params=["chat", "responses", "completions"])
 async def model(request, provider):
-    made = endpoint(provider.url)
-    made = type(made)(**{name: getattr(made, name) for name in made.__slots__} | {"api": request.param})
-    running = CloudModel("openai:echo", made, timeout=5)
+    running = CloudModel("openai:echo", endpoint(provider.url, api=request.param), timeout=5)
     yield running
     await running.close()
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -23,23 +24,17 @@ pytestmark = pytest.mark.slow
 TEXTS = ["as we said , the room was great .", "well", "the food was awful\n\n  and the trip was wooden .\n"]
 
 
-def converted(directory: Path) -> Path:
+def converted(make: Callable[[Path], Path], directory: Path) -> Path:
     from ctranslate2.converters import TransformersConverter
 
+    make(directory)
     TransformersConverter(str(directory)).convert(str(directory / "ctranslate2"))
     return directory
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Callable[[str], Path]:
-    known: dict[str, Path] = {}
-
-    def make(family: str) -> Path:
-        if family not in known:
-            known[family] = converted(getattr(untrained, family)(tmp_path_factory.mktemp(family)))
-        return known[family]
-
-    return make
+@pytest.fixture(scope="session")
+def made(once) -> Callable[[str], Path]:
+    return lambda family: once(converted, getattr(untrained, family))
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -97,7 +92,7 @@ def test_a_model_of_marian_has_no_summary_and_one_of_t5_has_both(made):
 
 async def test_temperature_samples_and_a_seed_is_refused_there(made, load):
     model = await load("ctranslate2", made("t5"))
-    hot = [(await model.summarize("well", Writing(temperature=1.9, max_output_tokens=30))).text for _ in range(4)]
+    hot = [(await model.summarize("well", Writing(temperature=1.9, max_output_tokens=30))).text for _ in range(20)]
     assert len(set(hot)) > 1
     with pytest.raises(Unsupported, match="cannot repeat by a seed"):
         await model.summarize("well", Writing(temperature=1.9, seed=1))
@@ -112,9 +107,12 @@ async def test_callers_that_leave_and_calls_that_take_too_long(made, load, monke
     with pytest.raises(asyncio.CancelledError):
         await call
     assert (await model.summarize("well", Writing())).text
-    monkeypatch.setattr(model, "_timeout", 1e-6)
+    done = threading.Event()
+    monkeypatch.setattr(model, "_encode", lambda *_: done.wait(60))
+    monkeypatch.setattr(model, "_timeout", 0.01)
     with pytest.raises(Unavailable, match="took longer than"):
         await model.summarize("well", Writing(max_output_tokens=60))
+    done.set()
 
 
 async def test_a_converted_marian_beside_its_tokenizer_is_enough(made, load, tmp_path):
@@ -145,7 +143,7 @@ async def test_what_is_no_model_is_said_in_one_line(made, load, tmp_path):
 @pytest.mark.long
 @pytest.mark.parametrize("family", ["marian", "t5"])
 async def test_held_out_texts_are_translated(load, tmp_path, family):
-    model = await load("ctranslate2", converted(getattr(training, family)(tmp_path)))
+    model = await load("ctranslate2", converted(getattr(training, family), tmp_path))
     known = toys.sentences()
     held_out = known[int(training.SHOWN * len(known)) :]
     done = await asyncio.gather(*(model.translate(each["en"], "en", "de") for each in held_out))

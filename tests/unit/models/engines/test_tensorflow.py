@@ -3,23 +3,20 @@
 import asyncio
 import json
 import math
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from carteiro.models.failures import ModelUnusable, PromptTooLarge, Unavailable, Unsupported
-from carteiro.models.interface import ChatModel, ClassifierModel, RankingModel, StreamingModel
+from carteiro.models.failures import ModelUnusable, PromptTooLarge
+from carteiro.models.interface import ChatModel, ClassifierModel
 from carteiro.models.opening import open_model
 from carteiro.models.settings import ModelSettings
 from tests.unit.models import untrained
-from tests.unit.models.engines.asking import COLOUR, user
+from tests.unit.models.asking import opened, user
 
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 pytest.importorskip("keras_hub", reason="pip install 'carteiro[tensorflow]'")
 pytestmark = pytest.mark.slow
 
@@ -35,20 +32,6 @@ def without_torch(directory: Path, calls: list[tuple[str, dict[str, Any]]]) -> d
     return json.loads(done.stdout.splitlines()[-1])
 
 
-async def base(directory: Path) -> Any:
-    model = open_model(f"local:{directory}", ModelSettings(CARTEIRO_LOCAL_DTYPE="float32"))
-    await model.load()
-    return model
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gpt2(tmp_path_factory):
-    model = open_model(f"tensorflow:{untrained.gpt2(tmp_path_factory.mktemp('gpt2'))}", ModelSettings())
-    await model.load()
-    yield model
-    await model.close()
-
-
 @pytest.mark.parametrize(
     ("family", "options"),
     [
@@ -59,7 +42,10 @@ async def gpt2(tmp_path_factory):
 )
 async def test_a_classifier_says_what_transformers_says_without_torch(tmp_path, family, options):
     directory = getattr(untrained, family)(tmp_path, **options)
-    mine, theirs = without_torch(directory, [("classify", {"text": text}) for text in TEXTS]), await base(directory)
+    mine, theirs = (
+        without_torch(directory, [("classify", {"text": text}) for text in TEXTS]),
+        await opened(f"local:{directory}"),
+    )
     assert (mine["small"], mine["context_tokens"]) == (theirs.small, theirs.context_tokens)
     for text, said in zip(TEXTS, mine["said"], strict=True):
         found = await theirs.classify(text)
@@ -77,7 +63,7 @@ async def test_gpt2_says_what_transformers_says_without_torch(tmp_path):
         *(("complete", {"text": text, "max_output_tokens": 40}) for text in TEXTS if text),
         ("rank", {"text": TEXTS[0], "continuations": ENDS}),
     ]
-    mine, theirs = without_torch(directory, calls), await base(directory)
+    mine, theirs = without_torch(directory, calls), await opened(f"local:{directory}")
     assert (mine["small"], mine["context_tokens"]) == (theirs.small, theirs.context_tokens)
     *written, ranked = mine["said"]
     for (_, asked), said in zip(calls[:-1], written, strict=True):
@@ -90,46 +76,8 @@ async def test_gpt2_says_what_transformers_says_without_torch(tmp_path):
     await theirs.close()
 
 
-async def test_what_it_writes_is_shown_meanwhile_and_ends_where_it_is_told(gpt2):
-    assert all(isinstance(gpt2, ability) for ability in (ChatModel, StreamingModel, RankingModel))
-    said: list[str] = []
-    whole = await gpt2.stream(user(TEXTS[0], max_output_tokens=30), said.append)
-    assert "".join(said) == whole.text
-    assert (whole.usage.output_tokens, whole.finish_reason) == (30, "length")
-    stop = whole.text[5:7]
-    done = await gpt2.complete(user(TEXTS[0], max_output_tokens=30, stop=[stop, "never"]))
-    assert (done.text, done.finish_reason) == (whole.text.partition(stop)[0].strip(), "stop")
-
-
-async def test_temperature_samples_and_a_seed_repeats_it(gpt2):
-    hot = [(await gpt2.complete(user("well", temperature=1.5, seed=seed))).text for seed in (1, 1, 2)]
-    assert hot[0] == hot[1] != hot[2]
-
-
-async def test_what_it_cannot_do_is_said(gpt2, monkeypatch):
-    with pytest.raises(PromptTooLarge, match="reads 128, its completion included"):
-        await gpt2.complete(user("well " * 200))
-    with pytest.raises(PromptTooLarge):
-        await gpt2.rank("well " * 200, ENDS)
-    with pytest.raises(Unsupported, match="cannot follow a json_schema"):
-        await gpt2.complete(user("x", json_schema=COLOUR))
-    monkeypatch.setattr(gpt2, "_timeout", 0.01)
-    with pytest.raises(Unavailable, match="took longer"):
-        await gpt2.complete(user("well", max_output_tokens=100))
-
-
-async def test_a_caller_that_leaves_stops_the_work(gpt2):
-    call = asyncio.create_task(gpt2.complete(user("well", max_output_tokens=120)))
-    await asyncio.sleep(0.05)
-    call.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await call
-    assert (await gpt2.complete(user("well", max_output_tokens=1))).usage.output_tokens == 1
-
-
 async def test_a_text_that_does_not_fit_a_classifier_is_refused(tmp_path):
-    model = open_model(f"tensorflow:{untrained.roberta(tmp_path)}", ModelSettings())
-    await model.load()
+    model = await opened(f"tensorflow:{untrained.roberta(tmp_path)}")
     assert isinstance(model, ClassifierModel)
     assert not isinstance(model, ChatModel)
     with pytest.raises(PromptTooLarge, match="reads 64"):
@@ -150,12 +98,12 @@ async def test_what_is_no_model_is_said_in_one_line(tmp_path):
     ):
         (tmp_path / "config.json").write_text(json.dumps(config | change))
         with pytest.raises(ModelUnusable, match=said):
-            await open_model(f"tensorflow:{tmp_path}", ModelSettings()).load()
+            await opened(f"tensorflow:{tmp_path}")
     (tmp_path / "config.json").write_text(json.dumps(config | {"architectures": ["BertForMaskedLM"]}))
     with pytest.raises(ModelUnusable, match="is BertForMaskedLM; known to this engine are"):
         open_model(f"tensorflow:{tmp_path}", ModelSettings())
     (tmp_path / "config.json").write_text(json.dumps(config))
     (tmp_path / "model.safetensors").write_bytes(b"no model")
     with pytest.raises(ModelUnusable, match="cannot be loaded") as failure:
-        await open_model(f"tensorflow:{tmp_path}", ModelSettings()).load()
+        await opened(f"tensorflow:{tmp_path}")
     assert "\n" not in str(failure.value)

@@ -1,4 +1,4 @@
-"""Tiny models of each family, made and trained once a session."""
+"""Tiny models of each family, trained and loaded."""
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from carteiro.models.local.checkpoint import find_checkpoint
+from carteiro.models.in_process.checkpoint import find_checkpoint
 from carteiro.models.local.choosing import choose_model
 from tests.unit.models.local import training
 
@@ -15,17 +15,9 @@ ENCODERS = ("bert", "roberta", "xlnet")
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+def made(once: Callable[..., Path]) -> Callable[..., Path]:
     """`made("classifier", "bert")`: the directory of a trained model, made by that function of `training`."""
-    known: dict[tuple[str, ...], Path] = {}
-
-    def make(kind: str, *family: str) -> Path:
-        key = (kind, *family)
-        if key not in known:
-            known[key] = getattr(training, kind)(*family, tmp_path_factory.mktemp("-".join(key)))
-        return known[key]
-
-    return make
+    return lambda kind, *family: once(getattr(training, kind), *family)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -24,12 +24,12 @@ from transformers import (
 )
 
 from carteiro.models.failures import Unavailable
+from carteiro.models.in_process.showing import Showing
+from carteiro.models.in_process.thread import ModelThread
 from carteiro.models.local import continuous, stepping
 from carteiro.models.local.continuous import ContinuousBatcher
 from carteiro.models.local.row import Row
 from carteiro.models.local.sampling import make_sampler
-from carteiro.models.local.showing import Showing
-from carteiro.models.local.thread import ModelThread
 from carteiro.models.stop_texts import StopTexts, cut_at_stop
 from tests.conftest import eventually
 

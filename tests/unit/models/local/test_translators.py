@@ -22,17 +22,9 @@ TEXTS = ["the cat sleeps at home .", "fox", "the dog jumps at school . the bird 
 FORCED, STARTED = "forced_bos_token_id", "decoder_start_token_id"
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Callable[..., Path]:
-    known: dict[tuple[Any, ...], Path] = {}
-
-    def make(family: str, *given: Any, **options: Any) -> Path:
-        key = (family, *given, *options.items())
-        if key not in known:
-            known[key] = getattr(untrained, family)(tmp_path_factory.mktemp(family), *given, **options)
-        return known[key]
-
-    return make
+@pytest.fixture(scope="session")
+def made(once) -> Callable[..., Path]:
+    return lambda family, **options: once(getattr(untrained, family), **options)
 
 
 def by_transformers(directory: Path, text: str, source: str | None = None, **parameters: Any) -> str:
@@ -87,7 +79,7 @@ async def test_the_token_of_a_language_is_no_part_of_the_text(made, load):
 
 
 async def test_an_mbart_that_begins_with_one_language_translates_into_that(made, load):
-    directory = made("mbart", "ro_RO")
+    directory = made("mbart", target="ro_RO")
     model = await load(directory)
     for source, code in (("en", "en_XX"), ("de", "de_DE")):
         expected = by_transformers(directory, TEXTS[0], code, max_new_tokens=63)

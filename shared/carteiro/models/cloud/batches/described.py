@@ -6,7 +6,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from carteiro.models.cloud.batches.interface import Batch, Status
-from carteiro.models.cloud.errors import MESSAGE_LIMIT
+from carteiro.models.cloud.errors import shortened
 from carteiro.models.cloud.parts import Part
 
 NAME_KEY = "carteiro"
@@ -44,9 +44,7 @@ def _first(errors: Any) -> "_Error | None":
 def _problem(error: "_Error | None") -> str:
     if error is None or not (error.message or error.code):
         return "the provider gives no reason"
-    text = _OWNERS.sub("…", " ".join((error.message or error.code or "").split()))
-    if len(text) > MESSAGE_LIMIT:
-        text = text[: MESSAGE_LIMIT - 1] + "…"
+    text = shortened(_OWNERS.sub("…", error.message or error.code or ""))
     return f"line {error.line}: {text}" if error.line is not None else text
 
 

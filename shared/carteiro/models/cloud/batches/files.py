@@ -42,7 +42,7 @@ class Files(Protocol):
         """Id and name of each input file whose name begins so."""
 
 
-class OpenAIFiles:
+class OpenAIFiles(Files):
     """The Files API (https://platform.openai.com/docs/api-reference/files), which Azure has too.
 
     At Azure a file is `processed` some time after it was sent, and no batch can be made of it before
@@ -55,8 +55,6 @@ class OpenAIFiles:
         self._processed = address.processes_files
 
     async def upload(self, name: str, content: BytesIO) -> str:
-        """Send a file; gives its id."""
-
         def form() -> dict[str, Any]:
             content.seek(0)
             return {
@@ -70,16 +68,13 @@ class OpenAIFiles:
             return self._calls.understood(answer, _File.model_validate).id
 
     async def ready(self, file: str) -> None:
-        """Wait until the file can be used."""
         if self._processed:
             await until_ready(lambda: self._calls.json("get", self._at(file), _state, query=self._query), self._calls)
 
     def download(self, file: str) -> AsyncIterator[bytes]:
-        """The file, piece by piece."""
         return self._calls.download(f"{self._at(file)}/content", query=self._query)
 
     async def delete(self, file: str) -> None:
-        """Delete the file, if it is there."""
         async with self._calls.bounded():
             try:
                 await self._calls.send("delete", self._at(file), query=self._query)
@@ -88,7 +83,6 @@ class OpenAIFiles:
                     raise
 
     async def named(self, prefix: str) -> list[tuple[str, str]]:
-        """Id and name of each input file whose name begins so."""
         found: list[_File] = []
         query = {**self._query, "purpose": "batch", "limit": "1000"}
         for _ in range(MOST_PAGES):

@@ -11,7 +11,7 @@ from openai import APIStatusError
 from pydantic import Field
 
 from carteiro.models.cloud.batches.calls import TRANSFER_SECONDS, Calls
-from carteiro.models.cloud.batches.files import MOST_PAGES, until_ready
+from carteiro.models.cloud.batches.files import MOST_PAGES, Files, until_ready
 from carteiro.models.cloud.parts import Part
 from carteiro.models.failures import Unavailable
 
@@ -20,7 +20,7 @@ KEY_HEADER = "x-goog-api-key"
 _PIECE = 2**18
 
 
-class GoogleFiles:
+class GoogleFiles(Files):
     """Files at `root`. Ids are Google's names, `files/ID`; names are display names."""
 
     def __init__(self, calls: Calls, root: str) -> None:
@@ -62,11 +62,9 @@ class GoogleFiles:
             return self._calls.understood(done, _Uploaded.model_validate).file.name
 
     async def ready(self, file: str) -> None:
-        """Wait until the file can be used."""
         await until_ready(lambda: self._calls.json("get", self._at(file), _state, header=KEY_HEADER), self._calls)
 
     def download(self, file: str) -> AsyncIterator[bytes]:
-        """The file, piece by piece."""
         url = f"{self._root}/download/v1beta/{quote(file, safe='/')}:download"
         return self._calls.download(url, header=KEY_HEADER, query={"alt": "media"})
 
@@ -81,7 +79,6 @@ class GoogleFiles:
                     raise
 
     async def named(self, prefix: str) -> list[tuple[str, str]]:
-        """Id and name of each input file whose name begins so."""
         found: list[_File] = []
         query = {"pageSize": "100"}
         for _ in range(MOST_PAGES):

@@ -46,8 +46,6 @@ class LineResult:
 class Batches(Protocol):
     """A provider's batches for one model. Every method raises what `carteiro.models.failures` names."""
 
-    most_lines: int
-    """Most lines of a file."""
     most_bytes: int
     """Most bytes of a file."""
 

@@ -8,7 +8,7 @@ import structlog
 from openai import APIStatusError
 from pydantic import ValidationError
 
-from carteiro.models.cloud.batches.calls import MOST_BYTES, MOST_LINES, Calls, joined
+from carteiro.models.cloud.batches.calls import MOST_BYTES, Calls, joined
 from carteiro.models.cloud.batches.described import NAME_KEY, described
 from carteiro.models.cloud.batches.files import EXPIRY, MOST_PAGES, Files, OpenAIFiles
 from carteiro.models.cloud.batches.google_files import GoogleFiles
@@ -30,7 +30,7 @@ def open_batches(connection: Connection, path: str) -> Batches | None:
     return ProvidedBatches(connection, address, path) if address else None
 
 
-class ProvidedBatches:
+class ProvidedBatches(Batches):
     """Batches at `address`, all of whose requests are for the API at `path`.
 
     Azure documents `endpoint` and `url` with and without `/v1`, and reads which API it is from the file
@@ -38,7 +38,7 @@ class ProvidedBatches:
     outputs, so it is sent none, and a batch there is known by its input file.
     """
 
-    most_lines, most_bytes = MOST_LINES, MOST_BYTES
+    most_bytes = MOST_BYTES
 
     def __init__(self, connection: Connection, address: BatchAddress, path: str) -> None:
         self._connection, self._path = connection, f"/v1{path}"
@@ -52,15 +52,12 @@ class ProvidedBatches:
         )
 
     def line(self, id: str, body: dict[str, Any]) -> bytes:  # noqa: A002
-        """One line of the input file, with its newline."""
         return encode(id, self._path, body)
 
     async def upload(self, name: str, lines: Iterable[bytes]) -> str:
-        """Send the input file, as NAME.jsonl; gives its id."""
         return await self._files.upload(f"{name}.jsonl", await joined(lines))
 
     async def ready(self, file: str) -> None:
-        """Return once a batch can be made of the file. Raises `InvalidPrompt` where none ever can."""
         await self._files.ready(file)
 
     async def submit(self, name: str, file: str) -> Batch:
@@ -85,11 +82,9 @@ class ProvidedBatches:
         return found
 
     async def look(self, id: str) -> Batch:  # noqa: A002
-        """How the batch is."""
         return await self._calls.json("get", self._at(id), described, query=self._query)
 
     async def results(self, batch: Batch) -> AsyncIterator[LineResult]:
-        """The results there are, in any order and maybe not of all lines. What cannot be read is left out."""
         name, endpoint = self._connection.name, self._connection.endpoint
         for file in batch.outputs:
             unreadable = 0
@@ -103,7 +98,6 @@ class ProvidedBatches:
                 log.warning("lines of a batch's results cannot be read", batch=batch.id, file=file, lines=unreadable)
 
     async def cancel(self, id: str) -> None:  # noqa: A002
-        """Stop the batch. What is done by then has results. One that has ended already is no error."""
         async with self._calls.bounded():
             try:
                 await self._calls.send("post", f"{self._at(id)}/cancel", query=self._query)
@@ -113,11 +107,9 @@ class ProvidedBatches:
                     raise
 
     async def delete(self, file: str) -> None:
-        """Delete the file. One that is gone already is no error."""
         await self._files.delete(file)
 
     async def files(self, prefix: str) -> list[tuple[str, str]]:
-        """Id and name of each input file whose name begins so."""
         return await self._files.named(prefix)
 
     def _at(self, id: str) -> str:  # noqa: A002

@@ -1,6 +1,7 @@
 """A model of each provider, or of one."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -15,29 +16,15 @@ def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "_FIRST_PAUSE", 0.01)
 
 
-@pytest.fixture(params=PROVIDERS)
-async def model(request: pytest.FixtureRequest, provider: Provider) -> AsyncIterator[CloudModel]:
-    model = open_at(provider, request.param)
-    yield model
-    await model.close()
+def _at(*kinds: str) -> Any:
+    @pytest.fixture(params=kinds)
+    async def model(request: pytest.FixtureRequest, provider: Provider) -> AsyncIterator[CloudModel]:
+        model = open_at(provider, request.param)
+        yield model
+        await model.close()
+
+    return model
 
 
-@pytest.fixture
-async def openai(provider: Provider) -> AsyncIterator[CloudModel]:
-    model = open_at(provider, "openai")
-    yield model
-    await model.close()
-
-
-@pytest.fixture
-async def azure(provider: Provider) -> AsyncIterator[CloudModel]:
-    model = open_at(provider, "azure")
-    yield model
-    await model.close()
-
-
-@pytest.fixture
-async def google(provider: Provider) -> AsyncIterator[CloudModel]:
-    model = open_at(provider, "google")
-    yield model
-    await model.close()
+model = _at(*PROVIDERS)
+openai, azure, google = map(_at, PROVIDERS)

@@ -6,9 +6,8 @@ from carteiro.models.cloud.batches.interface import Batch, Batches, LineResult
 from carteiro.models.cloud.client import CloudModel
 from carteiro.models.interface import Message, Prompt
 from tests.provider import Provider
-from tests.unit.models.cloud.asking import opened
+from tests.unit.models.cloud.asking import KEY, opened
 
-KEY = "sk-qqzz-0123456789abcdefghij-zzqq"
 PROVIDERS = ("openai", "azure", "google")
 
 

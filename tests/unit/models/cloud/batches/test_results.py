@@ -22,8 +22,8 @@ from carteiro.models.failures import (
 )
 from tests.provider import Provider
 from tests.provider.azure import AZURE
-from tests.unit.models.cloud.asking import failure
-from tests.unit.models.cloud.batches.doing import KEY, batches_of, done, ended, open_at, prompt, results, submitted
+from tests.unit.models.cloud.asking import KEY, failure
+from tests.unit.models.cloud.batches.doing import batches_of, done, ended, open_at, prompt, results, submitted
 
 FAULTS: dict[str, type[ModelFailure]] = {
     "400": InvalidPrompt,

@@ -23,8 +23,8 @@ from carteiro.models.failures import (
     Unavailable,
 )
 from tests.provider import Provider
-from tests.unit.models.cloud.asking import opened
-from tests.unit.models.cloud.batches.doing import KEY, PROVIDERS, batches_of, ended, lines, open_at, results, submitted
+from tests.unit.models.cloud.asking import KEY, opened
+from tests.unit.models.cloud.batches.doing import PROVIDERS, batches_of, ended, lines, open_at, results, submitted
 
 WRONG_KEY = {"error": {"message": f"Incorrect API key provided: {KEY[:8]}***{KEY[-4:]}.", "code": "invalid_api_key"}}
 WAYS = ("upload", "submit", "look", "list", "download", "delete", "files", "cancel")

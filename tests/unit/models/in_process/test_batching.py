@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from carteiro.models.failures import PromptTooLarge, Unavailable
-from carteiro.models.local.batching import Batcher, alike
-from carteiro.models.local.reasons import out_of_memory
-from carteiro.models.local.thread import ModelThread
+from carteiro.models.in_process.batching import Batcher, alike
+from carteiro.models.in_process.reasons import out_of_memory
+from carteiro.models.in_process.thread import ModelThread
 from tests.conftest import eventually
 
 

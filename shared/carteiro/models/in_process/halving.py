@@ -10,7 +10,7 @@ from typing import TypeVar
 import structlog
 
 from carteiro.models.failures import ModelFailure
-from carteiro.models.local.reasons import out_of_memory, too_little_memory
+from carteiro.models.in_process.reasons import out_of_memory, too_little_memory
 
 T = TypeVar("T")
 

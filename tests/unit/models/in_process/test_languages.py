@@ -3,7 +3,7 @@
 import pytest
 from transformers.models.nllb.tokenization_nllb import FAIRSEQ_LANGUAGE_CODES
 
-from carteiro.models.local.languages import nearest
+from carteiro.models.in_process.languages import nearest
 
 
 @pytest.mark.parametrize(

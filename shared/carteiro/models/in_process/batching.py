@@ -6,9 +6,9 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from carteiro.models.local.halving import failure_alone, halves
-from carteiro.models.local.reasons import too_slow
-from carteiro.models.local.thread import ModelThread
+from carteiro.models.in_process.halving import failure_alone, halves
+from carteiro.models.in_process.reasons import too_slow
+from carteiro.models.in_process.thread import ModelThread
 
 InputT = TypeVar("InputT")
 OutputT = TypeVar("OutputT")
@@ -19,7 +19,7 @@ _PADDED = 1.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Row(Generic[InputT, OutputT]):
+class _Call(Generic[InputT, OutputT]):
     """One input of a batch, so many tokens long. Only rows of the same kind may share a batch."""
 
     input: InputT
@@ -64,7 +64,7 @@ class Batcher(Generic[InputT, OutputT]):
     ) -> None:
         self._name, self._thread, self._run = name, thread, run
         self._timeout, self._budget = timeout, budget
-        self._waiting: list[Row[InputT, OutputT]] = []
+        self._waiting: list[_Call[InputT, OutputT]] = []
         self._serving: asyncio.Task[None] | None = None
 
     async def submit(self, item: InputT, tokens: int, kind: Hashable = None) -> OutputT:
@@ -72,7 +72,7 @@ class Batcher(Generic[InputT, OutputT]):
 
         A caller that is cancelled leaves its batch if that has not begun; once all of a batch have left, it stops.
         """
-        row: Row[InputT, OutputT] = Row(item, tokens, kind, asyncio.get_running_loop().create_future())
+        row: _Call[InputT, OutputT] = _Call(item, tokens, kind, asyncio.get_running_loop().create_future())
         self._waiting.append(row)
         if self._serving is None or self._serving.done():
             self._serving = asyncio.create_task(self._serve())
@@ -85,7 +85,7 @@ class Batcher(Generic[InputT, OutputT]):
             self._waiting = [row for row in self._waiting if row not in batch]
             await self._settle(batch)
 
-    async def _settle(self, batch: Sequence[Row[InputT, OutputT]]) -> None:
+    async def _settle(self, batch: Sequence[_Call[InputT, OutputT]]) -> None:
         rows = [row for row in batch if not row.future.done()]
         if not rows:
             return
@@ -107,7 +107,7 @@ class Batcher(Generic[InputT, OutputT]):
                 if not row.future.done():
                     row.future.set_result(output)
 
-    async def _together(self, rows: Sequence[Row[InputT, OutputT]]) -> list[tuple[Row[InputT, OutputT], OutputT]]:
+    async def _together(self, rows: Sequence[_Call[InputT, OutputT]]) -> list[tuple[_Call[InputT, OutputT], OutputT]]:
         """The rows with their outputs. It is cancelled once nobody waits for any of them."""
         inputs = [row.input for row in rows]
         work = asyncio.ensure_future(self._thread.run(lambda abandoned: self._run(inputs, abandoned), self._timeout))
@@ -125,7 +125,7 @@ class Batcher(Generic[InputT, OutputT]):
                 row.future.remove_done_callback(left)
 
 
-def _fail(rows: Sequence[Row[InputT, OutputT]], failure: Exception) -> None:
+def _fail(rows: Sequence[_Call[InputT, OutputT]], failure: Exception) -> None:
     for row in rows:
         if not row.future.done():
             row.future.set_exception(failure)

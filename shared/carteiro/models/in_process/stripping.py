@@ -1,10 +1,12 @@
-"""A completion that is shown while it is written."""
+"""The white space at the two ends of a text."""
 
 from collections.abc import Callable
 
 
-class Pieces:
-    """Passes pieces on without the white space at the two ends, so that together they are the completion's text."""
+class Stripping:
+    """Passes pieces of a completion on while it is written, without the white space at the two ends, so that together
+    they are the completion's text.
+    """
 
     def __init__(self, say: Callable[[str], object]) -> None:
         self._say = say
@@ -21,3 +23,9 @@ class Pieces:
         if shown:
             self._begun = True
             self._say(shown)
+
+
+def around(text: str, written: str) -> str:
+    """What was written for the text, with the white space that the text has around it."""
+    lead = len(text) - len(text.lstrip())
+    return text[:lead] + written + text[len(text.rstrip()) :]

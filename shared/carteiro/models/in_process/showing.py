@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from carteiro.models.pieces import Pieces
+from carteiro.models.in_process.stripping import Stripping
 from carteiro.models.stop_texts import UntilStop
 
 _UNFINISHED = "\ufffd"
@@ -22,7 +22,7 @@ class Showing:
     def __init__(
         self, decode: Callable[[Sequence[int]], str], stop: Sequence[str], say: Callable[[str], object]
     ) -> None:
-        self._decode, self._pieces = decode, Pieces(say)
+        self._decode, self._pieces = decode, Stripping(say)
         self._until = UntilStop(stop)
         # What a token adds depends on the one before it: tokens from `_context` on are decoded, `_shown` are known.
         self._context = self._shown = 0

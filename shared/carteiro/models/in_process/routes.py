@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from carteiro.models.failures import Unsupported
-from carteiro.models.local.languages import is_code, nearest, tag_of
+from carteiro.models.in_process.languages import is_code, nearest, tag_of
 
 _CODE = re.compile(r"[a-z]{2,3}_[A-Z][A-Za-z]{1,3}")
 _PREFIXED = re.compile(r">>(.+)<<")

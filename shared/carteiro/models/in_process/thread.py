@@ -11,6 +11,19 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+def settle(
+    loop: asyncio.AbstractEventLoop, future: asyncio.Future[T], result: T, error: BaseException | None = None
+) -> None:
+    """Give a result, or an error instead, to whoever waits for it on the event loop; asked on any thread."""
+
+    def set_future() -> None:
+        if not future.done():
+            future.set_result(result) if error is None else future.set_exception(error)
+
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        loop.call_soon_threadsafe(set_future)
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
     work: Callable[[threading.Event], Any]
@@ -18,18 +31,6 @@ class _Job:
     future: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
     begins: Callable[[], None]
-
-    def settle(self, result: Any, error: BaseException | None) -> None:
-        def set_future() -> None:
-            if self.future.done():
-                return
-            if error is not None:
-                self.future.set_exception(error)
-            else:
-                self.future.set_result(result)
-
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self.loop.call_soon_threadsafe(set_future)
 
 
 class ModelThread:
@@ -84,6 +85,6 @@ class ModelThread:
             try:
                 with contextlib.suppress(RuntimeError):
                     job.loop.call_soon_threadsafe(job.begins)
-                job.settle(job.work(job.abandoned), None)
+                settle(job.loop, job.future, job.work(job.abandoned))
             except BaseException as error:  # noqa: BLE001  # it belongs to whoever waits, not to this thread
-                job.settle(None, error)
+                settle(job.loop, job.future, None, error)
