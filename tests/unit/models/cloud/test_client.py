@@ -156,15 +156,15 @@ async def test_who_comes_after_a_rate_limit_waits_as_long_as_the_provider_asked(
 async def test_tokens_are_estimated_before_a_call_and_settled_after_it(provider: Provider) -> None:
     """A minute has room for a thousand tokens: a call that is expected to be large and is small holds nobody up."""
     clock = Clock()
-    quota = Quota(Controller(tokens_per_minute=1000), clock)
-    model = CloudModel("openai:echo", endpoint(provider.url), timeout=30, quota=quota)
+    controller = Controller(tokens_per_minute=1000)
+    model = CloudModel("openai:echo", endpoint(provider.url), timeout=30, quota=Quota(controller, clock))
     provider.hold()
     asking = asyncio.create_task(model.complete(PROMPT))
     await eventually(lambda: len(provider.requests) == 1)
-    expected = quota.wait(1)
+    expected = controller.wait(clock(), 1)
     provider.release()
     await asking
-    assert quota.wait(1) < expected
+    assert controller.wait(clock(), 1) < expected
     await model.close()
 
 

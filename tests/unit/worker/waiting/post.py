@@ -52,7 +52,7 @@ class Steps:
 class Post:
     """Does every line of a batch once, when it has been looked at so many times; counts what it was paid for."""
 
-    most_lines, most_bytes = 50_000, 10_000
+    most_bytes = 10_000
 
     def __init__(self, steps: Steps, *, looks: int = 2) -> None:
         self.steps, self._looks = steps, looks
