@@ -143,8 +143,10 @@ def _panel(example: Example, reply: OkReply[Any] | None, error: BaseException | 
     lines = []
     for name, value in fields.items():
         shown_value = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        lines.append(Text(f"{name}: ", "cyan") + Text(shown_value, "dim"))
-    return Panel(Text("\n").join([*lines, Text("→ ", "green") + body]), title=example.file.stem, title_align="left")
+        lines.append(Text.assemble((f"{name}: ", "cyan"), (shown_value, "dim")))
+    return Panel(
+        Text("\n").join([*lines, Text.assemble(("→ ", "green"), body)]), title=example.file.stem, title_align="left"
+    )
 
 
 def _row(example: Example, reply: OkReply[Any] | None) -> tuple[str, ...]:
