@@ -42,6 +42,8 @@ def main() -> None:
     console = Console(record=True, width=COLUMNS, file=io.StringIO())
     console.print(Text.from_ansi(shortened(demo())))
     drawn = console.export_svg(title="make demo", unique_id="demo", font_aspect_ratio=0.602)
+    # Some programs that draw an SVG drop the spaces that a text begins with, unless told.
+    drawn = drawn.replace("<svg ", '<svg xml:space="preserve" ', 1)
     PICTURE.write_text(re.sub(r" *@font-face \{.*?\}\n", "", drawn, flags=re.DOTALL), encoding="utf-8")
 
 
