@@ -81,7 +81,7 @@ def test_every_row_of_the_readmes_comparison_has_its_sources():
     assert [each.lower() for each in headings] == [each.lower() for each in compared]
 
 
-@pytest.mark.parametrize("picture", (DOCS / "pictures").glob("*.svg"), ids=lambda path: path.name)
+@pytest.mark.parametrize("picture", sorted((DOCS / "pictures").glob("*.svg")), ids=lambda path: path.name)
 def test_pictures_are_whole_shown_and_fetch_nothing(picture):
     drawn = picture.read_text()
     assert ElementTree.fromstring(drawn).tag == "{http://www.w3.org/2000/svg}svg"
