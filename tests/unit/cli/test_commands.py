@@ -98,6 +98,17 @@ def test_an_error_is_a_line_on_standard_error_with_json_too(arguments, monkeypat
     assert "\x1b" not in result.stderr
 
 
+def test_a_reader_that_has_had_enough_stops_nothing():
+    program = (
+        "from carteiro.cli.json_lines import print_json\nfor n in range(9): print_json({'n': n})\nraise SystemExit(7)"
+    )
+    reading, writing = os.pipe()
+    os.close(reading)
+    called = subprocess.run([sys.executable, "-c", program], stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    assert (called.returncode, called.stderr) == (7, b"")
+
+
 def test_a_new_task_says_in_json_what_was_written(monkeypatch, tmp_path):
     schemas = tmp_path / "shared/carteiro/schemas"
     schemas.mkdir(parents=True)
