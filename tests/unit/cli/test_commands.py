@@ -15,6 +15,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from carteiro.cli.doctor.finding import Finding
 from carteiro.cli.main import app
 from carteiro.cli.new.templates import FILES
 
@@ -96,6 +97,17 @@ def test_an_error_is_a_line_on_standard_error_with_json_too(arguments, monkeypat
     assert (result.exit_code, result.stdout) == (3, "")
     assert re.fullmatch(r"carteiro: .*\n", result.stderr)
     assert "\x1b" not in result.stderr
+
+
+def test_what_doctor_says_is_printed_as_it_is(monkeypatch):
+    said = "it needs torch: pip install 'carteiro[local]'"
+
+    async def findings(*, ask):
+        yield Finding("model [x]", "warning", said, said)
+
+    monkeypatch.setattr("carteiro.cli.doctor.command._findings", findings)
+    printed = CliRunner().invoke(app, ["doctor"]).stdout
+    assert printed == f"warning  model [x]: {said}\n         {said}\n"
 
 
 def test_a_reader_that_has_had_enough_stops_nothing():
