@@ -1,7 +1,7 @@
 # `make` lists what there is. PYTHON=/path/to/python chooses the interpreter, ARGS=... is handed to the program.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test chaos bench lint asyncapi images k8s lock clean FORCE
+.PHONY: help setup demo up test chaos bench lint asyncapi pictures images k8s lock clean FORCE
 
 RUN := .venv/bin
 SOURCES := pyproject.toml shared/pyproject.toml scripts/setup
@@ -39,6 +39,9 @@ lint: .venv/ready-dev ## ruff, mypy and the import rules
 asyncapi: .venv/ready ## write docs/asyncapi.json anew
 	$(RUN)/carteiro asyncapi > .venv/asyncapi.json
 	mv .venv/asyncapi.json docs/asyncapi.json
+
+pictures: .venv/ready ## run the demo and draw its output anew, docs/pictures/demo.svg
+	@exec $(RUN)/python scripts/demo_picture.py
 
 images: ## build both images, carteiro:cloud and carteiro:local, and print their sizes (needs Docker)
 	docker build --target cloud --tag carteiro:cloud $(ARGS) .

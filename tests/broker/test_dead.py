@@ -178,6 +178,26 @@ async def test_show(letters: Letters):
         assert (await letters.run("show", place, code=1)).stderr == f"carteiro: there is no dead letter {place}\n"
 
 
+async def test_programs_are_told_in_json(letters: Letters):
+    letter, later = await letters.put(5, ("x", b"\xff\x1b")), await letters.put(6, value=None)
+    shown = json.loads((await letters.run("show", letter, "--json")).stdout)
+    assert shown | (await letters.listed())[letter] == shown
+    assert json.loads(shown["value"]) == json.loads(BODY)
+    assert ["x", "0xff1b"] in shown["headers"]
+    assert json.loads((await letters.run("show", later, "--json")).stdout)["value"] is None
+
+    told = await letters.run("redrive", "--dry-run", "--json")
+    *rows, outcome = map(json.loads, told.stdout.splitlines())
+    assert [each["id"] for each in rows] == [letter, later]
+    assert (outcome["chosen"], outcome["to"], outcome["redriven"]) == (2, {letters.requests: 2}, 0)
+    told = await letters.run("redrive", "--yes", "--json")
+    assert (json.loads(told.stdout)["redriven"], told.stderr) == (2, "")
+    told = await letters.run("redrive", "--yes", "--json")
+    outcome = json.loads(told.stdout)
+    assert (outcome["chosen"], outcome["redriven"], outcome["already"]) == (0, 0, 2)
+    assert told.stderr == "2 already redriven: left\nnothing to redrive\n"
+
+
 async def test_a_redriven_request_is_the_request_and_goes_once(letters: Letters):
     headers = (("correlation_id", b"order-1"), ("x", b"\xff"), ("timeout_ms", b"60000"), ("reply_to", b"inbox"))
     await letters.put(1, *headers, ("deadline", b"2020-01-01T00:00:00Z"))

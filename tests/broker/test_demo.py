@@ -1,6 +1,7 @@
 """`carteiro demo` and `carteiro up`: the whole of it, on the packaged models, as a first user runs it."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -16,14 +17,14 @@ CARTEIRO = str(Path(sys.executable).with_name("carteiro"))
 ROOT = Path(__file__).parents[2]
 
 
-def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+def start(*arguments: str, stderr: int = subprocess.STDOUT, **environment: str) -> subprocess.Popen[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("CARTEIRO_")}
     return subprocess.Popen(
         [CARTEIRO, *arguments],
         cwd=ROOT,
         env=clean | {"COLUMNS": "120"} | environment,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=stderr,
         text=True,
         start_new_session=True,
     )
@@ -52,6 +53,16 @@ async def test_the_demo_shows_each_reply_and_leaves_nothing_running(tmp_path):
     assert '{"event"' not in output
     assert "InitProducerId" not in output
     await eventually(lambda: brokers() <= before)
+
+
+@pytest.mark.slow
+async def test_the_demo_tells_programs_in_json(tmp_path):
+    (tmp_path / "sentiment.json").write_text('{"text": "I love it."}')
+    process = start("demo", "--examples", str(tmp_path), "--json", stderr=subprocess.DEVNULL)
+    output, _ = await asyncio.to_thread(process.communicate, timeout=240)
+    assert process.returncode == 0
+    (told,) = map(json.loads, output.splitlines())
+    assert (told["example"], told["error"], told["reply"]["result"]["label"]) == ("sentiment", None, "positive")
 
 
 @pytest.mark.slow

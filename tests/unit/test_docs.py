@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from pydantic_core import PydanticUndefined
@@ -70,3 +71,19 @@ def test_links_lead_somewhere(document):
 
 def test_the_readme_fits_two_screens():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 90
+
+
+def test_every_row_of_the_readmes_comparison_has_its_sources():
+    table = (ROOT / "README.md").read_text().partition("\n## Beside ")[2].partition("\n## ")[0]
+    compared = [line.split(" | ")[0].strip("| ") for line in table.splitlines() if line.startswith("| ")][2:]
+    headings = re.findall(r"^## (.+)$", (DOCS / "compared.md").read_text(), re.MULTILINE)
+    assert len(compared) > 5
+    assert [each.lower() for each in headings] == [each.lower() for each in compared]
+
+
+@pytest.mark.parametrize("picture", sorted((DOCS / "pictures").glob("*.svg")), ids=lambda path: path.name)
+def test_pictures_are_whole_shown_and_fetch_nothing(picture):
+    drawn = picture.read_text()
+    assert ElementTree.fromstring(drawn).tag == "{http://www.w3.org/2000/svg}svg"
+    assert not re.search(r"(href|url\()\s*[=]?\s*[\"'(]?https?:", drawn)
+    assert f"(docs/pictures/{picture.name})" in (ROOT / "README.md").read_text()

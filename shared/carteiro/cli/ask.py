@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from carteiro.cli.composing import OptionInvalid, fault, laid
 from carteiro.cli.failing import EXIT_ERROR_REPLY, EXIT_KAFKA, EXIT_TIMEOUT, EXIT_USAGE, fail
+from carteiro.cli.json_lines import AsJson, print_json
 from carteiro.cli.many.command import ask_many
 from carteiro.cli.showing import shown
 from carteiro.client import Carteiro, CarteiroError, KafkaUnavailable, ReplyError, ReplyTimeout
@@ -45,7 +46,7 @@ def ask(
     wait: Annotated[str | None, typer.Option(help="How long the reply may take, for less money: 30m, 24h.")] = None,
     timeout: Annotated[float | None, typer.Option(help="Seconds to wait for the reply; 300, or as --wait says")] = None,
     in_flight: Annotated[int, typer.Option(min=1, help="--jsonl: most requests at once, without --wait.")] = 256,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the reply as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Send one request to a service and print its reply, or those of a file.
 
@@ -66,9 +67,9 @@ def ask(
     except OptionInvalid as error:
         fail(str(error), EXIT_USAGE)
     if jsonl or out:
-        if not jsonl or not out or text is not None or file or request or as_json:
-            fail("--jsonl and --out go together, and without a text, --file, --request or --json", EXIT_USAGE)
-        ask_many(every, jsonl, out, timeout=timeout, in_flight=in_flight)
+        if not jsonl or not out or text is not None or file or request:
+            fail("--jsonl and --out go together, and without a text, --file or --request", EXIT_USAGE)
+        ask_many(every, jsonl, out, timeout=timeout, in_flight=in_flight, as_json=as_json)
         return
     body = _json(request) if request else _text(text, file)
     if request and not isinstance(body, dict):
@@ -78,7 +79,7 @@ def ask(
 
 def _print(reply: OkReply[Any], *, as_json: bool) -> None:
     if as_json:
-        print(reply.model_dump_json(indent=2))
+        print_json(reply.model_dump(mode="json"))
         return
     print(shown(reply.task, reply.result).rstrip("\n"))
     if sys.stderr.isatty():
@@ -98,7 +99,7 @@ async def _exchange(request: Request[Any], timeout: float | None, *, as_json: bo
             return await carteiro.ask(request, timeout=timeout)
     except ReplyError as error:
         if as_json:
-            print(error.reply.model_dump_json(indent=2))
+            print_json(error.reply.model_dump(mode="json"))
         fail(str(error), EXIT_ERROR_REPLY)
     except KafkaUnavailable as error:
         fail(f"{error}; is it running (`carteiro up`)? CARTEIRO_BOOTSTRAP_SERVERS says where", EXIT_KAFKA)

@@ -1,16 +1,14 @@
 """`carteiro batches`: which batches are open, and how many requests wait."""
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
 
-import typer
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from rich.console import Console
 from rich.table import Table
 
+from carteiro.cli.json_lines import AsJson, print_json
 from carteiro.cli.kafka import Kafka, KafkaFailed, settings, with_kafka
 from carteiro.schemas import REQUESTS
 from carteiro.worker.kafka.compacted_topic import read_compacted
@@ -27,10 +25,11 @@ class Waiting:
     """Each with its partition."""
 
 
-def batches(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line.")] = False) -> None:
+def batches(as_json: AsJson = False) -> None:
     """List the batches that are open, and count the requests that wait for them.
 
     carteiro batches
+    carteiro batches --json
     """
 
     async def read(kafka: Kafka) -> list[Waiting]:
@@ -40,7 +39,7 @@ def batches(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON o
     if as_json:
         for each in found:
             for partition, batch in each.batches:
-                print(json.dumps(_shown(each.task, partition, batch)))
+                print_json(_shown(each.task, partition, batch))
         return
     if any(each.batches for each in found):
         _print(found)
@@ -101,4 +100,4 @@ def _print(found: list[Waiting]) -> None:
             since = f"{age / 3600:.1f} h" if age >= 3600 else f"{age / 60:.0f} min"
             name = batch.id or "not submitted"
             table.add_row(each.task, str(partition), batch.model, name, f"{len(batch.lines):,}", since)
-    Console().print(table)
+    Console(markup=False).print(table)

@@ -19,8 +19,9 @@ from rich.text import Text
 
 from carteiro.cli.embedded import EmbeddedBroker
 from carteiro.cli.failing import EXIT_INTERRUPTED, fail
+from carteiro.cli.json_lines import AsJson, print_json
 from carteiro.cli.showing import shown
-from carteiro.client import Carteiro
+from carteiro.client import Carteiro, ReplyError
 from carteiro.schemas import REQUESTS, OkReply, Request
 from carteiro.worker.services import find_tasks
 
@@ -37,16 +38,21 @@ class Example:
 
 def demo(
     examples: Annotated[Path, typer.Option(help="Folder of requests, `<task>*.json`.")] = Path("examples"),
+    as_json: AsJson = False,
 ) -> None:
-    """Start an embedded broker and all services, send them the requests in examples/, and show the replies."""
-    console = Console()
+    """Start an embedded broker and all services, send them the requests in examples/, and show the replies.
+
+    carteiro demo
+    carteiro demo --json | jq .reply.result
+    """
+    console = Console(stderr=as_json, markup=False)
     requests = read_examples(examples)
     try:
         with EmbeddedBroker() as broker:
             os.environ["CARTEIRO_BOOTSTRAP_SERVERS"] = broker.address
             os.environ.setdefault("CARTEIRO_LOG_LEVEL", "error")
             os.environ.setdefault("CARTEIRO_GRACE_SECONDS", "1")
-            failed = asyncio.run(_run(requests, broker.address, console))
+            failed = asyncio.run(_run(requests, broker.address, console, as_json=as_json))
     except KeyboardInterrupt:
         fail("stopped", EXIT_INTERRUPTED)
     if failed:
@@ -71,7 +77,7 @@ def read_examples(folder: Path) -> list[Example]:
     return examples
 
 
-async def _run(examples: list[Example], address: str, console: Console) -> int:
+async def _run(examples: list[Example], address: str, console: Console, *, as_json: bool) -> int:
     from carteiro.worker.app import worker
 
     tasks = find_tasks()
@@ -88,13 +94,13 @@ async def _run(examples: list[Example], address: str, console: Console) -> int:
         names = ", ".join(task.name for task in tasks)
         console.print(f"{len(tasks)} services are up after {time.monotonic() - began:.1f} s: {names}")
         async with Carteiro(address, timeout=_REPLY_SECONDS) as carteiro:
-            return await _ask_all(examples, carteiro, console)
+            return await _ask_all(examples, carteiro, console, as_json=as_json)
     finally:
         starting.cancel()
         await app.stop()
 
 
-async def _ask_all(examples: list[Example], carteiro: Carteiro, console: Console) -> int:
+async def _ask_all(examples: list[Example], carteiro: Carteiro, console: Console, *, as_json: bool) -> int:
     waiting = {asyncio.create_task(carteiro.ask(each.request).reply()): each for each in examples}
     rows: list[tuple[str, ...]] = []
     failed = 0
@@ -108,12 +114,13 @@ async def _ask_all(examples: list[Example], carteiro: Carteiro, console: Console
             for call in done:
                 example = waiting.pop(call)
                 error = call.exception()
+                reply = None if error else call.result()
                 failed += error is not None
-                body = (
-                    Text(f"error: {error}", "red") if error else Text(shown(example.request.task, call.result().result))
-                )
-                live.console.print(_panel(example, body))
-                rows.append(_row(example, None if error else call.result()))
+                if as_json:
+                    print_json(_plain(example, reply, error))
+                else:
+                    live.console.print(_panel(example, reply, error))
+                rows.append(_row(example, reply))
     table = Table("request", "model", "tokens", "waited", "worked")
     for row in rows:
         table.add_row(*row)
@@ -121,13 +128,25 @@ async def _ask_all(examples: list[Example], carteiro: Carteiro, console: Console
     return failed
 
 
-def _panel(example: Example, body: Text) -> Panel:
+def _plain(example: Example, reply: OkReply[Any] | None, error: BaseException | None) -> dict[str, object]:
+    told = error.reply if isinstance(error, ReplyError) else reply
+    return {
+        "example": example.file.stem,
+        "reply": told.model_dump(mode="json") if told else None,
+        "error": str(error) if error else None,
+    }
+
+
+def _panel(example: Example, reply: OkReply[Any] | None, error: BaseException | None) -> Panel:
+    body = Text(shown(reply.task, reply.result)) if reply else Text(f"error: {error}", "red")
     fields = json.loads(example.request.to_json())
     lines = []
     for name, value in fields.items():
         shown_value = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        lines.append(Text(f"{name}: ", "cyan") + Text(shown_value, "dim"))
-    return Panel(Text("\n").join([*lines, Text("→ ", "green") + body]), title=example.file.stem, title_align="left")
+        lines.append(Text.assemble((f"{name}: ", "cyan"), (shown_value, "dim")))
+    return Panel(
+        Text("\n").join([*lines, Text.assemble(("→ ", "green"), body)]), title=example.file.stem, title_align="left"
+    )
 
 
 def _row(example: Example, reply: OkReply[Any] | None) -> tuple[str, ...]:

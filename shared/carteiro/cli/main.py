@@ -2,6 +2,8 @@
 
 import json
 import logging
+from importlib.metadata import version
+from typing import Annotated
 
 import structlog
 import typer
@@ -28,6 +30,23 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(version("carteiro"))
+        raise typer.Exit
+
+
+@app.callback()
+def _all(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it and end.")
+    ] = False,
+) -> None:
+    """Language work over Kafka."""
+
+
 app.command()(demo)
 app.command()(up)
 app.command()(ask)
@@ -41,7 +60,10 @@ app.add_typer(new, name="new")
 
 @app.command()
 def asyncapi() -> None:
-    """Print the AsyncAPI 3 document of all services."""
+    """Print the AsyncAPI 3 document of all services, which is JSON.
+
+    carteiro asyncapi > asyncapi.json
+    """
     from carteiro.wire.topics import Topics
     from carteiro.worker.asyncapi import asyncapi as document
 

@@ -1,11 +1,11 @@
 """`carteiro topics`: the topics that the services need."""
 
-import json
 from typing import Annotated
 
 import typer
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
+from carteiro.cli.json_lines import AsJson, print_json
 from carteiro.cli.kafka import Kafka, KafkaFailed, settings, with_kafka
 from carteiro.worker.kafka.topic_list import needed_topics
 from carteiro.worker.services import find_tasks
@@ -23,7 +23,7 @@ def create(
     partitions: Annotated[int, typer.Option(help="Of requests and replies.", min=1)] = 6,
     replication: Annotated[int, typer.Option(help="Copies of each; 3 in a cluster.", min=1)] = 1,
     batches: Annotated[bool, typer.Option("--batches", help="Those of requests that can wait, too.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Create what is missing; topics that are there stay as they are.
 
@@ -45,6 +45,7 @@ def create(
         return made
 
     for topic, new in with_kafka(settings(), work).items():
-        print(
-            json.dumps({"topic": topic, "created": new}) if as_json else f"{'created' if new else 'there  '}  {topic}"
-        )
+        if as_json:
+            print_json({"topic": topic, "created": new})
+        else:
+            print(f"{'created' if new else 'there  '}  {topic}")

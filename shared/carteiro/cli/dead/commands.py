@@ -8,11 +8,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from carteiro.cli.dead.choice import ChoiceInvalid, Filters, read_filters, read_letters, read_tasks
-from carteiro.cli.dead.letter import find, shown
+from carteiro.cli.dead.letter import find, plain, shown
 from carteiro.cli.dead.listing import Listing, print_letters
 from carteiro.cli.dead.plan import Plan, make_plan
 from carteiro.cli.dead.redriving import Redriven, redrive
+from carteiro.cli.dead.telling import PlainTelling, Telling
 from carteiro.cli.failing import EXIT_USAGE, fail
+from carteiro.cli.json_lines import AsJson, print_json
 from carteiro.cli.kafka import Kafka, settings, with_kafka
 
 EXIT_NOT_ALL = 1
@@ -35,7 +37,7 @@ def list_letters(
     correlation_id: CorrelationId = None,
     key: Key = None,
     everything: Annotated[bool, typer.Option("--all", help="Those that were redriven, too.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List dead letters, the oldest first.
 
@@ -63,6 +65,7 @@ def list_letters(
 @app.command()
 def show(
     letter: Annotated[list[str], typer.Argument(metavar="[TASK] ID", help="topic/partition/offset; the topic may go.")],
+    as_json: AsJson = False,
 ) -> None:
     """Show all there is to one dead letter.
 
@@ -81,8 +84,12 @@ def show(
     if not found:
         fail(f"there is no dead letter {ids[0]}")
     if len(found) > 1:
-        fail(f"{ids[0]} is the place of several: {', '.join(each.id for each, _ in found)}", EXIT_USAGE)
-    for line in shown(*found[0]):
+        fail(f"{ids[0]} is the place of several: {', '.join(each.id for each, *_ in found)}", EXIT_USAGE)
+    dead, task, state = found[0]
+    if as_json:
+        print_json(plain(dead, task, state))
+        return
+    for line in shown(dead, state):
         print(line)
 
 
@@ -101,6 +108,7 @@ def redrive_letters(
     ] = 3,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be sent.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Send the requests of dead letters once more, each to its task's requests; every one costs a model call again.
 
@@ -121,24 +129,20 @@ def redrive_letters(
 
     plan = with_kafka(given, look)
     _check_named(plan)
-    _tell_left(plan, max_redrives)
-    if not len(plan):
-        print("nothing to redrive")
-        return
-    where = ", ".join(f"{len(batch)} to {batch.requests}" for batch in plan.batches)
-    if dry_run:
-        print_letters(plan.rows)
-        print(f"would redrive {where}")
+    told = PlainTelling(plan) if as_json else Telling(plan)
+    told.left(max_redrives)
+    if dry_run or not len(plan):
+        told.planned()
         return
     if not yes and sys.stdin.isatty():
-        typer.confirm(f"Redrive {where}?", abort=True)
+        typer.confirm(f"Redrive {plan.where()}?", abort=True, err=as_json)
     done = Redriven()
     try:
         with _progress() as bar:
             line = bar.add_task("", total=len(plan))
             with_kafka(given, lambda kafka: redrive(kafka, plan.batches, done, lambda: bar.advance(line)))
     finally:
-        _tell_done(done, plan)
+        told.done(done)
     if done.refused:
         raise SystemExit(EXIT_NOT_ALL)
 
@@ -159,35 +163,6 @@ def _check_named(plan: Plan) -> None:
     for each, places in plan.found.items():
         if len(places) > 1:
             fail(f"{each} is the place of several: {', '.join(places)}; nothing was sent", EXIT_USAGE)
-
-
-def _tell_left(plan: Plan, max_redrives: int) -> None:
-    if plan.already:
-        print(f"{plan.already} already redriven: left")
-    if plan.worn:
-        print(f"{plan.worn} left, redriven {max_redrives} times or more and given up again (--max-redrives)")
-    if plan.unsure:
-        _warn(
-            f"{plan.unsure} of these will show as waiting again, and be sent again by the next redrive: too many "
-            "letters before them are left waiting. Redrive the older ones first, or all"
-        )
-
-
-def _tell_done(done: Redriven, plan: Plan) -> None:
-    for letter, reason in done.refused.items():
-        print(f"carteiro: {letter} is not taken: {reason}", file=sys.stderr)
-    if done.already:
-        print(f"{done.already} were redriven by somebody else meanwhile")
-    print(f"{done.sent} of {len(plan)} redriven")
-    if (unforeseen := done.forgotten - plan.unsure) > 0:
-        _warn(
-            f"{unforeseen} of these will show as waiting again, and be sent again by the next redrive: "
-            "the broker keeps too little with a commit (the embedded one keeps the offset alone)"
-        )
-
-
-def _warn(text: str) -> None:
-    print(f"carteiro: warning: {text}", file=sys.stderr)
 
 
 def _progress() -> Progress:

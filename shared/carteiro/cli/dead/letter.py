@@ -2,24 +2,40 @@
 
 from collections.abc import Iterator
 from contextlib import aclosing
+from typing import Any
 
 from carteiro.cli.dead.choice import LetterId, known_as
-from carteiro.cli.dead.listing import REDRIVEN, WAITING
+from carteiro.cli.dead.listing import REDRIVEN, WAITING, as_json, text_of
 from carteiro.cli.dead.text import safe, safe_bytes, safe_value, utc, utc_of
 from carteiro.cli.dead.topic import DeadTopic, opened
 from carteiro.cli.kafka import Kafka
 from carteiro.wire.dead_letter import DeadLetter
 
 
-async def find(kafka: Kafka, tasks: list[str], wanted: LetterId) -> list[tuple[DeadLetter, str]]:
-    """The letters at this place, each with its state: more than one where a short id fits in several topics."""
+async def find(kafka: Kafka, tasks: list[str], wanted: LetterId) -> list[tuple[DeadLetter, str, str]]:
+    """The letters at this place, each with its task and its state.
+
+    More than one where a short id fits in several topics.
+    """
     found = []
     for task in tasks:
         if wanted.topic in (None, kafka.topics.dead(task)):
             async with opened(kafka, task) as topic:
                 if topic and (letter := await _at(topic, wanted)):
-                    found.append((letter, REDRIVEN if topic.redriven(letter) else WAITING))
+                    found.append((letter, task, REDRIVEN if topic.redriven(letter) else WAITING))
     return found
+
+
+def plain(letter: DeadLetter, task: str, state: str) -> dict[str, Any]:
+    """The letter for programs: as `list` has it, and the headers and the value, of which bytes that are no text are
+    written in hexadecimal, `0x...`."""
+    origin = letter.origin
+    return as_json(letter, task, state) | {
+        "group": origin.group if origin else None,
+        "asked_at_ms": origin.timestamp if origin else None,
+        "headers": [[name, None if value is None else text_of(value)] for name, value in letter.headers],
+        "value": None if letter.value is None else text_of(letter.value),
+    }
 
 
 async def _at(topic: DeadTopic, wanted: LetterId) -> DeadLetter | None:

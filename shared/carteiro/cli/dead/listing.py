@@ -1,6 +1,5 @@
 """`carteiro dead list`: one line for each letter."""
 
-import json
 import sys
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +13,7 @@ from rich.text import Text
 from carteiro.cli.dead.choice import Filters, known_as
 from carteiro.cli.dead.text import safe, safe_bytes, utc
 from carteiro.cli.dead.topic import opened
+from carteiro.cli.json_lines import print_json
 from carteiro.cli.kafka import Kafka
 from carteiro.wire.dead_letter import DeadLetter
 
@@ -68,7 +68,7 @@ class Listing:
             return
         self.listed += 1
         if self._as_json:
-            print(json.dumps(as_json(letter, task, state)))
+            print_json(as_json(letter, task, state))
         else:
             self.rows.append(row(letter, state))
 
@@ -128,13 +128,14 @@ def as_json(letter: DeadLetter, task: str, state: str) -> dict[str, Any]:
         "redrives": letter.redrives,
         "correlation_id": known_as(letter),
         "request_id": origin.request_id if origin else None,
-        "key": None if letter.key is None else _key(letter.key),
+        "key": None if letter.key is None else text_of(letter.key),
         "state": state,
     }
 
 
-def _key(key: bytes) -> str:
+def text_of(value: bytes) -> str:
+    """Bytes as JSON has them: text where they are text, else in hexadecimal, `0x...`."""
     try:
-        return key.decode()
+        return value.decode()
     except UnicodeDecodeError:
-        return safe_bytes(key)
+        return safe_bytes(value)

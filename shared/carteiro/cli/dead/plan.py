@@ -47,6 +47,10 @@ class Plan:
     def __len__(self) -> int:
         return sum(map(len, self.batches))
 
+    def where(self) -> str:
+        """How many go to which topics, in words."""
+        return ", ".join(f"{len(batch)} to {batch.requests}" for batch in self.batches)
+
 
 async def make_plan(
     kafka: Kafka, tasks: list[str], ids: Collection[LetterId], filters: Filters, most: int, *, dry_run: bool

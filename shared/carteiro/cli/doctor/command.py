@@ -2,7 +2,6 @@
 
 import asyncio
 import dataclasses
-import json
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from carteiro.cli.doctor.finding import Finding, Verdict
 from carteiro.cli.doctor.kafka_checks import check_kafka
 from carteiro.cli.doctor.model_checks import check_models
 from carteiro.cli.failing import EXIT_USAGE, fail
+from carteiro.cli.json_lines import AsJson, print_json
 from carteiro.worker.kafka.security import connection_options
 from carteiro.worker.services import find_tasks
 from carteiro.worker.settings import SettingsInvalid, load_settings
@@ -24,21 +24,21 @@ _STYLES: dict[Verdict, str] = {"ok": "green", "warning": "yellow", "fault": "bol
 
 def doctor(
     ask: Annotated[bool, typer.Option(help="Ask models in a cloud for a word or two, which costs as much.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say what is wrong with the settings, Kafka or the models, and what to do. Exit code 1 where there is a fault.
 
     carteiro doctor
     carteiro doctor --no-ask --json
     """
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
 
     async def run() -> bool:
         faults = False
         async for finding in _findings(ask=ask):
             faults = faults or finding.verdict == "fault"
             if as_json:
-                print(json.dumps(dataclasses.asdict(finding)), flush=True)
+                print_json(dataclasses.asdict(finding))
             else:
                 console.print(
                     Text(f"{finding.verdict:8}", _STYLES[finding.verdict]),

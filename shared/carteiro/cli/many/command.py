@@ -6,6 +6,7 @@ from pathlib import Path
 
 from carteiro.cli.composing import Laid
 from carteiro.cli.failing import EXIT_ERROR_REPLY, EXIT_INTERRUPTED, EXIT_TIMEOUT, EXIT_USAGE, fail
+from carteiro.cli.json_lines import print_json
 from carteiro.cli.kafka import Kafka, KafkaFailed, settings, with_kafka
 from carteiro.cli.many.exchange import NoReplies, Terms, exchange
 from carteiro.cli.many.job import Job, opened
@@ -19,8 +20,9 @@ _SILENCE_SECONDS = 300.0
 _GO_ON = "run the same command again to go on"
 
 
-def ask_many(laid: Laid, requests: Path, out: Path, *, timeout: float | None, in_flight: int) -> None:
-    """Ask what is in the file `requests`, write the replies to `out`, and tell in a line what they come to.
+def ask_many(laid: Laid, requests: Path, out: Path, *, timeout: float | None, in_flight: int, as_json: bool) -> None:
+    """Ask what is in the file `requests`, write the replies to `out`, and tell in a line, or as
+    JSON, what they come to.
 
     A run goes on where the one before it ended, however it did. `timeout`, in seconds, is each request's deadline, and
     how long the command waits without any reply. `in_flight` is how many
@@ -32,7 +34,10 @@ def ask_many(laid: Laid, requests: Path, out: Path, *, timeout: float | None, in
         with opened(laid, requests, out, given.topics.replies(laid.task)) as job:
             if not job.states.answered_all:
                 _run(given, job, _terms(patience, timeout, in_flight))
-            print(job.tally.summary())
+            if as_json:
+                print_json(job.tally.plain())
+            else:
+                print(job.tally.summary())
     except JobFailed as error:
         fail(str(error), EXIT_USAGE)
     if job.tally.failed:

@@ -59,6 +59,20 @@ class Tally:
             answered += f", {_counted(self.failed, 'error')} ({codes})"
         return f"{answered}; {self.input_tokens} + {self.output_tokens} tokens; {self._cost()}"
 
+    def plain(self) -> dict[str, object]:
+        """The same for programs. The cost is that of the replies whose cost is known, `priced` of them."""
+        return {
+            "ok": self.ok,
+            "errors": dict(self.errors),
+            "input_tokens": self.input_tokens,
+            "output_tokens": self.output_tokens,
+            "cost_usd": self.cost_usd,
+            "priced": self.priced,
+            "unpriced": self.unpriced,
+            "by_batch": self.by_batch,
+            "by_batch_usd": self.by_batch_usd,
+        }
+
     def _cost(self) -> str:
         if not self.priced:
             batch = f"; {self.by_batch} by batch" if self.by_batch else ""

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from carteiro.cli.failing import EXIT_USAGE, fail
+from carteiro.cli.json_lines import AsJson, print_json
 from carteiro.cli.new.listing import listed
 from carteiro.cli.new.templates import FILES
 from carteiro.schemas import REQUESTS
@@ -25,7 +26,9 @@ def _several() -> None:
 
 
 @app.command()
-def task(name: Annotated[str, typer.Argument(help="A word in small letters, such as extract.")]) -> None:
+def task(
+    name: Annotated[str, typer.Argument(help="A word in small letters, such as extract.")], as_json: AsJson = False
+) -> None:
     """Write the start of a task: its schemas, its service, an example, and its place in the list of requests.
 
     carteiro new task extract
@@ -47,8 +50,12 @@ def task(name: Annotated[str, typer.Argument(help="A word in small letters, such
     for path, text in files.items():
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
-        print(f"wrote    {path}")
     _LIST.write_text(entered, encoding="utf-8")
+    if as_json:
+        print_json({"task": name, "wrote": [str(path) for path in files], "changed": str(_LIST)})
+        return
+    for path in files:
+        print(f"wrote    {path}")
     print(f"changed  {_LIST}")
     print(f"try      faststream run services.{name}.app:app")
     print(f"then     carteiro ask {name} --request examples/{name}.json")

@@ -2,7 +2,6 @@
 
 import asyncio
 import dataclasses
-import json
 import sys
 from typing import Annotated
 
@@ -13,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from carteiro.cli.json_lines import AsJson, print_json
 from carteiro.cli.kafka import Kafka, settings, with_kafka
 from carteiro.cli.status.workers import Counts, Workers, ask_workers
 from carteiro.worker.observing.lag import lags
@@ -27,7 +27,7 @@ def status(
     ] = "http://127.0.0.1:8080",
     once: Annotated[bool, typer.Option("--once", help="Print it once; so it is where there is no terminal.")] = False,
     every: Annotated[float, typer.Option(help="Seconds between two looks.", min=0.2)] = 2.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object, once.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what waits, runs and costs, by task: lag from Kafka, the rest from the workers, since they started.
 
@@ -37,10 +37,10 @@ def status(
     urls = [url.strip() for url in workers.split(",") if url.strip()]
 
     async def work(kafka: Kafka) -> None:
-        console = Console()
+        console = Console(markup=False)
         async with AIOKafkaConsumer(**kafka.options, enable_auto_commit=False) as consumer:
             if as_json:
-                print(json.dumps(_plain(*await _look(kafka, consumer, urls))))
+                print_json(_plain(*await _look(kafka, consumer, urls)))
             elif once or not sys.stdout.isatty():
                 console.print(_shown(*await _look(kafka, consumer, urls)))
             else:

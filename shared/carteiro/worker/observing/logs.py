@@ -1,6 +1,7 @@
 """Logs: one line an event, JSON for machines, colours on a terminal, the request's ids on every line of it."""
 
 import logging
+import os
 import sys
 import time
 
@@ -34,7 +35,9 @@ def configure_logs(level: str, log_format: str) -> None:
     ending: list[Processor] = (
         [
             structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(), pad_event_to=32, exception_formatter=structlog.dev.plain_traceback
+                colors=sys.stderr.isatty() and not os.environ.get("NO_COLOR"),
+                pad_event_to=32,
+                exception_formatter=structlog.dev.plain_traceback,
             )
         ]
         if colours

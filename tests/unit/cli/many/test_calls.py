@@ -32,7 +32,6 @@ def ask(folder: Path, *options: str) -> Result:
         (["--wait", "soon"], "--wait: is not a number and s, m, h or d"),
         (["--question", "Who?"], "question: "),
         (["--style", "verse"], "style: "),
-        (["--json"], "--jsonl and --out go together"),
         (["A text."], "--jsonl and --out go together"),
         (["--jsonl", "/no/such/file"], "/no/such/file: No such file"),
         (["--jsonl", "{folder}"], "{folder}: is not a file"),

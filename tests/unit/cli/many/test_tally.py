@@ -42,3 +42,20 @@ def test_the_summary(replies, summary):
     for each in replies:
         tally.add(each)
     assert tally.summary() == summary
+
+
+def test_for_programs():
+    tally = Tally()
+    for each in (reply(cost_usd=0.5), reply(cost_usd=0.25, service_tier="batch"), error("expired")):
+        tally.add(each)
+    assert tally.plain() == {
+        "ok": 2,
+        "errors": {"expired": 1},
+        "input_tokens": 20,
+        "output_tokens": 10,
+        "cost_usd": 0.75,
+        "priced": 2,
+        "unpriced": 0,
+        "by_batch": 1,
+        "by_batch_usd": 0.25,
+    }

@@ -42,3 +42,12 @@ def test_what_kafka_s_client_repeats_is_logged_once(capsys):
     assert lines.count("Unable to connect to node 0") == 1
     assert lines.count("every one of these counts") == 100
     assert len(lines) == 101
+
+
+@pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
+def test_colours_on_a_terminal_unless_they_are_not_wanted(capsys, monkeypatch, no_color, coloured):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("NO_COLOR", no_color)
+    configure_logs("info", "auto")
+    structlog.get_logger("carteiro.worker").info("answered")
+    assert ("\x1b[" in capsys.readouterr().err) is coloured
