@@ -42,9 +42,6 @@ def rate_after(controller, now, seconds=10.0, latency=0.1, **said):
         controller.settled(call, now + latency, 0, **said)
 
 
-# -- limits --
-
-
 @settings(deadline=None, max_examples=60)
 @given(
     limits=st.tuples(st.integers(1, 40), st.integers(100, 2000)),
@@ -131,9 +128,6 @@ def test_a_bucket_that_holds_a_second_is_not_taken_for_an_empty_one():
     controller = Controller()
     rate_after(controller, 0.0, 60, headers=headers(600, 9, "100ms"))
     assert rate_after(controller, 60.0, 30, headers=headers(600, 9, "100ms")) > 9
-
-
-# -- refusals --
 
 
 @settings(deadline=None)
@@ -276,9 +270,6 @@ def test_only_what_ran_out_is_slowed_down():
     assert controller._tokens.rate(40.2) < 600
 
 
-# -- accounts --
-
-
 @settings(deadline=None)
 @given(
     sizes=st.lists(st.integers(0, 500), min_size=1, max_size=30),
@@ -306,8 +297,6 @@ def test_in_any_order_the_accounts_are_right(sizes, ends):
     assert controller._requests._window.spent(59.9) == len(sizes)
     assert controller._tokens._window.spent(60.0) == 0
 
-
-# -- headers --
 
 RUBBISH = st.dictionaries(
     st.sampled_from(NAMES),
