@@ -5,6 +5,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import CoordinatorLoadInProgressError
 
 from carteiro.wire.topics import Topics
 from carteiro.worker.task import Task
@@ -30,7 +31,9 @@ async def lags(
         partitions = [TopicPartition(topic, each["partition"]) for each in described["partitions"]]
         committed = await admin.list_consumer_group_offsets(group or f"carteiro-{task}", partitions=partitions)
         first, last = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+        if len(committed) < len(partitions):
+            # The group's coordinator has answered with an error of its own, which aiokafka passes over.
+            raise CoordinatorLoadInProgressError(f"the offsets of {topic} are not known yet")
         for each in partitions:
-            at = committed[each].offset if each in committed else -1
-            found[task, each.partition] = last[each] - max(at, first[each])
+            found[task, each.partition] = last[each] - max(committed[each].offset, first[each])
     return found
