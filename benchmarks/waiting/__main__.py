@@ -4,8 +4,6 @@ import argparse
 import asyncio
 import logging
 import os
-import time
-import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from benchmarks.__main__ import kafka, reach
-from benchmarks.local.process import Process, program, running
+from benchmarks.local.process import Process, program, ready, running
 from benchmarks.waiting.memory import Memory
 from benchmarks.waiting.report import plot, table
 from benchmarks.waiting.traffic import Counted, Traffic, answered, reading
@@ -22,7 +20,7 @@ from benchmarks.waiting.traffic import Counted, Traffic, answered, reading
 FOLDER = Path(__file__).parent / "results"
 PARTITIONS = 3
 _START_SECONDS = 120.0
-_PORTS = {"live": "18081", "waiting": "18082"}
+_PORTS = {"live": 18081, "waiting": 18082}
 
 
 def settings(bootstrap: str, provider: str, prefix: str, count: int) -> dict[str, str]:
@@ -49,18 +47,6 @@ async def printed(process: Process) -> str:
             assert not process.ended, process.output
             await asyncio.sleep(0.1)
     return process.output.splitlines()[0]
-
-
-async def ready(name: str, process: Process) -> None:
-    """Return once a worker takes requests."""
-    until = time.monotonic() + _START_SECONDS
-    while time.monotonic() < until and not process.ended:
-        try:
-            await asyncio.to_thread(urllib.request.urlopen, f"http://127.0.0.1:{_PORTS[name]}/readyz", timeout=5)
-            return
-        except OSError:
-            await asyncio.sleep(0.5)
-    raise SystemExit(f"the {name} worker does not start:\n{process.output[-2000:]}")
 
 
 @asynccontextmanager
@@ -92,17 +78,17 @@ async def measure(options: argparse.Namespace, bootstrap: str, live_provider: st
     async with traffic(bootstrap, prefix) as made:
         live = running(
             [*faststream, "services.generate.app:app"],
-            said | {"CARTEIRO_HTTP_PORT": _PORTS["live"]},
+            said | {"CARTEIRO_HTTP_PORT": str(_PORTS["live"])},
             FOLDER / "live.log",
         )
         patient = running(
             [*options.yielding, *faststream, "services.waiting.app:app"],
-            said | {"CARTEIRO_HTTP_PORT": _PORTS["waiting"], "OPENAI_BASE_URL": batch_provider},
+            said | {"CARTEIRO_HTTP_PORT": str(_PORTS["waiting"]), "OPENAI_BASE_URL": batch_provider},
             FOLDER / "waiting.log",
         )
         with live as one, patient as other:
-            await ready("live", one)
-            await ready("waiting", other)
+            await ready(one, _PORTS["live"])
+            await ready(other, _PORTS["waiting"])
             warm, alone, beside, waiting = (Counted() for _ in range(4))
             await made.stream(warm, options.rate, 10)
             await answered(warm, 60)
