@@ -30,8 +30,8 @@ _LIFE = (
 )
 _EXPLAINED = f"""\
 Quarters are medians. What a process rises by an hour is taken over the second half of its life, and judged where it
-lived {LEAST_SECONDS / 60:g} minutes: {MIB_AN_HOUR:g} MiB and {HANDLES_AN_HOUR:g} handles are allowed. Codes other
-than `ok` are error replies; `ReplyTimeout` is a client that had stopped waiting."""
+lived {LEAST_SECONDS / 60:g} minutes: {MIB_AN_HOUR:g} MiB and {HANDLES_AN_HOUR:g} handles are allowed. Codes
+other than `ok` are error replies; `ReplyTimeout` is a client that had stopped waiting."""
 
 
 def markdown(record: Record) -> str:
