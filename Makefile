@@ -1,7 +1,7 @@
 # `make` lists what there is. PYTHON=/path/to/python chooses the interpreter, ARGS=... is handed to the program.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test chaos bench lint asyncapi pictures images k8s lock clean FORCE
+.PHONY: help setup demo up test chaos bench soak lint asyncapi pictures images k8s lock clean FORCE
 
 RUN := .venv/bin
 SOURCES := pyproject.toml shared/pyproject.toml scripts/setup
@@ -29,6 +29,9 @@ chaos: .venv/ready-dev ## kill workers and restart Kafka under load, count the r
 
 bench: .venv/ready-bench ## measure everything that docs/figures.md shows, 25 minutes (needs Docker); or some (ARGS='--only quota')
 	@exec $(RUN)/python -m benchmarks $(ARGS)
+
+soak: .venv/ready-bench ## run all six services on Apache Kafka under faults, see what stays flat; 30 minutes (needs Docker)
+	@exec $(RUN)/python -m benchmarks.soak $(ARGS)
 
 lint: .venv/ready-dev ## ruff, mypy and the import rules
 	$(RUN)/ruff check

@@ -6,6 +6,7 @@ ROOMS: dict[str, list[list[str]]] = {
     "local": [[]],
     "engines": [[]],
     "waiting": [[]],
+    "soak": [],
 }
 """The rooms in the order of docs/figures.md, each with the arguments of its runs.
 

@@ -1,12 +1,17 @@
 """A program beside this one, its output in a file."""
 
+import asyncio
 import os
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+_START_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +51,15 @@ def running(command: Sequence[str], settings: Mapping[str, str], log: Path) -> I
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+async def ready(process: Process, http_port: int) -> None:
+    """Return once a worker takes requests. Raises `SystemExit` where it does not start."""
+    until = time.monotonic() + _START_SECONDS
+    while time.monotonic() < until and not process.ended:
+        try:
+            await asyncio.to_thread(urllib.request.urlopen, f"http://127.0.0.1:{http_port}/readyz", timeout=5)
+            return
+        except OSError:
+            await asyncio.sleep(0.5)
+    raise SystemExit(f"{process.log.stem}: the worker does not start:\n{process.output[-2000:]}")

@@ -3,8 +3,6 @@
 import argparse
 import asyncio
 import os
-import time
-import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from benchmarks.broker import broker
-from benchmarks.program import Process, program, running
+from benchmarks.program import Process, program, ready, running
 from benchmarks.results import Table, parse, parser, save
 from benchmarks.waiting.memory import Memory
 from benchmarks.waiting.report import ABOUT, plot, tables
@@ -20,7 +18,7 @@ from benchmarks.waiting.traffic import Counted, Traffic, answered, reading
 
 PARTITIONS = 3
 _START_SECONDS = 120.0
-_PORTS = {"live": "18081", "waiting": "18082"}
+_PORTS = {"live": 18081, "waiting": 18082}
 
 
 def settings(bootstrap: str, provider: str, prefix: str, count: int) -> dict[str, str]:
@@ -47,18 +45,6 @@ async def printed(process: Process) -> str:
             assert not process.ended, process.output
             await asyncio.sleep(0.1)
     return process.output.splitlines()[0]
-
-
-async def ready(name: str, process: Process) -> None:
-    """Return once a worker takes requests."""
-    until = time.monotonic() + _START_SECONDS
-    while time.monotonic() < until and not process.ended:
-        try:
-            await asyncio.to_thread(urllib.request.urlopen, f"http://127.0.0.1:{_PORTS[name]}/readyz", timeout=5)
-            return
-        except OSError:
-            await asyncio.sleep(0.5)
-    raise SystemExit(f"the {name} worker does not start:\n{process.output[-2000:]}")
 
 
 @asynccontextmanager
@@ -92,17 +78,17 @@ async def measure(
     async with traffic(bootstrap, prefix) as made:
         live = running(
             [*faststream, "services.generate.app:app"],
-            said | {"CARTEIRO_HTTP_PORT": _PORTS["live"]},
+            said | {"CARTEIRO_HTTP_PORT": str(_PORTS["live"])},
             options.output / "live.log",
         )
         patient = running(
             [*options.yielding, *faststream, "services.waiting.app:app"],
-            said | {"CARTEIRO_HTTP_PORT": _PORTS["waiting"], "OPENAI_BASE_URL": batch_provider},
+            said | {"CARTEIRO_HTTP_PORT": str(_PORTS["waiting"]), "OPENAI_BASE_URL": batch_provider},
             options.output / "waiting.log",
         )
         with live as one, patient as other:
-            await ready("live", one)
-            await ready("waiting", other)
+            await ready(one, _PORTS["live"])
+            await ready(other, _PORTS["waiting"])
             warm, alone, beside, waiting = (Counted() for _ in range(4))
             await made.stream(warm, options.rate, 10)
             await answered(warm, 60)

@@ -11,7 +11,7 @@ _SECONDS = 60.0
 
 
 async def records_by_correlation(address: str, topic: str, isolation_level: str) -> Counter[str]:
-    """How many records the topic holds for each correlation id."""
+    """How many records the topic holds for each correlation id; pieces of streamed replies do not count."""
     return await asyncio.to_thread(_records, address, topic, isolation_level)
 
 
@@ -32,7 +32,9 @@ def _records(address: str, topic: str, isolation_level: str) -> Counter[str]:
             record = consumer.poll(_SECONDS)
             assert record is not None, f"{topic} cannot be read to its end at {isolation_level}"
             if record.error() is None:
-                found[dict(record.headers())[CORRELATION].decode()] += 1
+                headers = dict(record.headers())
+                if headers.get("final") != b"false":
+                    found[headers[CORRELATION].decode()] += 1
             elif record.error().code() == KafkaError._PARTITION_EOF:
                 read[record.partition()] = record.offset()
         return found

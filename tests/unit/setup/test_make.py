@@ -16,7 +16,7 @@ def test_make_lists_its_targets(checkout: Checkout) -> None:
     code, output = checkout.run("make")
     assert code == 0
     targets = [line.split()[1] for line in output.splitlines()]
-    assert " ".join(targets) == "help setup demo up test chaos bench lint asyncapi pictures images k8s lock clean"
+    assert " ".join(targets) == "help setup demo up test chaos bench soak lint asyncapi pictures images k8s lock clean"
     assert not checkout.env.exists()
 
 

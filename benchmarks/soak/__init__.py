@@ -1,0 +1,1 @@
+"""All six services under mixed load and faults: what stays flat, and whether each request has one reply."""
