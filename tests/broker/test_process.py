@@ -1,11 +1,13 @@
 """A worker as a process: its settings, its HTTP port, its logs, and how it ends."""
 
+import asyncio
 import json
 import signal
 import socket
 
 import pytest
 
+from carteiro.client import Carteiro
 from tests.broker.conftest import environment
 from tests.broker.peer import Peer
 from tests.broker.processes import WorkerProcess
@@ -34,6 +36,26 @@ async def test_one_task_alone_from_start_to_stop(broker, provider):
 
         worker.terminate()
         await eventually(worker.ended)
+    assert worker.process.returncode == 0
+
+
+async def test_requests_that_a_stop_cuts_off_are_a_line_and_no_traceback(broker, provider):
+    settings = environment(broker, provider) | {"CARTEIRO_TOPIC_PREFIX": "cut", "CARTEIRO_GRACE_SECONDS": "1"}
+    with WorkerProcess("generate", **settings) as worker:
+        await eventually(worker.ready)
+        before = len(provider.requests)
+        provider.hold()
+        try:
+            async with Carteiro(broker.address, topic_prefix="cut") as carteiro:
+                asked = asyncio.ensure_future(carteiro.generate("Never answered."))
+                await eventually(lambda: len(provider.requests) > before)
+                worker.terminate()
+                await eventually(worker.ended)
+                asked.cancel()
+        finally:
+            provider.release()
+        assert [line["event"] for line in worker.complaints][-1] == "not all requests in flight could be finished"
+        assert all(line.startswith("{") for line in worker.output.splitlines()), "a line that is not JSON"
     assert worker.process.returncode == 0
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 import signal
 import socket
 import sys
@@ -139,7 +138,8 @@ class Worker(AsgiFastStream):
             graceful_timeout=self.settings.grace_seconds,
             # As much of it as FastStream wants to know; its consumers are given the options as they are.
             security=BaseSecurity(ssl_context=tls, use_ssl=tls is not None),
-            logger=logging.getLogger("faststream"),
+            # It logs each request that is cancelled as an error; what goes wrong with one is in our own log.
+            logger=None,
         )
         broker.prepare, broker.reach, broker.fail = self._prepare, self._reach, partial(self._fail, EXIT_OTHER)
         return broker

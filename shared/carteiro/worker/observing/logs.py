@@ -56,7 +56,10 @@ def configure_logs(level: str, log_format: str) -> None:
     root.setLevel(logging.WARNING)
     logging.getLogger("carteiro").setLevel(level.upper())
     for library in _CHATTY:
-        logging.getLogger(library).setLevel(logging.ERROR)
+        logger = logging.getLogger(library)
+        # FastStream brings a handler of its own, with colours.
+        logger.handlers, logger.propagate = [], True
+        logger.setLevel(logging.ERROR)
 
 
 _without_locals = structlog.processors.ExceptionRenderer(
