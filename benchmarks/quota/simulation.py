@@ -146,10 +146,10 @@ class Simulation:
         latency = self.scenario.median * math.exp(self._random.gauss(0, self.scenario.sigma))
         self.at(now + latency, worker.answered, call, tokens, headers)
 
-    def begin(self, now: float, worker: "_Worker") -> None:
+    def begin(self, now: float, worker: "_Worker", held: float) -> None:
         tokens = self.scenario.tokens_each * math.exp(self._random.gauss(0, 0.5))
         estimate = tokens * self._random.uniform(0.8, 2.0)
-        call = worker.controller.begin(now, estimate)
+        call = worker.controller.begin(now, estimate, held)
         self.at(now + NETWORK_SECONDS, self.arrive, worker, call, tokens)
 
 
@@ -159,6 +159,7 @@ class _Worker:
         self.controller = Controller(**simulation.scenario.settings, chance=random.Random(index).random)
         self._free = simulation.scenario.callers
         self._wakes_at = math.inf
+        self._waits_since = math.inf
 
     def wake(self, now: float) -> None:
         if now >= self._wakes_at:
@@ -166,12 +167,14 @@ class _Worker:
         while self._free:
             wait = self.controller.wait(now, self._simulation.scenario.tokens_each)
             if wait > 0:
+                self._waits_since = min(self._waits_since, now)
                 if now + wait < self._wakes_at - 1e-3:
                     self._wakes_at = now + wait + 1e-6
                     self._simulation.at(self._wakes_at, self.timer, self._wakes_at)
                 return
             self._free -= 1
-            self._simulation.begin(now, self)
+            held, self._waits_since = max(0.0, now - self._waits_since), math.inf
+            self._simulation.begin(now, self, held)
 
     def timer(self, now: float, when: float) -> None:
         if when == self._wakes_at:

@@ -1,8 +1,10 @@
 """`carteiro demo` and `carteiro up`: the whole of it, on the packaged models, as a first user runs it."""
 
 import asyncio
+import contextlib
 import json
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -28,6 +30,16 @@ def start(*arguments: str, stderr: int = subprocess.STDOUT, **environment: str) 
         text=True,
         start_new_session=True,
     )
+
+
+def read_all(terminal: int) -> str:
+    """What was shown on a terminal until nobody had it open any more."""
+    shown = b""
+    with contextlib.suppress(OSError):  # how Linux says that it is closed
+        while piece := os.read(terminal, 65536):
+            shown += piece
+    os.close(terminal)
+    return shown.decode(errors="replace")
 
 
 def brokers() -> set[str]:
@@ -58,8 +70,13 @@ async def test_the_demo_shows_each_reply_and_leaves_nothing_running(tmp_path):
 @pytest.mark.slow
 async def test_the_demo_tells_programs_in_json(tmp_path):
     (tmp_path / "sentiment.json").write_text('{"text": "I love it."}')
-    process = start("demo", "--examples", str(tmp_path), "--json", stderr=subprocess.DEVNULL)
+    # As in `carteiro demo --json | jq`, typed at a terminal.
+    terminal, stderr = pty.openpty()
+    process = start("demo", "--examples", str(tmp_path), "--json", stderr=stderr)
+    os.close(stderr)
+    reading = asyncio.create_task(asyncio.to_thread(read_all, terminal))
     output, _ = await asyncio.to_thread(process.communicate, timeout=240)
+    assert "awaiting" in await reading
     assert process.returncode == 0
     (told,) = map(json.loads, output.splitlines())
     assert (told["example"], told["error"], told["reply"]["result"]["label"]) == ("sentiment", None, "positive")

@@ -105,7 +105,8 @@ async def _ask_all(examples: list[Example], carteiro: Carteiro, console: Console
     rows: list[tuple[str, ...]] = []
     failed = 0
     began = time.monotonic()
-    with Live(console=console, transient=True, refresh_per_second=8) as live:
+    # What is JSON goes to standard output, whatever stands on the terminal.
+    with Live(console=console, transient=True, refresh_per_second=8, redirect_stdout=not as_json) as live:
         while waiting:
             files = ", ".join(each.file.stem for each in waiting.values())
             seconds = time.monotonic() - began

@@ -14,9 +14,10 @@ AsJson = Annotated[
 
 
 def print_json(value: Mapping[str, object]) -> None:
-    """Print an object as a line of its own, at once. What nobody reads any more is dropped."""
+    """Print an object as a line of its own, at once. It is ASCII, which every locale can print, and every reader takes
+    for one line. What nobody reads any more is dropped."""
     try:
-        print(json.dumps(value, ensure_ascii=False), flush=True)
+        print(json.dumps(value), flush=True)
     except BrokenPipeError:
         # `| head` has had enough; a redrive that has begun has not.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

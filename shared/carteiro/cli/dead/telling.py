@@ -62,7 +62,7 @@ class PlainTelling(Telling):
         if not len(self._plan):
             self._say("nothing to redrive")
         for row in self._plan.rows:
-            print_json({"id": row.id, "redriven": False})
+            print_json({"id": row.id, "would_redrive": True})
         self._outcome(Redriven())
 
     def _sum(self, done: Redriven) -> None:

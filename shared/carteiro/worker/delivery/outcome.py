@@ -1,7 +1,7 @@
 """What a served request leaves to be published."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
 
 from aiokafka.errors import (
     BrokerResponseError,
@@ -29,25 +29,29 @@ _ABOUT_THE_PRODUCER = (
 )
 
 
-@runtime_checkable
-class Outcome(Protocol):
+class Outcome(ABC):
     """A request's reply, with its dead letter where it has one. They are published together or not at all."""
 
     @property
+    @abstractmethod
     def records(self) -> Sequence[OutgoingRecord]:
         """What is to be published."""
 
     @property
+    @abstractmethod
     def elsewhere(self) -> bool:
         """Whether a record goes to a topic of the caller's choice."""
 
+    @abstractmethod
     def refused(self, record: OutgoingRecord, error: Exception) -> bool:
         """A topic does not take one of the records, now or later. Puts others in their place, and returns whether
         there are any to put there."""
 
+    @abstractmethod
     def handed_over(self) -> None:
         """It is about to be delivered, and nothing but the end of its lane keeps it from that."""
 
+    @abstractmethod
     def delivered(self) -> None:
         """All of it is confirmed by the broker."""
 

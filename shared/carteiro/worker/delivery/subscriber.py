@@ -78,7 +78,8 @@ class WindowSubscriber(DefaultSubscriber):
         try:
             outcome = (await self.process_message(record)).body
         except Exception:
-            log.critical("a request could not be read", topic=record.topic, offset=record.offset, exc_info=True)
+            where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+            log.critical("a request could not be read", **where, exc_info=True)
             outcome = None
         return outcome if isinstance(outcome, Outcome) else await self._lost(record)
 

@@ -46,8 +46,6 @@ class Controller:
         self._requests, self._tokens = Share(requests_per_minute), Share(tokens_per_minute)
         self._chance = chance
         self.in_flight = 0
-        self._idle_since = math.inf
-        """Since when nobody has wanted a call."""
         self._answered = False
         self._unanswered = 0
         self._first_began = 0.0
@@ -67,14 +65,13 @@ class Controller:
         if self._refusals and self._scout:
             # A refusal comes fast, an answer may take a minute: silence is consent.
             pause = max(pause, self._scout.began + 2 * self._verdict_seconds - now)
-        if pause > 0:
-            self._idle_since = math.inf
         return max(0.0, pause)
 
-    def begin(self, now: float, tokens: float = 0) -> Call:
-        """A call begins; `tokens` is an estimate, prompt and completion together."""
-        idle, self._idle_since = max(0.0, now - self._idle_since), math.inf
-        call = Call(now, self._requests.spend(now, 1, idle), self._tokens.spend(now, tokens, idle))
+    def begin(self, now: float, tokens: float = 0, held: float = 0.0) -> Call:
+        """A call begins; `tokens` is an estimate, prompt and completion together. `held` is for how many seconds it was
+        the next one and had to wait.
+        """
+        call = Call(now, self._requests.spend(now, 1, held), self._tokens.spend(now, tokens, held))
         self.in_flight += 1
         if not self._answered:
             self._first_began = self._first_began if self._unanswered else now + self._chance() * JITTER
@@ -87,7 +84,7 @@ class Controller:
         self, call: Call, now: float, tokens: float | None = None, headers: Mapping[str, str] | None = None
     ) -> None:
         """The call was answered and has used so many tokens; None where nobody knows."""
-        if self._end(call, now):
+        if self._end(call):
             self._answered = True
             if call.began > self._refused_at:
                 self._refusals, self._scout = 0, None
@@ -100,7 +97,7 @@ class Controller:
         self, call: Call, now: float, retry_after: float | None = None, headers: Mapping[str, str] | None = None
     ) -> None:
         """The call was refused for the quota's sake; `retry_after` is in seconds. No call begins before that."""
-        if not self._end(call, now):
+        if not self._end(call):
             return
         self._answered = True
         self._requests.turned_down(call.request)
@@ -125,18 +122,16 @@ class Controller:
         jitter = JITTER * (1 + retry_after) * self._chance()
         self._not_before = max(self._not_before, now + retry_after + jitter)
 
-    def abandoned(self, call: Call, now: float) -> None:
+    def abandoned(self, call: Call) -> None:
         """The call ended with neither answer nor refusal. The provider may have charged it: what it reserved stays."""
-        if self._end(call, now) and self._scout is call:
+        if self._end(call) and self._scout is call:
             self._scout = None
 
-    def _end(self, call: Call, now: float) -> bool:
+    def _end(self, call: Call) -> bool:
         if call.ended:
             return False
         call.ended = True
         self.in_flight -= 1
-        if not self.in_flight:
-            self._idle_since = now
         return True
 
     def _learn(self, now: float, call: Call, headers: Mapping[str, str], *, taken: bool) -> None:

@@ -46,15 +46,17 @@ class Quota:
         try:
             yield Place(self._controller, call, self._clock)
         finally:
-            self._controller.abandoned(call, self._clock())
+            self._controller.abandoned(call)
             self._changed.set()
 
     async def _begin(self, tokens: float) -> Call:
         """Begin in turn: whoever holds the lock, which is fair, waits for the quota; nobody overtakes."""
         async with self._turn:
+            came = self._clock()
             while (pause := self._controller.wait(self._clock(), tokens)) > 0:
                 await self._pause(pause)
-            return self._controller.begin(self._clock(), tokens)
+            now = self._clock()
+            return self._controller.begin(now, tokens, held=now - came)
 
     async def _pause(self, seconds: float) -> None:
         """Wait so long, or until a call has ended, which may change everything."""

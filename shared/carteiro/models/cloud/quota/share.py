@@ -45,6 +45,8 @@ DROP, RETURN_SECONDS = 0.9, 100.0
 UNKNOWN_SECONDS = 5.0
 """Pause between calls after a refusal before anything was accepted, and the time in which a rate that was not measured
 doubles: a first refusal says little of what the provider gives."""
+MOST_DOUBLINGS = 64.0
+"""As good as no ceiling."""
 ENOUGH = 5
 """Calls after which what was accepted between two refusals measures what the provider gives."""
 
@@ -72,7 +74,7 @@ class Share:
         self._guessed = False
         """Whether the ceiling is a guess, as it was not measured between two refusals."""
         self._cut_at = 0.0
-        self._accepted, self._calls, self._since, self._idle = 0.0, 0, math.inf, 0.0
+        self._accepted, self._calls, self._since, self._held = 0.0, 0, math.inf, 0.0
 
     @property
     def limit(self) -> float | None:
@@ -86,7 +88,7 @@ class Share:
             fresh = math.exp((self._signal_at - now) / self._memory)
             rate = min(rate, self._base * math.exp(self._gain * fresh * self._room()), self._most)
         if self._guessed:
-            rate = min(rate, self._peak * 2 ** ((now - self._cut_at) / UNKNOWN_SECONDS))
+            rate = min(rate, self._peak * 2 ** min((now - self._cut_at) / UNKNOWN_SECONDS, MOST_DOUBLINGS))
         elif self._peak < math.inf:
             rate = min(rate, self._peak * (1 - (1 - DROP) * (1 - (now - self._cut_at) / RETURN_SECONDS) ** 3))
         return rate
@@ -101,9 +103,9 @@ class Share:
         self._pressed = self._pressed or pause > 0
         return max(pause, self._window.wait(now, amount, self._setting) if self._setting else 0.0)
 
-    def spend(self, now: float, amount: float, idle: float = 0.0) -> Charge:
-        """A call begins, before which nobody wanted one for so many seconds: those say nothing of the provider."""
-        self._idle += idle
+    def spend(self, now: float, amount: float, held: float) -> Charge:
+        """A call begins, which had to wait for so many seconds."""
+        self._held += held
         rate = self.rate(now)
         if rate < math.inf:
             self._refill(now, rate)
@@ -111,7 +113,7 @@ class Share:
         self._since = min(self._since, now)
         if now - self._since > MINUTE:  # only what is recent counts
             self._accepted, self._calls, self._since = self._accepted / 2, self._calls // 2, (self._since + now) / 2
-            self._idle /= 2
+            self._held /= 2
         self._accepted += amount
         self._calls += 1
         if self._setting:
@@ -178,20 +180,23 @@ class Share:
             self._base, self._starting = max(self._base * FORETOLD_DROP, amount / LONGEST_SECONDS), False
         else:
             rate = self.rate(now)
-            # Between two refusals the bucket went from empty to empty: what was accepted is what it was given.
-            busy = now - self._since - self._idle
-            measured = self._accepted / max(busy, 1.0)
-            if rate == math.inf:
-                rate = max(measured, amount / UNKNOWN_SECONDS)
-                self._guessed = measured < rate or busy < self._idle
-            elif measured < rate / 2 and self._calls >= ENOUGH:
-                rate, self._guessed = max(measured, amount / MINUTE), busy < self._idle
+            seconds = max(now - self._since, 1.0)
+            measured = self._accepted / seconds
+            if self._held < seconds / 2:
+                # Mostly nobody waited: what was accepted is what was wanted, and no more than a lower bound.
+                rate = max(measured, rate / 2 if rate < math.inf else 0.0, amount / UNKNOWN_SECONDS)
+                self._guessed = True
+            elif self._calls >= ENOUGH and (self._guessed or measured < rate / 2):
+                # Between two refusals the bucket went from empty to empty: what was accepted is what it was given.
+                rate, self._guessed = max(measured, amount / MINUTE), False
+            elif rate == math.inf:
+                rate, self._guessed = max(measured, amount / UNKNOWN_SECONDS), True
             elif self._guessed:
                 rate = max(rate / 2, amount / UNKNOWN_SECONDS)
             self._peak, self._cut_at = rate, now
         self._allowance = min(self._allowance, 0.0) - chance * amount
         if self._calls >= ENOUGH or self._since == math.inf:
-            self._accepted, self._calls, self._since, self._idle = 0.0, 0, now, 0.0
+            self._accepted, self._calls, self._since, self._held = 0.0, 0, now, 0.0
 
     def suspicion(self, amount: float) -> int:
         """Why so much was refused: 0 there was plenty of this, 1 not known, 2 there was too little of this."""

@@ -23,10 +23,11 @@ def headers(limit, remaining, reset, resource="requests"):
 
 def began(controller, now, tokens=0):
     """Begin a call as soon as it may; returns it and the time."""
+    came = now
     for _ in range(1000):
         wait = controller.wait(now, tokens)
         if wait == 0:
-            return controller.begin(now, tokens), now
+            return controller.begin(now, tokens, now - came), now
         now += wait + 1e-6
     raise AssertionError("it never begins")
 
@@ -145,7 +146,7 @@ def test_never_before_retry_after(retry_after, chance, events, sooner):
         now = 1.0 + share * retry_after
         assert now + controller.wait(now) >= 1.0 + retry_after - 1e-6
         if how == "abandoned":
-            controller.abandoned(call, now)
+            controller.abandoned(call)
         elif how == "refused":
             controller.refused(call, now, sooner)
         else:
@@ -184,7 +185,7 @@ def test_a_scout_that_is_abandoned_is_replaced():
     controller = Controller(chance=lambda: 0)
     controller.refused(controller.begin(0), 1, 1)
     scout, now = began(controller, 1)
-    controller.abandoned(scout, 3)
+    controller.abandoned(scout)
     assert began(controller, now)[1] < now + 20
 
 
@@ -229,8 +230,16 @@ def test_a_storm_of_refusals_leaves_no_trace_once_it_is_over():
     assert now < 60
 
 
-@pytest.mark.parametrize("pause", [1.0, 60.0])
-def test_what_an_idle_worker_had_between_refusals_is_no_measure(pause: float):
+def test_a_refusal_of_long_ago_limits_nothing():
+    controller = Controller(chance=lambda: 0)
+    controller.refused(controller.begin(0), 0.1, 1)
+    for hours in (1, 24, 10_000):
+        assert controller.wait(hours * 3600.0) == 0
+        controller.settled(controller.begin(hours * 3600.0), hours * 3600.0 + 0.1)
+
+
+@pytest.mark.parametrize("pause", [0.05, 1.0, 60.0])
+def test_what_was_wanted_is_no_measure_of_what_is_given(pause: float):
     controller = Controller(chance=lambda: 0.5)
     now = 0.0
     for _ in range(2):
@@ -291,7 +300,7 @@ def test_in_any_order_the_accounts_are_right(sizes, ends):
         elif how == "r":
             controller.refused(calls[index], at, 0)
         else:
-            controller.abandoned(calls[index], at)
+            controller.abandoned(calls[index])
         assert controller.in_flight == len(open_calls)
     assert controller._tokens._window.spent(59.9) == pytest.approx(sum(expected))
     assert controller._requests._window.spent(59.9) == len(sizes)
