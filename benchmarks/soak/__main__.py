@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable
 
 from aiokafka.admin import AIOKafkaAdminClient
-from carteiro.worker.topic_list import needed_topics
 
 from benchmarks.broker import reach
 from benchmarks.results import parse, parser, save
@@ -25,6 +24,7 @@ from benchmarks.soak.watching import Backlog, watched
 from benchmarks.soak.workers import Workers
 from carteiro.client import Carteiro
 from carteiro.wire.topics import Topics
+from carteiro.worker.kafka.topic_list import needed_topics
 from carteiro.worker.services import find_tasks
 from tests.containers import audit
 from tests.containers.conftest import ApacheKafka

@@ -9,12 +9,12 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
-from carteiro.worker.lag import lags
 
 from benchmarks.soak.record import Interval, Record
 from benchmarks.soak.traffic import Meter
 from benchmarks.soak.workers import Workers
 from carteiro.wire.topics import Topics
+from carteiro.worker.observing.lag import lags
 from carteiro.worker.task import Task
 
 _EVERY_SECONDS = 5.0
