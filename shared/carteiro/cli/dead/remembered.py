@@ -18,6 +18,7 @@ from carteiro.cli.kafka import KafkaFailed
 from carteiro.worker.delivery.ledger import Ledger
 from carteiro.worker.delivery.metadata import decode, encode, recover
 from carteiro.worker.delivery.suspects import Suspects
+from carteiro.worker.kafka.committed import committed_offsets
 
 _TRIES = 20
 _TRY_AGAIN_SECONDS = 0.5
@@ -34,19 +35,15 @@ async def recall(admin: AIOKafkaAdminClient, task: str, partitions: list[TopicPa
 
     The consumer's own `committed()` gives the offset without its metadata, so it is the admin client that asks.
     """
-    reason: object = "it does not answer for all partitions"
+    reason = ""
     for _ in range(_TRIES):
         try:
-            found = await admin.list_consumer_group_offsets(group(task), partitions=partitions)
+            found = await committed_offsets(admin, group(task), partitions)
+            return {each.partition: _ledger(found[each]) for each in partitions}
         except KafkaError as error:
             reason = repr(error)
             if not error.retriable:
                 break
-        else:
-            # The admin client passes over an error of the whole group and then leaves partitions out. To take
-            # that for "nothing is remembered" would redrive everything again.
-            if all(each in found for each in partitions):
-                return {each.partition: _ledger(found[each]) for each in partitions}
         await asyncio.sleep(_TRY_AGAIN_SECONDS)
     raise KafkaFailed(f"cannot read which letters were redriven, from consumer group {group(task)}: {reason}")
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import CoordinatorLoadInProgressError
 
 from carteiro.wire.topics import Topics
+from carteiro.worker.kafka.committed import committed_offsets
 from carteiro.worker.task import Task
 
 
@@ -29,11 +29,8 @@ async def lags(
     for described in await admin.describe_topics(there) if there else ():
         topic, task = described["topic"], topics[described["topic"]]
         partitions = [TopicPartition(topic, each["partition"]) for each in described["partitions"]]
-        committed = await admin.list_consumer_group_offsets(group or f"carteiro-{task}", partitions=partitions)
+        committed = await committed_offsets(admin, group or f"carteiro-{task}", partitions)
         first, last = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
-        if len(committed) < len(partitions):
-            # The group's coordinator has answered with an error of its own, which aiokafka passes over.
-            raise CoordinatorLoadInProgressError(f"the offsets of {topic} are not known yet")
         for each in partitions:
             found[task, each.partition] = last[each] - max(committed[each].offset, first[each])
     return found
