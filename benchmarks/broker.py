@@ -1,4 +1,4 @@
-"""The Kafka that several benchmarks run on."""
+"""The Kafka broker of several benchmarks."""
 
 import asyncio
 import logging
@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from carteiro.worker.kafka.reaching import why_unreachable
+from carteiro.kafka.connection import probe_connection
 from tests.containers.conftest import ApacheKafka
 
 _KAFKA_SECONDS = 120.0
@@ -17,30 +17,30 @@ _KAFKA_SECONDS = 120.0
 
 @asynccontextmanager
 async def broker(bootstrap: str | None) -> AsyncIterator[str]:
-    """The address of a Kafka that answers: the given one, or a container that is there until the block ends."""
+    """Yield the address of a Kafka that answers: the given one, or a container that runs until the block ends."""
     if bootstrap:
-        await reach(bootstrap)
+        await wait_for_broker(bootstrap)
         yield bootstrap
         return
     with ApacheKafka() as started:
-        await reach(started.address)
+        await wait_for_broker(started.address)
         yield started.address
 
 
-async def reach(bootstrap: str) -> None:
-    """Return once the broker answers. Raises `SystemExit` after a while."""
-    # While it starts, and when it goes, there is a line for each connection that fails.
+async def wait_for_broker(bootstrap: str) -> None:
+    """Return once the broker answers. Raise `SystemExit` after a timeout."""
+    # During its start and stop, there is a log line for each connection that fails.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     give_up = time.monotonic() + _KAFKA_SECONDS
-    while reason := await why_unreachable({"bootstrap_servers": [bootstrap], "security_protocol": "PLAINTEXT"}):
+    while reason := await probe_connection({"bootstrap_servers": [bootstrap], "security_protocol": "PLAINTEXT"}):
         if time.monotonic() > give_up:
             sys.exit(f"benchmarks: no Kafka at {bootstrap}: {reason}")
         await asyncio.sleep(0.5)
 
 
 @asynccontextmanager
-async def topics(bootstrap: str, requests: str, replies: str, partitions: int) -> AsyncIterator[None]:
-    """The two topics, for as long as they are needed. Replies bear the time at which the broker appended them."""
+async def temporary_topics(bootstrap: str, requests: str, replies: str, partitions: int) -> AsyncIterator[None]:
+    """Create the two topics, and delete them at the end. Replies have the time at which the broker appended them."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:

@@ -1,33 +1,35 @@
-"""`python -m benchmarks.figures`: make docs/figures.md of the results that are there."""
+"""`python -m benchmarks.figures`: write docs/understand/figures.md from the existing results."""
 
 from pathlib import Path
 
-from benchmarks import ROOMS
+from benchmarks import BENCHMARKS
 
 _HERE = Path(__file__).parent
-PAGE = _HERE.parent / "docs" / "figures.md"
+PAGE = _HERE.parent / "docs" / "understand" / "figures.md"
 _HEAD = """\
 # Figures
 
-`make bench` measures all this anew and writes this page; it takes some 25 minutes on two cores, and needs Docker.
-Contenders of a table ran one after the other in one run, on the same machine and the same Kafka. One part alone:
+`make bench` measures all this again and writes this page; it takes some 25 minutes on two cores, and needs Docker.
+Contenders of a table ran one after the other in one run, on the same machine and the same Kafka. For only one part:
 `make bench ARGS='--only quota'`.
 """
 
 
-def results() -> list[Path]:
-    """The tables, in the page's order; each has its picture beside it, of the same name."""
-    return [file for room in ROOMS for file in sorted((_HERE / room / "results").glob("*.md"))]
+def result_files() -> list[Path]:
+    """Return the result files in the page's order. Each has its picture next to it, with the same name."""
+    return [file for name in BENCHMARKS for file in sorted((_HERE / name / "results").glob("*.md"))]
 
 
 def page() -> str:
-    """The page's text."""
-    return "\n".join([_HEAD, *map(_section, results())])
+    """Return the page's text: for each result its heading, its picture, and a link to its tables."""
+    return "\n".join([_HEAD, *map(_section, result_files())])
 
 
 def _section(file: Path) -> str:
-    picture = file.with_suffix(".png")
-    return file.read_text().replace(f"]({picture.name})", f"](../{picture.relative_to(_HERE.parent).as_posix()})")
+    heading = file.read_text().splitlines()[0]
+    folder = f"../../{file.parent.relative_to(_HERE.parent).as_posix()}"
+    picture = f"![{heading.strip('# ')}]({folder}/{file.stem}.png)"
+    return f"{heading}\n\n{picture}\n\n[Tables]({folder}/{file.name}).\n"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a benchmark ran on, in words."""
+"""Description of the machine and the software of a benchmark."""
 
 import os
 import platform
@@ -9,13 +9,13 @@ _PACKAGES = "aiokafka faststream openai litellm torch transformers xllamacpp ope
 
 
 def machine() -> str:
-    """Processor, cores, memory, operating system."""
+    """Return the processor, cores, memory and operating system."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.machine()}"
 
 
 def versions() -> str:
-    """Python's, and those of the packages that are installed."""
+    """Return the versions of Python and of the installed packages."""
     found = [f"Python {platform.python_version()}"]
     for name in _PACKAGES:
         try:

@@ -1,4 +1,4 @@
-"""How every benchmark is told where its results go, and writes them: tables as Markdown, and a picture."""
+"""Options and output of every benchmark: tables as Markdown, and a picture."""
 
 import argparse
 import io
@@ -25,80 +25,86 @@ _DOTS_PER_INCH = 80
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of cells. The first column is words, and those whose headings are in `words`; the others are numbers."""
+    """Rows of cells. The first column and those in `text_columns` are text, the others are numbers."""
 
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
     title: str = ""
     caption: str = ""
-    words: Collection[str] = ()
+    text_columns: Collection[str] = ()
 
     def markdown(self) -> str:
-        rules = ["---" if self._is_words(index) else "---:" for index in range(len(self.headings))]
+        rules = ["---" if self._is_text(index) else "---:" for index in range(len(self.headings))]
         above = [f"### {self.title}\n"] * bool(self.title) + [f"{self.caption}\n"] * bool(self.caption)
         return "\n".join(above + ["| " + " | ".join(row) + " |" for row in (self.headings, rules, *self.rows)])
 
-    def shown(self) -> Shown:
-        """As the terminal shows it."""
+    def as_rich(self) -> Shown:
+        """Return the table for the terminal."""
         table = Shown(title=self.title or None, title_justify="left", box=box.SIMPLE_HEAD)
         for index, heading in enumerate(self.headings):
-            table.add_column(heading, justify="left" if self._is_words(index) else "right")
+            table.add_column(heading, justify="left" if self._is_text(index) else "right")
         for row in self.rows:
             table.add_row(*row)
         return table
 
-    def _is_words(self, index: int) -> bool:
-        return index == 0 or self.headings[index] in self.words
+    def _is_text(self, index: int) -> bool:
+        return index == 0 or self.headings[index] in self.text_columns
 
 
-def parser(package: str, what: str | None, *, kafka: bool = False) -> argparse.ArgumentParser:
-    """The options that all benchmarks have, for `python -m package`."""
-    made = argparse.ArgumentParser(prog=f"python -m {package}", description=what)
-    made.add_argument("--quick", action="store_true", help="as little as shows that everything runs")
-    made.add_argument(
+def argument_parser(package: str, description: str | None, *, kafka: bool = False) -> argparse.ArgumentParser:
+    """Return a parser with the options of all benchmarks, for `python -m package`."""
+    parser = argparse.ArgumentParser(prog=f"python -m {package}", description=description)
+    parser.add_argument("--quick", action="store_true", help="as little as shows that everything runs")
+    parser.add_argument(
         "--output", type=Path, metavar="DIR", help="by default results/ of its folder here; with --quick results/quick/"
     )
     if kafka:
-        made.add_argument("--bootstrap", metavar="HOST:PORT", help="a Kafka that is there; by default one is started")
-    return made
+        parser.add_argument("--bootstrap", metavar="HOST:PORT", help="a Kafka that is there; by default one is started")
+    return parser
 
 
-def parse(made: argparse.ArgumentParser, **quick: object) -> argparse.Namespace:
-    """The arguments of this process, with `output` a folder that is there and `command` what was typed.
+def parse_arguments(parser: argparse.ArgumentParser, **quick: object) -> argparse.Namespace:
+    """Parse the arguments of this process. `output` is an existing folder, and `command` is the command line.
 
     `quick` are the defaults with `--quick`.
     """
-    options = made.parse_args()
+    options = parser.parse_args()
     if options.quick:
-        made.set_defaults(**quick)
-        options = made.parse_args()
-    room = Path(__file__).parent / made.prog.rpartition(".")[2] / "results"
-    options.output = options.output or (room / "quick" if options.quick else room)
+        parser.set_defaults(**quick)
+        options = parser.parse_args()
+    folder = Path(__file__).parent / parser.prog.rpartition(".")[2] / "results"
+    options.output = options.output or (folder / "quick" if options.quick else folder)
     options.output.mkdir(parents=True, exist_ok=True)
-    options.command = shlex.join([*made.prog.split(), *sys.argv[1:]])
+    options.command = shlex.join([*parser.prog.split(), *sys.argv[1:]])
     return options
 
 
 def save(
     options: argparse.Namespace, name: str, title: str, about: str, tables: Sequence[Table], picture: Figure
 ) -> None:
-    """Show the tables, and write `name.md` and `name.png`. `about` says what was measured and what the columns mean."""
+    """Show the tables, and write `name.md` and `name.png`. `about` describes the measurement and the columns."""
     console = Console(width=140)
     for table in tables:
-        console.print(table.shown())
-    (options.output / f"{name}.png").write_bytes(_small(picture))
-    parts = [f"## {title}", about, _ran(options), *(table.markdown() for table in tables), f"![{title}]({name}.png)"]
+        console.print(table.as_rich())
+    (options.output / f"{name}.png").write_bytes(_compressed_png(picture))
+    parts = [
+        f"## {title}",
+        about,
+        _provenance(options),
+        *(table.markdown() for table in tables),
+        f"![{title}]({name}.png)",
+    ]
     (options.output / f"{name}.md").write_text("\n\n".join(parts) + "\n")
 
 
-def _ran(options: argparse.Namespace) -> str:
-    """How to have the same again, and on what it was."""
-    said = ["**A quick run, which shows that everything runs and no more.**"] * options.quick
-    said.append(
+def _provenance(options: argparse.Namespace) -> str:
+    """Return the command and the machine of the measurement."""
+    lines = ["**A quick run, which shows that everything runs and no more.**"] * options.quick
+    lines.append(
         f"By `{options.command}` on {datetime.now(UTC):%Y-%m-%d at %H:%M} UTC; load average before: {_LOAD_BEFORE:.1f}."
     )
-    said.append(f"{machine()}. {versions()}{_kafka(options)}.")
-    return "\n".join(said)
+    lines.append(f"{machine()}. {versions()}{_kafka(options)}.")
+    return "\n".join(lines)
 
 
 def _kafka(options: argparse.Namespace) -> str:
@@ -111,8 +117,8 @@ def _kafka(options: argparse.Namespace) -> str:
     return f", {IMAGE.replace(':', ' ')}"
 
 
-def _small(picture: Figure) -> bytes:
-    """As a PNG of few colours, which are enough for lines and bars, at a fraction of the size."""
+def _compressed_png(picture: Figure) -> bytes:
+    """Return a PNG with few colours, which are enough for lines and bars, at a fraction of the size."""
     drawn, reduced = io.BytesIO(), io.BytesIO()
     picture.savefig(drawn, dpi=_DOTS_PER_INCH)
     with Image.open(drawn) as image:

@@ -1,89 +1,80 @@
-"""Writes what the manifests have once for each task: `python k8s/generate.py`, after a folder was added to services/.
+"""Write the manifests that every task has: `make generate`, after a task was added.
 
-The tasks are the folders of services/, the topics' names those that workers use. What is the same for all tasks is
-written by hand, in patches beside the generated files; the alerts are those of observability/alerts.yaml.
+The tasks are the folders of services/. The topics have the names that workers use. The parts that are the same for all
+tasks are written by hand, in patches next to the generated files. The alerts come from observability/alerts.yaml.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from carteiro.tasks.discovery import find_tasks
 from carteiro.wire.topics import Topics
-from carteiro.worker.services import find_tasks
 
 K8S = Path(__file__).parent
 ALERTS = K8S.parent / "observability" / "alerts.yaml"
+DASHBOARD = K8S.parent / "observability" / "grafana" / "dashboards" / "carteiro.json"
+EXAMPLE = K8S.parent / "examples" / "enrich" / "reviews.yaml"
 HEAD = "# Written by k8s/generate.py.\n"
 TOPICS = Topics()
-_COMPONENT = "app.kubernetes.io/component"
-_PART = {"app.kubernetes.io/part-of": "carteiro"}
-_COMPACTED = {"partitions": 6, "config": {"cleanup.policy": "compact"}}
-_CLUSTER = {"strimzi.io/cluster": "kafka"}
+_COMPONENT_LABEL = "app.kubernetes.io/component"
+_WEEK_MS = 604_800_000
+_CLUSTER_LABEL = {"strimzi.io/cluster": "kafka"}
 
 
 def generated() -> dict[Path, str]:
-    """What each generated file has to hold."""
+    """Return the content of each generated file."""
     tasks = [task.name for task in find_tasks()]
     talkers = {task.name for task in find_tasks() if task.keeps_conversations}
     files = {
-        "base/tasks.yaml": [made for task in tasks for made in (deployment(task), disruption_budget(task))],
+        # These two have no replicas unless `components/batches` and `components/enrich` give them one.
+        "base/tasks.yaml": [
+            manifest
+            for task, replicas in [*((task, 1) for task in tasks), ("batch", 0), ("enrich", 0)]
+            for manifest in (deployment(task, replicas), disruption_budget(task))
+        ],
         "components/keda/tasks.yaml": [scaled_object(task) for task in tasks],
         "components/strimzi/topics.yaml": [
-            made for task in tasks for made in topics(task, conversations=task in talkers)
+            manifest for task in tasks for manifest in topics(task, conversations=task in talkers)
         ],
         "components/strimzi/users.yaml": [user(task, conversations=task in talkers) for task in tasks],
-        "components/strimzi/identities.yaml": [identity(task) for task in tasks],
+        "components/strimzi/identities.yaml": [identity(task) for task in [*tasks, "batch", "enrich"]],
         "components/prometheus/alerts.yaml": [alerts()],
-        "components/batches/waiting.yaml": [waiting(), spared()],
-        "components/strimzi-batches/topics.yaml": [made for task in tasks for made in waiting_topics(task)],
-        "components/strimzi-batches/user.yaml": [waiting_user(tasks)],
-        "components/strimzi-batches/identity.yaml": [waiting_identity()],
+        "components/prometheus/dashboard.yaml": [dashboard()],
+        "components/strimzi-batches/topics.yaml": [manifest for task in tasks for manifest in batch_topics(task)],
+        "components/strimzi-batches/user.yaml": [batch_user(tasks)],
         "components/strimzi-batches/kustomization.yaml": [strimzi_batches(tasks)],
     }
-    return {K8S / name: HEAD + yaml.safe_dump_all(made, sort_keys=False, width=120) for name, made in files.items()}
+    made = {name: yaml.safe_dump_all(manifests, sort_keys=False, width=120) for name, manifests in files.items()}
+    # Kustomize reads no file outside of a component's folder.
+    made[f"components/enrich/{EXAMPLE.name}"] = EXAMPLE.read_text()
+    return {K8S / name: HEAD + text for name, text in made.items()}
 
 
-def deployment(task: str) -> dict[str, Any]:
-    """Whose workers these are. `base/deployment.yaml` is patched into it."""
-    return _task_of("apps/v1", "Deployment", task) | {
+def deployment(task: str, replicas: int) -> dict[str, Any]:
+    """Return the Deployment of one task's workers. `base/deployment.yaml` is patched into it."""
+    return _task_object("apps/v1", "Deployment", task) | {
         "spec": {
+            "replicas": replicas,
             "selector": {"matchLabels": _labels(task)},
             "template": {"metadata": {"labels": _labels(task)}},
         }
     }
 
 
-def waiting() -> dict[str, Any]:
-    """The workers of requests that can wait. They are no part of the base, so its patches are put in here."""
-    made = merged(deployment("waiting"), yaml.safe_load((K8S / "base/deployment.yaml").read_text()))
-    made["spec"]["template"]["metadata"]["labels"] |= _PART
-    (worker,) = made["spec"]["template"]["spec"]["containers"]
-    # Ten thousand requests of some KB wait in memory.
-    worker["resources"] = {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}}
-    return merged(made, merged(deployment("waiting"), {"metadata": {"labels": _PART}}))
-
-
-def spared() -> dict[str, Any]:
-    """Their disruption budget, likewise."""
-    made = merged(disruption_budget("waiting"), yaml.safe_load((K8S / "base/disruption.yaml").read_text()))
-    return merged(made, merged(disruption_budget("waiting"), {"metadata": {"labels": _PART}}))
-
-
-def merged(one: Any, other: Any) -> Any:
-    """Mappings in mappings, with what the other says laid over the one; lists are not mixed."""
-    if not (isinstance(one, dict) and isinstance(other, dict)):
-        return other
-    return one | {name: merged(one[name], value) if name in one else value for name, value in other.items()}
-
-
 def disruption_budget(task: str) -> dict[str, Any]:
-    """Whom a drain of nodes is to spare. `base/disruption.yaml` is patched into it."""
-    return _task_of("policy/v1", "PodDisruptionBudget", task) | {"spec": {"selector": {"matchLabels": _labels(task)}}}
+    """Return the disruption budget of one task, for a drain of nodes. `base/disruption.yaml` is patched into it."""
+    return _task_object("policy/v1", "PodDisruptionBudget", task) | {
+        "spec": {"selector": {"matchLabels": _labels(task)}}
+    }
 
 
 def scaled_object(task: str) -> dict[str, Any]:
-    """What to scale, and by whose lag. `components/keda/scaling.yaml` is patched into it."""
+    """Return the ScaledObject of one task: it scales by the task's lag. `components/keda/scaling.yaml` is patched into
+    it.
+    """
     metadata = {
         "bootstrapServersFromEnv": "CARTEIRO_BOOTSTRAP_SERVERS",
         "consumerGroup": f"carteiro-{task}",
@@ -97,7 +88,7 @@ def scaled_object(task: str) -> dict[str, Any]:
         "allowIdleConsumers": "false",
         "scaleToZeroOnInvalidOffset": "false",
     }
-    return _task_of("keda.sh/v1alpha1", "ScaledObject", task) | {
+    return _task_object("keda.sh/v1alpha1", "ScaledObject", task) | {
         "spec": {
             "scaleTargetRef": {"name": f"carteiro-{task}", "envSourceContainerName": "worker"},
             "triggers": [{"type": "kafka", "metadata": metadata}],
@@ -106,26 +97,27 @@ def scaled_object(task: str) -> dict[str, Any]:
 
 
 def topics(task: str, *, conversations: bool) -> list[dict[str, Any]]:
-    """A task's topics. `components/strimzi/topic.yaml` is patched into them."""
+    """Return a task's topics. Conversations stay until they are deleted."""
     partitions = {TOPICS.requests(task): 6, TOPICS.replies(task): 6, TOPICS.dead(task): 1}
-    specs: dict[str, dict[str, Any]] = {topic: {"partitions": number} for topic, number in partitions.items()}
+    found = [_topic(task, topic, number, {"retention.ms": _WEEK_MS}) for topic, number in partitions.items()]
     if conversations:
-        # As many partitions as the topic of requests has.
-        specs[TOPICS.conversations(task)] = _COMPACTED
-    return [_topic(task, topic, spec) for topic, spec in specs.items()]
+        # Conversations need as many partitions as the topic of requests.
+        found.append(_topic(task, TOPICS.conversations(task), 6, {"cleanup.policy": "compact"}))
+    return found
 
 
-def waiting_topics(task: str) -> list[dict[str, Any]]:
-    """Where a task's requests wait for a batch, and what is kept of the batches; as many partitions as the requests."""
-    patch = yaml.safe_load((K8S / "components/strimzi/topic.yaml").read_text())["spec"]
-    specs = {TOPICS.waiting(task): {"partitions": 6}, TOPICS.batches(task): _COMPACTED}
-    return [_topic(task, topic, merged(spec, patch)) for topic, spec in specs.items()]
+def batch_topics(task: str) -> list[dict[str, Any]]:
+    """Return the topics of a task's deferred requests and batches, with as many partitions as the topic of requests."""
+    return [
+        _topic(task, TOPICS.deferred(task), 6, {}),
+        _topic(task, TOPICS.batches(task), 6, {"cleanup.policy": "compact"}),
+    ]
 
 
 def user(task: str, *, conversations: bool) -> dict[str, Any]:
-    """Who the workers of a task are to Kafka, and the least that they need.
+    """Return the Kafka user of a task's workers, with the smallest set of permissions that they need.
 
-    `tests/containers/test_security.py` lets workers on Apache Kafka do what is listed here, and nothing else.
+    `tests/containers/test_security.py` gives workers on Apache Kafka exactly these permissions.
     """
     group = f"carteiro-{task}"
     acls = [
@@ -133,7 +125,8 @@ def user(task: str, *, conversations: bool) -> dict[str, Any]:
         allow("topic", TOPICS.replies(task), "Write", "Describe"),
         allow("topic", TOPICS.dead(task), "Write", "Describe"),
         allow("group", group, "Read"),
-        # One for each partition (`worker/delivery/exactly_once.py`), and one to try (`worker/delivery/modes.py`).
+        # One id for each partition (`worker/delivery/transactional.py`), and one for a trial
+        # (`kafka/guarantee.py`).
         allow("transactionalId", f"{group}-", "Write", "Describe", pattern="prefix"),
     ]
     if conversations:
@@ -141,27 +134,27 @@ def user(task: str, *, conversations: bool) -> dict[str, Any]:
     return _user(task, acls)
 
 
-def waiting_user(tasks: list[str]) -> dict[str, Any]:
-    """The same for the workers of requests that can wait."""
+def batch_user(tasks: list[str]) -> dict[str, Any]:
+    """Return the Kafka user of the batch worker."""
     acls = []
     for task in tasks:
-        group = f"carteiro-{task}-waiting"
+        group = f"carteiro-{task}-batch"
         acls += [
-            allow("topic", TOPICS.waiting(task), "Read", "Describe"),
+            allow("topic", TOPICS.deferred(task), "Read", "Describe"),
             allow("topic", TOPICS.batches(task), "Read", "Write", "Describe"),
             allow("topic", TOPICS.replies(task), "Write", "Describe"),
             allow("topic", TOPICS.dead(task), "Write", "Describe"),
             allow("group", group, "Read"),
             allow("transactionalId", f"{group}-", "Write", "Describe", pattern="prefix"),
         ]
-    return _user("waiting", acls)
+    return _user("batch", acls)
 
 
 def strimzi_batches(tasks: list[str]) -> dict[str, Any]:
-    """The component of the topics and rights that requests that can wait need, beside `strimzi` and `batches`."""
+    """Return the component of the topics and permissions for deferred requests, next to `strimzi` and `batches`."""
 
-    def may_set_aside(task: str) -> dict[str, Any]:
-        rights = allow("topic", TOPICS.waiting(task), "Write", "Describe")
+    def may_defer(task: str) -> dict[str, Any]:
+        rights = allow("topic", TOPICS.deferred(task), "Write", "Describe")
         patch = [{"op": "add", "path": "/spec/authorization/acls/-", "value": rights}]
         return {"target": {"kind": "KafkaUser", "name": f"carteiro-{task}"}, "patch": yaml.safe_dump(patch)}
 
@@ -170,21 +163,18 @@ def strimzi_batches(tasks: list[str]) -> dict[str, Any]:
         "kind": "Component",
         "namespace": "carteiro",
         "resources": ["topics.yaml", "user.yaml"],
-        "patches": [
-            {"path": "identity.yaml"},
-            *map(may_set_aside, tasks),
-        ],
+        "patches": [*map(may_defer, tasks)],
     }
 
 
 def allow(kind: str, name: str, *operations: str, pattern: str = "literal") -> dict[str, Any]:
-    """What somebody may do with one resource, or with all whose names begin so."""
+    """Return the access rule for one resource, or for all resources whose names begin with `name`."""
     resource = {"type": kind, "name": name, "patternType": pattern}
     return {"resource": resource, "operations": list(operations), "host": "*"}
 
 
 def identity(task: str) -> dict[str, Any]:
-    """The patch that gives a task's workers the certificate that Strimzi makes for their user."""
+    """Return the patch that gives a task's workers the certificate that Strimzi makes for their user."""
     certificate = {"name": "kafka-user", "secret": {"secretName": f"carteiro-{task}", "defaultMode": 0o440}}
     return {
         "apiVersion": "apps/v1",
@@ -194,18 +184,8 @@ def identity(task: str) -> dict[str, Any]:
     }
 
 
-def waiting_identity() -> dict[str, Any]:
-    """The same for the workers of requests that can wait, with the patch that all others get: `strimzi` has it for
-    those alone that are there when it is put together."""
-    made = identity("waiting")
-    pod = yaml.safe_load((K8S / "components/strimzi/connection.yaml").read_text())["spec"]["template"]["spec"]
-    volumes = [*pod["volumes"], *made["spec"]["template"]["spec"]["volumes"]]
-    made["spec"]["template"]["spec"] = pod | {"volumes": volumes}
-    return made
-
-
 def alerts() -> dict[str, Any]:
-    """The alert rules, for the Prometheus Operator."""
+    """Return the alert rules, for the Prometheus Operator."""
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
@@ -214,22 +194,38 @@ def alerts() -> dict[str, Any]:
     }
 
 
-def _topic(task: str, topic: str, spec: dict[str, Any]) -> dict[str, Any]:
-    made = _task_of("kafka.strimzi.io/v1", "KafkaTopic", task)
-    return made | {"metadata": {"name": topic, "labels": made["metadata"]["labels"] | _CLUSTER}, "spec": spec}
+def dashboard() -> dict[str, Any]:
+    """Return the dashboard, for the sidecar of Grafana's Helm chart, which looks for this label."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": "carteiro-dashboard",
+            "labels": {"app.kubernetes.io/part-of": "carteiro", "grafana_dashboard": "1"},
+        },
+        "data": {"carteiro.json": json.dumps(json.loads(DASHBOARD.read_text()))},
+    }
+
+
+def _topic(task: str, topic: str, partitions: int, config: dict[str, Any]) -> dict[str, Any]:
+    manifest = _task_object("kafka.strimzi.io/v1", "KafkaTopic", task)
+    return manifest | {
+        "metadata": {"name": topic, "labels": manifest["metadata"]["labels"] | _CLUSTER_LABEL},
+        "spec": {"partitions": partitions, "replicas": 3, "config": config | {"min.insync.replicas": 2}},
+    }
 
 
 def _user(task: str, acls: list[dict[str, Any]]) -> dict[str, Any]:
-    made = _task_of("kafka.strimzi.io/v1", "KafkaUser", task)
-    made["metadata"]["labels"] |= _CLUSTER
-    return made | {"spec": {"authentication": {"type": "tls"}, "authorization": {"type": "simple", "acls": acls}}}
+    manifest = _task_object("kafka.strimzi.io/v1", "KafkaUser", task)
+    manifest["metadata"]["labels"] |= _CLUSTER_LABEL
+    return manifest | {"spec": {"authentication": {"type": "tls"}, "authorization": {"type": "simple", "acls": acls}}}
 
 
 def _labels(task: str) -> dict[str, str]:
-    return {"app.kubernetes.io/name": "carteiro", _COMPONENT: task}
+    return {"app.kubernetes.io/name": "carteiro", _COMPONENT_LABEL: task}
 
 
-def _task_of(version: str, kind: str, task: str) -> dict[str, Any]:
+def _task_object(version: str, kind: str, task: str) -> dict[str, Any]:
     return {
         "apiVersion": version,
         "kind": kind,

@@ -1,1 +1,1 @@
-"""The worker services: one folder per task, found by name (`carteiro.worker.services`)."""
+"""The worker services, one folder for each task. `carteiro.tasks.discovery` finds them by name."""

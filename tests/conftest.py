@@ -1,14 +1,16 @@
-"""What tests share: a real broker on a real socket, and a local provider in place of a cloud."""
+"""Fixtures of all tests: a real broker on a real socket, and a local provider in place of a cloud."""
 
 import asyncio
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 import pytest_asyncio
+import structlog
 
 import carteiro.models.local  # noqa: F401  # it settles how PyTorch's threads wait, before a test loads it
 from carteiro.cli.embedded import EmbeddedBroker
@@ -21,6 +23,19 @@ hypothesis.settings.load_profile("tests")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # So a shell starts what it runs in the background, and so would all be that is started here to be interrupted.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def uncached_loggers() -> Iterator[None]:
+    """Keep loggers uncached: `capture_logs` does not reach a logger that a worker in this process has cached."""
+    configure = structlog.configure
+
+    def configure_uncached(**options: Any) -> None:
+        configure(**options | {"cache_logger_on_first_use": False})
+
+    structlog.configure = configure_uncached
+    yield
+    structlog.configure = configure
 
 
 async def eventually(check: Callable[[], object], seconds: float = 120.0) -> None:
@@ -54,9 +69,9 @@ async def provider() -> AsyncIterator[Provider]:
 @pytest.fixture(scope="session")
 def smollm2_directory() -> Path:
     """The packaged model as a Transformers directory."""
-    from carteiro.models.in_process.checkpoint import PACKAGED, find_checkpoint
-    from carteiro.models.local.weights import converted
+    from carteiro.models.local.checkpoints.checkpoint import PACKAGED_MODEL, find_checkpoint
+    from carteiro.models.local.transformers.weights import convert_gguf
 
-    gguf = find_checkpoint(PACKAGED).gguf_path
+    gguf = find_checkpoint(PACKAGED_MODEL).gguf_path
     assert gguf
-    return converted(gguf)
+    return convert_gguf(gguf)

@@ -1,1 +1,1 @@
-"""Carteiro beside what a Python developer would write instead, on the same Kafka in one run."""
+"""Carteiro next to the code that a Python developer would write instead, on the same Kafka in one run."""

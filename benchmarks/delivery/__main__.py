@@ -1,4 +1,4 @@
-"""Measure all contenders at all workloads, one after the other, and write what came of it."""
+"""Measure all contenders with all workloads, one after the other, and write the results."""
 
 import argparse
 import asyncio
@@ -9,29 +9,29 @@ import sys
 from rich.console import Console
 
 from benchmarks.broker import broker
+from benchmarks.delivery.contender_config import ContenderConfig
 from benchmarks.delivery.contenders import CONTENDERS, Contender
-from benchmarks.delivery.job import Job
-from benchmarks.delivery.measuring import Measurement, TooFew
+from benchmarks.delivery.measurement import Measurement, TooFewReplies
 from benchmarks.delivery.plot import plot
-from benchmarks.delivery.processes import Ended, provider
-from benchmarks.delivery.report import ABOUT, line, tables
-from benchmarks.delivery.running import run
-from benchmarks.delivery.workloads import WINDOW, WORKLOADS, Workload
-from benchmarks.results import parse, parser, save
+from benchmarks.delivery.processes import ContenderExited, provider
+from benchmarks.delivery.report import ABOUT, progress_line, tables
+from benchmarks.delivery.run import run
+from benchmarks.delivery.workloads import MAX_IN_FLIGHT, WORKLOADS, Workload
+from benchmarks.results import argument_parser, parse_arguments, save
 
 
 def arguments() -> argparse.Namespace:
     names = [each.name for each in (*WORKLOADS, *CONTENDERS)]
-    made = parser("benchmarks.delivery", __doc__, kafka=True)
-    made.epilog = "NAME is one of: " + ", ".join(map(repr, names))
-    made.add_argument("--only", nargs="+", choices=names, metavar="NAME", help="these workloads, or contenders, alone")
-    return parse(made)
+    parser = argument_parser("benchmarks.delivery", __doc__, kafka=True)
+    parser.epilog = "NAME is one of: " + ", ".join(map(repr, names))
+    parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help="only these workloads or contenders")
+    return parse_arguments(parser)
 
 
-def pairs(only: list[str] | None) -> list[tuple[Workload, Contender]]:
-    """What is to be measured. Names of workloads narrow the workloads, names of contenders the contenders."""
-    workloads = [each for each in WORKLOADS if only and each.name in only] or list(WORKLOADS)
-    contenders = [each for each in CONTENDERS if only and each.name in only] or list(CONTENDERS)
+def pairs(names: list[str] | None) -> list[tuple[Workload, Contender]]:
+    """Return what to measure. Names of workloads select workloads, names of contenders select contenders."""
+    workloads = [each for each in WORKLOADS if names and each.name in names] or list(WORKLOADS)
+    contenders = [each for each in CONTENDERS if names and each.name in names] or list(CONTENDERS)
     return [
         (workload, contender)
         for workload in workloads
@@ -46,10 +46,10 @@ async def measure(
 ) -> Measurement:
     log = options.output / "logs" / f"{workload.name} {contender.name}.log"
     with provider(workload.latency) if workload.through_sdk else contextlib.nullcontext() as url:
-        job = Job(
+        job = ContenderConfig(
             bootstrap=bootstrap,
             prefix=f"bench-{os.getpid()}-{number}",
-            window=WINDOW,
+            max_in_flight=MAX_IN_FLIGHT,
             latency=0 if workload.through_sdk else workload.latency,
             url=url,
             log_level="info" if contender.as_shipped else "warning",
@@ -59,7 +59,7 @@ async def measure(
             return await run(
                 workload, contender, job, log, workload.quick_seconds if options.quick else workload.seconds
             )
-        except (Ended, TimeoutError, TooFew) as error:
+        except (ContenderExited, TimeoutError, TooFewReplies) as error:
             return Measurement(workload=workload.name, contender=contender.name, failure=str(error))
 
 
@@ -72,7 +72,9 @@ async def main() -> None:
         for number, (workload, contender) in enumerate(pairs(options.only)):
             measured = await measure(workload, contender, bootstrap, number, options)
             everybody.append(measured)
-            console.print(f"{workload.name:14} {contender.name:36} {line(measured)}", highlight=False, soft_wrap=True)
+            console.print(
+                f"{workload.name:14} {contender.name:36} {progress_line(measured)}", highlight=False, soft_wrap=True
+            )
     save(options, "delivery", "Delivery", ABOUT, tables(everybody), plot(everybody))
     if failed := [f"{each.contender} at {each.workload}" for each in everybody if each.failure]:
         sys.exit("benchmarks.delivery: no figures for " + ", ".join(failed))

@@ -1,4 +1,4 @@
-"""The benchmark's own side of Kafka: topics, the backlog, and what came of it."""
+"""The benchmark's own use of Kafka: topics, the backlog, and the replies."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,8 +11,8 @@ PROMPT = "Write one sentence about a lighthouse keeper and the sea, for request 
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """A reply that was read: which request's it is, and when the broker had it (milliseconds since 1970)."""
+class MeasuredReply:
+    """A reply: the request's number, and the time at which the broker appended it (milliseconds since 1970)."""
 
     request: str
     at_ms: int
@@ -20,7 +20,7 @@ class Reply:
 
 
 async def preload(bootstrap: str, topic: str, partitions: int, count: int) -> None:
-    """Send the whole backlog, the partitions in turn."""
+    """Send the whole backlog, to the partitions in turn."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, linger_ms=5, max_batch_size=256 * 1024)
     async with producer:
         sent = None
@@ -34,7 +34,7 @@ async def preload(bootstrap: str, topic: str, partitions: int, count: int) -> No
 async def send(
     producer: AIOKafkaProducer, topic: str, number: int, partition: int | None = None
 ) -> "asyncio.Future[object]":
-    """Hand one request to the producer."""
+    """Give one request to the producer."""
     value = b'{"prompt": "%s"}' % PROMPT.format(number).encode()
     headers = [("correlation_id", b"%d" % number)]
     future: asyncio.Future[object] = await producer.send(topic, value, partition=partition, headers=headers)
@@ -42,8 +42,8 @@ async def send(
 
 
 @asynccontextmanager
-async def reading(bootstrap: str, topic: str, partitions: int) -> AsyncIterator[AIOKafkaConsumer]:
-    """A reader of all that was committed, from the beginning."""
+async def open_consumer(bootstrap: str, topic: str, partitions: int) -> AsyncIterator[AIOKafkaConsumer]:
+    """Return a consumer of all committed records, from the beginning."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, isolation_level="read_committed", auto_offset_reset="earliest"
     )
@@ -52,21 +52,21 @@ async def reading(bootstrap: str, topic: str, partitions: int) -> AsyncIterator[
         yield consumer
 
 
-async def appended(consumer: AIOKafkaConsumer) -> int:
-    """How far the assigned partitions have grown; a transaction's end counts as a record."""
+async def end_offset_sum(consumer: AIOKafkaConsumer) -> int:
+    """Return the sum of the end offsets of the assigned partitions. A transaction's end marker counts as a record."""
     return sum((await consumer.end_offsets(list(consumer.assignment()))).values())
 
 
-async def read_all(consumer: AIOKafkaConsumer) -> list[Reply]:
-    """Every reply that is there."""
-    replies: list[Reply] = []
+async def read_replies(consumer: AIOKafkaConsumer) -> list[MeasuredReply]:
+    """Return all replies."""
+    replies: list[MeasuredReply] = []
     ends = await consumer.end_offsets(list(consumer.assignment()))
     while any([await consumer.position(partition) < end for partition, end in ends.items()]):
         for records in (await consumer.getmany(timeout_ms=500)).values():
-            replies += map(reply_of, records)
+            replies += map(parse_reply, records)
     return replies
 
 
-def reply_of(record: ConsumerRecord[bytes, bytes]) -> Reply:
+def parse_reply(record: ConsumerRecord[bytes, bytes]) -> MeasuredReply:
     number = dict(record.headers)["correlation_id"].decode()
-    return Reply(number, record.timestamp, b'"ok"' in record.value)
+    return MeasuredReply(number, record.timestamp, b'"ok"' in record.value)

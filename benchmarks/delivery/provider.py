@@ -1,4 +1,4 @@
-"""`python -m benchmarks.delivery.provider SECONDS`: a server that takes that long over a fixed chat completion."""
+"""`python -m benchmarks.delivery.provider SECONDS`: serve a fixed chat completion with this latency."""
 
 import asyncio
 import json

@@ -1,1 +1,1 @@
-"""A local model by its engines, side by side."""
+"""Comparison of a local model's engines."""

@@ -1,8 +1,8 @@
 """Measure local models by their engines, side by side: eight prompts at once, 64 tokens each.
 
-`python -m benchmarks.engines [NAME ...]` takes names of models as CARTEIRO_MODEL does; the first is what the others
-are compared with. Each round runs all of them, one after the other, each in a process of its own: what else the machine
-does meanwhile meets them alike.
+`python -m benchmarks.engines [NAME ...]` takes names of models as CARTEIRO_MODEL does. The first is the baseline of
+the others. Each round runs all of them, one after the other, each in its own process: other load on the machine
+affects them alike.
 """
 
 import statistics
@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from benchmarks.engines.one import TOKENS
-from benchmarks.results import Table, parse, parser, save
+from benchmarks.engines.single_model import TOKENS
+from benchmarks.results import Table, argument_parser, parse_arguments, save
 
 NAMES = ["local:smollm2", "llamacpp:smollm2", "openvino:smollm2"]
 _ABOUT = f"""\
@@ -22,9 +22,9 @@ SmolLM2 by its engines: eight stories at once, {TOKENS} tokens each, in rounds o
 could not be opened there, its extra not being installed."""
 
 
-def measured(name: str) -> float | str:
-    """Tokens a second in a process of its own, or why there is no figure."""
-    command = [sys.executable, "-m", "benchmarks.engines.one", name]
+def measure_in_process(name: str) -> float | str:
+    """Return the tokens a second, measured in a new process, or the reason for a failure."""
+    command = [sys.executable, "-m", "benchmarks.engines.single_model", name]
     done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     last = (done.stdout if done.returncode == 0 else done.stderr or "no reason").strip().splitlines()[-1]
     return float(last) if done.returncode == 0 else last
@@ -40,7 +40,7 @@ def table(figures: Mapping[str, Sequence[float]]) -> Table:
 
 
 def plot(figures: Mapping[str, Sequence[float]]) -> Figure:
-    """The medians, and each round as a point."""
+    """Draw the medians as bars, and each round as a point."""
     shown = {name: each for name, each in figures.items() if each}
     figure = Figure(figsize=(8, 1 + 0.6 * len(shown)), layout="constrained")
     axis = figure.subplots()
@@ -55,15 +55,15 @@ def plot(figures: Mapping[str, Sequence[float]]) -> Figure:
 
 
 def main() -> None:
-    made = parser("benchmarks.engines", __doc__)
-    made.add_argument("names", nargs="*", default=NAMES, metavar="NAME")
-    made.add_argument("--rounds", type=int, default=3)
-    options = parse(made, rounds=1)
+    parser = argument_parser("benchmarks.engines", __doc__)
+    parser.add_argument("names", nargs="*", default=NAMES, metavar="NAME")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parse_arguments(parser, rounds=1)
     figures: dict[str, list[float]] = {name: [] for name in options.names}
     missing: dict[str, str] = {}
     for number in range(options.rounds):
         for name in options.names:
-            found = measured(name)
+            found = measure_in_process(name)
             print(f"round {number + 1}  {name:24}", f"{found:.1f} tokens/s" if isinstance(found, float) else found)
             if isinstance(found, float):
                 figures[name].append(found)

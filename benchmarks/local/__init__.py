@@ -1,1 +1,1 @@
-"""How much of a local model's speed is left from Kafka to Kafka."""
+"""The share of a local model's speed that is left from Kafka to Kafka."""

@@ -10,63 +10,63 @@ from pathlib import Path
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from benchmarks.broker import broker
-from benchmarks.local.by_carteiro import carteiro
-from benchmarks.local.by_serve import serve
-from benchmarks.local.by_transformers import (
+from benchmarks.local.carteiro_contender import run_carteiro
+from benchmarks.local.classifier import make_classifier
+from benchmarks.local.report import TITLES, about, plot, table
+from benchmarks.local.transformers_generate import (
     classify_one_at_a_time,
     classify_static_batches,
     one_at_a_time,
     static_batches,
 )
-from benchmarks.local.classifier import make_classifier
-from benchmarks.local.report import TITLES, about, plot, table
-from benchmarks.local.work import Outcome, completions, texts
-from benchmarks.results import parse, parser, save
-from carteiro.models.in_process.checkpoint import find_checkpoint
-from carteiro.models.local.machine import choose_machine, set_threads
-from carteiro.models.local.weights import converted
+from benchmarks.local.transformers_serve import run_serve
+from benchmarks.local.workload import ContenderResult, completions, texts
+from benchmarks.results import argument_parser, parse_arguments, save
+from carteiro.models.local.checkpoints.checkpoint import find_checkpoint
+from carteiro.models.local.transformers.placement import choose_placement, set_threads
+from carteiro.models.local.transformers.weights import convert_gguf
 
 
 def smollm2() -> Path:
-    """The packaged model as a directory."""
+    """Return the directory of the packaged model."""
     gguf = find_checkpoint("smollm2").gguf_path
     assert gguf is not None
-    return converted(gguf)
+    return convert_gguf(gguf)
 
 
-async def generation(options: argparse.Namespace, bootstrap: str) -> Sequence[Outcome]:
-    """One after the other, each with the whole machine."""
-    machine, work = choose_machine(options.device, options.dtype), completions(options.completions)
+async def generation(options: argparse.Namespace, bootstrap: str) -> Sequence[ContenderResult]:
+    """Measure the contenders one after the other, each with the whole machine."""
+    machine, work = choose_placement(options.device, options.dtype), completions(options.completions)
     model = Path(options.model) if options.model else smollm2()
     return [
         one_at_a_time(model, work, machine),
         static_batches(model, work, machine),
-        await serve(model, work, machine, options.output / "serve.log"),
-        await carteiro("generate", model, work, machine, bootstrap, options.output / "generate.log"),
+        await run_serve(model, work, machine, options.output / "serve.log"),
+        await run_carteiro("generate", model, work, machine, bootstrap, options.output / "generate.log"),
     ]
 
 
-async def classification(options: argparse.Namespace, bootstrap: str) -> Sequence[Outcome]:
-    """The same for a classifier."""
-    machine, work = choose_machine(options.device, options.dtype), texts(options.texts)
+async def classification(options: argparse.Namespace, bootstrap: str) -> Sequence[ContenderResult]:
+    """Measure the contenders with a classifier."""
+    machine, work = choose_placement(options.device, options.dtype), texts(options.texts)
     with tempfile.TemporaryDirectory() as directory:
         model = make_classifier(Path(directory))
         return [
             classify_one_at_a_time(model, work, machine),
             classify_static_batches(model, work, machine),
-            await carteiro("sentiment", model, work, machine, bootstrap, options.output / "sentiment.log"),
+            await run_carteiro("sentiment", model, work, machine, bootstrap, options.output / "sentiment.log"),
         ]
 
 
 async def main() -> None:
-    made = parser("benchmarks.local", __doc__, kafka=True)
-    made.add_argument("--completions", type=int, default=24, help="how many (default: 24)")
-    made.add_argument("--texts", type=int, default=128, help="how many are classified (default: 128)")
-    made.add_argument("--model", help="a directory with a causal model (default: the packaged SmolLM2)")
-    made.add_argument("--device", default="auto")
-    made.add_argument("--dtype", default="auto")
-    made.add_argument("--only", choices=list(TITLES))
-    options = parse(made, completions=4, texts=16)
+    parser = argument_parser("benchmarks.local", __doc__, kafka=True)
+    parser.add_argument("--completions", type=int, default=24, help="how many (default: 24)")
+    parser.add_argument("--texts", type=int, default=128, help="how many are classified (default: 128)")
+    parser.add_argument("--model", help="a directory with a causal model (default: the packaged SmolLM2)")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--only", choices=list(TITLES))
+    options = parse_arguments(parser, completions=4, texts=16)
     set_threads(None)
     async with broker(options.bootstrap) as bootstrap:
         for part in (generation, classification):

@@ -1,4 +1,4 @@
-"""A classifier of the size of DistilBERT, with random weights: how fast it is does not depend on what it has learnt."""
+"""A classifier of DistilBERT's size with random weights: its speed does not depend on training."""
 
 from pathlib import Path
 
@@ -9,12 +9,12 @@ from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import BertProcessing
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
 
-from benchmarks.local.work import texts
+from benchmarks.local.workload import texts
 
 
 def make_classifier(directory: Path) -> Path:
-    """Write it to a directory, and return that."""
-    words = sorted({word for asked in texts(50) for word in asked.text.replace(",", " , ").replace(".", " . ").split()})
+    """Write the classifier to a directory, and return the directory."""
+    words = sorted({word for item in texts(50) for word in item.text.replace(",", " , ").replace(".", " . ").split()})
     names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *words]
     backend = Tokenizer(WordPiece({name: number for number, name in enumerate(names)}, unk_token="[UNK]"))
     backend.pre_tokenizer = Whitespace()

@@ -1,1 +1,1 @@
-"""How much of a provider's quota is used, and at what price in refusals: simulated, and over HTTP beside others."""
+"""The used share of a provider's quota, and its cost in refusals: simulated, and over HTTP next to other clients."""

@@ -1,11 +1,11 @@
-"""A quota as OpenAI keeps it: a bucket that refills all the time."""
+"""A quota as OpenAI keeps it: a token bucket that refills continuously."""
 
 from dataclasses import dataclass
 
 
 @dataclass(slots=True)
-class Bucket:
-    """`limit` is per minute; `burst` is what the full bucket holds, in seconds of that limit."""
+class TokenBucket:
+    """Token bucket. `limit` is per minute. `burst` is the capacity in seconds of that limit."""
 
     limit: float
     burst: float = 60.0
@@ -19,25 +19,25 @@ class Bucket:
 
     @property
     def rate(self) -> float:
-        """Refill per second."""
+        """Return the refill per second."""
         return self.limit / 60
 
     @property
     def capacity(self) -> float:
         return max(1.0, self.rate * self.burst)
 
-    def look(self, now: float) -> float:
-        """What the bucket holds."""
+    def refill(self, now: float) -> float:
+        """Refill the bucket up to `now` (seconds), and return its level."""
         self.level = min(self.capacity, self.level + (now - self._at) * self.rate)
         self._at = now
         return self.level
 
-    def wait(self, amount: float) -> float:
-        """Seconds until it holds so much."""
+    def seconds_until(self, amount: float) -> float:
+        """Return the seconds until the bucket holds `amount`."""
         return max(0.0, (amount - self.level) / self.rate)
 
     def headers(self, resource: str) -> dict[str, str]:
-        """What a response says of it: https://platform.openai.com/docs/guides/rate-limits."""
+        """Return the headers of a response: https://platform.openai.com/docs/guides/rate-limits."""
         return {
             f"x-ratelimit-limit-{resource}": f"{self.limit:.0f}",
             f"x-ratelimit-remaining-{resource}": f"{int(self.level)}",
@@ -45,19 +45,19 @@ class Bucket:
         }
 
 
-class Windowed(Bucket):
-    """A quota that is given anew every minute, as gateways keep it."""
+class FixedWindowBucket(TokenBucket):
+    """A quota that is reset every minute, as gateways keep it."""
 
     _end: float = 60.0
 
-    def look(self, now: float) -> float:
+    def refill(self, now: float) -> float:
         while now >= self._end:
             self._end += 60.0
             self.level = self.limit
         self._at = now
         return self.level
 
-    def wait(self, amount: float) -> float:
+    def seconds_until(self, amount: float) -> float:
         return self._end - self._at if self.level < amount else 0.0
 
     def headers(self, resource: str) -> dict[str, str]:
@@ -65,7 +65,7 @@ class Windowed(Bucket):
 
 
 def duration(seconds: float) -> str:
-    """As OpenAI writes it: `6m0s`, `1.5s`, `120ms`."""
+    """Return a duration as OpenAI writes it: `6m0s`, `1.5s`, `120ms`."""
     if seconds < 1:
         return f"{seconds * 1000:.0f}ms"
     minutes, rest = divmod(round(seconds, 3), 60)

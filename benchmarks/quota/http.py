@@ -1,4 +1,4 @@
-"""Each contender for itself on a provider process of its own, with 64 callers that always have work."""
+"""Each contender separately, on a provider process of its own, with 64 callers that always have work."""
 
 import asyncio
 import contextlib
@@ -11,16 +11,16 @@ from urllib.request import urlopen
 
 from rich.console import Console
 
-from benchmarks.quota.contenders import CALLERS, Call, carteiro, litellm, sdk
+from benchmarks.quota.contenders import CALLERS, MakeCall, carteiro, litellm, sdk
 
 WARM_UP = 5.0
-"""Seconds before the share that is used counts; refusals count from the first call on."""
+"""Seconds before the used share counts. Refusals count from the first call on."""
 START_LEVEL = 1.0
-"""The bucket holds one second: what a full one gives away at the start would flatter everybody."""
+"""Capacity of the bucket in seconds of the limit. A larger bucket would flatter all contenders at the start."""
 
 
 @dataclass
-class Measured:
+class HttpResult:
     name: str
     limit: float
     seconds: float
@@ -29,8 +29,8 @@ class Measured:
     waits: list[float]
 
     @property
-    def used(self) -> float:
-        """Share of the quota that was used after the warm-up."""
+    def used_share(self) -> float:
+        """Return the used share of the quota after the warm-up."""
         return sum(WARM_UP <= at < self.seconds for at in self.accepted) / (self.limit / 60 * (self.seconds - WARM_UP))
 
     @property
@@ -41,13 +41,13 @@ class Measured:
     def refused_share(self) -> float:
         return len(self.refused) / max(1, self.calls)
 
-    def wait(self, share: float) -> float:
-        """Seconds from wanting a call to its answer, of that share of the calls."""
+    def wait_quantile(self, share: float) -> float:
+        """Return the quantile `share` of the seconds from the wish for a call to its answer."""
         ordered = sorted(self.waits)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
 
 
-def contenders(url: str, limit: int) -> dict[str, Callable[[], AbstractAsyncContextManager[Call]]]:
+def contenders(url: str, limit: int) -> dict[str, Callable[[], AbstractAsyncContextManager[MakeCall]]]:
     return {
         "Carteiro": lambda: carteiro(url),
         "Carteiro, 4 workers": lambda: carteiro(url, 4),
@@ -58,20 +58,20 @@ def contenders(url: str, limit: int) -> dict[str, Callable[[], AbstractAsyncCont
     }
 
 
-async def measure(limit: int, seconds: float, wanted: Sequence[str], console: Console) -> list[Measured]:
+async def measure(limit: int, seconds: float, wanted: Sequence[str], console: Console) -> list[HttpResult]:
     measured = []
     for name in contenders("", limit):
         if any(word in name.lower() for word in wanted):
             console.print(f"{name} ...")
-            measured.append(await _one(name, limit, seconds))
+            measured.append(await _measure_one(name, limit, seconds))
     return measured
 
 
-async def _one(name: str, limit: int, seconds: float) -> Measured:
+async def _measure_one(name: str, limit: int, seconds: float) -> HttpResult:
     async with _provider(limit, silent="no headers" in name) as address:
         waits: list[float] = []
         async with contenders(f"{address}/v1", limit)[name]() as call:
-            # What takes long to import or set up was done; the clock of the provider says what happened when.
+            # Slow imports and setup are done by now. The provider's clock gives the times of all events.
             begin = json.loads(await asyncio.to_thread(_get, f"{address}/counts"))["now"]
             callers = [asyncio.create_task(_caller(call, number, waits)) for number in range(CALLERS)]
             await asyncio.sleep(seconds)
@@ -82,16 +82,16 @@ async def _one(name: str, limit: int, seconds: float) -> Measured:
                 if isinstance(result, Exception):
                     raise result
     accepted, refused = ([at - begin for at in counts[key]] for key in ("accepted", "refused"))
-    return Measured(name, limit, seconds, accepted, refused, waits)
+    return HttpResult(name, limit, seconds, accepted, refused, waits)
 
 
-async def _caller(call: Call, number: int, waits: list[float]) -> None:
+async def _caller(call: MakeCall, number: int, waits: list[float]) -> None:
     while True:
         waits.append(await call(number))
 
 
 def _get(url: str) -> bytes:
-    with urlopen(url) as response:  # our own provider
+    with urlopen(url) as response:  # The URL is that of our own provider.
         content: bytes = response.read()
     return content
 

@@ -1,4 +1,4 @@
-"""What was used and refused, over time."""
+"""Plot of used and refused calls over time."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,23 +7,25 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.quota.http import Measured
-from benchmarks.quota.simulation import Outcome
+from benchmarks.quota.http import HttpResult
+from benchmarks.quota.simulation import SimulationResult
 
 _USED, _REFUSED, _QUOTA = "#2f6db3", "#c0392b", "#8c8c8c"
 
 
-def plot_http(measured: Sequence[Measured]) -> Figure:
+def plot_http(measured: Sequence[HttpResult]) -> Figure:
     figure, axes = _panels(len(measured))
     for each, axis in zip(measured, axes.flat, strict=False):
         used, refused = (Counter(int(at) for at in times) for times in (each.accepted, each.refused))
         given = [each.limit / 60] * int(each.seconds)
-        _draw(axis, f"{each.name}: {each.used:.1%} used, {each.refused_share:.1%} refused", used, refused, given, 3)
+        _draw(
+            axis, f"{each.name}: {each.used_share:.1%} used, {each.refused_share:.1%} refused", used, refused, given, 3
+        )
     axes.flat[0].legend(fontsize=8, frameon=False)
     return figure
 
 
-def plot_simulated(outcomes: Sequence[Outcome]) -> Figure:
+def plot_simulated(outcomes: Sequence[SimulationResult]) -> Figure:
     figure, axes = _panels(len(outcomes))
     for each, axis in zip(outcomes, axes.flat, strict=False):
         given = [each.offered[second] / 1000 for second in range(int(each.scenario.seconds))]

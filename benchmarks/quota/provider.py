@@ -8,19 +8,19 @@ import time
 
 from aiohttp import web
 
-from benchmarks.quota.bucket import Bucket
+from benchmarks.quota.bucket import TokenBucket
 from tests.provider.completions import complete
 
-REFUSED = {
+RATE_LIMIT_ERROR = {
     "error": {"message": "Rate limit reached", "type": "requests", "param": None, "code": "rate_limit_exceeded"},
 }
 
 
 class LimitedProvider:
-    """Counts what it accepts and refuses; answers after a lognormal time around `median` seconds."""
+    """Provider that counts accepted and refused calls. It answers after a lognormal time around `median` seconds."""
 
     def __init__(self, limit: float, burst: float, median: float, headers: bool) -> None:
-        self._bucket = Bucket(limit, burst)
+        self._bucket = TokenBucket(limit, burst)
         self._median, self._headers = median, headers
         self._random = random.Random(1)
         self._begin = time.monotonic()
@@ -30,23 +30,23 @@ class LimitedProvider:
     async def answer(self, request: web.Request) -> web.Response:
         body = await request.json()
         now = time.monotonic() - self._begin
-        if self._bucket.look(now) < 1:
+        if self._bucket.refill(now) < 1:
             self.refused.append(now)
-            wait = self._bucket.wait(1)
+            wait = self._bucket.seconds_until(1)
             headers = {"Retry-After": f"{math.ceil(wait)}", "retry-after-ms": f"{math.ceil(wait * 1000)}"}
-            return web.json_response(REFUSED, status=429, headers=headers | self._said())
+            return web.json_response(RATE_LIMIT_ERROR, status=429, headers=headers | self._rate_limit_headers())
         self._bucket.level -= 1
         self.accepted.append(now)
-        said = self._said()
+        headers = self._rate_limit_headers()
         await asyncio.sleep(self._median * math.exp(self._random.gauss(0, 0.5)))
-        return web.json_response(complete(body), headers=said)
+        return web.json_response(complete(body), headers=headers)
 
     async def counts(self, _: web.Request) -> web.Response:
         return web.json_response(
             {"accepted": self.accepted, "refused": self.refused, "now": time.monotonic() - self._begin}
         )
 
-    def _said(self) -> dict[str, str]:
+    def _rate_limit_headers(self) -> dict[str, str]:
         return self._bucket.headers("requests") if self._headers else {}
 
 

@@ -1,19 +1,19 @@
-"""Tables of what was measured, and what their columns mean."""
+"""Tables of the measurements, and the meaning of their columns."""
 
 import itertools
 from collections.abc import Sequence
 
 from benchmarks.quota.contenders import CALLERS
-from benchmarks.quota.http import WARM_UP, Measured
-from benchmarks.quota.simulation import Outcome
+from benchmarks.quota.http import WARM_UP, HttpResult
+from benchmarks.quota.simulation import SimulationResult
 from benchmarks.results import Table
 
 SIMULATED = """\
 Many workers that do not talk to each other, on one provider; all start at the same moment and always have work.
 1 and 20 workers share 600 calls a minute, 200 share 6,000; latency is around 1 s. *Used*: of the quota; *after
 warm-up*: calls refused; both without the first minute (without headers: three). *Refused*: of all calls, the start
-included. *Max/min*: what the luckiest worker got over what the unluckiest got. *Halved*, *doubled*: where the quota
-was, on the way; seconds until the use of 15 s is within 15% of the new one and stays there."""
+included. *Max/min*: calls of the luckiest worker divided by those of the unluckiest. *Halved*, *doubled*: after that
+change of the quota, the seconds until the use of 15 s stays within 15% of the new quota."""
 _HTTP = """\
 {limit:g} requests a minute, a bucket that holds one second of them, {callers} callers, latency around 1 s,
 {seconds:g} s each. *Used*: of the quota, after {warm_up:g} s. *Refused*: of all calls. *p50*, *p99*: from the wish to
@@ -21,27 +21,27 @@ the answer. The SDK and LiteLLM's router are set up in `benchmarks/quota/contend
 another setup may do better, and LiteLLM's figures change from run to run."""
 
 
-def about_http(measured: Measured) -> str:
-    """What was measured, and what the columns mean."""
+def about_http(measured: HttpResult) -> str:
+    """Return the description of the measurement and of the columns."""
     return _HTTP.format(limit=measured.limit, callers=CALLERS, seconds=measured.seconds, warm_up=WARM_UP)
 
 
-def table_http(measured: Sequence[Measured]) -> Table:
+def table_http(measured: Sequence[HttpResult]) -> Table:
     rows = [
         [
             each.name,
-            f"{each.used:.1%}",
+            f"{each.used_share:.1%}",
             f"{each.refused_share:.1%}",
             str(each.calls),
-            f"{each.wait(0.5):.1f}",
-            f"{each.wait(0.99):.1f}",
+            f"{each.wait_quantile(0.5):.1f}",
+            f"{each.wait_quantile(0.99):.1f}",
         ]
         for each in measured
     ]
     return Table(["contender", "used", "refused", "calls", "p50 s", "p99 s"], rows)
 
 
-def table_simulated(outcomes: Sequence[Outcome]) -> Table:
+def table_simulated(outcomes: Sequence[SimulationResult]) -> Table:
     headings = ["scenario", "used", "refused", "after warm-up", "max/min", "calls", "halved: s", "doubled: s"]
     rows = []
     for each in outcomes:

@@ -1,4 +1,4 @@
-"""Many workers, each with the real controller, on one provider, in simulated time. All of them always have work."""
+"""Many workers with the real controller on one provider, in simulated time. All of them always have work."""
 
 import heapq
 import math
@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from benchmarks.quota.bucket import Bucket, Windowed
-from carteiro.models.cloud.quota.controller import Call, Controller
+from benchmarks.quota.bucket import FixedWindowBucket, TokenBucket
+from carteiro.models.cloud.quota.controller import QuotaCall, QuotaController
 
 NETWORK_SECONDS = 0.02
 REFUSAL_SECONDS = (0.05, 0.15)
@@ -17,7 +17,7 @@ REFUSAL_SECONDS = (0.05, 0.15)
 
 @dataclass(frozen=True)
 class Scenario:
-    """`changes` are (second, factor on the limit). Latency is lognormal with this median and sigma."""
+    """A simulated load. `changes` are (second, factor on the limit). Latency is lognormal with `median` and `sigma`."""
 
     name: str
     workers: int
@@ -38,8 +38,8 @@ class Scenario:
 
 
 @dataclass
-class Outcome:
-    """What happened; `used` is accepted calls (or tokens) by second, `refused` refusals by second."""
+class SimulationResult:
+    """Results. `used` is accepted calls (or tokens) by second, `refused` is refusals by second."""
 
     scenario: Scenario
     used: Counter[int] = field(default_factory=Counter)
@@ -49,56 +49,56 @@ class Outcome:
     offered: Counter[int] = field(default_factory=Counter)
 
     def used_share(self, since: float | None = None, until: float | None = None) -> float:
-        """Share of what the provider would have given, from after the warm-up on."""
+        """Return the used share of the quota, from the end of the warm-up on."""
         begin, end = int(since or self.scenario.warm_up), int(until or self.scenario.seconds)
         given = sum(self.offered[second] for second in range(begin, end)) / 1000
         return sum(self.used[second] for second in range(begin, end)) / given
 
     @property
     def refused_share(self) -> float:
-        """Of all calls, the first ones included."""
+        """Return the refused share of all calls, with the first ones."""
         return self.refused.total() / self.calls
 
     @property
     def steady_refused_share(self) -> float:
-        """Of the calls after the warm-up."""
+        """Return the refused share of the calls after the warm-up."""
         begin, end = int(self.scenario.warm_up), int(self.scenario.seconds)
         refused = sum(self.refused[second] for second in range(begin, end))
         return refused / max(1, refused + sum(self.shares))
 
     @property
     def fairness(self) -> float:
-        """What the luckiest worker got over what the unluckiest got, after the warm-up."""
+        """Return the calls of the luckiest worker divided by the calls of the unluckiest, after the warm-up."""
         return max(self.shares) / max(1e-9, min(self.shares))
 
-    def settled_after(self, since: float, until: float, width: int = 15, near: float = 0.15) -> float:
-        """Seconds after `since` until what is used in `width` seconds is within `near` of what is given, and stays."""
+    def settled_after(self, since: float, until: float, width: int = 15, tolerance: float = 0.15) -> float:
+        """Return the seconds after `since` until the use in `width` seconds stays within `tolerance` of the quota."""
         last = since
         for second in range(int(since), int(until) - width):
             given = sum(self.offered[each] for each in range(second, second + width)) / 1000
             used = sum(self.used[each] for each in range(second, second + width))
-            if abs(used / given - 1) > near:
+            if abs(used / given - 1) > tolerance:
                 last = second + 1
         return last - since
 
 
 class Simulation:
-    """One run; the same seed gives the same run."""
+    """A simulation run. The same seed gives the same run."""
 
     def __init__(self, scenario: Scenario, seed: int = 1) -> None:
         self.scenario = scenario
-        self.outcome = Outcome(scenario, shares=[0] * scenario.workers)
+        self.outcome = SimulationResult(scenario, shares=[0] * scenario.workers)
         self._random = random.Random(seed)
         self._events: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
         self._count = 0
-        kind = Windowed if scenario.windowed else Bucket
+        kind = FixedWindowBucket if scenario.windowed else TokenBucket
         self.requests = kind(scenario.requests, scenario.burst)
         self.tokens = kind(scenario.tokens, scenario.burst) if scenario.tokens else None
-        self._workers = [_Worker(self, index) for index in range(scenario.workers)]
+        self._workers = [_SimulatedWorker(self, index) for index in range(scenario.workers)]
 
-    def run(self) -> Outcome:
+    def run(self) -> SimulationResult:
         for worker in self._workers:
-            self.at(0.0, worker.wake)
+            self.schedule(0.0, worker.wake)
         bottleneck = self.tokens or self.requests
         changes = [*self.scenario.changes, (self.scenario.seconds, 1.0)]
         limit, begin = bottleneck.limit, 0
@@ -107,27 +107,27 @@ class Simulation:
                 self.outcome.offered[each] = round(limit / 60 * 1000)
             begin, limit = int(second), limit * factor
             if factor != 1:
-                self.at(second, self._change, bottleneck, limit)
+                self.schedule(second, self._change, bottleneck, limit)
         while self._events and self._events[0][0] < self.scenario.seconds:
             now, _, act, arguments = heapq.heappop(self._events)
             act(now, *arguments)
         return self.outcome
 
-    def at(self, when: float, act: Callable[..., None], *arguments: Any) -> None:
+    def schedule(self, when: float, act: Callable[..., None], *arguments: Any) -> None:
         self._count += 1
         heapq.heappush(self._events, (when, self._count, act, arguments))
 
-    def _change(self, now: float, bucket: Bucket, limit: float) -> None:
-        bucket.look(now)
+    def _change(self, now: float, bucket: TokenBucket, limit: float) -> None:
+        bucket.refill(now)
         bucket.limit = limit
-        bucket.look(now)
+        bucket.refill(now)
 
-    def arrive(self, now: float, worker: "_Worker", call: Call, tokens: float) -> None:
-        """A call reaches the provider."""
+    def arrive(self, now: float, worker: "_SimulatedWorker", call: QuotaCall, tokens: float) -> None:
+        """Handle a call that reaches the provider."""
         outcome = self.outcome
         outcome.calls += 1
         buckets = [(self.requests, 1.0)] + ([(self.tokens, tokens)] if self.tokens else [])
-        short = [bucket.wait(amount) for bucket, amount in buckets if bucket.look(now) < amount]
+        short = [bucket.seconds_until(amount) for bucket, amount in buckets if bucket.refill(now) < amount]
         if not short:
             for bucket, amount in buckets:
                 bucket.level -= amount
@@ -138,25 +138,25 @@ class Simulation:
         if short:
             outcome.refused[int(now)] += 1
             retry_after = max(short) if self.scenario.retry_after else None
-            self.at(now + self._random.uniform(*REFUSAL_SECONDS), worker.refused, call, retry_after, headers)
+            self.schedule(now + self._random.uniform(*REFUSAL_SECONDS), worker.on_refusal, call, retry_after, headers)
             return
         outcome.used[int(now)] += tokens if self.tokens else 1  # type: ignore[assignment]
         if now >= self.scenario.warm_up:
             outcome.shares[worker.index] += 1
         latency = self.scenario.median * math.exp(self._random.gauss(0, self.scenario.sigma))
-        self.at(now + latency, worker.answered, call, tokens, headers)
+        self.schedule(now + latency, worker.on_answer, call, tokens, headers)
 
-    def begin(self, now: float, worker: "_Worker", held: float) -> None:
+    def start_call(self, now: float, worker: "_SimulatedWorker", held: float) -> None:
         tokens = self.scenario.tokens_each * math.exp(self._random.gauss(0, 0.5))
         estimate = tokens * self._random.uniform(0.8, 2.0)
         call = worker.controller.begin(now, estimate, held)
-        self.at(now + NETWORK_SECONDS, self.arrive, worker, call, tokens)
+        self.schedule(now + NETWORK_SECONDS, self.arrive, worker, call, tokens)
 
 
-class _Worker:
+class _SimulatedWorker:
     def __init__(self, simulation: Simulation, index: int) -> None:
         self._simulation, self.index = simulation, index
-        self.controller = Controller(**simulation.scenario.settings, chance=random.Random(index).random)
+        self.controller = QuotaController(**simulation.scenario.settings, chance=random.Random(index).random)
         self._free = simulation.scenario.callers
         self._wakes_at = math.inf
         self._waits_since = math.inf
@@ -170,23 +170,23 @@ class _Worker:
                 self._waits_since = min(self._waits_since, now)
                 if now + wait < self._wakes_at - 1e-3:
                     self._wakes_at = now + wait + 1e-6
-                    self._simulation.at(self._wakes_at, self.timer, self._wakes_at)
+                    self._simulation.schedule(self._wakes_at, self.on_timer, self._wakes_at)
                 return
             self._free -= 1
             held, self._waits_since = max(0.0, now - self._waits_since), math.inf
-            self._simulation.begin(now, self, held)
+            self._simulation.start_call(now, self, held)
 
-    def timer(self, now: float, when: float) -> None:
+    def on_timer(self, now: float, when: float) -> None:
         if when == self._wakes_at:
             self.wake(now)
 
-    def answered(self, now: float, call: Call, tokens: float, headers: Mapping[str, str]) -> None:
-        self.controller.settled(call, now, tokens, headers)
+    def on_answer(self, now: float, call: QuotaCall, tokens: float, headers: Mapping[str, str]) -> None:
+        self.controller.completed(call, now, tokens, headers)
         self._free += 1
         self.wake(now)
 
-    def refused(self, now: float, call: Call, retry_after: float | None, headers: Mapping[str, str]) -> None:
-        self.controller.refused(call, now, retry_after, headers)
+    def on_refusal(self, now: float, call: QuotaCall, retry_after: float | None, headers: Mapping[str, str]) -> None:
+        self.controller.rate_limited(call, now, retry_after, headers)
         self._free += 1
         self.wake(now)
 
@@ -206,7 +206,10 @@ ALL = (
     ),
     *(
         replace(
-            each, name=f"{each.workers} worker{'s' * (each.workers > 1)}, anew every minute", windowed=True, seconds=420
+            each,
+            name=f"{each.workers} worker{'s' * (each.workers > 1)}, reset every minute",
+            windowed=True,
+            seconds=420,
         )
         for each in (SCENARIOS[0], SCENARIOS[2], SCENARIOS[4])
     ),

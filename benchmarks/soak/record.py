@@ -1,4 +1,4 @@
-"""What a run leaves behind: plain data, as `soak.json`."""
+"""Results of a run: plain data, as `soak.json`."""
 
 import dataclasses
 import json
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """A worker's process at a moment. `life` is its worker's name, and which of its processes it is: `b 2`."""
+class ProcessSample:
+    """A worker's process at a moment. `life` is the worker's name and the number of its process: `b 2`."""
 
     at: float
     life: str
@@ -19,20 +19,20 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """What came back in the few seconds before a moment, and what was waiting then."""
+    """Outcomes in the few seconds before a moment, and the lag at that moment."""
 
     at: float
     lag: dict[str, int] | None
-    """Requests not committed, by task; None where Kafka did not say."""
+    """Uncommitted requests by task; None if Kafka did not answer."""
     p50: float | None
     p99: float | None
-    """Seconds from request to reply; None where few came."""
+    """Seconds from request to reply; None if there were too few replies."""
     codes: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Happened:
-    """A fault, from its beginning until what it hit was there again."""
+class InjectedFault:
+    """A fault, from its start until its target works again."""
 
     at: float
     until: float
@@ -41,27 +41,27 @@ class Happened:
 
 
 @dataclass(slots=True, kw_only=True)
-class Record:
-    """A whole run. Moments are seconds since its beginning."""
+class SoakRecord:
+    """A whole run. Moments are seconds since its start."""
 
     spared: str
-    """The life that no fault was to end."""
+    """The process that no fault kills."""
     asked: int = 0
     requests: int = 0
-    """Those that are in Kafka."""
+    """Requests that are in Kafka."""
     lost: int = 0
     doubled: int = 0
-    happened: list[Happened] = field(default_factory=list)
-    seen: list[Seen] = field(default_factory=list)
+    happened: list[InjectedFault] = field(default_factory=list)
+    seen: list[ProcessSample] = field(default_factory=list)
     intervals: list[Interval] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
-    """Lives that ended by themselves."""
+    """Processes that ended by themselves."""
 
-    def series(self, what: str) -> dict[str, list[tuple[float, float]]]:
-        """A field of `Seen` over time, by life."""
+    def series(self, field_name: str) -> dict[str, list[tuple[float, float]]]:
+        """Return a field of `ProcessSample` over time, by process."""
         found: dict[str, list[tuple[float, float]]] = {}
         for each in self.seen:
-            found.setdefault(each.life, []).append((each.at, getattr(each, what)))
+            found.setdefault(each.life, []).append((each.at, getattr(each, field_name)))
         return found
 
     def to_json(self) -> str:

@@ -1,22 +1,22 @@
-"""The figures for people."""
+"""Tables of a soak for readers."""
 
 import statistics
 from collections import Counter
 
 from benchmarks.results import Table
-from benchmarks.soak.flatness import LEAST_SECONDS, growth, quarters
-from benchmarks.soak.record import Record
+from benchmarks.soak.flatness import MIN_SECONDS, growth_per_hour, quarters
+from benchmarks.soak.pass_criteria import MAX_HANDLES_PER_HOUR, MAX_MIB_PER_HOUR, problems
+from benchmarks.soak.record import SoakRecord
 from benchmarks.soak.schedule import BROKER, KILL, PAUSE, PROVIDER
-from benchmarks.soak.verdict import HANDLES_AN_HOUR, MIB_AN_HOUR, problems
 
-WORDS = {
+FAULT_DESCRIPTIONS = {
     KILL: "worker killed and started again",
     PAUSE: "worker stopped and continued",
     BROKER: "broker restarted",
     PROVIDER: "provider gone",
 }
 
-_LIFE = (
+_PROCESS_COLUMNS = (
     "process",
     "minutes",
     "MiB, first quarter",
@@ -30,28 +30,31 @@ _LIFE = (
 )
 ABOUT = f"""\
 Two processes of all six services on Apache Kafka, delivering `exactly_once`, under mixed load while things go wrong;
-[what is sent, and what goes wrong](soak.md). Quarters are medians. What a process rises by an hour is taken over the
-second half of its life, and judged where it lived {LEAST_SECONDS / 60:g} minutes: {MIB_AN_HOUR:g} MiB and
-{HANDLES_AN_HOUR:g} handles are allowed. Codes other than `ok` are error replies; `ReplyTimeout` is a client that had
-stopped waiting."""
+[what is sent, and what goes wrong](../../../docs/understand/soak.md).
+Quarters are medians. What a process rises by an hour is taken over the
+second half of its life, and judged if it lived {MIN_SECONDS / 60:g} minutes: {MAX_MIB_PER_HOUR:g} MiB and
+{MAX_HANDLES_PER_HOUR:g} handles are allowed. Codes other than `ok` are error replies; `ReplyTimeout` is a client that
+had stopped waiting."""
 
 
-def tables(record: Record) -> list[Table]:
-    """What was sent and came back, the processes, and what is not of one process."""
-    said = {"faults": _faults(record), **_counted(record), "verdict": "; ".join(problems(record)) or "as promised"}
+def tables(record: SoakRecord) -> list[Table]:
+    """Return the tables of the totals, of each process, and of the values that belong to no single process."""
+    totals = {"faults": _faults(record), **_totals(record), "verdict": "; ".join(problems(record)) or "as promised"}
     return [
-        Table(("", "all"), list(said.items()), words=["all"]),
-        Table(_LIFE, [(life, *_life(record, life)) for life in record.series("mib")]),
-        Table(("", "first quarter", "last quarter"), [(name, *cells) for name, cells in _lines(record).items()]),
+        Table(("", "all"), list(totals.items()), text_columns=["all"]),
+        Table(_PROCESS_COLUMNS, [(life, *_process_cells(record, life)) for life in record.series("mib")]),
+        Table(
+            ("", "first quarter", "last quarter"), [(name, *cells) for name, cells in _interval_rows(record).items()]
+        ),
     ]
 
 
-def _faults(record: Record) -> str:
+def _faults(record: SoakRecord) -> str:
     counts = Counter(each.kind for each in record.happened)
-    return ", ".join(f"{counts[kind]} × {words}" for kind, words in WORDS.items() if counts[kind])
+    return ", ".join(f"{counts[kind]} × {words}" for kind, words in FAULT_DESCRIPTIONS.items() if counts[kind])
 
 
-def _counted(record: Record) -> dict[str, str]:
+def _totals(record: SoakRecord) -> dict[str, str]:
     codes = sum((Counter(each.codes) for each in record.intervals), Counter[str]())
     return {
         "requests": f"{record.asked:,} asked, {record.requests:,} in Kafka",
@@ -61,27 +64,27 @@ def _counted(record: Record) -> dict[str, str]:
     }
 
 
-def _life(record: Record, life: str) -> tuple[str, ...]:
+def _process_cells(record: SoakRecord, life: str) -> tuple[str, ...]:
     memory, handles, cpu = (record.series(what)[life] for what in ("mib", "handles", "cpu_seconds"))
     seconds = memory[-1][0] - memory[0][0]
     busy = (cpu[-1][1] - cpu[0][1]) / seconds if seconds else 0.0
     return (
         f"{seconds / 60:.1f}",
         *(f"{value:.1f}" for value in quarters(memory)),
-        _rise(growth(memory), ".1f"),
+        _signed(growth_per_hour(memory), ".1f"),
         *(f"{value:.0f}" for value in quarters(handles)),
-        _rise(growth(handles), ".1f"),
+        _signed(growth_per_hour(handles), ".1f"),
         f"{max(value for _, value in record.series('threads')[life]):.0f}",
         f"{busy:.0%}",
     )
 
 
-def _rise(value: float | None, form: str) -> str:
+def _signed(value: float | None, form: str) -> str:
     return "" if value is None else format(value, f"+{form}")
 
 
-def _lines(record: Record) -> dict[str, tuple[str, ...]]:
-    """What is not of one process, in the first and the last quarter of the time."""
+def _interval_rows(record: SoakRecord) -> dict[str, tuple[str, ...]]:
+    """Return the values that belong to no single process, in the first and the last quarter of the time."""
     end = record.intervals[-1].at
     first = [each for each in record.intervals if each.at <= end / 4]
     last = [each for each in record.intervals if each.at >= end * 3 / 4]

@@ -1,4 +1,4 @@
-"""What goes wrong when, settled by the seed."""
+"""Schedule of faults, decided by a seed."""
 
 import random
 from collections.abc import Sequence
@@ -10,12 +10,14 @@ _KINDS = (KILL, PAUSE, BROKER, PROVIDER, KILL, PAUSE, KILL, PAUSE)
 _STEP_SECONDS = 100.0
 _PROVIDER_SECONDS = 30.0
 _PAUSE_SECONDS = ((3.0, 7.0), (14.0, 20.0))
-"""After the shorter a worker goes on before its group has missed it, after the longer its partitions are others'."""
+"""Shorter and longer pauses. After a shorter one the group has not missed the worker. After a longer one other workers
+have its partitions.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """Something that goes wrong, so many seconds after the beginning, for so long."""
+    """A fault: its start in seconds since the start of the run, and its duration in seconds."""
 
     at: float
     kind: str
@@ -24,9 +26,9 @@ class Fault:
 
 
 def schedule(seconds: float, seed: int, spared: str, victims: Sequence[str]) -> list[Fault]:
-    """Faults from the first twentieth of the time to the last tenth, each kind once at least.
+    """Return faults from the first twentieth of the time to the last tenth. Each kind occurs at least once.
 
-    `victims` are killed, in turn; `spared` is not, so that one process lives through it all. All of them are paused.
+    `victims` are killed in turn. `spared` is not killed, so one process lives for the whole run. All are paused.
     """
     chance = random.Random(seed)
     first, last = 0.05 * seconds, 0.9 * seconds

@@ -1,4 +1,4 @@
-"""Mixed load through the project's own client: all tasks, conversations, streams, repeats, and rubbish."""
+"""Mixed load through the project's own client: all tasks, conversations, streams, repetitions and invalid requests."""
 
 import asyncio
 import random
@@ -7,27 +7,29 @@ from collections import Counter
 from typing import Any
 
 from carteiro.client import Carteiro, ReplyError
-from carteiro.schemas import (
-    REQUESTS,
-    AnswerRequest,
-    ChatMessage,
-    ChatRequest,
-    GenerateRequest,
-    Options,
-    Request,
-    SentimentRequest,
-    SummarizeRequest,
-    TranslateRequest,
-)
+from carteiro.schemas import REQUESTS, Options, Request
+from carteiro.schemas.answer import AnswerRequest
+from carteiro.schemas.chat import ChatMessage, ChatRequest
+from carteiro.schemas.generate import GenerateRequest
+from carteiro.schemas.sentiment import SentimentRequest
+from carteiro.schemas.summarize import SummarizeRequest
+from carteiro.schemas.translate import TranslateRequest
 
 _WORDS = "the keeper counts ships of night and writes their names into a book while rain falls on glass".split()
-_RUBBISH = (b"", b'{"prompt": ', b"[]", b'{"colour": 5}', b'{"text": "\xff"}', b'{"options": {"temperature": 9}}')
+_MALFORMED_VALUES = (
+    b"",
+    b'{"prompt": ',
+    b"[]",
+    b'{"colour": 5}',
+    b'{"text": "\xff"}',
+    b'{"options": {"temperature": 9}}',
+)
 _CONVERSATIONS = 60
 _STREAMED = {"generate", "translate", "chat"}
 
 
-def _spoilt(kind: type[Request[Any]]) -> type[Request[Any]]:
-    """The task's request with bytes of our choice as the record's value."""
+def _malformed_request(kind: type[Request[Any]]) -> type[Request[Any]]:
+    """Return a subclass of the task's request whose record value is any bytes."""
 
     class Spoilt(kind):  # type: ignore[misc, valid-type]
         value: bytes
@@ -38,55 +40,55 @@ def _spoilt(kind: type[Request[Any]]) -> type[Request[Any]]:
     return Spoilt
 
 
-_SPOILT = {task: _spoilt(kind) for task, kind in REQUESTS.items()}
+_MALFORMED_REQUESTS = {task: _malformed_request(kind) for task, kind in REQUESTS.items()}
 
 
-class Meter:
-    """What came of the calls that ended since it was last read."""
+class CallStats:
+    """Outcomes of the calls that ended since the last `drain`."""
 
     def __init__(self) -> None:
         self._seconds: list[float] = []
         self._codes: Counter[str] = Counter()
 
-    def note(self, code: str, seconds: float) -> None:
-        """One call has ended; the time counts where it was `ok`."""
+    def add(self, code: str, seconds: float) -> None:
+        """Count a call that ended. Its time in seconds counts only if the code is `ok`."""
         self._codes[code] += 1
         if code == "ok":
             self._seconds.append(seconds)
 
-    def read(self) -> tuple[list[float], dict[str, int]]:
-        """The seconds of each `ok` call, in order, and how many ended with each code."""
+    def drain(self) -> tuple[list[float], dict[str, int]]:
+        """Return the seconds of each `ok` call, sorted, and the number of calls by code. Start counting again."""
         read = sorted(self._seconds), dict(self._codes)
         self._seconds, self._codes = [], Counter()
         return read
 
 
-class Traffic:
-    """Requests as they come, settled by the seed; what comes of them goes to the meter."""
+class LoadGenerator:
+    """Generator of requests at random times, decided by the seed. Their outcomes go to `stats`."""
 
-    def __init__(self, carteiro: Carteiro, meter: Meter, seed: int) -> None:
-        self._carteiro, self._meter, self._chance = carteiro, meter, random.Random(seed)
-        self.asked = 0
+    def __init__(self, carteiro: Carteiro, stats: CallStats, seed: int) -> None:
+        self._carteiro, self._stats, self._chance = carteiro, stats, random.Random(seed)
+        self.sent_count = 0
 
     async def run(self, per_second: float, seconds: float) -> None:
-        """Send for so long at that rate, and return when every call has ended."""
+        """Send for `seconds` at the rate `per_second`. Return when every call has ended."""
         loop = asyncio.get_running_loop()
         now = began = loop.time()
         async with asyncio.TaskGroup() as calls:
             while now < began + seconds:
                 for delay, request, call in self._next():
-                    self.asked += 1
+                    self.sent_count += 1
                     calls.create_task(self._ask(delay, request, call))
-                # Not at even intervals, which might fall in step with somebody's clock.
+                # Irregular intervals cannot fall in step with another timer.
                 now += self._chance.uniform(0.5, 1.5) / per_second
                 await asyncio.sleep(now - loop.time())
 
     def _next(self) -> list[tuple[float, Request[Any], dict[str, Any]]]:
-        """The next request, or one and its repetition: the seconds until it is sent, itself, and how it is called."""
+        """Return the next request, or a request and its repetition: delay in seconds, request, arguments."""
         chance, task = self._chance, self._chance.choice(list(REQUESTS))
         kind = chance.random()
         if kind < 0.03:
-            return [(0.0, _SPOILT[task].model_construct(value=chance.choice(_RUBBISH)), {})]
+            return [(0.0, _MALFORMED_REQUESTS[task].model_construct(value=chance.choice(_MALFORMED_VALUES)), {})]
         if kind < 0.06:
             name = f"{chance.getrandbits(64):x}"
             call = {"key": name.encode(), "idempotency_key": name}
@@ -115,7 +117,7 @@ class Traffic:
         return SummarizeRequest(text=self._text(options), options=options)
 
     def _text(self, options: Options) -> str:
-        """Mostly a paragraph or a few, now and then a document; where replies are kept, one of a few texts."""
+        """Return mostly one or a few paragraphs, sometimes a document. With the cache, return one of a few texts."""
         if options.cache:
             return f"{self._chance.randrange(20)} {' '.join(_WORDS)}"
         words = 4_000 if self._chance.random() < 0.01 else self._chance.randint(10, 300)
@@ -124,17 +126,16 @@ class Traffic:
     async def _ask(self, delay: float, request: Request[Any], call: dict[str, Any]) -> None:
         await asyncio.sleep(delay)
         began = time.perf_counter()
-        asking = self._carteiro.ask(request, **call)
         try:
             if request.options.stream:
-                async for _ in asking:
+                async for _ in self._carteiro.stream.ask(request, **call):
                     pass
             else:
-                await asking
+                await self._carteiro.ask(request, **call)
             code = "ok"
         except ReplyError as error:
             code = error.code
         except Exception as error:  # noqa: BLE001
-            # Whatever ends a call, the run goes on and shows it.
+            # The run goes on after any error of a call and shows it.
             code = type(error).__name__
-        self._meter.note(code, time.perf_counter() - began)
+        self._stats.add(code, time.perf_counter() - began)

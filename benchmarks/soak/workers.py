@@ -1,4 +1,4 @@
-"""Worker processes of all six services, which can be killed, paused and looked at."""
+"""Worker processes of all six services, which can be killed, paused and sampled."""
 
 import signal
 from collections.abc import Mapping
@@ -8,21 +8,21 @@ from typing import Self
 
 import psutil
 
-from benchmarks.program import Process, program, ready, running
-from benchmarks.soak.record import Seen
+from benchmarks.process import RunningProcess, program_path, run_process, wait_until_ready
+from benchmarks.soak.record import ProcessSample
 from tests.containers.conftest import free_port
 
 
-class Workers:
-    """`carteiro up`, as often as there are names. Their logs go to the folder, one file for each life."""
+class WorkerFleet:
+    """One `carteiro up` for each name. The folder gets one log file for each process."""
 
     def __init__(self, settings: Mapping[str, str], logs: Path) -> None:
         self._settings, self._logs = settings, logs
         self._stack = ExitStack()
         self._lives: dict[str, int] = {}
-        self._processes: dict[str, Process] = {}
+        self._processes: dict[str, RunningProcess] = {}
         self.ended: list[str] = []
-        """Lives that ended, and nobody had killed them."""
+        """Processes that ended without being killed."""
 
     def __enter__(self) -> Self:
         return self
@@ -31,23 +31,23 @@ class Workers:
         self._stack.close()
 
     async def start(self, name: str) -> None:
-        """Start a worker, again where it was killed; return once it takes requests."""
+        """Start a worker, or start it again after a kill. Return once it accepts requests."""
         self._lives[name] = self._lives.get(name, 0) + 1
         port = free_port()
-        process = running(
-            [program("carteiro"), "up"],
+        process = run_process(
+            [program_path("carteiro"), "up"],
             {**self._settings, "CARTEIRO_HTTP_PORT": str(port)},
             self._logs / f"{self.life(name)}.log",
         )
         self._processes[name] = self._stack.enter_context(process)
-        await ready(self._processes[name], port)
+        await wait_until_ready(self._processes[name], port)
 
     def life(self, name: str) -> str:
-        """Which process the worker is by now."""
+        """Return the name of the worker's current process."""
         return f"{name} {self._lives[name]}"
 
     def kill(self, name: str) -> None:
-        """`kill -9`; returns once the process is gone."""
+        """Send `kill -9`. Return once the process is gone."""
         process = self._processes.pop(name).process
         process.kill()
         process.wait()
@@ -58,11 +58,11 @@ class Workers:
     def resume(self, name: str) -> None:
         self._processes[name].process.send_signal(signal.SIGCONT)
 
-    def look(self, at: float) -> list[Seen]:
-        """The processes at this moment."""
+    def sample(self, at: float) -> list[ProcessSample]:
+        """Return a sample of each process."""
         seen = []
         for name, process in list(self._processes.items()):
-            if process.ended:
+            if process.has_exited:
                 self.ended.append(self.life(name))
                 del self._processes[name]
                 continue
@@ -70,7 +70,7 @@ class Workers:
             with usage.oneshot():
                 times = usage.cpu_times()
                 seen.append(
-                    Seen(
+                    ProcessSample(
                         at=at,
                         life=self.life(name),
                         mib=usage.memory_info().rss / 2**20,

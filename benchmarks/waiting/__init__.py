@@ -1,1 +1,1 @@
-"""Requests that can wait, beside a live stream: what they do to it, to memory, and to the bill."""
+"""Deferrable requests next to a live stream: their effect on the stream, on memory, and on the cost."""

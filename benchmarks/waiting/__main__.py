@@ -1,4 +1,4 @@
-"""`python -m benchmarks.waiting`: a live stream alone, then beside requests that can wait, on Apache Kafka."""
+"""`python -m benchmarks.waiting`: a live stream, first by itself, then next to deferrable requests, on Apache Kafka."""
 
 import argparse
 import asyncio
@@ -10,11 +10,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from benchmarks.broker import broker
-from benchmarks.program import Process, program, ready, running
-from benchmarks.results import Table, parse, parser, save
-from benchmarks.waiting.memory import Memory
+from benchmarks.process import RunningProcess, program_path, run_process, wait_until_ready
+from benchmarks.results import Table, argument_parser, parse_arguments, save
+from benchmarks.waiting.memory import MemorySampler
 from benchmarks.waiting.report import ABOUT, plot, tables
-from benchmarks.waiting.traffic import Counted, Traffic, answered, reading
+from benchmarks.waiting.traffic import ReplyStats, TrafficGenerator, assign_from_beginning, wait_until_answered
 
 PARTITIONS = 3
 _START_SECONDS = 120.0
@@ -22,7 +22,7 @@ _PORTS = {"live": 18081, "waiting": 18082}
 
 
 def settings(bootstrap: str, provider: str, prefix: str, count: int) -> dict[str, str]:
-    """A worker's environment."""
+    """Return a worker's environment."""
     return {
         "CARTEIRO_BOOTSTRAP_SERVERS": bootstrap,
         "CARTEIRO_TOPIC_PREFIX": prefix,
@@ -31,38 +31,38 @@ def settings(bootstrap: str, provider: str, prefix: str, count: int) -> dict[str
         "OPENAI_API_KEY": "sk-none",
         "OPENAI_BASE_URL": provider,
         "CARTEIRO_BATCHES": "true",
-        "CARTEIRO_BATCH_GATHER_SECONDS": "20",
+        "CARTEIRO_BATCH_LINGER_SECONDS": "20",
         "CARTEIRO_BATCH_POLL_SECONDS": "5",
         "CARTEIRO_BATCH_REQUESTS": str(min(count, 10_000)),
         "CARTEIRO_LOG_LEVEL": "warning",
     }
 
 
-async def printed(process: Process) -> str:
-    """The first line that a process prints."""
+async def first_line(process: RunningProcess) -> str:
+    """Wait for the first line of a process's output, and return it."""
     async with asyncio.timeout(_START_SECONDS):
         while "\n" not in process.output:
-            assert not process.ended, process.output
+            assert not process.has_exited, process.output
             await asyncio.sleep(0.1)
     return process.output.splitlines()[0]
 
 
 @asynccontextmanager
-async def traffic(bootstrap: str, prefix: str) -> AsyncIterator[Traffic]:
-    """Makes the topics; what is sent is counted as it is answered."""
+async def open_traffic(bootstrap: str, prefix: str) -> AsyncIterator[TrafficGenerator]:
+    """Create the topics, and yield a traffic generator that counts replies."""
     requests, replies = f"{prefix}.generate.requests", f"{prefix}.generate.replies"
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
-    names = [requests, replies, f"{prefix}.generate.waiting"]
+    names = [requests, replies, f"{prefix}.generate.deferred"]
     await admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names])
     await admin.close()
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, isolation_level="read_committed")
     async with consumer, AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
-        await reading(consumer, replies, PARTITIONS)
-        made = Traffic(producer, requests, PARTITIONS)
-        collecting = asyncio.create_task(made.collect(consumer))
+        await assign_from_beginning(consumer, replies, PARTITIONS)
+        traffic = TrafficGenerator(producer, requests, PARTITIONS)
+        collecting = asyncio.create_task(traffic.collect(consumer))
         try:
-            yield made
+            yield traffic
         finally:
             collecting.cancel()
             await asyncio.gather(collecting, return_exceptions=True)
@@ -70,63 +70,67 @@ async def traffic(bootstrap: str, prefix: str) -> AsyncIterator[Traffic]:
 
 async def measure(
     options: argparse.Namespace, bootstrap: str, live_provider: str, batch_provider: str
-) -> tuple[list[Table], Memory]:
-    """All of it."""
+) -> tuple[list[Table], MemorySampler]:
+    """Run the measurement, and return its tables and memory samples."""
     prefix = f"bench-waiting-{os.getpid()}"
-    said = settings(bootstrap, live_provider, prefix, options.count)
-    faststream = [program("faststream"), "run"]
-    async with traffic(bootstrap, prefix) as made:
-        live = running(
-            [*faststream, "services.generate.app:app"],
-            said | {"CARTEIRO_HTTP_PORT": str(_PORTS["live"])},
+    environment = settings(bootstrap, live_provider, prefix, options.count)
+    faststream = [program_path("faststream"), "run"]
+    async with open_traffic(bootstrap, prefix) as traffic:
+        live = run_process(
+            [*faststream, "services.app:generate"],
+            environment | {"CARTEIRO_HTTP_PORT": str(_PORTS["live"])},
             options.output / "live.log",
         )
-        patient = running(
-            [*options.yielding, *faststream, "services.waiting.app:app"],
-            said | {"CARTEIRO_HTTP_PORT": str(_PORTS["waiting"]), "OPENAI_BASE_URL": batch_provider},
+        batch = run_process(
+            [*options.yielding, *faststream, "services.app:batch"],
+            environment | {"CARTEIRO_HTTP_PORT": str(_PORTS["waiting"]), "OPENAI_BASE_URL": batch_provider},
             options.output / "waiting.log",
         )
-        with live as one, patient as other:
-            await ready(one, _PORTS["live"])
-            await ready(other, _PORTS["waiting"])
-            warm, alone, beside, waiting = (Counted() for _ in range(4))
-            await made.stream(warm, options.rate, 10)
-            await answered(warm, 60)
-            await made.stream(alone, options.rate, options.seconds / 2)
-            await answered(alone, 60)
-            memory = Memory({"worker, live": one.process.pid, "worker, waiting": other.process.pid})
+        with live as one, batch as other:
+            await wait_until_ready(one, _PORTS["live"])
+            await wait_until_ready(other, _PORTS["waiting"])
+            warm, baseline, loaded, deferred = (ReplyStats() for _ in range(4))
+            await traffic.send_live(warm, options.rate, 10)
+            await wait_until_answered(warm, 60)
+            await traffic.send_live(baseline, options.rate, options.seconds / 2)
+            await wait_until_answered(baseline, 60)
+            memory = MemorySampler({"worker, live": one.process.pid, "worker, waiting": other.process.pid})
             watching = asyncio.create_task(memory.watch())
-            heap = asyncio.create_task(made.heap(waiting, options.count, options.count / options.seconds))
-            await made.stream(beside, options.rate, options.seconds * 1.2)
+            heap = asyncio.create_task(
+                traffic.send_deferrable(deferred, options.count, options.count / options.seconds)
+            )
+            await traffic.send_live(loaded, options.rate, options.seconds * 1.2)
             await heap
-            await answered(beside, 60)
-            await answered(waiting, options.seconds * 5 + 300)
+            await wait_until_answered(loaded, 60)
+            await wait_until_answered(deferred, options.seconds * 5 + 300)
             watching.cancel()
-    assert not alone.errors + beside.errors + waiting.errors, "some replies are errors"
-    return tables(alone, beside, waiting, memory), memory
+    assert not baseline.errors + loaded.errors + deferred.errors, "some replies are errors"
+    return tables(baseline, loaded, deferred, memory), memory
 
 
 async def main() -> None:
-    made = parser("benchmarks.waiting", __doc__, kafka=True)
-    made.add_argument("--count", type=int, default=6_000, help="requests that can wait (default: 6000)")
-    made.add_argument("--rate", type=float, default=20, help="live requests a second (default: 20)")
-    made.add_argument("--seconds", type=float, default=60, help="in which those that can wait are sent (default: 60)")
-    made.add_argument(
+    parser = argument_parser("benchmarks.waiting", __doc__, kafka=True)
+    parser.add_argument("--count", type=int, default=6_000, help="deferrable requests (default: 6000)")
+    parser.add_argument("--rate", type=float, default=20, help="live requests a second (default: 20)")
+    parser.add_argument(
+        "--seconds", type=float, default=60, help="seconds in which deferrable requests are sent (default: 60)"
+    )
+    parser.add_argument(
         "--yielding",
         action="store_const",
         const=["nice", "-n", "19"],
         default=[],
-        help="let the waiting service and its provider, which mostly have machines of their own, yield to all else",
+        help="run the batch service and its provider, which often have their own machines, at a low priority",
     )
-    options = parse(made, count=500, seconds=10)
+    options = parse_arguments(parser, count=500, seconds=10)
     async with broker(options.bootstrap) as bootstrap:
-        command = [program("python"), "-m", "benchmarks.waiting.provider"]
-        # Two, since a provider that works off a batch does not keep its live calls waiting for it.
+        command = [program_path("python"), "-m", "benchmarks.waiting.provider"]
+        # Two providers, since a batch that one of them works off must not delay its live calls.
         with (
-            running(command, {}, options.output / "live-provider.log") as live,
-            running([*options.yielding, *command], {}, options.output / "batch-provider.log") as batches,
+            run_process(command, {}, options.output / "live-provider.log") as live,
+            run_process([*options.yielding, *command], {}, options.output / "batch-provider.log") as batches,
         ):
-            found, memory = await measure(options, bootstrap, await printed(live), await printed(batches))
+            found, memory = await measure(options, bootstrap, await first_line(live), await first_line(batches))
     save(options, "waiting", "Requests that can wait", ABOUT, found, plot(memory))
 
 

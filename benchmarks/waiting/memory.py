@@ -1,4 +1,4 @@
-"""How much memory processes hold, over time."""
+"""Memory of processes over time."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ _EVERY = 1.0
 
 
 def resident_mib(pid: int) -> float:
-    """What a process holds in memory, in MiB (Linux)."""
+    """Return the resident memory of a process in MiB (Linux)."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024
@@ -18,8 +18,8 @@ def resident_mib(pid: int) -> float:
 
 
 @dataclass(slots=True)
-class Memory:
-    """Samples of some processes, by their names: seconds since the beginning, and MiB."""
+class MemorySampler:
+    """Samples of processes by their names: seconds since the start, and MiB."""
 
     pids: Mapping[str, int]
     samples: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
@@ -32,6 +32,6 @@ class Memory:
                 self.samples.setdefault(name, []).append((time.perf_counter() - began, resident_mib(pid)))
             await asyncio.sleep(_EVERY)
 
-    def most(self, name: str) -> float:
-        """The most a process has held, in MiB."""
+    def max_mib(self, name: str) -> float:
+        """Return the largest memory of a process in MiB."""
         return max(mib for _, mib in self.samples[name])

@@ -1,17 +1,17 @@
-"""`python -m benchmarks.waiting.provider`: a provider as a process of its own, live calls and batches."""
+"""`python -m benchmarks.waiting.provider`: a provider with live calls and batches, in its own process."""
 
 import asyncio
 
 from tests.provider import ScriptedProvider
 
-_LOOKS = 6
-"""A batch is done when it has been looked at so often."""
+_POLLS = 6
+"""Number of polls after which a batch is completed."""
 
 
 async def serve() -> None:
-    """Serve until the process ends; the first line says where."""
+    """Serve until the process ends. The first line of output is the address."""
     async with ScriptedProvider() as provider:
-        provider.batches.looks = _LOOKS
+        provider.batches.looks = _POLLS
         print(provider.url, flush=True)
         await asyncio.Event().wait()
 

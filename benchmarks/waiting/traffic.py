@@ -1,4 +1,4 @@
-"""A live stream and a heap of requests that can wait, on the same topics."""
+"""A live stream and many deferrable requests on the same topics."""
 
 import asyncio
 import json
@@ -9,42 +9,42 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 LATENCY = 0.2
-"""Seconds that the model takes for a live call."""
+"""Latency of the model for a live call, in seconds."""
 _WORDS = "The lighthouse keeper counts the ships of the night, and writes their names into a book. " * 8
 
 
 @dataclass(slots=True)
-class Counted:
-    """What has come back of one kind of request."""
+class ReplyStats:
+    """Replies to one kind of request."""
 
     sent: int = 0
     seconds: list[float] = field(default_factory=list)
-    """From sending to reply, of each."""
+    """Seconds from sending to reply, for each request."""
     cost_usd: float = 0.0
     by_batch: int = 0
     errors: int = 0
 
     def quantile(self, share: float) -> float:
-        """By when this share of the replies was there."""
+        """Return the quantile `share` of the seconds."""
         ordered = sorted(self.seconds)
         return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
 
 
-class Traffic:
-    """Sends requests, and counts their replies as they come."""
+class TrafficGenerator:
+    """Sender of requests that counts their replies."""
 
     def __init__(self, producer: AIOKafkaProducer, topic: str, partitions: int) -> None:
         self._producer, self._topic, self._partitions = producer, topic, partitions
-        self._asked: dict[bytes, tuple[Counted, float]] = {}
+        self._pending: dict[bytes, tuple[ReplyStats, float]] = {}
         self._number = 0
 
-    async def send(self, counted: Counted, prompt: str, **options: str) -> None:
+    async def send(self, stats: ReplyStats, prompt: str, **options: str) -> None:
         """Send one request."""
         self._number += 1
         name = b"%d" % self._number
         body = {"prompt": f"{_WORDS}{self._number} {prompt}", "options": options}
-        self._asked[name] = counted, time.perf_counter()
-        counted.sent += 1
+        self._pending[name] = stats, time.perf_counter()
+        stats.sent += 1
         await self._producer.send(
             self._topic,
             json.dumps(body).encode(),
@@ -52,18 +52,18 @@ class Traffic:
             headers=[("correlation_id", name)],
         )
 
-    async def stream(self, counted: Counted, per_second: float, seconds: float) -> None:
-        """Send live requests at that rate for so long."""
+    async def send_live(self, stats: ReplyStats, per_second: float, seconds: float) -> None:
+        """Send live requests at the rate `per_second` for `seconds`."""
         began = time.perf_counter()
         for number in range(round(per_second * seconds)):
-            await self.send(counted, f"wait={LATENCY}")
+            await self.send(stats, f"wait={LATENCY}")
             await asyncio.sleep(max(began + number / per_second - time.perf_counter(), 0))
 
-    async def heap(self, counted: Counted, count: int, per_second: float) -> None:
-        """Send requests that can wait, at that rate."""
+    async def send_deferrable(self, stats: ReplyStats, count: int, per_second: float) -> None:
+        """Send `count` deferrable requests at the rate `per_second`."""
         began = time.perf_counter()
         for number in range(count):
-            await self.send(counted, "at any time", wait="24h")
+            await self.send(stats, "at any time", wait="24h")
             if number % 10 == 0:
                 await asyncio.sleep(max(began + number / per_second - time.perf_counter(), 0))
 
@@ -71,7 +71,7 @@ class Traffic:
         """Count replies until cancelled."""
         record: Any
         async for record in consumer:
-            counted, asked = self._asked.pop(dict(record.headers)["correlation_id"])
+            counted, asked = self._pending.pop(dict(record.headers)["correlation_id"])
             reply = json.loads(record.value)
             counted.seconds.append(time.perf_counter() - asked)
             if reply["status"] != "ok":
@@ -81,14 +81,14 @@ class Traffic:
             counted.by_batch += reply["usage"]["service_tier"] == "batch"
 
 
-async def answered(counted: Counted, within: float) -> None:
-    """Return once all that was sent is answered. Raises `TimeoutError`."""
+async def wait_until_answered(stats: ReplyStats, within: float) -> None:
+    """Return once all sent requests are answered. Raise `TimeoutError` after `within` seconds."""
     async with asyncio.timeout(within):
-        while len(counted.seconds) < counted.sent:  # noqa: ASYNC110
+        while len(stats.seconds) < stats.sent:  # noqa: ASYNC110
             await asyncio.sleep(0.2)
 
 
-async def reading(consumer: AIOKafkaConsumer, topic: str, partitions: int) -> None:
-    """Have the consumer read a topic from its beginning."""
+async def assign_from_beginning(consumer: AIOKafkaConsumer, topic: str, partitions: int) -> None:
+    """Make the consumer read a topic from its beginning."""
     consumer.assign([TopicPartition(topic, number) for number in range(partitions)])
     await consumer.seek_to_beginning()

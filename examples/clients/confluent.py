@@ -14,7 +14,7 @@ correlation_id = uuid.uuid4().hex
 
 consumer = Consumer({"bootstrap.servers": servers, "group.id": "example", "isolation.level": "read_committed"})
 partitions = consumer.list_topics(replies, timeout=30).topics[replies].partitions
-# From where the topic ends now: the reply comes later.
+# From the topic's current end, since the reply comes later.
 ends = {each: consumer.get_watermark_offsets(TopicPartition(replies, each))[1] for each in partitions}
 consumer.assign([TopicPartition(replies, each, end) for each, end in ends.items()])
 

@@ -1,24 +1,29 @@
-"""answer: from the context alone, or an honest no."""
+"""The answer task: an answer from the given context only, or the statement that the context has none."""
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from typing import Any
 
-from carteiro.models.failures import InvalidOutput
-from carteiro.models.interface import ChatModel, Message, ReaderModel
-from carteiro.models.structured import parse_json
-from carteiro.schemas import AnswerRequest, AnswerResult, Span
-from carteiro.worker.task import Done, Task, complete_as, prompt
-from services.answer.small import answer_by_sentence
+from pydantic import BaseModel, ConfigDict, StrictBool, ValidationError
+
+from carteiro.models.errors import InvalidOutput
+from carteiro.models.interface import ChatModel, EmbeddingModel, Message, QuestionAnsweringModel
+from carteiro.models.json_output import parse_json_output
+from carteiro.schemas.answer import AnswerRequest, AnswerResult, Span
+from carteiro.tasks.task import Task, TaskOutput, build_prompt, complete_as
+from services.answer.extractive import answer_by_similarity
+from services.answer.small_model import answer_with_small_model
 
 
-class _Said(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
+class _ModelAnswer(BaseModel):
+    """The JSON that the prompt asks for."""
 
-    found: bool
+    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+
+    found: StrictBool
     answer: str
     quote: str
 
 
-_ASKED = """\
+_PROMPT = """\
 Answer the question from the context and from nothing else. Reply with JSON alone: {{"found": true or false, \
 "answer": the answer in a few words, "quote": the words of the context that it comes from, unchanged}}. \
 If the context does not answer the question, found is false and the others are empty.
@@ -29,42 +34,65 @@ Context:
 Question: {question}"""
 
 
-async def answer(request: AnswerRequest, model: ReaderModel | ChatModel) -> Done[AnswerResult]:
-    """Answer the question. Raises `InvalidOutput`."""
-    if isinstance(model, ReaderModel):
-        return await _read_out(request, model)
-    if model.small:
-        return await answer_by_sentence(request, model)
-    asked = _ASKED.format(context=request.context, question=request.question)
-    messages = [Message("user", asked)]
-    said, completion = await complete_as(model, prompt(request, messages, json_schema=_Said.model_json_schema()), _read)
-    text, quote = said.answer.strip(), said.quote.strip()
-    if not said.found or not text:
-        return Done(AnswerResult(found=False), completion.usage, completion.finish_reason)
-    span = _find(quote, request.context) or _find(text, request.context)
-    return Done(AnswerResult(found=True, answer=text, span=span), completion.usage, completion.finish_reason)
+async def answer(
+    request: AnswerRequest, model: EmbeddingModel | QuestionAnsweringModel | ChatModel
+) -> TaskOutput[AnswerResult]:
+    """Answer the question. Raise `InvalidOutput` if the output of a chat model is not the requested JSON."""
+    if isinstance(model, EmbeddingModel):
+        return await answer_by_similarity(request, model)
+    if isinstance(model, QuestionAnsweringModel):
+        return await _extract_answer(request, model)
+    if model.is_small:
+        return await answer_with_small_model(request, model)
+    messages = [Message("user", _PROMPT.format(context=request.context, question=request.question))]
+    model_answer, completion = await complete_as(
+        model, build_prompt(request, messages, json_schema=_ModelAnswer.model_json_schema()), _parse_answer
+    )
+    text, quote = model_answer.answer.strip(), model_answer.quote.strip()
+    if not model_answer.found or not text:
+        return TaskOutput(AnswerResult(found=False), completion.usage, completion.finish_reason)
+    span = _find_span(quote, request.context) or _find_span(text, request.context)
+    return TaskOutput(AnswerResult(found=True, answer=text, span=span), completion.usage, completion.finish_reason)
 
 
-async def _read_out(request: AnswerRequest, model: ReaderModel) -> Done[AnswerResult]:
-    reading = await model.read(request.question, request.context)
-    if reading.start is None or reading.end is None:
-        return Done(AnswerResult(found=False), reading.usage)
-    text = request.context[reading.start : reading.end]
-    span = Span(start=reading.start, end=reading.end, text=text)
-    return Done(AnswerResult(found=True, answer=text, span=span), reading.usage)
+async def _extract_answer(request: AnswerRequest, model: QuestionAnsweringModel) -> TaskOutput[AnswerResult]:
+    extracted = await model.find_answer(request.question, request.context)
+    if extracted.start is None or extracted.end is None:
+        return TaskOutput(AnswerResult(found=False), extracted.usage)
+    text = request.context[extracted.start : extracted.end]
+    span = Span(start=extracted.start, end=extracted.end, text=text)
+    return TaskOutput(AnswerResult(found=True, answer=text, span=span), extracted.usage)
 
 
-def _read(text: str) -> _Said:
+async def _parse_answer(text: str) -> _ModelAnswer:
+    return parse_json_output(text, _validate_answer)[0]
+
+
+def _validate_answer(data: Any) -> _ModelAnswer:
+    """Return the answer; also accepts additional fields, "true" for true, and null for an empty text."""
+    if isinstance(data, dict):
+        fields = {name.strip().lower(): value for name, value in data.items()}
+        fields = {name: value for name, value in fields.items() if name in _ModelAnswer.model_fields}
+        if isinstance(found := fields.get("found"), str):
+            fields["found"] = {"true": True, "false": False}.get(found.strip().lower(), found)
+        # The quote is always optional, and the answer is optional if `found` is false.
+        optional = ("quote",) if fields.get("found") else ("quote", "answer")
+        data = fields | {name: "" for name in optional if fields.get(name) is None}
     try:
-        return _Said.model_validate(parse_json(text))
+        return _ModelAnswer.model_validate(data)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'the root'}: {each['msg']}" for each in error.errors())
         raise InvalidOutput(f"the model's completion is not the JSON that was asked for ({wrong})") from None
 
 
-def _find(quote: str, context: str) -> Span | None:
+def _find_span(quote: str, context: str) -> Span | None:
     start = context.find(quote) if quote else -1
     return Span(start=start, end=start + len(quote), text=quote) if start >= 0 else None
 
 
-task = Task(request=AnswerRequest, run=answer, abilities=(ReaderModel, ChatModel))
+task = Task(
+    request=AnswerRequest,
+    run=answer,
+    abilities=(EmbeddingModel, QuestionAnsweringModel, ChatModel),
+    default_model="local:minilm",
+)

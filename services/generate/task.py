@@ -1,23 +1,30 @@
-"""generate: one prompt, one completion; with a JSON Schema, one that is data of that shape."""
+"""The generate task: one completion of one prompt, or JSON data if the request has a JSON Schema."""
 
+from carteiro.models.caller_schema import CallerSchema
 from carteiro.models.interface import ChatModel, Message
-from carteiro.models.structured import reader
-from carteiro.schemas import GenerateRequest, GenerateResult
-from carteiro.worker.task import Done, Task, complete, complete_as, prompt
+from carteiro.schemas.generate import GenerateRequest, GenerateResult
+from carteiro.tasks.task import Task, TaskOutput, build_prompt, complete, complete_as
 
 
-async def generate(request: GenerateRequest, model: ChatModel) -> Done[GenerateResult]:
-    """Write what the prompt asks for. Raises `InvalidPrompt` for a schema that is none, `InvalidOutput`."""
+async def generate(request: GenerateRequest, model: ChatModel) -> TaskOutput[GenerateResult]:
+    """Complete the prompt.
+
+    Raise `InvalidPrompt` if the schema is not a JSON Schema, and `InvalidOutput` if the output does not follow it.
+    """
     schema = request.json_schema
-    read = reader(schema) if schema is not None else None
+    caller_schema = CallerSchema(schema) if schema is not None else None
+    if caller_schema is not None:
+        await caller_schema.check()  # before a model call costs anything
     messages = [Message("system", request.system)] if request.system else []
     messages.append(Message("user", request.prompt))
-    asked = prompt(request, messages, stop=request.stop, json_schema=schema)
-    if read is None:
-        data, completion = None, await complete(model, asked)
+    prompt = build_prompt(request, messages, stop=request.stop, json_schema=schema)
+    if caller_schema is None:
+        completion = await complete(model, prompt)
+        text, data = completion.text, None
     else:
-        data, completion = await complete_as(model, asked, read)
-    return Done(GenerateResult(text=completion.text, data=data), completion.usage, completion.finish_reason)
+        (data, text), completion = await complete_as(model, prompt, caller_schema.parse)
+    result = GenerateResult(text=text, data=data)
+    return TaskOutput(result, completion.usage, completion.finish_reason, completion.reasoning)
 
 
-task = Task(request=GenerateRequest, run=generate, abilities=(ChatModel,), streams=True)
+task = Task(request=GenerateRequest, run=generate, abilities=(ChatModel,))

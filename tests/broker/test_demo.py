@@ -1,14 +1,16 @@
-"""`carteiro demo` and `carteiro up`: the whole of it, on the packaged models, as a first user runs it."""
+"""`carteiro demo` and `carteiro up` on the packaged models, as a first user runs them."""
 
 import asyncio
 import contextlib
 import json
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -32,10 +34,27 @@ def start(*arguments: str, stderr: int = subprocess.STDOUT, **environment: str) 
     )
 
 
+def read_until(process: subprocess.Popen[str], event: str) -> list[str]:
+    """Return the lines of a process up to the one with the event."""
+    assert process.stdout
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if event in line:
+            break
+    return lines
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 def read_all(terminal: int) -> str:
-    """What was shown on a terminal until nobody had it open any more."""
+    """Return the output on a terminal until its last user closes it."""
     shown = b""
-    with contextlib.suppress(OSError):  # how Linux says that it is closed
+    with contextlib.suppress(OSError):  # Linux reports a closed terminal with this error.
         while piece := os.read(terminal, 65536):
             shown += piece
     os.close(terminal)
@@ -43,13 +62,13 @@ def read_all(terminal: int) -> str:
 
 
 def brokers() -> set[str]:
-    """The embedded brokers that run on this machine, by process id: a Ctrl-C does not reach them by itself."""
+    """Return the embedded brokers on this machine by process id. Ctrl-C does not reach them directly."""
     listed = subprocess.run(["ps", "-ww", "-eo", "pid=,args="], capture_output=True, text=True, check=True).stdout
     return {line.split()[0] for line in listed.splitlines() if "--storage-engine" in line}
 
 
 @pytest.mark.slow
-async def test_the_demo_shows_each_reply_and_leaves_nothing_running(tmp_path):
+async def test_demo_shows_each_reply_and_leaves_nothing_running(tmp_path):
     (tmp_path / "chat.json").write_text('{"messages": [{"role": "user", "content": "What is the capital of France?"}]}')
     (tmp_path / "translate.json").write_text('{"text": "The cat sleeps.", "target": "pt"}')
     (tmp_path / "sentiment-pt.json").write_text('{"text": "Gostei muito do filme."}')
@@ -61,14 +80,14 @@ async def test_the_demo_shows_each_reply_and_leaves_nothing_running(tmp_path):
     assert "6 services are up" in output
     for shown in ("What is the capital of France?", "Paris", "O gato dorme", "Gostei muito do filme.", "local:smollm2"):
         assert shown in output
-    # No line of a log, of ours or of a library's, stands among them.
+    # No log line, of ours or of a library, is among the replies.
     assert '{"event"' not in output
     assert "InitProducerId" not in output
     await eventually(lambda: brokers() <= before)
 
 
 @pytest.mark.slow
-async def test_the_demo_tells_programs_in_json(tmp_path):
+async def test_demo_prints_json_for_programs(tmp_path):
     (tmp_path / "sentiment.json").write_text('{"text": "I love it."}')
     # As in `carteiro demo --json | jq`, typed at a terminal.
     terminal, stderr = pty.openpty()
@@ -78,8 +97,8 @@ async def test_the_demo_tells_programs_in_json(tmp_path):
     output, _ = await asyncio.to_thread(process.communicate, timeout=240)
     assert "awaiting" in await reading
     assert process.returncode == 0
-    (told,) = map(json.loads, output.splitlines())
-    assert (told["example"], told["error"], told["reply"]["result"]["label"]) == ("sentiment", None, "positive")
+    (result,) = map(json.loads, output.splitlines())
+    assert (result["example"], result["error"], result["reply"]["result"]["label"]) == ("sentiment", None, "positive")
 
 
 @pytest.mark.slow
@@ -87,17 +106,8 @@ async def test_the_demo_tells_programs_in_json(tmp_path):
 async def test_ctrl_c_stops_the_demo_at_any_moment(moment):
     before = brokers()
     process = start("demo", CARTEIRO_LOG_LEVEL="info", CARTEIRO_LOG_FORMAT="json")
-    seen = []
-
-    def read() -> None:
-        assert process.stdout
-        event = {"loading the model": "loading the model", "joining the group": "the model is loaded"}[moment]
-        for line in process.stdout:
-            seen.append(line)
-            if event in line:
-                return
-
-    await asyncio.to_thread(read)
+    event = {"loading the model": "loading the model", "joining the group": "the model is loaded"}[moment]
+    seen = await asyncio.to_thread(read_until, process, event)
     assert brokers() - before
     os.killpg(process.pid, signal.SIGINT)
     output, _ = await asyncio.to_thread(process.communicate, timeout=60)
@@ -116,7 +126,7 @@ async def test_ctrl_c_stops_the_demo_at_any_moment(moment):
         ({"chat.json": '{"messages": []}'}, "messages"),
     ],
 )
-async def test_examples_that_are_none_end_in_one_line(tmp_path, files, says):
+async def test_invalid_examples_end_in_one_line(tmp_path, files, says):
     for name, content in files.items():
         (tmp_path / name).write_text(content)
     process = start("demo", "--examples", str(tmp_path))
@@ -127,7 +137,7 @@ async def test_examples_that_are_none_end_in_one_line(tmp_path, files, says):
 
 
 @pytest.mark.slow
-async def test_a_model_that_cannot_be_loaded_ends_the_demo_in_one_line(tmp_path):
+async def test_model_that_cannot_be_loaded_ends_the_demo_in_one_line(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
     process = start("demo", CARTEIRO_MODEL=f"local:{tmp_path}")
     output, _ = await asyncio.to_thread(process.communicate, timeout=120)
@@ -146,9 +156,7 @@ async def test_up_with_its_port_in_use_ends_in_one_line():
 
 
 async def test_up_runs_until_ctrl_c(provider):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     before = brokers()
     process = start(
         "up",
@@ -158,20 +166,28 @@ async def test_up_runs_until_ctrl_c(provider):
         CARTEIRO_HTTP_PORT="0",
         CARTEIRO_LOG_FORMAT="json",
     )
-    lines = []
-
-    def read() -> None:
-        assert process.stdout
-        for line in process.stdout:
-            lines.append(line)
-            if '"event": "ready"' in line:
-                return
-
-    await asyncio.to_thread(read)
+    lines = await asyncio.to_thread(read_until, process, '"event": "ready"')
     assert any(line.startswith(f"Kafka    127.0.0.1:{port}") for line in lines)
-    asked = start("ask", "chat", "Hello.", CARTEIRO_BOOTSTRAP_SERVERS=f"127.0.0.1:{port}")
-    assert (await asyncio.to_thread(asked.communicate, timeout=60))[0] == "Hello.\n"
+    (page,) = [match[1] for line in lines if (match := re.match(r"page +(http://127\.0\.0\.1:[1-9]\d+/)", line))]
+    with await asyncio.to_thread(urllib.request.urlopen, page) as answer:
+        assert 'id="form"' in answer.read().decode()
+    client = start("ask", "chat", "Hello.", CARTEIRO_BOOTSTRAP_SERVERS=f"127.0.0.1:{port}")
+    assert (await asyncio.to_thread(client.communicate, timeout=60))[0] == "Hello.\n"
     os.killpg(process.pid, signal.SIGINT)
     output, _ = await asyncio.to_thread(process.communicate, timeout=60)
     assert process.returncode == 0, output
+    await eventually(lambda: brokers() <= before)
+
+
+@pytest.mark.slow
+async def test_ctrl_c_stops_up_while_it_loads_a_model():
+    before = brokers()
+    settings = {"CARTEIRO_HTTP_PORT": "0", "CARTEIRO_LOG_LEVEL": "info", "CARTEIRO_LOG_FORMAT": "json"}
+    process = start("up", "--port", str(free_port()), CARTEIRO_GRACE_SECONDS="1", **settings)
+    # The first model is loaded, and the second one is loading.
+    seen = await asyncio.to_thread(read_until, process, "the model is loaded")
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = await asyncio.to_thread(process.communicate, timeout=60)
+    assert process.returncode == 0, "".join(seen) + output
+    assert '"event": "stopped"' in output.splitlines()[-1]
     await eventually(lambda: brokers() <= before)

@@ -1,4 +1,4 @@
-"""What a model's failure becomes on the wire: every error code, and the next request is served."""
+"""Model errors on the wire: every error code, and the next request is served."""
 
 import json
 
@@ -6,8 +6,8 @@ import pytest
 
 from carteiro.schemas import ERROR_CODES
 from carteiro.wire.record import MAX_REQUEST_BYTES
-from tests.broker.peer import Peer
-from tests.broker.test_rubbish import RUBBISH
+from tests.broker.raw_kafka_client import RawKafkaClient
+from tests.broker.test_malformed_requests import INVALID_RECORDS
 from tests.provider import Provider
 
 REQUESTS = "llm.generate.requests"
@@ -24,7 +24,7 @@ PASSING = ["401", "404", "429-ms", "quota", "500", "503", "cut", "hang", "not-js
 
 
 @pytest.mark.parametrize("fault", FAILURES)
-async def test_a_fault_that_is_the_request_s(peer: Peer, provider: Provider, fault: str):
+async def test_error_of_the_request_is_an_error_reply(peer: RawKafkaClient, provider: Provider, fault: str):
     code, retryable = FAILURES[fault]
     provider.next(fault)
     reply, record = await peer.ask(REQUESTS, HELLO)
@@ -35,18 +35,18 @@ async def test_a_fault_that_is_the_request_s(peer: Peer, provider: Provider, fau
 
 
 @pytest.mark.parametrize("fault", PASSING)
-async def test_a_fault_that_passes_is_tried_again(peer: Peer, provider: Provider, fault: str):
+async def test_transient_error_is_tried_again(peer: RawKafkaClient, provider: Provider, fault: str):
     before = len(provider.requests)
     provider.next(fault)
     assert (await peer.ask(REQUESTS, HELLO))[0]["status"] == "ok"
     assert len(provider.requests) >= before + 2
 
 
-async def test_a_request_that_the_model_always_fails_at_is_given_up(peer: Peer, provider: Provider, broker):
-    """The model answers the probe between the third try and the fourth, so it is the request's fault."""
-    async with Peer(broker.address, "llm.generate.dead") as dead:
+async def test_request_that_always_fails_is_given_up(peer: RawKafkaClient, provider: Provider, broker):
+    """The model answers the probe between the third try and the fourth, so only the request is at fault."""
+    async with RawKafkaClient(broker.address, "llm.generate.dead") as dead:
         provider.next("500", "500", "500")
-        provider.say("yes")
+        provider.queue_completion("yes")
         provider.next("500", "500")
         reply, _ = await peer.ask(REQUESTS, HELLO, [("x-mine", b"\xff")], key=b"k")
         assert (reply["error"]["code"], reply["error"]["retryable"]) == ("model_unavailable", True)
@@ -57,30 +57,30 @@ async def test_a_request_that_the_model_always_fails_at_is_given_up(peer: Peer, 
     assert reply["request_id"].split("/")[2] == str(int.from_bytes(headers["kafka_dlt-original-offset"], "big"))
 
 
-async def test_a_completion_that_does_not_follow_the_schema(peer: Peer, provider: Provider):
+async def test_completion_that_does_not_follow_the_schema_is_an_error(peer: RawKafkaClient, provider: Provider):
     provider.next("length")
     reply, _ = await peer.ask(REQUESTS, {**HELLO, "json_schema": SCHEMA})
     assert reply["error"]["code"] == "invalid_output"
     assert "it was cut by the limit" in reply["error"]["message"]
 
 
-async def test_a_completion_that_follows_the_schema(peer: Peer):
+async def test_completion_that_follows_the_schema_is_a_reply(peer: RawKafkaClient):
     reply, _ = await peer.ask(REQUESTS, {**HELLO, "json_schema": SCHEMA})
     assert isinstance(reply["result"]["data"]["n"], int)
 
 
-async def test_a_reply_that_is_larger_than_the_broker_takes_becomes_an_error(peer: Peer):
-    prompt = "x" * (MAX_REQUEST_BYTES - 14)  # the largest request there can be; its echo is larger by the envelope
+async def test_reply_larger_than_the_broker_accepts_becomes_an_error(peer: RawKafkaClient):
+    prompt = "x" * (MAX_REQUEST_BYTES - 14)  # The largest possible request. Its echo is larger by the envelope.
     reply, _ = await peer.ask(REQUESTS, {"prompt": prompt})
     assert (reply["error"]["code"], reply["error"]["retryable"]) == ("too_large", False)
     assert "more than the reply topic takes" in reply["error"]["message"]
 
 
-async def test_a_fault_of_our_own_names_no_internals(services, peer: Peer, monkeypatch, capfd):
+async def test_internal_error_shows_no_internals(services, peer: RawKafkaClient, monkeypatch, capfd):
     async def broken(*_):
         raise ZeroDivisionError("a detail of the inside")
 
-    monkeypatch.setattr(services.model_of("generate"), "complete", broken)
+    monkeypatch.setattr(services.primary_model("generate"), "complete", broken)
     reply, record = await peer.ask(REQUESTS, HELLO)
     assert (reply["error"]["code"], reply["error"]["retryable"]) == ("internal", True)
     assert b"a detail" not in record.value
@@ -89,8 +89,8 @@ async def test_a_fault_of_our_own_names_no_internals(services, peer: Peer, monke
     assert (await peer.ask(REQUESTS, HELLO))[0]["status"] == "ok"
 
 
-def test_every_code_is_tested_somewhere_in_here():
-    tested = {code for code, _ in FAILURES.values()} | {code for _, code, *_ in RUBBISH.values()}
+def test_every_code_is_tested_in_this_module():
+    tested = {code for code, _ in FAILURES.values()} | {code for _, code, *_ in INVALID_RECORDS.values()}
     elsewhere = {"expired", "invalid_output", "internal", "unsupported", "model_unavailable", "over_budget"}
-    # A rate limit is waited for, so nobody is told of one.
+    # A rate limit is waited for, so no caller gets this code.
     assert tested | elsewhere | {"rate_limited"} == set(ERROR_CODES)

@@ -1,10 +1,12 @@
-"""Streams on a real broker: what a client sees, what stands on the topic, and what a failure half-way leaves."""
+"""Streams on a real broker: the client's view, the records on the topic, and a failure in the middle."""
 
 import json
 import uuid
 
 from carteiro.client import Carteiro, ReplyError
-from tests.broker.peer import Peer
+from carteiro.schemas import Options
+from carteiro.schemas.generate import GenerateRequest
+from tests.broker.raw_kafka_client import RawKafkaClient
 from tests.conftest import eventually
 from tests.provider import Provider
 from tests.provider.completions import complete
@@ -14,8 +16,8 @@ REQUESTS = "llm.generate.requests"
 TEXT = "one two three four five six"
 
 
-async def test_a_client_sees_pieces_and_then_the_whole(carteiro: Carteiro):
-    seen = [piece async for piece in carteiro.generate(TEXT, stream=True)]
+async def test_client_sees_chunks_and_then_the_whole(carteiro: Carteiro):
+    seen = [piece async for piece in carteiro.stream.generate(TEXT)]
     *partial, whole = seen
     assert partial
     assert {piece.status for piece in partial} == {"partial"}
@@ -24,15 +26,15 @@ async def test_a_client_sees_pieces_and_then_the_whole(carteiro: Carteiro):
     assert whole.usage.output_tokens == 6
 
 
-async def test_the_same_call_can_be_awaited(carteiro: Carteiro):
-    assert (await carteiro.generate(TEXT, stream=True)).result.text == TEXT
+async def test_streamed_request_can_be_awaited(carteiro: Carteiro):
+    assert (await carteiro.ask(GenerateRequest(prompt=TEXT, options=Options(stream=True)))).result.text == TEXT
 
 
-async def test_a_task_that_does_not_stream_gives_the_whole(carteiro: Carteiro):
-    assert [piece.status async for piece in carteiro.sentiment("Good.", stream=True)] == ["ok"]
+async def test_task_without_streaming_gives_the_whole(carteiro: Carteiro):
+    assert [piece.status async for piece in carteiro.stream.sentiment("Good.")] == ["ok"]
 
 
-async def records_of(peer: Peer, body: dict, key: bytes | None = None):
+async def records_of(peer: RawKafkaClient, body: dict, key: bytes | None = None):
     name = uuid.uuid4().hex.encode()
     await peer.send(REQUESTS, json.dumps(body).encode(), [("correlation_id", name)], key)
 
@@ -43,7 +45,7 @@ async def records_of(peer: Peer, body: dict, key: bytes | None = None):
     return found()
 
 
-async def test_pieces_and_reply_stand_in_order_on_one_partition(peer: Peer):
+async def test_chunks_and_reply_are_in_order_on_one_partition(peer: RawKafkaClient):
     for key in (None, b"k"):
         records = await records_of(peer, {"prompt": TEXT, "options": {"stream": True}}, key)
         assert len({record.partition for record in records}) == 1
@@ -54,7 +56,7 @@ async def test_pieces_and_reply_stand_in_order_on_one_partition(peer: Peer):
         assert json.loads(records[-1].value)["result"]["text"] == TEXT
 
 
-async def test_without_the_option_there_are_no_such_headers(peer: Peer):
+async def test_request_without_the_option_has_no_stream_headers(peer: RawKafkaClient):
     (record,) = await records_of(peer, {"prompt": TEXT})
     assert not {"seq", "final"} & dict(record.headers).keys()
 
@@ -67,16 +69,16 @@ async def broken(request, body):
     return response
 
 
-async def test_a_try_that_breaks_off_is_void_and_the_next_begins_anew(carteiro: Carteiro, provider: Provider):
+async def test_broken_try_is_void_and_the_next_starts_over(carteiro: Carteiro, provider: Provider):
     provider._next.append(broken)
-    *partial, whole = [piece async for piece in carteiro.generate(TEXT, stream=True)]
+    *partial, whole = [piece async for piece in carteiro.stream.generate(TEXT)]
     assert whole.result.text == TEXT
     last = [piece for piece in partial if piece.attempt == partial[-1].attempt]
     assert "".join(piece.text for piece in last) == TEXT
     assert last[0].seq == 0
 
 
-async def test_a_failure_half_way_ends_with_an_error_reply(peer: Peer, provider: Provider):
+async def test_failure_in_the_middle_ends_with_an_error_reply(peer: RawKafkaClient, provider: Provider):
     async def filtered(request, body):
         response = await begin(request)
         events = list(pieces(body, complete(body)))
@@ -90,10 +92,10 @@ async def test_a_failure_half_way_ends_with_an_error_reply(peer: Peer, provider:
     assert json.loads(last.value)["error"]["code"] == "content_filtered"
 
 
-async def test_the_client_raises_what_the_error_reply_says(carteiro: Carteiro, provider: Provider):
+async def test_client_raises_the_error_of_the_reply(carteiro: Carteiro, provider: Provider):
     provider.next("filter-prompt")
     try:
-        async for _ in carteiro.generate(TEXT, stream=True):
+        async for _ in carteiro.stream.generate(TEXT):
             raise AssertionError("nothing was written")
     except ReplyError as error:
         assert error.code == "content_filtered"  # noqa: PT017

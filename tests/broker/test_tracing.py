@@ -8,8 +8,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from carteiro.client import Carteiro, ReplyError
-from carteiro.worker.observing import tracing
-from tests.broker.peer import Peer
+from carteiro.worker.observability import tracing
+from tests.broker.raw_kafka_client import RawKafkaClient
 from tests.conftest import eventually
 from tests.provider import Provider
 
@@ -30,7 +30,7 @@ async def finished(spans, count):
     return {span.name.replace("llm.generate.", ""): span for span in spans.get_finished_spans()}
 
 
-async def test_one_trace_from_the_caller_to_the_reply(carteiro: Carteiro, peer: Peer, spans):
+async def test_trace_spans_from_the_caller_to_the_reply(carteiro: Carteiro, peer: RawKafkaClient, spans):
     await carteiro.generate("one two", temperature=0.5, max_output_tokens=9, key=b"k")
     found = await finished(spans, 4)
     send, process = found["send requests"], found["process requests"]
@@ -49,17 +49,17 @@ async def test_one_trace_from_the_caller_to_the_reply(carteiro: Carteiro, peer: 
     assert process.attributes["messaging.consumer.group.name"] == "carteiro-generate"
     assert process.attributes["messaging.kafka.message.key"] == "k"
     assert isinstance(process.attributes["messaging.kafka.offset"], int)
-    asked = {name: call.attributes[f"gen_ai.{name}"] for name in ("request.model", "request.temperature")}
-    assert asked == {"request.model": "echo", "request.temperature": 0.5}
+    requested = {name: call.attributes[f"gen_ai.{name}"] for name in ("request.model", "request.temperature")}
+    assert requested == {"request.model": "echo", "request.temperature": 0.5}
     assert call.attributes["gen_ai.request.max_tokens"] == 9
     assert call.attributes["gen_ai.usage.input_tokens"] == 2
     assert call.attributes["gen_ai.response.finish_reasons"] == ("stop",)
     assert "one two" not in str([dict(span.attributes) for span in found.values()]), "prompts are not traced"
-    # The client may have read the reply before the peer does.
+    # The client may have read the reply before the peer receives it.
     await eventually(lambda: f"{reply.context.span_id:016x}" in str([record.headers for record in peer.records]))
 
 
-async def test_a_call_that_failed_says_how(carteiro: Carteiro, provider: Provider, spans):
+async def test_failed_call_has_its_error_in_the_span(carteiro: Carteiro, provider: Provider, spans):
     provider.next("filter-prompt")
     with pytest.raises(ReplyError):
         await carteiro.generate("secret words")

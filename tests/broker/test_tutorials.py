@@ -1,7 +1,6 @@
-"""The pages for developers, carried out word for word in a copy of the project."""
+"""The tutorials for developers, followed word for word in a copy of the project."""
 
 import asyncio
-import json
 import os
 import re
 import shutil
@@ -12,18 +11,32 @@ from pathlib import Path
 
 import pytest
 
-from tests.broker.processes import ROOT, WorkerProcess
+from tests.broker.worker_process import ROOT, WorkerProcess
 from tests.conftest import eventually
+from tests.provider import Provider
 
 pytestmark = pytest.mark.timeout(240)
 
 _FILE = re.compile(r"^`([\w./]+)`:\n\n((?:    .*\n|\n)+)", re.MULTILINE)
-"""A file's path in a line of its own, and its text, indented."""
+"""A file's path in its own line, then its text, indented."""
 _COMMAND = re.compile(r"^    ((?:CARTEIRO_\w+=\S+ )?(?:carteiro|faststream) .*)$", re.MULTILINE)
 
 
-class Copy:
-    """The project in another folder, in which pages are carried out."""
+CLIENT = """
+import asyncio, os
+from carteiro.client import Carteiro
+from carteiro.schemas.extract import ExtractRequest
+
+async def main():
+    async with Carteiro(os.environ["CARTEIRO_BOOTSTRAP_SERVERS"], topic_prefix="tutorial") as carteiro:
+        print((await carteiro.ask(ExtractRequest(text="Maria.", fields=["name"]))).result.found)
+
+asyncio.run(main())
+"""
+
+
+class ProjectCopy:
+    """A copy of the project in which tutorials are followed."""
 
     def __init__(self, folder: Path, settings: dict[str, str]) -> None:
         self.folder = folder
@@ -33,7 +46,7 @@ class Copy:
         self.settings = settings | {"PYTHONPATH": path}
 
     def write_files(self, page: str) -> list[str]:
-        """Write the files that a page shows; their paths."""
+        """Write the files that a page shows, and return their paths."""
         found = _FILE.findall(page)
         for name, text in found:
             file = self.folder / name
@@ -42,21 +55,21 @@ class Copy:
         return [name for name, _ in found]
 
     def carteiro(self, command: str) -> str:
-        """What a command prints."""
+        """Run a command and return its output."""
         words = re.findall(r'"[^"]*"|\S+', command)
         code = "from carteiro.cli.main import run; run()"
-        run = subprocess.run(
-            [sys.executable, "-c", code, *(word.strip('"') for word in words[1:])],
-            cwd=self.folder,
-            env={**os.environ, **self.settings},
-            capture_output=True,
-            text=True,
-        )
+        return self.run_python(code, *(word.strip('"') for word in words[1:]))
+
+    def run_python(self, code: str, *arguments: str) -> str:
+        """Run a program and return its output."""
+        command = [sys.executable, "-c", code, *arguments]
+        environment = {**os.environ, **self.settings}
+        run = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
         assert run.returncode == 0, run.stderr
         return run.stdout
 
     def checked(self) -> str:
-        """What ruff says of the copy."""
+        """Return the output of ruff for the copy."""
         config = ROOT / "pyproject.toml"
         ruff = Path(sys.executable).with_name("ruff")
         commands = [
@@ -68,63 +81,46 @@ class Copy:
 
 
 @pytest.fixture
-def copy(tmp_path, broker, provider) -> Iterator[Copy]:
+def copy(tmp_path, broker, provider) -> Iterator[ProjectCopy]:
     settings = {
         "CARTEIRO_BOOTSTRAP_SERVERS": broker.address,
         "CARTEIRO_TOPIC_PREFIX": "tutorial",
         "CARTEIRO_MODEL": f"{provider.url}#echo",
     }
-    return Copy(tmp_path, settings)
+    return ProjectCopy(tmp_path, settings)
 
 
 def page(name: str) -> str:
-    return (ROOT / "docs" / name).read_text()
+    return (ROOT / "docs" / "use" / name).read_text()
 
 
-async def test_a_new_task_as_the_page_says(copy: Copy, provider):
+async def test_two_files_are_a_task_as_the_page_says(copy: ProjectCopy, provider: Provider) -> None:
     text = page("new-task.md")
-    new, start, ask = _COMMAND.findall(text)
-    wrote = copy.carteiro(new)
-    assert "wrote    services/extract/task.py" in wrote
+    topics, start, ask = _COMMAND.findall(text)
+    assert copy.write_files(text) == ["shared/carteiro/schemas/extract.py", "services/extract/task.py"]
     assert copy.checked() == ""
-
-    # What it wrote is a task that works, before anything is changed.
-    with WorkerProcess("extract", cwd=copy.folder, **copy.settings) as worker:
+    # A port other than that of `carteiro up`, which brings the broker.
+    assert start == "CARTEIRO_HTTP_PORT=8081 faststream run services.app:extract"
+    assert "llm.extract.replies" in copy.carteiro(topics).replace("tutorial.", "llm.")
+    with WorkerProcess("extract", cwd=copy.folder, CARTEIRO_HTTP_FORM="true", **copy.settings) as worker:
         await eventually(worker.ready)
-        provider.say("THE TRAIN LEAVES AT NINE.")
-        assert "THE TRAIN LEAVES AT NINE." in await asyncio.to_thread(copy.carteiro, ask)
-
-    assert copy.write_files(text) == [
-        "shared/carteiro/schemas/extract.py",
-        "services/extract/task.py",
-        "examples/extract.json",
-    ]
-    assert copy.checked() == ""
-    assert start == "faststream run services.extract.app:app"
-    with WorkerProcess("extract", cwd=copy.folder, **copy.settings) as worker:
-        await eventually(worker.ready)
-        provider.say('{"age": 34}')
-        provider.say('{"name": "Maria", "age": 34}')
-        assert json.loads(await asyncio.to_thread(copy.carteiro, ask)) == {"data": {"name": "Maria", "age": 34}}
+        provider.queue_completion('{"name": 34}')
+        provider.queue_completion('{"name": "Maria", "city": "Porto"}')
+        assert await asyncio.to_thread(copy.carteiro, ask) == "name: Maria\ncity: Porto\n"
+        provider.queue_completion('{"name": "Maria"}')
+        assert await asyncio.to_thread(copy.run_python, CLIENT) == "{'name': 'Maria'}\n"
+        status, form = worker.get("/")
+    assert status == 200
+    assert '<fieldset data-task="extract"' in form
+    assert 'data-field="fields"' in form
 
 
-async def test_a_new_kind_of_model_as_the_page_says(copy: Copy):
+async def test_new_kind_of_model_works_as_the_page_says(copy: ProjectCopy):
     text = page("new-model.md")
     copy.write_files(text)
-    (line,) = re.findall(r"^    (_ENGINES = .*)$", text, re.MULTILINE)
-    opening = copy.folder / "shared/carteiro/models/opening.py"
-    changed, count = re.subn(r"^_ENGINES = .*$", line, opening.read_text(), flags=re.MULTILINE)
-    assert count == 1
-    opening.write_text(changed)
     assert copy.checked() == ""
     start, ask = _COMMAND.findall(text)
     setting, value = start.split()[0].split("=")
     with WorkerProcess("generate", cwd=copy.folder, **copy.settings | {setting: value}) as worker:
         await eventually(worker.ready)
         assert copy.carteiro(ask).strip() == "GOOD MORNING."
-
-
-@pytest.mark.parametrize("name", ["chat", "waiting", "Extract", "two words", "class", "../x", ""])
-def test_a_name_that_cannot_be_is_turned_down(copy: Copy, name: str):
-    with pytest.raises(AssertionError, match="carteiro: "):
-        copy.carteiro(f'carteiro new task "{name}"')

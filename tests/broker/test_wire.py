@@ -1,4 +1,4 @@
-"""Requests from producers that are not ours, on a real socket."""
+"""Requests from third-party producers, on a real socket."""
 
 import asyncio
 import json
@@ -7,28 +7,31 @@ from datetime import UTC, datetime, timedelta
 import confluent_kafka
 import pytest
 
-from tests.broker.peer import Peer
+from tests.broker.raw_kafka_client import RawKafkaClient
+from tests.conftest import eventually
 from tests.provider import Provider
 
 REQUESTS = "llm.generate.requests"
 HELLO = {"prompt": "Hello there."}
 
 
-async def test_plain_json_without_headers_is_answered_and_can_be_matched(peer: Peer):
+async def test_plain_json_without_headers_is_answered_and_can_be_correlated(peer: RawKafkaClient):
     sent = await peer.send(REQUESTS, b'{"prompt": "No headers at all."}', key=b"k-1")
     request_id = f"{REQUESTS}/{sent.partition}/{sent.offset}"
-    record = await peer.reply("correlation_id", request_id.encode())
+    named = f'"request_id":"{request_id}"'.encode()
+    await eventually(lambda: any(named in each.value for each in peer.records))
+    record = next(each for each in peer.records if named in each.value)
     reply = json.loads(record.value)
     assert record.key == b"k-1"
     assert reply["status"] == "ok"
     assert reply["request_id"] == request_id
-    assert reply["result"] == {"text": "No headers at all.", "data": None}
+    assert reply["result"] == {"text": "No headers at all.", "data": None, "reasoning": None}
     assert (reply["usage"]["input_tokens"], reply["usage"]["output_tokens"]) == (4, 4)
     assert reply["finish_reason"] == "stop"
 
 
 @pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4", "zstd"])
-async def test_confluent_kafka_with_every_compression(peer: Peer, codec: str):
+async def test_confluent_kafka_with_every_compression_is_answered(peer: RawKafkaClient, codec: str):
     producer = confluent_kafka.Producer({"bootstrap.servers": peer.address, "compression.type": codec})
     correlation_id = f"confluent-{codec}".encode()
     producer.produce(REQUESTS, json.dumps(HELLO).encode(), headers=[("correlation_id", correlation_id)])
@@ -37,8 +40,8 @@ async def test_confluent_kafka_with_every_compression(peer: Peer, codec: str):
     assert json.loads(record.value)["result"]["text"] == "Hello there."
 
 
-async def test_spring_replying_kafka_template(services, broker):
-    """The bytes that ReplyingKafkaTemplate (Spring Kafka 4.1.2) writes, and what it needs to find the reply."""
+async def test_spring_replying_kafka_template_is_answered(services, broker):
+    """The bytes are those of ReplyingKafkaTemplate (Spring Kafka 4.1.2). The reply has all that it needs."""
     correlation_id = bytes.fromhex("9f1d4c5e00ff4b2a8e1f7a6b5c4d3e2f")
     headers = [
         ("kafka_replyTopic", b"spring.replies"),
@@ -47,7 +50,7 @@ async def test_spring_replying_kafka_template(services, broker):
         ("__TypeId__", b"com.example.GenerateRequest"),
         ("spring_json_header_types", b'{"x":"java.lang.String"}'),
     ]
-    async with Peer(broker.address, "spring.replies") as spring:
+    async with RawKafkaClient(broker.address, "spring.replies") as spring:
         await spring.send(REQUESTS, json.dumps(HELLO).encode(), headers)
         record = await spring.reply("kafka_correlationId", correlation_id)
     assert record.partition == 1
@@ -55,7 +58,7 @@ async def test_spring_replying_kafka_template(services, broker):
     assert {name for name, _ in record.headers} == {"kafka_correlationId", "content-type"}
 
 
-async def test_cloudevents_sdk_binary(peer: Peer):
+async def test_cloudevents_sdk_binary_is_answered(peer: RawKafkaClient):
     headers = [
         ("ce_specversion", b"1.0"),
         ("ce_id", b"event-1"),
@@ -69,7 +72,7 @@ async def test_cloudevents_sdk_binary(peer: Peer):
     assert json.loads(record.value)["result"]["text"] == "Hello there."
 
 
-async def test_cloudevents_sdk_structured(peer: Peer):
+async def test_cloudevents_sdk_structured_is_answered(peer: RawKafkaClient):
     event = {"specversion": "1.0", "id": "event-2", "source": "/orders", "type": "order.note", "data": HELLO}
     content_type = ("content-type", b"application/cloudevents+json; charset=utf-8")
     _, record = await peer.ask(REQUESTS, event, [content_type])
@@ -77,13 +80,13 @@ async def test_cloudevents_sdk_structured(peer: Peer):
     assert (reply["id"], reply["data"]["result"]["text"]) == ("event-2", "Hello there.")
 
 
-async def test_a_header_that_is_not_utf_8_does_no_harm(peer: Peer):
+async def test_header_that_is_not_utf_8_does_no_harm(peer: RawKafkaClient):
     reply, _ = await peer.ask(REQUESTS, HELLO, [("x-binary", b"\xff\xfe\x00"), ("x-empty", b"")])
     assert reply["status"] == "ok"
 
 
-async def test_a_reply_goes_to_the_topic_that_the_request_names(services, broker):
-    async with Peer(broker.address, "team.inbox") as team:
+async def test_reply_goes_to_the_topic_that_the_request_names(services, broker):
+    async with RawKafkaClient(broker.address, "team.inbox") as team:
         reply, record = await team.ask(REQUESTS, HELLO, [("reply_to", b"team.inbox")], key=b"key")
     assert (reply["status"], record.key) == ("ok", b"key")
 
@@ -100,8 +103,8 @@ async def test_a_reply_goes_to_the_topic_that_the_request_names(services, broker
         ([("timeout_ms", b"a while")], "header timeout_ms"),
     ],
 )
-async def test_a_header_that_is_wrong_is_named_on_the_default_topic_and_costs_no_call(
-    peer: Peer, provider: Provider, headers, field
+async def test_invalid_header_is_named_on_the_default_topic_and_costs_no_call(
+    peer: RawKafkaClient, provider: Provider, headers, field
 ):
     before = len(provider.requests)
     reply, _ = await peer.ask(REQUESTS, HELLO, headers)
@@ -111,7 +114,7 @@ async def test_a_header_that_is_wrong_is_named_on_the_default_topic_and_costs_no
     assert (await peer.ask(REQUESTS, HELLO))[0]["status"] == "ok"
 
 
-async def test_past_its_deadline_a_request_costs_no_call(peer: Peer, provider: Provider):
+async def test_expired_request_costs_no_call(peer: RawKafkaClient, provider: Provider):
     before = len(provider.requests)
     yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat().encode()
     for header in (("deadline", yesterday), ("timeout_ms", b"0")):
@@ -120,7 +123,7 @@ async def test_past_its_deadline_a_request_costs_no_call(peer: Peer, provider: P
     assert len(provider.requests) == before
 
 
-async def test_a_deadline_ends_the_call_of_the_model(peer: Peer, provider: Provider):
+async def test_deadline_ends_the_models_call(peer: RawKafkaClient, provider: Provider):
     provider.hold()
     try:
         reply, _ = await peer.ask(REQUESTS, HELLO, [("timeout_ms", b"700")])
@@ -130,7 +133,7 @@ async def test_a_deadline_ends_the_call_of_the_model(peer: Peer, provider: Provi
     assert provider.requests[-1].abandoned
 
 
-async def test_a_trace_goes_on_in_the_reply(peer: Peer):
+async def test_trace_continues_in_the_reply(peer: RawKafkaClient):
     trace_id = b"0af7651916cd43dd8448eb211c80319c"
     headers = [("traceparent", b"00-" + trace_id + b"-b7ad6b7169203331-01"), ("tracestate", b"vendor=1")]
     _, record = await peer.ask(REQUESTS, HELLO, headers)
@@ -138,6 +141,6 @@ async def test_a_trace_goes_on_in_the_reply(peer: Peer):
     assert dict(record.headers)["tracestate"] == b"vendor=1"
 
 
-async def test_the_idempotency_key_is_echoed(peer: Peer):
+async def test_idempotency_key_is_echoed(peer: RawKafkaClient):
     _, record = await peer.ask(REQUESTS, HELLO, [("idempotency_key", b"once\xff")])
     assert dict(record.headers)["idempotency_key"] == b"once\xff"

@@ -1,4 +1,4 @@
-"""What is in Kafka when all is over, read with librdkafka: another library than the workers' and the tests'."""
+"""The final content of Kafka, read with librdkafka: another library than that of the workers and the tests."""
 
 import asyncio
 from collections import Counter
@@ -10,24 +10,24 @@ from tests.containers.traffic import CORRELATION
 _SECONDS = 60.0
 
 
-async def records_by_correlation(address: str, topic: str, isolation_level: str) -> Counter[str]:
-    """How many records the topic holds for each correlation id; pieces of streamed replies do not count."""
-    return await asyncio.to_thread(_records, address, topic, isolation_level)
+async def count_by_correlation_id(address: str, topic: str, isolation_level: str) -> Counter[str]:
+    """Return the number of records of the topic for each correlation id, without chunks of streamed replies."""
+    return await asyncio.to_thread(_count_records, address, topic, isolation_level)
 
 
 async def lag(address: str, topic: str, group: str) -> dict[int, int]:
-    """How many records of each partition the group has not committed; partitions without any are left out."""
+    """Return the number of uncommitted records by partition, without partitions that have none."""
     return await asyncio.to_thread(_lag, address, topic, group)
 
 
-def _records(address: str, topic: str, isolation_level: str) -> Counter[str]:
+def _count_records(address: str, topic: str, isolation_level: str) -> Counter[str]:
     consumer = _consumer(address, "audit", {"isolation.level": isolation_level})
     try:
         ends = _ends(consumer, topic)
         consumer.assign([TopicPartition(topic, partition, 0) for partition in ends])
         found: Counter[str] = Counter()
         read: dict[int, int] = {}
-        # The end is the log's own, not that of the reader's isolation: a transaction left open shows as a failure.
+        # The end is the log's own and not that of the isolation level: an open transaction shows as a failure.
         while any(read.get(partition, -1) < end for partition, end in ends.items()):
             record = consumer.poll(_SECONDS)
             assert record is not None, f"{topic} cannot be read to its end at {isolation_level}"

@@ -1,6 +1,6 @@
-"""Workers that are killed, stopped and continued, and a broker that restarts, while thousands of requests are answered.
+"""Workers that are killed, paused and resumed, and a broker that restarts, while thousands of requests are answered.
 
-`python -m tests.containers.chaos` (`make chaos`) runs it whole and prints what came of it.
+`python -m tests.containers.chaos` (`make chaos`) runs the whole and prints the outcome.
 """
 
 import argparse
@@ -12,26 +12,29 @@ import time
 from dataclasses import dataclass
 from itertools import pairwise
 
-from tests.broker.processes import WorkerProcess
+from tests.broker.worker_process import WorkerProcess
 from tests.conftest import eventually_true
 from tests.containers import audit
+from tests.containers.chaos_report import ChaosReport, Event
 from tests.containers.cluster import SESSION_SECONDS, Cluster
 from tests.containers.conftest import ApacheKafka
-from tests.containers.outcome import Event, Outcome
 from tests.containers.traffic import Traffic
 from tests.provider import ScriptedProvider
 from tests.provider.completions import last_words
 
 MODES = ("exactly_once", "at_least_once")
+TASKS = ("generate", "enrich")
 PROGRESS_SECONDS = 180.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What a run does. The seed decides which worker is hit when, and how long each request takes its model."""
+class ChaosPlan:
+    """Plan of a run. The seed decides the hit worker of each event, and the model time of each request."""
 
     mode: str
     seed: int
+    task: str = "generate"
+    """`enrich` for foreign events in place of requests."""
     requests: int = 10_000
     workers: int = 3
     partitions: int = 6
@@ -46,12 +49,12 @@ class Plan:
     def __str__(self) -> str:
         members = "static" if self.static else "dynamic"
         return (
-            f"seed {self.seed}: {self.workers} workers ({members} members), {self.partitions} partitions,"
+            f"{self.task}, seed {self.seed}: {self.workers} workers ({members} members), {self.partitions} partitions,"
             f" window {self.window}, {self.shortest:g} to {self.longest:g} s of model time"
         )
 
     def events(self, chance: random.Random) -> list[tuple[int, Event]]:
-        """What happens, each after so many replies: spread over the run, the broker's restarts in the middle."""
+        """Return the events, each with the number of replies that it follows. Broker restarts are in the middle."""
         kinds: list[Event] = ["kill"] * self.kills + ["pause"] * self.pauses
         chance.shuffle(kinds)
         kinds[len(kinds) // 2 : len(kinds) // 2] = ["broker"] * self.broker_restarts
@@ -59,42 +62,43 @@ class Plan:
         return [(int(step * (number + chance.uniform(0.6, 1.4))), kind) for number, kind in enumerate(kinds)]
 
 
-async def run(kafka: ApacheKafka, provider: ScriptedProvider, plan: Plan) -> Outcome:
-    """Carry the plan out, then stop the workers and count."""
+async def run(kafka: ApacheKafka, provider: ScriptedProvider, plan: ChaosPlan) -> ChaosReport:
+    """Run the plan, stop the workers, and return the report."""
     chance, began = random.Random(plan.seed), time.monotonic()
-    outcome = Outcome(mode=plan.mode, plan=str(plan), wanted=plan.requests)
-    name = f"chaos-{plan.mode}-{plan.seed}".replace("_", "-")
+    outcome = ChaosReport(mode=plan.mode, plan=str(plan), requests_planned=plan.requests)
+    name = f"chaos-{plan.task}-{plan.mode}-{plan.seed}".replace("_", "-")
     cluster = Cluster(
         kafka.address,
         provider,
         name,
         mode=plan.mode,
+        task=plan.task,
         partitions=plan.partitions,
-        window=plan.window,
+        max_in_flight=plan.window,
         static=plan.static,
     )
     async with cluster, cluster.traffic() as traffic:
-        await cluster.started(*map(str, range(plan.workers)))
+        await cluster.start_and_wait(*map(str, range(plan.workers)))
         prompts = [
             f"{name} {number} wait={chance.uniform(plan.shortest, plan.longest):.3f}" for number in range(plan.requests)
         ]
         await traffic.send(prompts)
-        await _disturb(kafka, cluster, traffic, plan, chance, outcome)
-        await traffic.reached(plan.requests, PROGRESS_SECONDS)
+        await _inject_faults(kafka, cluster, traffic, plan, chance, outcome)
+        await traffic.wait_for_replies(plan.requests, PROGRESS_SECONDS)
         outcome.seconds = time.monotonic() - began
         await cluster.stop()
-        await _count(cluster, traffic, outcome)
+        await _count_records(cluster, traffic, outcome)
     return outcome
 
 
-async def _disturb(
-    kafka: ApacheKafka, cluster: Cluster, traffic: Traffic, plan: Plan, chance: random.Random, outcome: Outcome
+async def _inject_faults(
+    kafka: ApacheKafka, cluster: Cluster, traffic: Traffic, plan: ChaosPlan, chance: random.Random, outcome: ChaosReport
 ) -> None:
     stopped: dict[str, asyncio.Task[None]] = {}
     for replies, event in plan.events(chance):
-        if not await traffic.reached(replies, PROGRESS_SECONDS):
+        if not await traffic.wait_for_replies(replies, PROGRESS_SECONDS):
             break
-        # Not always just after a reply: also in the middle of a rebalance, a start or a commit.
+        # Not always just after a reply: also during a rebalance, a start or a commit.
         await asyncio.sleep(chance.uniform(0.0, 1.5))
         outcome.hits[event] += 1
         if event == "broker":
@@ -108,38 +112,38 @@ async def _disturb(
             cluster.start(victim)
         else:
             worker.pause()
-            stopped[victim] = asyncio.create_task(_continue(worker))
-        outcome.allowed += plan.window * len(worker.partitions)
+            stopped[victim] = asyncio.create_task(_resume_later(worker))
+        outcome.max_interrupted += plan.window * len(worker.partitions)
     await asyncio.gather(*stopped.values())
 
 
-async def _continue(worker: WorkerProcess) -> None:
-    """Late enough that the group has taken the worker for dead and given its partitions to others."""
+async def _resume_later(worker: WorkerProcess) -> None:
+    """Resume a worker after the group has taken it for dead and given its partitions to others."""
     await asyncio.sleep(SESSION_SECONDS + 4)
     worker.resume()
 
 
-async def _count(cluster: Cluster, traffic: Traffic, outcome: Outcome) -> None:
+async def _count_records(cluster: Cluster, traffic: Traffic, outcome: ChaosReport) -> None:
     requests, replies, dead = [
-        await audit.records_by_correlation(cluster.address, topic, cluster.isolation_level) for topic in cluster.topics
+        await audit.count_by_correlation_id(cluster.address, topic, cluster.isolation_level) for topic in cluster.topics
     ]
     outcome.requests = requests.total()
-    outcome.answered, outcome.doubled = len(replies), replies.total() - len(replies)
+    outcome.answered, outcome.duplicates = len(replies), replies.total() - len(replies)
     outcome.lost = len(requests.keys() - replies.keys())
     outcome.not_ok = sum(not traffic.is_ok(each) for each in replies)
-    outcome.dead = dead.total()
+    outcome.dead_letters = dead.total()
     outcome.calls = cluster.calls(traffic)
     prompts = set(traffic.prompts.values())
     outcome.cut_off = sum(call.abandoned and last_words(call.body) in prompts for call in cluster.provider.requests)
     times = sorted(record.timestamp for record in traffic.replies)
-    outcome.silence = max((later - earlier for earlier, later in pairwise(times)), default=0) / 1000
+    outcome.longest_silence = max((later - earlier for earlier, later in pairwise(times)), default=0) / 1000
     outcome.lag = sum((await cluster.lag()).values())
 
 
-async def main(plans: list[Plan]) -> int:
-    """Carry the plans out on a Kafka of their own; 1 where something is not as promised."""
+async def main(plans: list[ChaosPlan]) -> int:
+    """Run the plans on a new Kafka. Return 1 if a promise is broken."""
     outcomes = []
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it has a line for each try of each connection
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # It logs a line for each try of each connection.
     with ApacheKafka() as kafka:
         async with ScriptedProvider() as provider:
             await eventually_true(kafka.answers)
@@ -150,23 +154,33 @@ async def main(plans: list[Plan]) -> int:
     return 1 if any(outcome.problems for outcome in outcomes) else 0
 
 
-def plans() -> list[Plan]:
-    """The plans of the command line."""
+def parse_plans() -> list[ChaosPlan]:
+    """Parse the plans from the command line."""
     parser = argparse.ArgumentParser(prog="tests.containers.chaos", description=__doc__)
     parser.add_argument("--mode", choices=["both", *MODES], default="both")
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000), help="decides who is hit when")
-    parser.add_argument("--requests", type=int, default=Plan.requests)
-    parser.add_argument("--workers", type=int, default=Plan.workers)
-    parser.add_argument("--partitions", type=int, default=Plan.partitions)
-    parser.add_argument("--window", type=int, default=Plan.window, help="requests in flight per partition")
-    parser.add_argument("--kills", type=int, default=Plan.kills, help="of a random worker, with kill -9")
-    parser.add_argument("--pauses", type=int, default=Plan.pauses, help="of a random worker, past its session timeout")
-    parser.add_argument("--broker-restarts", type=int, default=Plan.broker_restarts)
+    parser.add_argument("--requests", type=int, default=ChaosPlan.requests)
+    parser.add_argument("--workers", type=int, default=ChaosPlan.workers)
+    parser.add_argument("--partitions", type=int, default=ChaosPlan.partitions)
+    parser.add_argument("--window", type=int, default=ChaosPlan.window, help="requests in flight per partition")
+    parser.add_argument("--kills", type=int, default=ChaosPlan.kills, help="of a random worker, with kill -9")
+    parser.add_argument(
+        "--pauses", type=int, default=ChaosPlan.pauses, help="of a random worker, past its session timeout"
+    )
+    parser.add_argument("--broker-restarts", type=int, default=ChaosPlan.broker_restarts)
     parser.add_argument("--static", action="store_true", help="workers that keep their place in the group")
+    parser.add_argument(
+        "--task", choices=["both", *TASKS], default="both", help="requests to generate, or events to enrich"
+    )
     chosen = vars(parser.parse_args())
-    mode = chosen.pop("mode")
-    return [Plan(mode=each, **chosen) for each in (MODES if mode == "both" else [mode])]
+    mode, task = chosen.pop("mode"), chosen.pop("task")
+    plans = [(MODES[0], TASKS[0]), (MODES[1], TASKS[0]), (MODES[0], TASKS[1])]
+    return [
+        ChaosPlan(mode=each, task=its_task, **chosen)
+        for each, its_task in plans
+        if mode in ("both", each) and task in ("both", its_task)
+    ]
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main(plans())))
+    sys.exit(asyncio.run(main(parse_plans())))

@@ -1,26 +1,33 @@
-"""Workers of one task, in a group and on topics of their own, with one provider as the model of them all."""
+"""Workers of one task, in their own group and topics, with one provider as the model of all."""
 
+import tempfile
 from collections import Counter
 from itertools import chain
+from pathlib import Path
 from typing import Self
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from tests.broker.processes import TAKING, WorkerProcess
+from tests.broker.worker_process import PARTITIONS_ASSIGNED, WorkerProcess
 from tests.conftest import eventually
 from tests.containers import audit
 from tests.containers.traffic import Traffic
 from tests.provider import Provider
 
+_ENRICHMENT = """\
+from: {0}
+to: {1}
+steps: [{{task: generate, request: "{{prompt: prompt}}", into: ai.echo, take: text}}]
+"""
 SESSION_SECONDS = 6
-"""The shortest that Apache Kafka allows by default."""
+"""Shortest session timeout that Apache Kafka allows by default, in seconds."""
 
 
 class Cluster:
-    """`async with Cluster(kafka.address, provider, "chaos") as cluster`: makes the topics; `start` starts workers.
+    """`async with Cluster(kafka.address, provider, "chaos") as cluster` creates the topics. `start` starts workers.
 
-    `name` is the topics' prefix and the group. With `static`, a worker that is started again under its name is the
-    same member of the group as before.
+    `name` is the topics' prefix and the group. The task `enrich` stands for an enrichment of events. With `static`, a
+    worker that is started again under its name is the same member of the group as before.
     """
 
     def __init__(
@@ -32,15 +39,27 @@ class Cluster:
         mode: str = "exactly_once",
         task: str = "generate",
         partitions: int = 1,
-        window: int = 64,
+        max_in_flight: int = 64,
         static: bool = False,
         **settings: str,
     ) -> None:
         self.address, self.provider, self.group = address, provider, name
-        self.mode, self.task, self.partitions, self.window, self.static = mode, task, partitions, window, static
+        self.mode, self.task, self.partitions, self.max_in_flight, self.static = (
+            mode,
+            task,
+            partitions,
+            max_in_flight,
+            static,
+        )
         self.topics = (f"{name}.{task}.requests", f"{name}.{task}.replies", f"{name}.{task}.dead")
+        if task == "enrich":
+            self._folder = tempfile.TemporaryDirectory()
+            file = Path(self._folder.name, "events.yaml")
+            self.topics = (f"{name}.events", f"{name}.enriched", f"{name}.enrich-events.dead")
+            file.write_text(_ENRICHMENT.format(*self.topics))
+            settings["CARTEIRO_ENRICHMENTS"] = str(file)
         self.workers: dict[str, WorkerProcess] = {}
-        self.past: list[WorkerProcess] = []
+        self.past_workers: list[WorkerProcess] = []
         self._settings = {
             "CARTEIRO_BOOTSTRAP_SERVERS": address,
             "CARTEIRO_MODEL": f"{provider.url}#echo",
@@ -48,7 +67,7 @@ class Cluster:
             "CARTEIRO_TOPIC_PREFIX": name,
             "CARTEIRO_GROUP": name,
             "CARTEIRO_DELIVERY": mode,
-            "CARTEIRO_WINDOW": str(window),
+            "CARTEIRO_MAX_IN_FLIGHT": str(max_in_flight),
             "CARTEIRO_SESSION_TIMEOUT_SECONDS": str(SESSION_SECONDS),
         } | settings
 
@@ -62,74 +81,76 @@ class Cluster:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for worker in [*self.past, *self.workers.values()]:
+        for worker in [*self.past_workers, *self.workers.values()]:
             worker.process.kill()
             worker.process.wait()
-            print(f"-- what worker {worker.process.pid} complained of --", *worker.complaints[-40:], sep="\n")
+            print(f"-- what worker {worker.process.pid} complained of --", *worker.warning_lines[-40:], sep="\n")
             worker.__exit__()
 
     @property
     def isolation_level(self) -> str:
-        """What a reader of the replies needs for the mode's promise."""
+        """Return the isolation level that a reader of the replies needs for the mode's promise."""
         return "read_committed" if self.mode == "exactly_once" else "read_uncommitted"
 
     def traffic(self) -> Traffic:
-        """Requests to these workers; the replies are read as the mode wants it."""
+        """Return a traffic source for these workers, which reads the replies at the mode's isolation level."""
         return Traffic(self.address, self.topics, isolation_level=self.isolation_level, task=self.task)
 
     def start(self, *names: str, **settings: str) -> None:
-        """Start workers, by default again the one of that name with the settings it had."""
+        """Start workers. By default a worker is started again with the settings that it had under its name."""
         for name in names:
             if name in self.workers:
-                self.past.append(self.workers[name])
+                self.past_workers.append(self.workers[name])
             instance = {"CARTEIRO_GROUP_INSTANCE_ID": f"{self.group}-{name}"} if self.static else {}
             self.workers[name] = WorkerProcess(self.task, **self._settings | instance | settings)
 
-    async def started(self, *names: str, **settings: str) -> WorkerProcess:
-        """Start workers and return once they have joined their group; the last of them."""
+    async def start_and_wait(self, *names: str, **settings: str) -> WorkerProcess:
+        """Start workers, wait until they have joined their group, and return the last of them."""
         self.start(*names, **settings)
         for name in names:
             await eventually(self.workers[name].ready)
         return self.workers[names[-1]]
 
-    async def settled(self) -> None:
-        """Return once every partition is served, each by one worker."""
+    async def wait_until_assigned(self) -> None:
+        """Return once every partition is assigned to one worker."""
 
         def all_served() -> bool:
-            lines = [worker.group_lines for worker in self.workers.values() if not worker.ended()]
-            taken = [line[-1]["partitions"] for line in lines if line and line[-1]["event"] == TAKING]
+            lines = [worker.rebalance_lines for worker in self.workers.values() if not worker.has_exited()]
+            taken = [line[-1]["partitions"] for line in lines if line and line[-1]["event"] == PARTITIONS_ASSIGNED]
             return sorted(chain.from_iterable(taken)) == list(range(self.partitions))
 
         await eventually(all_served)
 
     def kill(self, name: str) -> list[int]:
-        """`kill -9`; the partitions that the worker held."""
+        """Send `kill -9`, and return the partitions that the worker held."""
         worker = self.workers[name]
         worker.kill()
         return worker.partitions
 
     async def stop(self, *names: str) -> None:
-        """SIGTERM to these workers (by default to all); returns once they have ended well."""
+        """Send SIGTERM to these workers (by default to all). Return once they have ended with exit code 0."""
         stopped = [self.workers.pop(name) for name in names or tuple(self.workers)]
-        self.past += stopped
+        self.past_workers += stopped
         for worker in stopped:
+            # Before that log line SIGTERM ends a process without a clean stop.
+            await eventually(lambda: worker.has_exited() or worker.find_log_line("starting") is not None)  # noqa: B023
             worker.terminate()
         for worker in stopped:
-            await eventually(worker.ended)
+            await eventually(worker.has_exited)
             assert worker.process.returncode == 0, worker.output[-5000:]
 
-    async def finish(self, traffic: Traffic) -> None:
-        """Stop the workers, and check that each request has one reply, no request is dead, and all is committed."""
+    async def stop_and_check(self, traffic: Traffic) -> None:
+        """Stop the workers. Check that each request has one reply, that no letter is dead, and that the lag is 0."""
         await self.stop()
-        replies = await audit.records_by_correlation(self.address, self.topics[1], self.isolation_level)
+        replies = await audit.count_by_correlation_id(self.address, self.topics[1], self.isolation_level)
         assert replies == Counter(traffic.prompts.keys())
-        assert not traffic.dead
+        assert not traffic.dead_letters
         assert not await self.lag()
 
     def calls(self, traffic: Traffic) -> int:
-        """How many model calls were made for these requests, probes not counted."""
+        """Return the number of model calls for these requests, without probes."""
         return sum(self.provider.calls[prompt] for prompt in set(traffic.prompts.values()))
 
     async def lag(self) -> dict[int, int]:
-        """How many requests of each partition are not committed; partitions without any are left out."""
+        """Return the number of uncommitted requests by partition, without partitions that have none."""
         return await audit.lag(self.address, self.topics[0], self.group)

@@ -11,11 +11,11 @@ from docker.errors import DockerException
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
-from carteiro.worker.kafka.reaching import why_unreachable
+from carteiro.kafka.connection import probe_connection
 from tests.conftest import eventually_true
 from tests.provider import ScriptedProvider
 
-# Its reaper is one more image to pull; the fixtures below stop what they start.
+# Its reaper is one more image to pull. The fixtures below stop the containers that they start.
 testcontainers_config.ryuk_disabled = True
 
 IMAGE = "apache/kafka:4.3.1"
@@ -30,7 +30,7 @@ def free_port() -> int:
 
 
 class ApacheKafka(DockerContainer):
-    """One node, reached from outside at `address`."""
+    """A broker of one node, reached from outside at `address`."""
 
     def __init__(self) -> None:
         super().__init__(IMAGE)
@@ -41,7 +41,7 @@ class ApacheKafka(DockerContainer):
             "NODE_ID": "1",
             "PROCESS_ROLES": "broker,controller",
             "LISTENERS": "PLAINTEXT://:9092,CONTROLLER://:9093,INTERNAL://:9094",
-            # For transactions the broker calls itself, and from inside it is not at the address that clients use.
+            # For transactions the broker connects to itself. Inside, it is not at the clients' address.
             "ADVERTISED_LISTENERS": f"PLAINTEXT://{self.address},INTERNAL://localhost:9094",
             "INTER_BROKER_LISTENER_NAME": "INTERNAL",
             "CONTROLLER_LISTENER_NAMES": "CONTROLLER",
@@ -56,7 +56,7 @@ class ApacheKafka(DockerContainer):
             self.with_env(f"KAFKA_{name}", value)
 
     async def answers(self) -> bool:
-        return await why_unreachable({"bootstrap_servers": [self.address], "security_protocol": "PLAINTEXT"}) is None
+        return await probe_connection({"bootstrap_servers": [self.address], "security_protocol": "PLAINTEXT"}) is None
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +69,7 @@ def docker(pytestconfig: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say how large the images are, where there are any: what a test prints is shown only if it fails."""
+    """Report the sizes of the images, if there are any. A test's own output is shown only if it fails."""
     if _ENGINE in config.stash and shutil.which("docker"):
         columns = "{{.Repository}}:{{.Tag}}  {{.Size}}  built {{.CreatedSince}}"
         command = ["docker", "image", "ls", "--format", columns, "carteiro"]
@@ -92,6 +92,6 @@ async def kafka(kafka_container: ApacheKafka) -> ApacheKafka:
 
 @pytest.fixture
 async def model() -> AsyncIterator[ScriptedProvider]:
-    """The model of a test's workers, with its calls counted from none."""
+    """Return the model of a test's workers, with its call counts reset."""
     async with ScriptedProvider() as running:
         yield running

@@ -1,4 +1,4 @@
-"""chat keeps conversations: through `kill -9`, what is kept is what was replied, each turn once and in its order."""
+"""chat keeps conversations through `kill -9`: each reply is one turn, and turns are in order."""
 
 import asyncio
 import json
@@ -20,20 +20,20 @@ GUESTS = [f"guest-{number}" for number in range(6)]
 TURNS = 8
 
 
-class Memory:
-    """Answers each call differently, and remembers what it was shown for the call."""
+class ConversationModel:
+    """Model that answers each call differently, and remembers the messages that it was shown for the call."""
 
     def __init__(self) -> None:
         self.shown: dict[str, list[str]] = {}
 
-    async def __call__(self, request: web.Request, asked: Json) -> web.StreamResponse:
+    async def __call__(self, request: web.Request, body: Json) -> web.StreamResponse:
         await asyncio.sleep(0.05)
-        text = f"answer {len(self.shown)} to {last_words(asked)}"
-        self.shown[text] = [message["content"] for message in messages(asked)]
-        return web.json_response(answer(asked, text))
+        text = f"answer {len(self.shown)} to {last_words(body)}"
+        self.shown[text] = [message["content"] for message in messages(body)]
+        return web.json_response(answer(body, text))
 
 
-class Conversing(Traffic):
+class ConversationTraffic(Traffic):
     """Requests whose prompts begin with their conversation's id."""
 
     def _body(self, prompt: str) -> dict[str, Any]:
@@ -41,7 +41,7 @@ class Conversing(Traffic):
 
 
 async def kept(address: str, topic: str) -> dict[str, list[tuple[str, str]]]:
-    """By conversation, its turns as they are kept: what was asked, and the answer."""
+    """Return the stored turns by conversation: the question and the answer."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=address, isolation_level="read_committed", auto_offset_reset="earliest"
     )
@@ -56,35 +56,35 @@ async def kept(address: str, topic: str) -> dict[str, list[tuple[str, str]]]:
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 for record in [each for each in records if each.value]:
                     turns = [turn["messages"] for turn in json.loads(record.value)["turns"]]
-                    found[record.key.decode()] = [(asked["content"], said["content"]) for asked, said in turns]
+                    found[record.key.decode()] = [(body["content"], text["content"]) for body, text in turns]
     finally:
         await consumer.stop()
     return found
 
 
-async def test_a_conversation_outlives_its_worker(kafka: ApacheKafka, model: ScriptedProvider):
-    memory = Memory()
+async def test_conversation_survives_a_worker_crash(kafka: ApacheKafka, model: ScriptedProvider):
+    memory = ConversationModel()
     model.when("guest-", memory)
     cluster = Cluster(kafka.address, model, "kept", task="chat", partitions=2, static=True)
-    async with cluster, Conversing(kafka.address, cluster.topics, task="chat") as traffic:
-        await cluster.started("a")
+    async with cluster, ConversationTraffic(kafka.address, cluster.topics, task="chat") as traffic:
+        await cluster.start_and_wait("a")
         for turn in range(TURNS):
             for guest in GUESTS:
                 await traffic.send([f"{guest} {turn}"], key=guest)
         for part in (1, 2):
-            await traffic.reached(len(traffic.prompts) * part // 3)
+            await traffic.wait_for_replies(len(traffic.prompts) * part // 3)
             cluster.kill("a")
-            await cluster.started("a")
-        await traffic.answered(traffic.prompts)
+            await cluster.start_and_wait("a")
+        await traffic.wait_until_answered(traffic.prompts)
         answers = {
             prompt: traffic.reply(each)["result"]["message"]["content"] for each, prompt in traffic.prompts.items()
         }
-        await cluster.finish(traffic)
+        await cluster.stop_and_check(traffic)
 
     conversations = {guest: [f"{guest} {turn}" for turn in range(TURNS)] for guest in GUESTS}
-    expected = {guest: [(prompt, answers[prompt]) for prompt in said] for guest, said in conversations.items()}
+    expected = {guest: [(prompt, answers[prompt]) for prompt in prompts] for guest, prompts in conversations.items()}
     assert await kept(kafka.address, "kept.chat.conversations") == expected
     for turns in expected.values():
-        for number, (prompt, said) in enumerate(turns):
+        for number, (prompt, text) in enumerate(turns):
             before = [text for turn in turns[:number] for text in turn]
-            assert memory.shown[said] == [*before, prompt]
+            assert memory.shown[text] == [*before, prompt]

@@ -1,7 +1,7 @@
-"""The pods of the overlay `cloud`, as Podman makes them of the rendered manifests: ready, answering, and ending well.
+"""The pods of the overlay `cloud`, as Podman makes them from the rendered manifests: ready, answering, ending cleanly.
 
-Podman is not a cluster. The test does the work of its controllers (a pod for each replica of a Deployment, and one for
-a Job) and of its kubelet (it asks the probes); nobody enforces NetworkPolicies. Podman and its catatonit are Debian's
+Podman is not a cluster. The test acts as its controllers (a pod for each replica of a Deployment, and one for
+a Job) and as its kubelet (it calls the probes). NetworkPolicies are not enforced. Podman and catatonit are Debian's
 packages of those names.
 """
 
@@ -40,10 +40,10 @@ KEY = "sk-only-in-a-file"
 
 
 class Podman:
-    """Podman with containers, images and volumes of its own, under a folder."""
+    """Podman with its own containers, images and volumes, in a folder."""
 
     def __init__(self, folder: Path) -> None:
-        # As a user that may not raise its limits, Podman has to be told to leave them. It mistakes one for the other.
+        # Without the right to raise its limits, Podman has to be told to leave them. It confuses two of the limits.
         limits = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
         kept = {name: min(4096, resource.getrlimit(number)[1]) for name, number in limits.items()}
         ulimits = [f"{name}={number}:{number}" for name, number in kept.items()]
@@ -55,7 +55,7 @@ class Podman:
         self._played = folder / "played.yaml"
 
     def __call__(self, *arguments: str, check: bool = True, **more: Any) -> str:
-        """What it prints."""
+        """Run Podman and return its output."""
         one, out = subprocess.STDOUT, subprocess.PIPE
         command = [*self._command, *arguments]
         run = subprocess.run(command, env=self._environment, stdout=out, stderr=one, text=True, **more)
@@ -63,13 +63,13 @@ class Podman:
         return run.stdout
 
     def load(self, image: str) -> None:
-        """Take over an image of Docker's."""
+        """Import an image from Docker."""
         with subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE) as save:
             self("load", "--quiet", stdin=save.stdout)
         assert save.returncode == 0
 
     def play(self, *manifests: Manifest) -> None:
-        """`podman kube play`."""
+        """Run `podman kube play`."""
         self._played.write_text(yaml.safe_dump_all(manifests))
         self("kube", "play", str(self._played))
 
@@ -79,7 +79,7 @@ class Podman:
 
 
 class Pod:
-    """One of those that a controller would make."""
+    """A pod as a controller would make it."""
 
     def __init__(self, podman: Podman, controller: Manifest, number: int) -> None:
         template = copy.deepcopy(controller["spec"]["template"])
@@ -90,7 +90,7 @@ class Pod:
         self.port = free_port()
         for each in container.get("ports", ()):
             each["hostPort"] = self.port
-        # Podman 4.3 mounts nothing where a secret is optional, and shares what is of one name between pods.
+        # Podman 4.3 mounts nothing for an optional secret, and pods share volumes with the same name.
         for volume in self.spec.get("volumes", ()):
             volume.get("secret", {})["optional"] = False
         for volume in [*self.spec.get("volumes", ()), *container.get("volumeMounts", ())]:
@@ -104,7 +104,7 @@ class Pod:
         self._podman = podman
 
     def probe(self, which: str) -> int:
-        """The status that a probe of the worker's meets; 0 where nobody answers."""
+        """Return the HTTP status of a probe of the worker, or 0 if nothing answers."""
         get = self.spec["containers"][0][which]["httpGet"]
         assert get["port"] == "http"
         try:
@@ -120,17 +120,17 @@ class Pod:
         return self.probe("readinessProbe") == 200
 
     def python(self, script: str) -> str:
-        """What a script prints inside."""
+        """Run a script inside, and return its output."""
         return self._podman("exec", self.container, "python", "-c", script)
 
     def ended(self) -> int | None:
-        """The exit code, once there is one."""
+        """Return the exit code, or None if the pod runs."""
         state = self._podman.inspect(self.container)["State"]
         return None if state["Running"] or state["Status"] in ("created", "initialized") else state["ExitCode"]
 
     @property
     def memory(self) -> int:
-        """How much it may use."""
+        """Return the memory limit."""
         limit: int = self._podman.inspect(self.container)["HostConfig"]["Memory"]
         return limit
 
@@ -140,7 +140,7 @@ class Pod:
 
 
 class KafkaForPods(ApacheKafka):
-    """Reached by pods at `for_pods`, an address of this machine on their network."""
+    """A broker that pods reach at `for_pods`, an address of this machine on their network."""
 
     def __init__(self, gateway: str) -> None:
         super().__init__()
@@ -161,7 +161,7 @@ def podman(docker, tmp_path_factory) -> Iterator[Podman]:
         if shutil.which(program, path=os.pathsep.join([os.environ["PATH"], "/usr/libexec/podman"])) is None:
             pytest.skip(f"no {program} here: apt-get install podman catatonit")
     if os.geteuid() != 0:
-        pytest.skip("Podman's pods are given networks by root alone")
+        pytest.skip("only root can give networks to Podman's pods")
     running = Podman(tmp_path_factory.mktemp("podman"))
     subprocess.run(["docker", "build", "--target", "cloud", "--tag", "carteiro:cloud", "."], cwd=ROOT, check=True)
     try:
@@ -195,7 +195,7 @@ async def provider_for_pods():
 
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory, kafka_for_pods: KafkaForPods, provider_for_pods: Provider, gateway: str):
-    """The overlay with the topics' Job, and what a user says of a place of one's own: Kafka, a provider and its key."""
+    """Render the overlay with the topics' Job, and a user's settings: Kafka, a provider and its key."""
     provider = f"http://{gateway}:{urlsplit(provider_for_pods.url).port}/v1"
     settings = [f"CARTEIRO_BOOTSTRAP_SERVERS={kafka_for_pods.for_pods}", f"OPENAI_BASE_URL={provider}"]
     secret = {"name": "carteiro", "literals": [f"openai-api-key={KEY}"], "options": {"disableNameSuffixHash": True}}
@@ -218,7 +218,7 @@ def rendered(tmp_path_factory, kafka_for_pods: KafkaForPods, provider_for_pods: 
 
 @pytest.fixture(scope="module")
 async def pods(podman: Podman, rendered: list[Manifest], kafka_for_pods: KafkaForPods):
-    """Those of all Deployments, ready."""
+    """Start the pods of all Deployments, wait until they are ready, and return them."""
     await eventually_true(kafka_for_pods.answers)
     settings = [*of_kind(rendered, "ConfigMap").values(), *of_kind(rendered, "Secret").values()]
     (job,) = of_kind(rendered, "Job").values()
@@ -227,19 +227,19 @@ async def pods(podman: Podman, rendered: list[Manifest], kafka_for_pods: KafkaFo
     await eventually(lambda: topics.ended() is not None)
     assert topics.ended() == 0, topics.log
     assert "llm.chat.requests: made" in topics.log
-    made = [
+    pods = [
         Pod(podman, deployment, number)
         for deployment in of_kind(rendered, "Deployment").values()
         for number in range(deployment["spec"]["replicas"])
     ]
-    podman.play(*settings, *(pod.manifest for pod in made))
-    for pod in made:
+    podman.play(*settings, *(pod.manifest for pod in pods))
+    for pod in pods:
         await eventually(lambda pod=pod: pod.ready() or pod.ended() is not None)
         assert pod.ready(), pod.log
-    return made
+    return pods
 
 
-async def test_every_pod_is_ready_and_lives(pods: list[Pod]):
+async def test_every_pod_is_ready_and_alive(pods: list[Pod]):
     assert len(pods) == 2 * len(EXAMPLES)
     assert [pod.probe("readinessProbe") for pod in pods] == [200] * len(pods)
     assert [pod.probe("livenessProbe") for pod in pods] == [200] * len(pods)
@@ -252,12 +252,12 @@ async def test_every_task_answers_with_the_key_of_the_secret(pods, kafka_for_pod
         replies = await asyncio.gather(*(carteiro.ask(request) for request in requests))
     assert [reply.task for reply in replies] == list(EXAMPLES)
     assert {reply.model for reply in replies} == {"openai:gpt-4.1-mini"}
-    # Podman 4.3 hands a secret over as it stands in the manifest, encoded.
+    # Podman 4.3 passes a secret on as it is in the manifest, encoded.
     (key,) = {each.headers["Authorization"].removeprefix("Bearer ") for each in provider_for_pods.requests}
     assert key in (KEY, base64.b64encode(KEY.encode()).decode())
 
 
-async def test_a_worker_has_no_more_than_it_needs(pods: list[Pod]):
+async def test_worker_has_only_the_rights_it_needs(pods: list[Pod]):
     script = (
         "import os\n"
         "status = dict(line.split(':', 1) for line in open('/proc/1/status'))\n"
@@ -279,7 +279,7 @@ async def test_a_worker_has_no_more_than_it_needs(pods: list[Pod]):
         assert pod.memory == 512 * 2**20
 
 
-async def test_a_pod_that_is_stopped_ends_well_within_its_time(podman: Podman, pods: list[Pod]):
+async def test_stopped_pod_ends_cleanly_within_its_grace_period(podman: Podman, pods: list[Pod]):
     pod = pods[0]
     began = time.monotonic()
     podman("pod", "stop", "--time", str(pod.spec["terminationGracePeriodSeconds"]), pod.name)

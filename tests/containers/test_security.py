@@ -1,4 +1,4 @@
-"""Each way to prove oneself to Kafka, on a broker that lets a worker do what the manifests for Strimzi allow it."""
+"""Every authentication method, on a broker that allows a worker exactly what the manifests for Strimzi allow."""
 
 import asyncio
 
@@ -6,19 +6,20 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from carteiro.client import Carteiro, ReplyError
-from carteiro.schemas import GenerateRequest, Options
-from tests.broker.processes import WorkerProcess
+from carteiro.schemas import Options
+from carteiro.schemas.generate import GenerateRequest
+from tests.broker.worker_process import WorkerProcess
 from tests.conftest import eventually, eventually_true
-from tests.containers.secured import CLERK, PASSWORD, PATIENT, TALKER, SecuredKafka, TokenEndpoint
+from tests.containers.secured_kafka import BATCH_USER, CHAT_USER, DEFERRING_USER, PASSWORD, SecuredKafka, TokenEndpoint
 from tests.manifests import Manifest, Sites, of_kind
 from tests.provider import ScriptedProvider
 
 pytestmark = [pytest.mark.containers, pytest.mark.long, pytest.mark.timeout(240)]
 
 SASL = {"CARTEIRO_SASL_USERNAME": "worker", "CARTEIRO_SASL_PASSWORD": PASSWORD}
-USERS = {"carteiro-generate": "worker", "carteiro-chat": TALKER}
-"""Whom a user of the manifests is here."""
-USERS_WITH_BATCHES = {"carteiro-generate": PATIENT, "carteiro-waiting": CLERK}
+USERS = {"carteiro-generate": "worker", "carteiro-chat": CHAT_USER}
+"""Users of the manifests, and their names on this broker."""
+USERS_WITH_BATCHES = {"carteiro-generate": DEFERRING_USER, "carteiro-batch": BATCH_USER}
 WAYS = [
     pytest.param("PLAIN", marks=pytest.mark.long),
     pytest.param("SCRAM-SHA-256", marks=pytest.mark.long),
@@ -41,27 +42,27 @@ def container(docker, folder):
 
 @pytest.fixture(scope="module")
 def manifests(tmp_path_factory) -> tuple[list[Manifest], list[Manifest]]:
-    """What Strimzi is told, without and with batches."""
+    """Return the Strimzi manifests without and with batches."""
     sites = Sites(tmp_path_factory.mktemp("k8s"))
     with_batches = sites.render("cloud", "strimzi", "batches", "strimzi-batches", image="carteiro")
     return sites.render("cloud", "strimzi", image="carteiro"), with_batches
 
 
 def new_topic(name: str, manifest: Manifest) -> NewTopic:
-    """On the one broker that there is."""
+    """Return the topic with one replica, since there is one broker."""
     config = {key: value for key, value in manifest["spec"].get("config", {}).items() if key != "min.insync.replicas"}
     return NewTopic(name, manifest["spec"]["partitions"], 1, topic_configs=config)
 
 
 @pytest.fixture
 async def secured(container, manifests):
-    """With the topics of two tasks, and what the workers of each are allowed."""
+    """Create the topics of two tasks, and give their workers the rights of the manifests."""
     await eventually_true(container.answers)
     admin = AIOKafkaAdminClient(bootstrap_servers=container.address)
     await admin.start()
     there = await admin.list_topics()
     if not there:
-        alone, with_batches = manifests
+        without_batches, with_batches = manifests
         topics = [
             new_topic(name, manifest)
             for name, manifest in of_kind(with_batches, "KafkaTopic").items()
@@ -69,7 +70,7 @@ async def secured(container, manifests):
         ]
         await admin.create_topics([*topics, NewTopic("secrets", 1, 1)])
         container.add_scram_users()
-        for manifest, users in ((alone, USERS), (with_batches, USERS_WITH_BATCHES)):
+        for manifest, users in ((without_batches, USERS), (with_batches, USERS_WITH_BATCHES)):
             for user, name in users.items():
                 container.allow(name, of_kind(manifest, "KafkaUser")[user]["spec"]["authorization"]["acls"])
     await admin.close()
@@ -110,7 +111,7 @@ def settings(way, container, folder, endpoint):
 
 @pytest.fixture
 async def start(secured, folder, model: ScriptedProvider):
-    """Starts a worker that proves itself in a way."""
+    """Yield a function that starts a worker with an authentication method."""
     started = []
     async with TokenEndpoint() as endpoint:
 
@@ -125,79 +126,77 @@ async def start(secured, folder, model: ScriptedProvider):
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_a_worker_serves_with_exactly_what_it_is_allowed(secured, start, way):
+async def test_worker_serves_with_exactly_its_rights(secured, start, way):
     worker = start(way)
     await eventually(worker.ready)
-    assert worker.logged("delivering")["mode"] == "exactly_once"
+    assert worker.find_log_line("delivering")["mode"] == "exactly_once"
     async with Carteiro(secured.address, timeout=60) as carteiro:
         assert (await carteiro.generate(f"by {way}")).result.text == f"by {way}"
     worker.terminate()
-    await eventually(worker.ended)
+    await eventually(worker.has_exited)
     assert worker.process.returncode == 0
     assert PASSWORD not in worker.output
 
 
-async def test_chat_keeps_conversations_with_exactly_what_it_is_allowed(secured, start, model: ScriptedProvider):
-    worker = start("PLAIN", "chat", CARTEIRO_SASL_USERNAME=TALKER)
+async def test_chat_keeps_conversations_with_exactly_its_rights(secured, start, model: ScriptedProvider):
+    worker = start("PLAIN", "chat", CARTEIRO_SASL_USERNAME=CHAT_USER)
     await eventually(worker.ready)
-    assert worker.logged("delivering")["mode"] == "exactly_once"
+    assert worker.find_log_line("delivering")["mode"] == "exactly_once"
     async with Carteiro(secured.address, timeout=60) as carteiro:
         for words in ("first", "second"):
             await carteiro.chat([{"role": "user", "content": words}], conversation_id="guest")
-    asked = [message["content"] for message in model.requests[-1].body["messages"] if message["role"] == "user"]
-    assert asked == ["first", "second"]
+    prompts_seen = [message["content"] for message in model.requests[-1].body["messages"] if message["role"] == "user"]
+    assert prompts_seen == ["first", "second"]
 
 
-async def test_what_can_wait_is_set_aside_and_answered_with_exactly_what_is_allowed(
-    secured, manifests, start, model: ScriptedProvider
-):
+async def test_deferred_request_is_answered_with_exactly_the_rights(secured, manifests, start, model: ScriptedProvider):
     batches = {
         "CARTEIRO_GENERATE_MODEL": "openai:gpt-4.1-mini",
         "OPENAI_API_KEY": "sk-secret",
         "OPENAI_BASE_URL": model.url,
         "CARTEIRO_BATCHES": "true",
-        "CARTEIRO_BATCH_GATHER_SECONDS": "0.5",
+        "CARTEIRO_BATCH_LINGER_SECONDS": "0.5",
         "CARTEIRO_BATCH_POLL_SECONDS": "0.2",
         "CARTEIRO_BATCH_MARGIN_SECONDS": "10",
     }
     secured.log_rights()
-    live = start("PLAIN", CARTEIRO_SASL_USERNAME=PATIENT, **batches)
-    waiting = start("PLAIN", "waiting", CARTEIRO_SASL_USERNAME=CLERK, **batches)
-    for worker in (live, waiting):
+    live = start("PLAIN", CARTEIRO_SASL_USERNAME=DEFERRING_USER, **batches)
+    batch = start("PLAIN", "batch", CARTEIRO_SASL_USERNAME=BATCH_USER, **batches)
+    for worker in (live, batch):
         await eventually(worker.ready)
-        assert worker.logged("delivering")["mode"] == "exactly_once"
+        assert worker.find_log_line("delivering")["mode"] == "exactly_once"
     model.when("poison", "500")
     prompts = [f"Whenever {number}." for number in range(8)]
     async with Carteiro(secured.address, timeout=120) as carteiro:
 
-        def patiently(prompt):
+        def ask_deferrable(prompt):
             return carteiro.ask(GenerateRequest(prompt=prompt, options=Options(wait="1h")), timeout=120)
 
         assert (await carteiro.generate("At once.")).usage.service_tier is None
-        replies = await asyncio.gather(*map(patiently, prompts))
+        replies = await asyncio.gather(*map(ask_deferrable, prompts))
         assert [reply.result.text for reply in replies] == prompts
         assert {reply.usage.service_tier for reply in replies} == {"batch"}
         with pytest.raises(ReplyError, match="model_unavailable"):
-            await patiently("poison")
-    assert 'carteiro_dead_letters_total{code="model_unavailable",task="generate"} 1.0' in waiting.get("/metrics")[1]
+            await ask_deferrable("poison")
+    assert 'carteiro_dead_letters_total{code="model_unavailable",task="generate"} 1.0' in batch.get("/metrics")[1]
     # Nothing is kept of a batch whose requests are all answered.
     await eventually(lambda: not model.batches.files)
-    for worker in (live, waiting):
+    for worker in (live, batch):
         worker.terminate()
-        await eventually(worker.ended)
+        await eventually(worker.has_exited)
         assert worker.process.returncode == 0
-    # What is allowed is used, all of it, and nothing else was tried.
-    for name, user in (("carteiro-generate", PATIENT), ("carteiro-waiting", CLERK)):
+    # All rights are used, and no other operation was tried.
+    for name, user in (("carteiro-generate", DEFERRING_USER), ("carteiro-batch", BATCH_USER)):
         allowed = {
             (acl["resource"]["name"], each.upper())
             for acl in of_kind(manifests[1], "KafkaUser")[name]["spec"]["authorization"]["acls"]
             for each in acl["operations"]
         }
-        used = secured.used(user)
+        used = secured.used_rights(user)
         assert used <= allowed
         unused = {each for each in allowed - used if ".generate." in each[0] or "-generate" in each[0]}
-        # Only the second gives a request up.
-        assert {topic for topic, _ in unused} <= ({"llm.generate.dead"} if user is PATIENT else set())
+        # Only the second worker gives a request up.
+        assert {topic for topic, _ in unused} <= ({"llm.generate.dead"} if user is DEFERRING_USER else set())
 
 
 @pytest.mark.parametrize(
@@ -209,9 +208,9 @@ async def test_what_can_wait_is_set_aside_and_answered_with_exactly_what_is_allo
         pytest.param("mutual TLS", {"CARTEIRO_SSL_CERTIFICATE_LOCATION": ""}, marks=pytest.mark.long),
     ],
 )
-async def test_a_worker_that_is_not_let_in_says_what_to_check_and_ends(start, way, wrong):
+async def test_worker_with_wrong_credentials_says_what_to_check_and_ends(start, way, wrong):
     worker = start(way, **wrong)
-    await eventually(worker.ended)
+    await eventually(worker.has_exited)
     assert worker.process.returncode == 4
     (reason,) = [line["reason"] for line in worker.log if line["event"] == "cannot start"]
     assert "CARTEIRO_SECURITY_PROTOCOL" in reason
@@ -219,20 +218,20 @@ async def test_a_worker_that_is_not_let_in_says_what_to_check_and_ends(start, wa
 
 
 @pytest.mark.long
-async def test_without_a_token_kafka_is_waited_for(start):
+async def test_worker_without_a_token_exits_with_the_code_of_kafka(start):
     worker = start("OAUTHBEARER", CARTEIRO_SASL_OAUTHBEARER_CLIENT_SECRET="wrong")
-    await eventually(lambda: any("no token" in str(line) or "token" in str(line) for line in worker.log))
-    await asyncio.sleep(0)
-    assert not worker.ended() or worker.process.returncode == 4
+    await eventually(worker.has_exited)
+    assert worker.process.returncode == 4
+    assert "no token" in worker.output
     assert "wrong" not in worker.output
 
 
-async def test_a_reply_topic_that_the_worker_may_not_write_to_gets_nothing(secured, start):
+async def test_reply_topic_without_write_permission_gets_nothing(secured, start):
     worker = start("PLAIN")
     await eventually(worker.ready)
-    from tests.broker.peer import Peer
+    from tests.broker.raw_kafka_client import RawKafkaClient
 
-    async with Peer(secured.address, "llm.generate.replies") as peer:
+    async with RawKafkaClient(secured.address, "llm.generate.replies") as peer:
         reply, _ = await peer.ask("llm.generate.requests", {"prompt": "x"}, [("reply_to", b"secrets")])
     assert reply["error"]["code"] == "invalid_request"
     assert "secrets" in reply["error"]["message"]

@@ -1,4 +1,4 @@
-"""Streamed replies where replies are transactions: pieces are seen at once and may come twice, the reply once."""
+"""Streamed replies in transactions: chunks are seen at once and may come twice, the reply comes once."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ def final(record):
     return dict(record.headers)["final"] == b"true"
 
 
-async def test_a_worker_that_dies_in_mid_stream_leaves_pieces_and_one_reply(
+async def test_worker_that_dies_during_a_stream_leaves_chunks_and_one_reply(
     kafka: ApacheKafka, model: ScriptedProvider
 ):
     half_way = True
@@ -38,9 +38,9 @@ async def test_a_worker_that_dies_in_mid_stream_leaves_pieces_and_one_reply(
     model.when("stream", answer)
     cluster = Cluster(kafka.address, model, "streaming", static=True)
     async with cluster, cluster.traffic() as traffic:
-        await cluster.started("a")
-        (asked,) = await traffic.send([TEXT], options={"stream": True})
-        # The reader is one of `read_committed`, and nothing is committed yet.
+        await cluster.start_and_wait("a")
+        (request_id,) = await traffic.send([TEXT], options={"stream": True})
+        # The reader is at `read_committed`, and nothing is committed yet.
         await eventually(lambda: [json.loads(each.value)["status"] for each in traffic.replies] == ["partial"])
         cluster.kill("a")
         half_way = False
@@ -55,5 +55,5 @@ async def test_a_worker_that_dies_in_mid_stream_leaves_pieces_and_one_reply(
         assert {each["attempt"] for each in later}.isdisjoint({first["attempt"]})
         assert [each["seq"] for each in later] == list(range(len(later)))
         assert "".join(each["text"] for each in later) == TEXT
-        assert {dict(each.headers)["correlation_id"] for each in records} == {asked.encode()}
+        assert {dict(each.headers)["correlation_id"] for each in records} == {request_id.encode()}
         assert not await cluster.lag()

@@ -1,4 +1,4 @@
-"""A worker that stands still until others have its partitions, and then goes on as if nothing had happened."""
+"""A worker that is paused until others have its partitions, and then continues as if nothing had happened."""
 
 import pytest
 
@@ -9,36 +9,36 @@ from tests.provider import ScriptedProvider
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(240)]
 
-WINDOW = 16
+MAX_IN_FLIGHT = 16
 
 
-async def test_a_zombie_s_replies_are_never_seen_and_it_works_again(kafka: ApacheKafka, model: ScriptedProvider):
-    cluster = Cluster(kafka.address, model, "zombie", partitions=2, window=WINDOW)
+async def test_replies_of_a_zombie_are_never_seen_and_it_works_again(kafka: ApacheKafka, model: ScriptedProvider):
+    cluster = Cluster(kafka.address, model, "zombie", partitions=2, max_in_flight=MAX_IN_FLIGHT)
     async with cluster, cluster.traffic() as traffic:
-        zombie = await cluster.started("zombie")
-        await cluster.settled()
+        zombie = await cluster.start_and_wait("zombie")
+        await cluster.wait_until_assigned()
         model.hold()
         ids = []
         for partition in (0, 1):
-            prompts = (f"before {partition}/{number}" for number in range(WINDOW + 4))
+            prompts = (f"before {partition}/{number}" for number in range(MAX_IN_FLIGHT + 4))
             ids += await traffic.send(prompts, partition=partition)
-        await eventually(lambda: model.calls.total() == 2 * WINDOW)
+        await eventually(lambda: model.calls.total() == 2 * MAX_IN_FLIGHT)
         zombie.pause()
-        other = await cluster.started("other")
+        other = await cluster.start_and_wait("other")
         await eventually(lambda: other.partitions == [0, 1])
-        await eventually(lambda: model.calls.total() == 4 * WINDOW)
-        # The answers to the zombie's calls wait in its sockets from now on.
+        await eventually(lambda: model.calls.total() == 4 * MAX_IN_FLIGHT)
+        # The answers to the zombie's calls are in its socket buffers from here on.
         model.release()
-        await traffic.answered(ids)
+        await traffic.wait_until_answered(ids)
 
         zombie.resume()
         await eventually(lambda: sorted(zombie.partitions + other.partitions) == [0, 1])
         both = [each for partition in (0, 1) for each in await traffic.send(["both"], partition=partition)]
-        await traffic.answered(both)
+        await traffic.wait_until_answered(both)
         await cluster.stop("other")
-        alone = [each for partition in (0, 1) for each in await traffic.send(["alone"], partition=partition)]
-        await traffic.answered(alone)
-        assert not zombie.ended()
-        await cluster.finish(traffic)
+        last = [each for partition in (0, 1) for each in await traffic.send(["alone"], partition=partition)]
+        await traffic.wait_until_answered(last)
+        assert not zombie.has_exited()
+        await cluster.stop_and_check(traffic)
         assert traffic.codes(traffic.prompts) == {"ok"}
         assert all(model.calls[prompt] <= 2 for prompt in traffic.prompts.values())

@@ -1,4 +1,4 @@
-"""Requests with correlation ids, and the replies to them as any reader of the topic gets them."""
+"""Requests with correlation ids, and their replies as any reader of the topic gets them."""
 
 import asyncio
 import json
@@ -16,8 +16,8 @@ CORRELATION = "correlation_id"
 SEND_SECONDS = 240
 
 
-class Reader:
-    """Collects the records of a topic from its beginning, by correlation id, at an isolation level."""
+class TopicReader:
+    """Collector of a topic's records from its beginning, by correlation id, at an isolation level."""
 
     def __init__(self, address: str, topic: str, isolation_level: str) -> None:
         self._address, self.topic, self._isolation_level = address, topic, isolation_level
@@ -36,12 +36,12 @@ class Reader:
         partitions = self._consumer.partitions_for_topic(self.topic)
         assert partitions, f"there is no topic {self.topic}"
         self._consumer.assign([TopicPartition(self.topic, each) for each in partitions])
-        self._collecting = asyncio.create_task(self._collect())
+        self._collector_task = asyncio.create_task(self._collect())
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._collecting.cancel()
-        await asyncio.gather(self._collecting, return_exceptions=True)
+        self._collector_task.cancel()
+        await asyncio.gather(self._collector_task, return_exceptions=True)
         await self._consumer.stop()
 
     async def _collect(self) -> None:
@@ -50,15 +50,15 @@ class Reader:
             self.records[dict(record.headers)[CORRELATION].decode()].append(record)
 
     def check(self) -> None:
-        """Raise what ended the reading, if something did."""
-        if self._collecting.done():
-            self._collecting.result()
+        """Raise the error that ended the reading, if there is one."""
+        if self._collector_task.done():
+            self._collector_task.result()
 
 
 class Traffic:
     """A producer of requests, and readers of their replies and dead letters.
 
-    Each request has a correlation id of its own, its number; by it `prompts` has its prompt and `sent` its place.
+    Each request has its own correlation id, its number. By this id, `prompts` has the prompt and `sent` the record id.
     """
 
     def __init__(
@@ -71,13 +71,13 @@ class Traffic:
     ) -> None:
         self._address, self._task = address, task
         self.requests, replies, dead = topics
-        self._replies = Reader(address, replies, isolation_level)
-        self._dead = Reader(address, dead, isolation_level)
+        self._replies = TopicReader(address, replies, isolation_level)
+        self._dead = TopicReader(address, dead, isolation_level)
         self.prompts: dict[str, str] = {}
         self.sent: dict[str, RecordMetadata] = {}
 
     async def __aenter__(self) -> Self:
-        # A request that the test itself doubled would look like a reply that the worker doubled.
+        # A request that the test itself sent twice would look like a reply that the worker sent twice.
         self._producer = AIOKafkaProducer(
             bootstrap_servers=self._address, enable_idempotence=True, request_timeout_ms=SEND_SECONDS * 1000
         )
@@ -101,7 +101,7 @@ class Traffic:
         headers: Headers | None = None,
         options: dict[str, Any] | None = None,
     ) -> list[str]:
-        """Send one request for each prompt, in order; their correlation ids, once the broker has them all."""
+        """Send a request for each prompt, in order. Return their correlation ids once the broker has all of them."""
         loop, ids, confirmations = asyncio.get_running_loop(), [], []
         began = loop.time()
         for prompt in prompts:
@@ -126,20 +126,20 @@ class Traffic:
             return {"messages": [{"role": "user", "content": prompt}]}
         return {"prompt": prompt}
 
-    async def reached(self, replies: int, seconds: float = 120.0) -> bool:
-        """Return once so many requests have a reply; False where no further reply has come for so long."""
+    async def wait_for_replies(self, replies: int, seconds: float = 120.0) -> bool:
+        """Return once so many requests have a reply. Return False if no further reply arrives for `seconds`."""
         loop = asyncio.get_running_loop()
-        last, since = self.count, loop.time()
-        while self.count < replies:
+        last, since = self.reply_count, loop.time()
+        while self.reply_count < replies:
             self._replies.check()
-            if self.count > last:
-                last, since = self.count, loop.time()
+            if self.reply_count > last:
+                last, since = self.reply_count, loop.time()
             if loop.time() - since > seconds:
                 return False
             await asyncio.sleep(0.02)
         return True
 
-    async def answered(self, ids: Collection[str], seconds: float = 120.0) -> None:
+    async def wait_until_answered(self, ids: Collection[str], seconds: float = 120.0) -> None:
         """Return once each of these requests has a reply."""
         waiting = list(ids)
 
@@ -155,44 +155,49 @@ class Traffic:
             raise AssertionError(f"no reply to {self.unanswered(ids)}") from None
 
     def unanswered(self, ids: Collection[str] | None = None) -> list[str]:
-        """Those of the requests (by default of all) that have no reply yet."""
+        """Return the requests (by default of all) that have no reply yet."""
         return [each for each in (ids or self.prompts) if each not in self._replies.records]
 
     @property
-    def count(self) -> int:
-        """How many requests have a reply."""
+    def reply_count(self) -> int:
+        """Return the number of requests with a reply."""
         return len(self._replies.records)
 
     @property
-    def doubled(self) -> list[str]:
-        """A correlation id for each reply too many."""
+    def duplicates(self) -> list[str]:
+        """Return a correlation id for each surplus reply."""
         return [each for each, records in self._replies.records.items() for _ in records[1:]]
 
     def reply(self, correlation_id: str) -> dict[str, Any]:
-        """The one reply of a request."""
+        """Return the only reply of a request."""
         (record,) = self._replies.records[correlation_id]
         reply: dict[str, Any] = json.loads(record.value)
         return reply
 
     def is_ok(self, correlation_id: str) -> bool:
-        """Whether no reply of the request is an error."""
-        return all(json.loads(record.value)["status"] == "ok" for record in self._replies.records[correlation_id])
+        """True if no reply of the request is an error."""
+        return all(_is_ok(json.loads(record.value)) for record in self._replies.records[correlation_id])
 
     def record(self, correlation_id: str) -> ConsumerRecord[Any, Any]:
-        """The record of a request's first reply."""
+        """Return the record of a request's first reply."""
         return self._replies.records[correlation_id][0]
 
     @property
     def replies(self) -> list[ConsumerRecord[Any, Any]]:
-        """All replies; those of one partition are in its order."""
+        """Return all replies. The replies of a partition are in its order."""
         return self._replies.in_order
 
     @property
-    def dead(self) -> list[ConsumerRecord[Any, Any]]:
-        """All dead letters."""
+    def dead_letters(self) -> list[ConsumerRecord[Any, Any]]:
+        """Return all dead letters."""
         return self._dead.in_order
 
     def codes(self, ids: Collection[str]) -> set[str]:
-        """`ok`, or the error's code, of each of these requests' replies."""
+        """Return `ok` or the error's code for the replies of these requests."""
         replies = [self.reply(each) for each in ids]
         return {reply["status"] if reply["status"] == "ok" else reply["error"]["code"] for reply in replies}
+
+
+def _is_ok(value: dict[str, Any]) -> bool:
+    """True if a reply is no error, or an event has all of its results."""
+    return bool(value["status"] == "ok") if "status" in value else value["ai"].keys() == {"echo"}

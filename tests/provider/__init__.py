@@ -1,9 +1,9 @@
-"""A local provider: a real HTTP server that plays one which speaks the OpenAI API, its faults included."""
+"""Local provider for tests: a real HTTP server that speaks the OpenAI API, including its faults."""
 
-from tests.provider.batches import Batches
+from tests.provider.batches import BatchEndpoints
 from tests.provider.faults import FAULTS
 from tests.provider.identity import TokenService
-from tests.provider.scripted import ScriptedProvider
+from tests.provider.scripted_provider import ScriptedProvider
 from tests.provider.server import Provider, Received
 
-__all__ = ["FAULTS", "Batches", "Provider", "Received", "ScriptedProvider", "TokenService"]
+__all__ = ["FAULTS", "BatchEndpoints", "Provider", "Received", "ScriptedProvider", "TokenService"]

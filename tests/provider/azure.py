@@ -1,14 +1,14 @@
-"""What can be wrong at Azure OpenAI: bodies as it sends them.
+"""Refusals of Azure OpenAI: bodies in Azure's own form.
 
 The shape is `errorResponse` and `innerError` of `AzureOpenAI/inference/stable/2024-10-21/inference.json` in
-Azure/azure-rest-api-specs; the codes and messages are those of
+Azure/azure-rest-api-specs. The codes and messages are those of
 https://learn.microsoft.com/azure/ai-foundry/openai/how-to/content-filters and of /quota.
 """
 
 from tests.provider.completions import Json
 
 Refusal = tuple[int, Json, dict[str, str]]
-"""Status, body, headers."""
+"""Status, body and headers."""
 
 
 def _error(code: str, message: str, **more: object) -> Json:

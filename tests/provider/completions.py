@@ -1,6 +1,6 @@
-"""What the provider answers when nothing is wrong: the same request always gets the same completion.
+"""Answers of the provider without a fault: the same request always gets the same completion.
 
-The body tells which API was asked: Chat Completions has `messages`, Responses `input`, Completions `prompt`.
+The body shows the API: Chat Completions has `messages`, Responses `input`, Completions `prompt`.
 """
 
 import json
@@ -10,7 +10,7 @@ Json = dict[str, Any]
 
 
 def complete(body: Json) -> Json:
-    """The user's last words again, or JSON of the schema that was asked for. A word is a token."""
+    """Return the user's last words, or JSON of the requested schema. A word is a token."""
     prompt = sum(len(message["content"].split()) for message in messages(body))
     text = _text(body)
     words = text.split()
@@ -22,7 +22,7 @@ def complete(body: Json) -> Json:
 
 
 def answer(body: Json, text: str, finish_reason: str = "stop", prompt: int = 0, tokens: int = 0) -> Json:
-    """The answer of the API that was asked."""
+    """Return the answer in the form of the called API."""
     if "input" in body:
         return response(body, [message(text)], finish_reason == "length", prompt, tokens)
     if "prompt" in body:
@@ -31,7 +31,7 @@ def answer(body: Json, text: str, finish_reason: str = "stop", prompt: int = 0, 
 
 
 def response(body: Json, output: list[Json], cut: bool = False, prompt: int = 0, tokens: int = 0, **more: Any) -> Json:
-    """A `response` as OpenAI's API reference shows it."""
+    """Return a `response` in the form of OpenAI's API reference."""
     return {
         "id": "resp_1",
         "object": "response",
@@ -53,7 +53,7 @@ def response(body: Json, output: list[Json], cut: bool = False, prompt: int = 0,
 
 
 def message(*texts: str, refusal: str | None = None) -> Json:
-    """An item of a response's `output`."""
+    """Return an item of a response's `output`."""
     parts: list[Json] = [{"type": "output_text", "text": text, "annotations": [], "logprobs": []} for text in texts]
     if refusal is not None:
         parts.append({"type": "refusal", "refusal": refusal})
@@ -61,7 +61,7 @@ def message(*texts: str, refusal: str | None = None) -> Json:
 
 
 def text_completion(body: Json, text: str, finish_reason: str = "stop", prompt: int = 0, tokens: int = 0) -> Json:
-    """A `text_completion` as OpenAI's API reference shows it."""
+    """Return a `text_completion` in the form of OpenAI's API reference."""
     return {
         "id": "cmpl-1",
         "object": "text_completion",
@@ -75,7 +75,7 @@ def text_completion(body: Json, text: str, finish_reason: str = "stop", prompt: 
 def completion(
     body: Json, content: str | None, finish_reason: str = "stop", prompt: int = 0, tokens: int = 0, **message: Any
 ) -> Json:
-    """The answer's JSON as OpenAI's API reference shows it; `message` adds to the assistant's message."""
+    """Return the answer's JSON in the form of OpenAI's API reference; `message` adds to the assistant's message."""
     return {
         "id": "chatcmpl-1",
         "object": "chat.completion",
@@ -96,7 +96,7 @@ def completion(
 
 
 def instance(schema: Json, root: Json | None = None) -> Any:
-    """The plainest JSON that is valid against the schema (the part of JSON Schema that strict mode allows)."""
+    """Return the simplest JSON that is valid against the schema (the part of JSON Schema that strict mode allows)."""
     root = root or schema
     if "$ref" in schema:
         part: Any = root
@@ -126,16 +126,16 @@ def instance(schema: Json, root: Json | None = None) -> Any:
 
 
 def messages(body: Json) -> list[Json]:
-    """What was said, in each of the APIs."""
+    """Return the messages of the request, in each of the APIs."""
     if "prompt" in body:
         return [{"role": "user", "content": body["prompt"]}]
-    said: list[Json] = body.get("input") or body["messages"]
-    return said
+    found: list[Json] = body.get("input") or body["messages"]
+    return found
 
 
 def last_words(body: Json) -> str:
-    """What the user said last."""
-    return next((str(said["content"]) for said in reversed(messages(body)) if said["role"] == "user"), "")
+    """Return the text of the user's last message."""
+    return next((str(found["content"]) for found in reversed(messages(body)) if found["role"] == "user"), "")
 
 
 def _text(body: Json) -> str:

@@ -1,4 +1,4 @@
-"""What all endpoints of files and batches have in common: they can be refused, or their answer lost."""
+"""Base of the endpoints of files and batches: requests can be refused, or their answer lost."""
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable
@@ -8,18 +8,18 @@ from typing import Any, Literal
 from aiohttp import web
 from multidict import CIMultiDict
 
-from tests.provider.headers import named
+from tests.provider.headers import header_names
 
 Kind = Literal["upload", "file", "files", "download", "delete", "submit", "look", "list", "cancel"]
 Style = Literal["openai", "azure", "google"]
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 ROOTS: dict[str, Style] = {"/v1": "openai", "/openai/v1": "azure", "/v1beta/openai": "google"}
-"""Where each provider has them."""
+"""Path of the endpoints at each provider."""
 
 
 @dataclass(kw_only=True)
-class Asked:
+class RecordedRequest:
     """One request."""
 
     kind: Kind
@@ -30,37 +30,37 @@ class Asked:
 
 
 class Endpoints:
-    """Remembers what was asked."""
+    """Endpoints that record their requests."""
 
     def __init__(self) -> None:
-        self.asked: list[Asked] = []
+        self.requests: list[RecordedRequest] = []
         self._refusals: dict[Kind, deque[tuple[int, Any, dict[str, str]]]] = defaultdict(deque)
         self._lost: Counter[Kind] = Counter()
         self._numbers = 0
 
     def refuse(self, kind: Kind, status: int, body: Any = None, times: int = 1, **headers: str) -> None:
-        """The next requests of this kind are turned down."""
+        """Refuse the next requests of this kind."""
         error = {"error": {"message": "No.", "type": "server_error", "code": None}}
-        self._refusals[kind].extend([(status, error if body is None else body, named(headers))] * times)
+        self._refusals[kind].extend([(status, error if body is None else body, header_names(headers))] * times)
 
-    def lose(self, kind: Kind = "submit", times: int = 1) -> None:
-        """The next requests of this kind are done, and the connection is cut before the answer."""
+    def lose_responses(self, kind: Kind = "submit", times: int = 1) -> None:
+        """Do the next requests of this kind, but cut the connection before the answer."""
         self._lost[kind] += times
 
     def forget(self) -> None:
-        """What was refused or asked up to now does not count any more."""
+        """Forget all recorded requests, and all refusals that were ordered."""
         self._refusals.clear()
         self._lost.clear()
-        self.asked.clear()
+        self.requests.clear()
 
-    def of(self, kind: Kind) -> list[Asked]:
-        """The requests of this kind."""
-        return [each for each in self.asked if each.kind == kind]
+    def of(self, kind: Kind) -> list[RecordedRequest]:
+        """Return the requests of this kind."""
+        return [each for each in self.requests if each.kind == kind]
 
     def route(self, method: str, path: str, kind: Kind, handler: Handler) -> web.RouteDef:
         async def asked(request: web.Request) -> web.StreamResponse:
-            self.asked.append(
-                Asked(
+            self.requests.append(
+                RecordedRequest(
                     kind=kind,
                     method=request.method,
                     path=request.path,
@@ -82,13 +82,13 @@ class Endpoints:
         return web.route(method, path, asked)
 
     def number(self) -> str:
-        """Another one, for an id."""
+        """Return a new number for an id."""
         self._numbers += 1
         return f"{self._numbers:06}"
 
 
 def page_of(items: list[Any], request: web.Request) -> tuple[list[Any], bool]:
-    """A page of what is newest first, and whether there is more."""
+    """Return a page of items that are sorted newest first, and True if there are more."""
     limit, after = int(request.query.get("limit", 20)), request.query.get("after")
     begin = next((number for number, item in enumerate(items, 1) if item.id == after), 0)
     return items[begin : begin + limit], begin + limit < len(items)

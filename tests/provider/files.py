@@ -12,31 +12,31 @@ CREATED = 1_760_000_000
 
 
 @dataclass(kw_only=True)
-class File:
-    """A file that is there. It is looked at so many times before it is processed."""
+class StoredFile:
+    """A stored file. It is processed after `looks` status requests."""
 
     id: str
     name: str
     content: bytes
     purpose: str = "batch"
     form: dict[str, str] = field(default_factory=dict)
-    """What else came with it."""
+    """Other fields of its upload."""
     looks: int = 0
 
 
-class Files(Endpoints):
-    """Files are kept until they are deleted."""
+class FileEndpoints(Endpoints):
+    """Endpoints of files. Files are kept until they are deleted."""
 
     def __init__(self) -> None:
         super().__init__()
         self.file_looks = 0
-        """How often a file is looked at before it is processed."""
-        self.files: dict[str, File] = {}
-        """Those that are there."""
+        """Number of status requests before a file is processed."""
+        self.files: dict[str, StoredFile] = {}
+        """The stored files."""
         self._uploads: dict[str, str] = {}
 
     def routes(self) -> list[web.RouteDef]:
-        made = [
+        routes = [
             self.route("POST", "/upload/v1beta/files", "upload", self._google_upload),
             self.route("GET", "/v1beta/files", "files", self._google_list),
             self.route("GET", "/v1beta/files/{id}", "file", self._google_file),
@@ -44,27 +44,27 @@ class Files(Endpoints):
             self.route("GET", "/download/v1beta/files/{id}:download", "download", self._google_download),
         ]
         for root in (root for root, style in ROOTS.items() if style != "google"):
-            made += [
+            routes += [
                 self.route("POST", f"{root}/files", "upload", self._upload),
                 self.route("GET", f"{root}/files", "files", self._files),
                 self.route("GET", f"{root}/files/{{id}}", "file", self._file),
                 self.route("GET", f"{root}/files/{{id}}/content", "download", self._download),
                 self.route("DELETE", f"{root}/files/{{id}}", "delete", self._delete),
             ]
-        return made
+        return routes
 
-    def keep(self, identity: str, name: str, content: bytes) -> File:
-        self.files[identity] = File(id=identity, name=name, content=content)
+    def store(self, identity: str, name: str, content: bytes) -> StoredFile:
+        self.files[identity] = StoredFile(id=identity, name=name, content=content)
         return self.files[identity]
 
-    # Files of OpenAI and Azure.
+    # The next methods are the files of OpenAI and Azure.
 
     async def _upload(self, request: web.Request) -> web.Response:
         form = await request.post()
         sent = form.get("file")
         if form.get("purpose") != "batch" or not isinstance(sent, web.FileField) or not sent.filename.endswith("jsonl"):
             return error(400, "Invalid file format for Batch API. Must be .jsonl", "invalid_request_error")
-        file = self.keep(f"file-{self.number()}", sent.filename, sent.file.read())
+        file = self.store(f"file-{self.number()}", sent.filename, sent.file.read())
         file.form = {name: value for name, value in form.items() if isinstance(value, str)}
         file.looks = self.file_looks
         return web.json_response(_described_file(file))
@@ -90,10 +90,10 @@ class Files(Endpoints):
         file = self.files.pop(request.match_info["id"], None)
         return no_file(request) if file is None else web.json_response({"id": file.id, "deleted": True})
 
-    # Files of Google.
+    # The next methods are the files of Google.
 
     async def _google_upload(self, request: web.Request) -> web.Response:
-        """Both steps of a resumable upload."""
+        """Handle both steps of a resumable upload."""
         command = request.headers.get("X-Goog-Upload-Command")
         if command == "start":
             if refused := _unknown_caller(request):
@@ -105,7 +105,7 @@ class Files(Endpoints):
         name = self._uploads.pop(request.query["upload_id"])
         assert command == "upload, finalize"
         assert request.headers["X-Goog-Upload-Offset"] == "0"
-        file = self.keep(f"files/{self.number()}", name, await request.read())
+        file = self.store(f"files/{self.number()}", name, await request.read())
         file.looks = self.file_looks
         return web.json_response({"file": _google_file(file)})
 
@@ -140,7 +140,7 @@ class Files(Endpoints):
         return _no_google_file(request) if file is None else web.json_response({})
 
 
-def _described_file(file: File) -> Json:
+def _described_file(file: StoredFile) -> Json:
     return {
         "id": file.id,
         "object": "file",
@@ -152,7 +152,7 @@ def _described_file(file: File) -> Json:
     }
 
 
-def _google_file(file: File) -> Json:
+def _google_file(file: StoredFile) -> Json:
     return {
         "name": file.id,
         "displayName": file.name,
@@ -172,7 +172,7 @@ def _no_google_file(request: web.Request) -> web.Response:
 
 
 def _unknown_caller(request: web.Request) -> web.Response | None:
-    """Google's own APIs take a key in this header alone; a bearer's token would have to be one of OAuth."""
+    """Google's own APIs take a key only in this header. A bearer token has to be a token of OAuth."""
     if "x-goog-api-key" in request.headers and "Authorization" not in request.headers:
         return None
     error = {"code": 401, "message": "Request had invalid authentication credentials.", "status": "UNAUTHENTICATED"}

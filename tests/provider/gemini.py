@@ -1,4 +1,4 @@
-"""What can be wrong at Google: bodies as the endpoint that speaks the OpenAI API sends them, a list with one error.
+"""Refusals of Google: bodies of the endpoint that speaks the OpenAI API, a list with one error.
 
 Codes: https://ai.google.dev/gemini-api/docs/troubleshooting; the shape is google.rpc.Status
 (https://cloud.google.com/apis/design/errors) with details of `google/rpc/error_details.proto` in googleapis/googleapis.
@@ -7,7 +7,7 @@ Codes: https://ai.google.dev/gemini-api/docs/troubleshooting; the shape is googl
 from tests.provider.completions import Json
 
 Refusal = tuple[int, list[Json], dict[str, str]]
-"""Status, body, headers."""
+"""Status, body and headers."""
 _RPC = "type.googleapis.com/google.rpc"
 
 

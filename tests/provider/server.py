@@ -1,4 +1,4 @@
-"""The provider's server: answers, fails as told, and remembers what it was asked."""
+"""HTTP server of the local provider: it answers, fails on request, and records its requests."""
 
 import asyncio
 import json
@@ -10,17 +10,17 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
-from tests.provider.batches import Batches
+from tests.provider.batches import BatchEndpoints
 from tests.provider.completions import Json, complete, last_words
 from tests.provider.completions import answer as answered
-from tests.provider.faults import FAULTS, Answer
-from tests.provider.headers import named
+from tests.provider.faults import FAULTS, FaultHandler
+from tests.provider.headers import header_names
 from tests.provider.streams import stream
 
 
 @dataclass(kw_only=True)
 class Received:
-    """One request: its parts, the connection it came over (the client's port), and how far it got."""
+    """One request: its parts, its connection (the client's port), and its progress."""
 
     path: str
     query: dict[str, str]
@@ -28,23 +28,22 @@ class Received:
     body: Json
     connection: int
     abandoned: bool = False
-    """The client closed the connection before it had the answer."""
+    """True if the client closed the connection before it had the answer."""
 
 
 class Provider:
-    """`async with Provider() as provider`: listens on a free port of this machine; `provider.url` is its address.
-
-    A request for the model `fault-NAME` meets that fault of `FAULTS`; so does the next one after `next("NAME")`.
-    `hold()` keeps all answers back until `release()`. `batches` does what comes in files.
+    """`async with Provider() as provider`: listens on a free port of this machine; `provider.url` is its address. A
+    request for the model `fault-NAME` gets that fault of `FAULTS`; so does the next request after `next("NAME")`.
+    `hold()` keeps all answers back until `release()`. `batches` has the endpoints of files and batches.
     """
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         self.requests: list[Received] = []
         self.calls: Counter[str] = Counter()
-        """How often each prompt has come."""
-        self.batches = Batches(self._line)
+        """Number of calls with each prompt."""
+        self.batches = BatchEndpoints(self._line)
         self._host, self._port = host, port
-        self._next: deque[Answer] = deque()
+        self._next: deque[FaultHandler] = deque()
         self._open = asyncio.Event()
         self._open.set()
 
@@ -54,15 +53,17 @@ class Provider:
 
     @property
     def root(self) -> str:
-        """Under it every path that ends in one of the APIs is served: `/openai/deployments/NAME/chat/completions`."""
+        """Address of the root. Below it every path that ends in one of the APIs is served:
+        `/openai/deployments/NAME/chat/completions`.
+        """
         return f"http://{self._host}:{self._port}"
 
     def next(self, *faults: str) -> None:
-        """The next requests meet these faults, one each, in this order."""
+        """Give the next requests these faults, one each, in this order."""
         self._next.extend(FAULTS[name] for name in faults)
 
-    def say(self, content: str, finish_reason: str = "stop") -> None:
-        """The next request gets this completion."""
+    def queue_completion(self, content: str, finish_reason: str = "stop") -> None:
+        """Give the next request this completion."""
 
         async def answer(request: web.Request, asked: Json) -> web.StreamResponse:
             return web.json_response(answered(asked, content, finish_reason, 1, 1))
@@ -70,15 +71,15 @@ class Provider:
         self._next.append(answer)
 
     def answer(self, body: Json | list[Json], status: int = 200, **headers: str) -> None:
-        """The next request gets this body."""
+        """Give the next request this body."""
 
         async def answer(request: web.Request, asked: Json) -> web.StreamResponse:
-            return web.json_response(body, status=status, headers=named(headers))
+            return web.json_response(body, status=status, headers=header_names(headers))
 
         self._next.append(answer)
 
     def forget(self) -> None:
-        """What was said by `next` and `say` and has not been used does not count any more."""
+        """Forget the unused instructions of `next`, `answer` and `queue_completion`."""
         self._next.clear()
 
     def hold(self) -> None:
@@ -138,13 +139,13 @@ class Provider:
             return await stream(request, body)
         return web.json_response(complete(body))
 
-    def _fault(self, body: Json) -> Answer | None:
-        """What this request meets instead of a completion."""
+    def _fault(self, body: Json) -> FaultHandler | None:
+        """Return the fault for this request, or None for a completion."""
         model = body["model"]
         return FAULTS[model.removeprefix("fault-")] if model.startswith("fault-") else None
 
     async def _line(self, body: Json) -> tuple[int, Any]:
-        """The status and the body that a request gets as a line of a batch. A fault that is no answer is a 500."""
+        """Return status and body of a live call with the body of a line. A fault without an answer is a 500."""
         fault = self._fault(body)
         if fault is None:
             return 200, complete(body)

@@ -1,7 +1,7 @@
-"""Answers that come in pieces, as server-sent events: each API's as its reference shows them."""
+"""Answers that are streamed as server-sent events, in the form of each API's reference."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -10,7 +10,7 @@ from tests.provider.completions import Json, complete
 
 
 async def stream(request: web.Request, body: Json) -> web.StreamResponse:
-    """The whole answer, word for word."""
+    """Stream the whole answer, word for word."""
     response = await begin(request)
     for event in pieces(body, complete(body)):
         await write(response, event)
@@ -19,8 +19,8 @@ async def stream(request: web.Request, body: Json) -> web.StreamResponse:
     return response
 
 
-async def begin(request: web.Request) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+async def begin(request: web.Request, headers: Mapping[str, str] | None = None) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", **(headers or {})})
     await response.prepare(request)
     return response
 
@@ -31,7 +31,7 @@ async def write(response: web.StreamResponse, event: Json) -> None:
 
 
 def pieces(body: Json, answer: Json) -> Iterator[Json]:
-    """What a whole answer looks like in pieces."""
+    """Yield the pieces of an answer."""
     if "input" in body:
         yield from _responses(answer)
     elif "prompt" in body:

@@ -1,4 +1,4 @@
-"""The documents say what the code does."""
+"""The documents agree with the code."""
 
 import re
 from pathlib import Path
@@ -8,16 +8,19 @@ import pytest
 from pydantic_core import PydanticUndefined
 
 from carteiro.models.settings import ModelSettings
+from carteiro.registry.settings import RegistrySettings
 from carteiro.schemas import ERROR_CODES, REQUESTS, Options
-from carteiro.worker import app
-from carteiro.worker.settings import WorkerSettings, variable
+from carteiro.settings.environment import env_variable
+from carteiro.settings.worker import WorkerSettings
+from carteiro.worker import exit_codes
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+SETTINGS = (WorkerSettings, ModelSettings, RegistrySettings)
 
 
 def rows(document: str) -> dict[str, list[str]]:
-    """The rows of a document's tables by their first cell, without its backticks."""
+    """Return the rows of a document's tables by their first cell, without its backticks."""
     found = {}
     for line in (DOCS / document).read_text().splitlines():
         if line.startswith("| `") or re.match(r"\| \d", line):
@@ -26,36 +29,34 @@ def rows(document: str) -> dict[str, list[str]]:
     return found
 
 
-@pytest.mark.parametrize(
-    ("kind", "field"), [(kind, field) for kind in (WorkerSettings, ModelSettings) for field in kind.model_fields]
-)
+@pytest.mark.parametrize(("kind", "field"), [(kind, field) for kind in SETTINGS for field in kind.model_fields])
 def test_every_setting_is_in_the_table_with_its_default(kind, field):
-    cells = rows("settings.md")[variable(kind, field)]
+    cells = rows("run/settings.md")[env_variable(kind, field)]
     default = kind.model_fields[field].default
     if isinstance(default, bool):
         default = str(default).lower()
     if default not in (None, PydanticUndefined) and len(cells) == 2:
-        assert f"`{default:g}`" == cells[0] if isinstance(default, float | int) else f"`{default}`" == cells[0]
+        assert f"`{default:g}`" == cells[0] if isinstance(default, float) else f"`{default}`" == cells[0]
 
 
-def test_every_setting_of_ours_in_the_table_is_one():
-    known = {variable(kind, field) for kind in (WorkerSettings, ModelSettings) for field in kind.model_fields}
-    listed = {name for name in rows("settings.md") if name.startswith("CARTEIRO_")}
+def test_every_carteiro_setting_in_the_table_exists():
+    known = {env_variable(kind, field) for kind in SETTINGS for field in kind.model_fields}
+    listed = {name for name in rows("run/settings.md") if name.startswith("CARTEIRO_")}
     assert listed == {name for name in known if name.startswith("CARTEIRO_")} | {"CARTEIRO_<TASK>_MODEL"}
 
 
 def test_every_error_code_is_explained():
-    table = {name: cells[0] for name, cells in rows("wire.md").items() if name in ERROR_CODES}
+    table = {name: cells[0] for name, cells in rows("use/wire.md").items() if name in ERROR_CODES}
     assert table == ERROR_CODES
 
 
 def test_every_exit_code_is_explained():
-    codes = {0} | {value for name, value in vars(app).items() if name.startswith("EXIT_")}
-    assert {int(name) for name in rows("settings.md") if name.isdigit()} == codes
+    codes = {0} | {value for name, value in vars(exit_codes).items() if name.startswith("EXIT_")}
+    assert {int(name) for name in rows("run/settings.md") if name.isdigit()} == codes
 
 
 def test_every_field_of_a_request_is_named():
-    text = (DOCS / "tasks.md").read_text()
+    text = (DOCS / "start" / "tasks.md").read_text()
     for task, request in REQUESTS.items():
         section = text.partition(f"## {task}\n")[2].partition("\n## ")[0]
         for field in set(request.model_fields) - {"options"}:
@@ -63,26 +64,35 @@ def test_every_field_of_a_request_is_named():
     assert all(f"| `{option}` |" in text for option in Options.model_fields)
 
 
-@pytest.mark.parametrize("document", [ROOT / "README.md", *DOCS.glob("*.md")], ids=lambda path: path.name)
-def test_links_lead_somewhere(document):
+@pytest.mark.parametrize("document", [ROOT / "README.md", *DOCS.glob("**/*.md")], ids=lambda path: path.name)
+def test_links_have_a_target(document):
     for target in re.findall(r"\]\((?!https?://)([^)#]+)\)", document.read_text()):
         assert (document.parent / target).exists(), target
 
 
-def test_the_readme_fits_two_screens():
+@pytest.mark.parametrize(
+    "document",
+    [path for pattern in ("*.md", "docs/**/*.md", "shared/*.md", "examples/**/*.md") for path in ROOT.glob(pattern)],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_no_page_installs_our_packages_from_an_index(document):
+    assert not re.search(r"pip install (-\S+ )*['\"]?carteiro", document.read_text())
+
+
+def test_readme_fits_two_screens():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 90
 
 
 def test_every_row_of_the_readmes_comparison_has_its_sources():
-    table = (ROOT / "README.md").read_text().partition("\n## Beside ")[2].partition("\n## ")[0]
+    table = (ROOT / "README.md").read_text().partition("\n## Compared ")[2].partition("\n## ")[0]
     compared = [line.split(" | ")[0].strip("| ") for line in table.splitlines() if line.startswith("| ")][2:]
-    headings = re.findall(r"^## (.+)$", (DOCS / "compared.md").read_text(), re.MULTILINE)
+    headings = re.findall(r"^## (.+)$", (DOCS / "understand" / "compared.md").read_text(), re.MULTILINE)
     assert len(compared) > 5
     assert [each.lower() for each in headings] == [each.lower() for each in compared]
 
 
 @pytest.mark.parametrize("picture", sorted((DOCS / "pictures").glob("*.svg")), ids=lambda path: path.name)
-def test_pictures_are_whole_shown_and_fetch_nothing(picture):
+def test_pictures_are_complete_shown_and_load_nothing(picture):
     drawn = picture.read_text()
     assert ElementTree.fromstring(drawn).tag == "{http://www.w3.org/2000/svg}svg"
     assert not re.search(r"(href|url\()\s*[=]?\s*[\"'(]?https?:", drawn)

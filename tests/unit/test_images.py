@@ -1,4 +1,4 @@
-"""What the images install is pinned, and is what the package asks for."""
+"""The packages in the images are pinned, and they are those that the package requires."""
 
 import re
 import tomllib
@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[2]
 LISTS = ROOT / "images/requirements"
 PROJECT = tomllib.loads((ROOT / "shared/pyproject.toml").read_text())["project"]
 ENGINES = ("ctranslate2", "llamacpp", "openvino", "tensorflow")
-"""Who wants one adds it to the image."""
-# Of `embedded` the images have the packaged translator alone (images/requirements/local.in).
+"""Optional packages that users add to the image themselves."""
+# Of `embedded` the images have only the packaged translator (images/requirements/local.in).
 CLOUD = [extra for extra in PROJECT["optional-dependencies"] if extra not in ("local", "embedded", *ENGINES)]
 
 
@@ -22,9 +22,9 @@ def pinned(*files: str) -> dict[str, Version]:
     return {name: Version(number) for line in lines for name, number in re.findall(r"^([a-z0-9.-]+)==([^ ]+)", line)}
 
 
-def asked_for(*extras: str) -> list[Requirement]:
-    asked = PROJECT["dependencies"] + [each for extra in extras for each in PROJECT["optional-dependencies"][extra]]
-    return [each for each in map(Requirement, asked) if each.name != "carteiro"]
+def requirements_of(*extras: str) -> list[Requirement]:
+    required = PROJECT["dependencies"] + [each for extra in extras for each in PROJECT["optional-dependencies"][extra]]
+    return [each for each in map(Requirement, required) if each.name != "carteiro"]
 
 
 @pytest.mark.parametrize(
@@ -36,16 +36,16 @@ def asked_for(*extras: str) -> list[Requirement]:
     ],
     ids=["cloud", "local", "local-cuda"],
 )
-def test_an_image_has_what_the_package_asks_for(extras, files):
+def test_image_has_the_packages_required(extras, files):
     there = pinned(*files)
-    for requirement in asked_for(*extras):
+    for requirement in requirements_of(*extras):
         name = requirement.name.lower().replace("_", "-")
         assert name in there, f"{name} is not in images/requirements: run make lock"
         assert requirement.specifier.contains(there[name].public), f"{name} {there[name]}: run make lock"
 
 
 @pytest.mark.parametrize("file", sorted(LISTS.glob("*.txt")), ids=lambda file: file.name)
-def test_all_that_is_downloaded_has_a_hash(file: Path):
+def test_every_download_has_a_hash(file: Path):
     entries = re.split(r"\n(?=\S)", file.read_text().strip())
     listed = [entry for entry in entries if not entry.startswith("#")]
     assert listed
@@ -59,5 +59,5 @@ def test_both_images_have_the_same_versions():
     assert {name: local[name] for name in cloud} == cloud
 
 
-def test_torch_is_the_one_that_setup_installs():
+def test_torch_is_the_version_that_setup_installs():
     assert f"torch={pinned('torch-cpu.txt')['torch'].public}\n" in (ROOT / "scripts/setup").read_text()

@@ -1,6 +1,5 @@
-"""The dashboard and the alerts ask for metrics that are there, and every alert is explained."""
+"""The dashboard and the alerts query existing metrics, and every alert is explained."""
 
-import importlib.util
 import json
 import re
 import shutil
@@ -10,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 from prometheus_client import generate_latest
-from prometheus_client.registry import CollectorRegistry
 
+from carteiro.cli.lag_exporter import REGISTRY as LAG_REGISTRY
 from carteiro.schemas import ERROR_CODES
-from carteiro.worker.observing.metrics import REGISTRY
+from carteiro.worker.observability.metrics import REGISTRY
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "observability"
@@ -24,17 +23,10 @@ QUERIES = [rule["expr"] for rule in RULES] + [target["expr"] for panel in PANELS
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 
 
-def lag_registry() -> CollectorRegistry:
-    spec = importlib.util.spec_from_file_location("lag", ROOT / "images/lag.py")
-    lag = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(lag)
-    return lag.REGISTRY
-
-
 def exposed() -> dict[str, set[str]]:
-    """The labels of each time series that workers and the lag exporter may show."""
+    """Return the labels of each time series that workers and the lag exporter may expose."""
     found = {"carteiro_lag": {"task", "partition"}}
-    assert "carteiro_lag" in generate_latest(lag_registry()).decode()
+    assert "carteiro_lag" in generate_latest(LAG_REGISTRY).decode()
     for metric in REGISTRY._collector_to_names:
         labels = set(metric._labelnames)
         for name in (names := REGISTRY._collector_to_names[metric]):
@@ -51,42 +43,44 @@ def promtool() -> str:
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_a_query_asks_for_what_is_exposed(query: str):
+def test_every_query_uses_exposed_metrics(query: str):
     known = exposed()
     names = set(re.findall(r"\bcarteiro_\w+", query))
     assert names
     assert names <= set(known), "there is no such metric"
     labels = {label for name in names for label in known[name]} | {"instance"}
-    asked = {
+    used_labels = {
         label.strip() for group in re.findall(r"(?:by|on) \(([^)]*)\)", query) for label in group.split(",")
     } | set(re.findall(r"[{,](\w+)(?:=~|!=|=)", query))
-    assert asked <= labels
+    assert used_labels <= labels
     for codes in re.findall(r'code=~?"([^"]+)"', query):
         assert set(codes.split("|")) <= set(ERROR_CODES)
     assert query.count("(") == query.count(")")
 
 
-def test_the_dashboard_shows_what_is_asked_for_first():
+def test_dashboard_shows_the_most_important_panels_first():
     shown = " ".join(target["expr"] for panel in PANELS for target in panel["targets"])
-    tokens = ("tokens_total", "cost_usd_total", "replies_total", "dead_letters_total", "parked")
+    tokens = ("tokens_total", "cost_usd_total", "replies_total", "dead_letters_total", "model_circuit_open")
     for metric in ("lag", "in_flight", "queue_seconds", "work_seconds", *tokens):
         assert f"carteiro_{metric}" in shown
     assert len({panel["id"] for panel in PANELS}) == len(PANELS)
-    places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in PANELS]
-    assert len(set(places)) == len(places)
+    positions = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in PANELS]
+    assert len(set(positions)) == len(positions)
 
 
 def test_every_alert_has_its_section_in_the_runbook():
-    headings = re.findall(r"^## (\w+)$", (ROOT / "docs/runbook.md").read_text(), re.MULTILINE)
+    headings = re.findall(r"^## (\w+)$", (ROOT / "docs/run/runbook.md").read_text(), re.MULTILINE)
     assert headings == [rule["alert"] for rule in RULES]
+    for rule in RULES:
+        assert rule["annotations"]["runbook_url"] == f"docs/run/runbook.md#{rule['alert'].lower()}"
 
 
-def test_each_alert_fires_when_it_should_and_is_quiet_when_it_should_not(promtool: str):
+def test_alerts_fire_exactly_in_their_test_cases(promtool: str):
     run = subprocess.run([promtool, "test", "rules", ALERT_TESTS], capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-def test_every_alert_is_tested_both_ways_and_with_the_labels_that_are_exposed():
+def test_every_alert_is_tested_both_ways_and_with_the_exposed_labels():
     tests = yaml.safe_load(ALERT_TESTS.read_text())["tests"]
     checks = [check for test in tests for check in test["alert_rule_test"]]
     alerts = {rule["alert"] for rule in RULES}
@@ -98,7 +92,7 @@ def test_every_alert_is_tested_both_ways_and_with_the_labels_that_are_exposed():
         assert labels == known[series.partition("{")[0]], series
 
 
-def test_prometheus_takes_its_settings(promtool: str, tmp_path: Path):
+def test_prometheus_accepts_its_settings(promtool: str, tmp_path: Path):
     settings = (FOLDER / "prometheus.yaml").read_text()
     (tmp_path / "prometheus.yaml").write_text(settings.replace("/etc/prometheus/", f"{FOLDER}/"))
     run = subprocess.run([promtool, "check", "config", tmp_path / "prometheus.yaml"], capture_output=True, text=True)
@@ -106,7 +100,7 @@ def test_prometheus_takes_its_settings(promtool: str, tmp_path: Path):
     assert f"{len(RULES)} rules found" in run.stdout
 
 
-def test_what_compose_mounts_is_there():
+def test_files_mounted_by_compose_exist():
     for name, service in COMPOSE["services"].items():
         for volume in service.get("volumes", ()):
             source = volume.split(":")[0]

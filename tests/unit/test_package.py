@@ -1,4 +1,4 @@
-"""The package as it is published: what is in its archives, and that it works alone with each of its extras."""
+"""The package as it is published: the files in its archives, and its work with each extra by itself."""
 
 import email
 import os
@@ -18,22 +18,25 @@ PROJECT = tomllib.loads((ROOT / "shared/pyproject.toml").read_text())["project"]
 TORCH = re.search(r"^torch=(.+)$", (ROOT / "scripts/setup").read_text(), re.MULTILINE)[1]
 
 CLIENT = r"carteiro\.(schemas|wire|client|extras)\b"
-WORKER = rf"{CLIENT}|carteiro\.(worker(?!\.redis_shelf)|cli|models(?!\.(local|engines)\.))"
+WORKER = (
+    rf"{CLIENT}|carteiro\.(tasks|kafka|ledger|settings|cli"
+    r"|worker(?!\.handling\.redis_cache)|models(?!\.local\.))"
+)
 ENGINE = {
-    "local": r"local",
-    "llamacpp": r"engines\.(llama\w*|schema|gguf_header)",
-    "openvino": r"engines\.openvino\w*",
-    "ctranslate2": r"engines\.(ctranslate2|tokenizer)",
-    "tensorflow": r"engines\.(tensorflow|keras\w*|sampling)",
-    "embedded": r"local\.(translator|checkpoint)",
+    "local": r"(transformers|checkpoints|inference|seq2seq|text_generation|fast_translate)",
+    "llamacpp": r"(llamacpp|text_generation)",
+    "openvino": r"openvino",
+    "ctranslate2": r"(ctranslate2|seq2seq)",
+    "tensorflow": r"tensorflow",
+    "embedded": r"fast_translate",
 }
 PROMISED = {"": CLIENT} | {
-    extra: rf"{WORKER}|carteiro\.models\.{ENGINE[extra]}" if extra in ENGINE else WORKER
+    extra: rf"{WORKER}|carteiro\.models\.local\.{ENGINE[extra]}" if extra in ENGINE else WORKER
     for extra in PROJECT["optional-dependencies"]
 }
-PROMISED["redis"] += r"|carteiro\.worker\.redis_shelf"
+PROMISED["redis"] += r"|carteiro\.worker\.handling\.redis_cache"
 TOO_LARGE = {"openvino": "0.2 GB", "tensorflow": "1 GB"}
-"""Extras that are resolved and not installed."""
+"""Extras that are resolved but not installed."""
 
 WALK = """
 import importlib, pkgutil, carteiro
@@ -62,7 +65,7 @@ def run(*command: str | Path, cwd: Path, code: int = 0, **environment: str) -> s
 
 @pytest.fixture(scope="module")
 def archives(tmp_path_factory) -> Path:
-    """A folder with the source archive, and with the wheel that is built from that."""
+    """Return a folder with the source archive, and with the wheel that is built from it."""
     folder = tmp_path_factory.mktemp("archives")
     ours = shutil.ignore_patterns("__pycache__", "build", "*.egg-info")
     shutil.copytree(ROOT / "shared", folder / "shared", ignore=ours)
@@ -79,7 +82,7 @@ def wheel(archives) -> Path:
     return next(archives.glob("*.whl"))
 
 
-def test_the_wheel_holds_every_file_of_the_package(wheel):
+def test_wheel_holds_every_file_of_the_package(wheel):
     source = ROOT / "shared"
     files = {path for path in (source / "carteiro").rglob("*") if path.is_file() and "__pycache__" not in path.parts}
     packed = set(zipfile.ZipFile(wheel).namelist())
@@ -88,7 +91,7 @@ def test_the_wheel_holds_every_file_of_the_package(wheel):
     assert any(name.endswith("/licenses/LICENSE") for name in packed)
 
 
-def test_the_wheel_says_what_it_is(wheel):
+def test_wheel_metadata_is_complete(wheel):
     archive = zipfile.ZipFile(wheel)
     info = f"carteiro-{PROJECT['version']}.dist-info"
     metadata = email.message_from_bytes(archive.read(f"{info}/METADATA"))
@@ -102,7 +105,7 @@ def test_the_wheel_says_what_it_is(wheel):
     assert b"carteiro = carteiro.cli.command:main" in archive.read(f"{info}/entry_points.txt")
 
 
-def test_the_readme_of_the_package_names_every_extra():
+def test_readme_of_the_package_names_every_extra():
     text = (ROOT / "shared/README.md").read_text()
     assert [extra for extra in PROJECT["optional-dependencies"] if f"`{extra}`" not in text] == []
 
@@ -115,14 +118,14 @@ def environment(folder: Path) -> Path:
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("extra", PROMISED, ids=lambda extra: extra or "none")
-def test_the_wheel_works_alone(extra, wheel, tmp_path):
+def test_wheel_works_without_the_repository(extra, wheel, tmp_path):
     programs = environment(tmp_path)
     pip = [programs / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     wanted = f"{wheel}[{extra}]" if extra else wheel
     if extra in TOO_LARGE:
-        # PyTorch is in none of them, which would be as much again.
-        said = run(*pip, "--dry-run", "--report", "report.json", wanted, cwd=tmp_path)
-        assert '"name":"torch"' not in (tmp_path / "report.json").read_text().replace('": "', '":"'), said
+        # These environments lack PyTorch, which would be as large again.
+        output = run(*pip, "--dry-run", "--report", "report.json", wanted, cwd=tmp_path)
+        assert '"name":"torch"' not in (tmp_path / "report.json").read_text().replace('": "', '":"'), output
         pytest.skip(f"{extra} is {TOO_LARGE[extra]}: it was resolved, and not installed")
     if extra == "local":
         alone = ["--no-index", "--no-deps", f"torch=={TORCH}"]
@@ -131,8 +134,8 @@ def test_the_wheel_works_alone(extra, wheel, tmp_path):
         run(*pip, *alone, cwd=tmp_path)
     run(*pip, "--no-compile", wanted, cwd=tmp_path)
 
-    said = run(programs / "python", "-c", WALK, cwd=tmp_path).splitlines()
-    walked = dict(line.split("|", 1) for line in said if line.startswith("carteiro"))
+    output = run(programs / "python", "-c", WALK, cwd=tmp_path).splitlines()
+    walked = dict(line.split("|", 1) for line in output if line.startswith("carteiro"))
     assert "carteiro.client.client" in walked
     missing = {name: why for name, why in walked.items() if why}
     assert {name: why for name, why in missing.items() if re.match(PROMISED[extra], name)} == {}
@@ -140,15 +143,15 @@ def test_the_wheel_works_alone(extra, wheel, tmp_path):
         assert run(programs / "carteiro", "--version", cwd=tmp_path) == f"{PROJECT['version']}\n"
         assert "Commands" in run(programs / "carteiro", "--help", cwd=tmp_path)
     else:
-        said = run(programs / "carteiro", "--help", cwd=tmp_path, code=1)
-        assert said == "carteiro: the command needs typer: pip install 'carteiro[cli]'\n"
+        output = run(programs / "carteiro", "--help", cwd=tmp_path, code=1)
+        assert output == "carteiro: the command needs typer: pip install 'carteiro[cli]'\n"
         for part in ("worker", "models"):
             assert missing[f"carteiro.{part}"].endswith(": pip install 'carteiro[worker]'")
 
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-def test_a_program_of_a_user_is_checked_by_mypy(wheel, tmp_path):
+def test_program_of_a_user_is_checked_by_mypy(wheel, tmp_path):
     programs = environment(tmp_path)
     run(programs / "python", "-m", "pip", "install", "--quiet", "--no-compile", wheel, cwd=tmp_path)
     mypy = [sys.executable, "-m", "mypy", "--strict", "--python-executable", programs / "python", "program.py"]
@@ -162,7 +165,7 @@ def test_a_program_of_a_user_is_checked_by_mypy(wheel, tmp_path):
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-def test_a_model_whose_extra_is_missing_is_refused_in_one_line(wheel, tmp_path):
+def test_model_without_its_extra_is_rejected_in_one_line(wheel, tmp_path):
     programs = environment(tmp_path)
     run(programs / "python", "-m", "pip", "install", "--quiet", "--no-compile", f"{wheel}[cli]", cwd=tmp_path)
     shutil.copytree(ROOT / "services", tmp_path / "services")
@@ -170,9 +173,9 @@ def test_a_model_whose_extra_is_missing_is_refused_in_one_line(wheel, tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"")
     for extra in ("local", "llamacpp", "openvino", "ctranslate2", "tensorflow"):
         settings = {"PYTHONPATH": str(tmp_path), "CARTEIRO_MODEL": f"{extra}:{tmp_path}", "CARTEIRO_HTTP_PORT": "0"}
-        said = run(programs / "carteiro", "doctor", "--no-ask", cwd=tmp_path, code=1, **settings)
-        assert f"pip install 'carteiro[{extra}]'" in said
-        assert "Traceback" not in said
-    said = run(programs / "carteiro", "up", cwd=tmp_path, code=1, PYTHONPATH=str(tmp_path))
-    assert "pip install 'carteiro[embedded]'" in said
-    assert said.count("\n") == 1
+        output = run(programs / "carteiro", "doctor", "--no-ask", cwd=tmp_path, code=1, **settings)
+        assert f"pip install 'carteiro[{extra}]'" in output
+        assert "Traceback" not in output
+    output = run(programs / "carteiro", "up", cwd=tmp_path, code=1, PYTHONPATH=str(tmp_path))
+    assert "pip install 'carteiro[embedded]'" in output
+    assert output.count("\n") == 1

@@ -1,14 +1,14 @@
-"""When a soak is as promised."""
+"""The pass criteria of a soak."""
 
 import random
 from collections import Counter
 
 import pytest
 
-from benchmarks.soak.flatness import LEAST_SECONDS, growth, quarters
-from benchmarks.soak.record import Interval, Record, Seen
+from benchmarks.soak.flatness import MIN_SECONDS, growth_per_hour, quarters
+from benchmarks.soak.pass_criteria import MAX_HANDLES_PER_HOUR, MAX_MIB_PER_HOUR, lost_and_duplicate, problems
+from benchmarks.soak.record import Interval, ProcessSample, SoakRecord
 from benchmarks.soak.schedule import KILL, PAUSE, schedule
-from benchmarks.soak.verdict import HANDLES_AN_HOUR, MIB_AN_HOUR, lost_and_doubled, problems
 
 
 def line(value, seconds=1800):
@@ -23,19 +23,19 @@ def noisy(per_hour):
 FLAT = noisy(0)
 
 
-def test_a_line_that_rises_is_told_from_one_that_is_noisy():
-    assert growth(line(FLAT)) == pytest.approx(0, abs=4)
-    assert growth(line(noisy(60))) == pytest.approx(60, abs=4)
+def test_rising_line_differs_from_a_noisy_line():
+    assert growth_per_hour(line(FLAT)) == pytest.approx(0, abs=4)
+    assert growth_per_hour(line(noisy(60))) == pytest.approx(60, abs=4)
 
 
-def test_neither_warming_up_nor_a_burst_is_growth():
-    assert growth(line(lambda at: 100 + min(at, 600) / 10)) == 0
-    assert growth(line(lambda at: 500 if 1200 < at < 1300 else 140)) == 0
+def test_warm_up_and_bursts_are_not_growth():
+    assert growth_per_hour(line(lambda at: 100 + min(at, 600) / 10)) == 0
+    assert growth_per_hour(line(lambda at: 500 if 1200 < at < 1300 else 140)) == 0
 
 
-def test_a_short_life_is_not_judged():
-    assert growth(line(noisy(600), int(LEAST_SECONDS))) is None
-    assert growth([]) is None
+def test_short_life_is_not_judged():
+    assert growth_per_hour(line(noisy(600), int(MIN_SECONDS))) is None
+    assert growth_per_hour([]) is None
 
 
 def test_quarters_are_medians_of_the_ends():
@@ -44,18 +44,18 @@ def test_quarters_are_medians_of_the_ends():
     ) == (2, 6)
 
 
-def test_each_record_of_a_request_is_to_have_one_reply():
+def test_every_request_record_has_one_reply():
     requests = Counter(a=1, b=1, c=2, d=1)
-    assert lost_and_doubled(requests, requests) == (0, 0)
-    assert lost_and_doubled(requests, Counter(a=1, c=2, d=1)) == (1, 0)
-    assert lost_and_doubled(requests, Counter(a=2, b=1, c=1, d=3)) == (1, 3)
-    assert lost_and_doubled(requests, Counter(requests, e=1)) == (0, 1)
+    assert lost_and_duplicate(requests, requests) == (0, 0)
+    assert lost_and_duplicate(requests, Counter(a=1, c=2, d=1)) == (1, 0)
+    assert lost_and_duplicate(requests, Counter(a=2, b=1, c=1, d=3)) == (1, 3)
+    assert lost_and_duplicate(requests, Counter(requests, e=1)) == (0, 1)
 
 
 def record(mib=FLAT, handles=FLAT, **counts):
-    made = Record(spared="a 1", **counts)
+    made = SoakRecord(spared="a 1", **counts)
     for at in range(0, 1800, 5):
-        made.seen.append(Seen(at=at, life="a 1", mib=mib(at), handles=handles(at), threads=6, cpu_seconds=0))
+        made.seen.append(ProcessSample(at=at, life="a 1", mib=mib(at), handles=handles(at), threads=6, cpu_seconds=0))
     return made
 
 
@@ -64,18 +64,18 @@ def record(mib=FLAT, handles=FLAT, **counts):
     [
         (record(lost=1), ["1 requests have no reply"]),
         (record(doubled=2), ["2 replies are too many"]),
-        (record(mib=noisy(MIB_AN_HOUR + 8)), ["worker a 1 grew", "MiB"]),
-        (record(handles=noisy(HANDLES_AN_HOUR + 8)), ["worker a 1 grew", "handles"]),
+        (record(mib=noisy(MAX_MIB_PER_HOUR + 8)), ["worker a 1 grew", "MiB"]),
+        (record(handles=noisy(MAX_HANDLES_PER_HOUR + 8)), ["worker a 1 grew", "handles"]),
         (record(ended=["b 2"]), ["worker b 2 ended by itself"]),
     ],
 )
-def test_what_is_not_as_promised_is_said(made, words):
+def test_broken_criterion_is_reported(made, words):
     (problem,) = problems(made)
     assert all(word in problem for word in words)
 
 
-def test_a_run_as_promised_has_no_problems():
-    made = record(mib=noisy(MIB_AN_HOUR - 8))
+def test_good_run_has_no_problems():
+    made = record(mib=noisy(MAX_MIB_PER_HOUR - 8))
     made.intervals.append(Interval(at=5, lag=None, p50=0.4, p99=None, codes={"ok": 9}))
     assert problems(made) == []
 

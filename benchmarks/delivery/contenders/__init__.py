@@ -1,4 +1,4 @@
-"""Who is compared. Each runs in a process of its own: `python -m benchmarks.delivery.contenders MODULE JOB`."""
+"""The compared contenders, each in its own process: `python -m benchmarks.delivery.contenders MODULE JOB`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,17 +6,17 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
-    """A way to serve requests. `module` is its file here, which is told the `options`."""
+    """A way to serve requests. `module` is its file here, which gets the `options`."""
 
     name: str
     module: str
     options: Mapping[str, str | int] = field(default_factory=dict)
     one_at_a_time: bool = False
-    """It has no window: a request begins when the one before it has ended."""
+    """True if it has no concurrency: a request starts when the one before it has ended."""
     through_sdk: bool = False
-    """It differs from another only where the model is a server, and is measured there alone."""
+    """True if it differs from another contender only with a server as the model. It is measured only there."""
     as_shipped: bool = False
-    """It logs as it ships, where everybody else is at `warning`. Measured where requests cost least, in `zero`."""
+    """True if it logs at its default level, not at `warning`. Measured with the cheapest requests, in `zero`."""
 
 
 def _carteiro(delivery: str, *, as_shipped: bool = False) -> Contender:

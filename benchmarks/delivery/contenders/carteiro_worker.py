@@ -1,24 +1,25 @@
-"""Carteiro as it ships: its worker, set up from the environment, with the task `generate`."""
+"""Carteiro's worker as it ships, configured by the environment, with the task `generate`."""
 
 import asyncio
 import os
 
-from benchmarks.delivery.job import Job
+from benchmarks.delivery.contender_config import ContenderConfig
 from carteiro.models.interface import Completion, Prompt
-from carteiro.models.opening import open_model
+from carteiro.models.registry import open_model
 from carteiro.models.settings import ModelSettings
 from carteiro.schemas import Usage
-from carteiro.worker.app import Worker
-from carteiro.worker.observing.logs import configure_logs
-from carteiro.worker.settings import load_settings
+from carteiro.settings.environment import load_settings
+from carteiro.worker.observability.logs import configure_logs
+from carteiro.worker.worker import Worker
 from services.generate.task import task
 
 
-class Sleeping:
-    """A model in the process that sleeps and says the prompt again."""
+class SleepingModel:
+    """A model in the process that sleeps and returns the prompt."""
 
     name = "bench:sleeping"
-    small = False
+    is_small = False
+    remote = True
     context_tokens = None
 
     def __init__(self, latency: float) -> None:
@@ -39,17 +40,17 @@ class Sleeping:
         return Completion(prompt.messages[-1].content, "stop", Usage(input_tokens=10, output_tokens=10))
 
 
-async def run(job: Job) -> None:
+async def run(job: ContenderConfig) -> None:
     os.environ |= {
         "CARTEIRO_BOOTSTRAP_SERVERS": job.bootstrap,
         "CARTEIRO_TOPIC_PREFIX": job.prefix,
         "CARTEIRO_GROUP": job.group,
         "CARTEIRO_DELIVERY": str(job.options["delivery"]),
-        "CARTEIRO_WINDOW": str(job.window),
+        "CARTEIRO_MAX_IN_FLIGHT": str(job.max_in_flight),
         "CARTEIRO_HTTP_PORT": "0",
         "CARTEIRO_LOG_LEVEL": job.log_level,
     }
     settings, _ = load_settings()
     configure_logs(settings.log_level, settings.log_format)
-    model = open_model(f"{job.url}#bench", ModelSettings()) if job.url else Sleeping(job.latency)
+    model = open_model(f"{job.url}#bench", ModelSettings()) if job.url else SleepingModel(job.latency)
     await Worker([task], {task.name: [model]}, settings).run()

@@ -1,6 +1,6 @@
-"""The least that a service can be: aiokafka alone. One bad record ends it, a slow one holds up all it was read with.
+"""The smallest possible service: only aiokafka. One bad record ends it, and a slow record delays all of its fetch.
 
-Where there is a model to wait for, all records of one read are at it at once; where there is none, one after the other.
+With a model to wait for, all records of a fetch are sent to it at once. Otherwise they run one after the other.
 """
 
 import asyncio
@@ -10,15 +10,15 @@ import signal
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 
-from benchmarks.delivery.contenders.completing import completing
-from benchmarks.delivery.job import Job
+from benchmarks.delivery.contender_config import ContenderConfig
+from benchmarks.delivery.contenders.completion import open_completion
 
-MOST_RECORDS = 500
-"""Most records of one read where nothing is waited for: the Java client's default."""
+MAX_RECORDS = 500
+"""Largest number of records of a fetch without a wait: the Java client's default."""
 
 
-async def run(job: Job) -> None:
-    logging.basicConfig(level=job.log_number)
+async def run(job: ContenderConfig) -> None:
+    logging.basicConfig(level=job.log_level_number)
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     waits = bool(job.latency or job.url)
@@ -31,14 +31,14 @@ async def run(job: Job) -> None:
     )
     producer = AIOKafkaProducer(bootstrap_servers=job.bootstrap, acks="all")
 
-    async with completing(job) as complete, consumer, producer:
+    async with open_completion(job) as complete, consumer, producer:
 
         async def answer(record: ConsumerRecord[bytes, bytes]) -> bytes:
             text = await complete(json.loads(record.value)["prompt"])
             return json.dumps({"status": "ok", "result": {"text": text}}).encode()
 
         while not stopped.is_set():
-            taken = await consumer.getmany(timeout_ms=500, max_records=job.window if waits else MOST_RECORDS)
+            taken = await consumer.getmany(timeout_ms=500, max_records=job.max_in_flight if waits else MAX_RECORDS)
             records = [record for partition in taken.values() for record in partition]
             if waits:
                 answers = await asyncio.gather(*map(answer, records))

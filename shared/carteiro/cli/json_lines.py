@@ -1,4 +1,6 @@
-"""What `--json` is to every command: one JSON object a line on standard output, and all else on standard error."""
+"""The option `--json` of every command: one JSON object a line on standard output, all other output on
+standard error.
+"""
 
 import json
 import os
@@ -14,10 +16,13 @@ AsJson = Annotated[
 
 
 def print_json(value: Mapping[str, object]) -> None:
-    """Print an object as a line of its own, at once. It is ASCII, which every locale can print, and every reader takes
-    for one line. What nobody reads any more is dropped."""
+    """Print an object as a line, and flush it.
+
+    The line is ASCII, which every locale can print, and which every reader takes for one line. If the reader has closed
+    the pipe, further output is discarded.
+    """
     try:
         print(json.dumps(value), flush=True)
     except BrokenPipeError:
-        # `| head` has had enough; a redrive that has begun has not.
+        # `| head` has closed the pipe, but a redrive that has begun must go on.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

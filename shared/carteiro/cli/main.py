@@ -1,82 +1,59 @@
-"""The commands, and what is the same for all of them."""
+"""The `carteiro` command, and the parts that all of its commands share."""
 
-import json
 import logging
-from importlib.metadata import version
 from typing import Annotated
 
-import structlog
 import typer
 
-from carteiro.cli.ask import ask
-from carteiro.cli.batches import batches
-from carteiro.cli.dead.commands import app as dead
-from carteiro.cli.demo import demo
-from carteiro.cli.doctor.command import doctor
-from carteiro.cli.embedded import EmbeddedBrokerFailed
-from carteiro.cli.failing import fail
-from carteiro.cli.new.commands import app as new
-from carteiro.cli.status.command import status
-from carteiro.cli.topics import app as topics
-from carteiro.cli.up import up
-from carteiro.client import CarteiroError
-from carteiro.models.failures import ModelUnusable
-from carteiro.worker.kafka.reaching import KafkaUnusable
-from carteiro.worker.services import ServicesMissing, find_tasks
+from carteiro.cli.commands import LazyGroup
+from carteiro.cli.exit_codes import exit_with
 
 app = typer.Typer(
     name="carteiro",
-    help="Language work over Kafka.",
+    cls=LazyGroup,
+    help="LLM work over Kafka.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
+        from importlib.metadata import version
+
         print(version("carteiro"))
         raise typer.Exit
 
 
 @app.callback()
-def _all(
+def _main_callback(
     _: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it and end.")
     ] = False,
 ) -> None:
-    """Language work over Kafka."""
-
-
-app.command()(demo)
-app.command()(up)
-app.command()(ask)
-app.command()(batches)
-app.command()(doctor)
-app.command()(status)
-app.add_typer(dead, name="dead")
-app.add_typer(topics, name="topics")
-app.add_typer(new, name="new")
-
-
-@app.command()
-def asyncapi() -> None:
-    """Print the AsyncAPI 3 document of all services, which is JSON.
-
-    carteiro asyncapi > asyncapi.json
-    """
-    from carteiro.wire.topics import Topics
-    from carteiro.worker.asyncapi import asyncapi as document
-
-    print(json.dumps(document([task.request for task in find_tasks()], Topics()), indent=2, ensure_ascii=False))
+    """LLM work over Kafka."""
 
 
 def run() -> None:
-    """Run the command that was typed; what goes wrong ends in one line."""
-    # What Kafka's client and the workers' parts have to say at each try, the command says once, in its own words;
-    # those that run workers set up their log.
+    """Run the command of the command line. An error ends it with one line."""
+    # Kafka's client logs each failed attempt; the command reports an error once, in its own words.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:
         app()
-    except (ServicesMissing, EmbeddedBrokerFailed, CarteiroError, KafkaUnusable, ModelUnusable) as error:
-        fail(str(error))
+    except Exception as error:
+        if _is_user_error(error):
+            exit_with(str(error))
+        raise
+
+
+def _is_user_error(error: Exception) -> bool:
+    """True for the errors whose message is written for the user. Imported here because most commands never
+    need them.
+    """
+    from carteiro.cli.embedded import EmbeddedBrokerFailed
+    from carteiro.client import CarteiroError
+    from carteiro.kafka.connection import KafkaUnusable
+    from carteiro.models.errors import ModelUnusable
+    from carteiro.tasks.discovery import ServicesMissing
+
+    return isinstance(error, ServicesMissing | EmbeddedBrokerFailed | CarteiroError | KafkaUnusable | ModelUnusable)

@@ -1,7 +1,23 @@
-"""The client: what a producer of requests uses. Needs aiokafka and pydantic alone."""
+"""Client for producers of requests. It needs only aiokafka and pydantic."""
 
 from carteiro.client.client import Carteiro
-from carteiro.client.errors import CarteiroError, KafkaUnavailable, ReplyError, ReplyTimeout
+from carteiro.client.errors import (
+    CarteiroError,
+    KafkaUnavailable,
+    ReplyError,
+    ReplyTimeout,
+    RequestInvalid,
+    TopicMissing,
+)
 from carteiro.client.sync import SyncCarteiro
 
-__all__ = ["Carteiro", "CarteiroError", "KafkaUnavailable", "ReplyError", "ReplyTimeout", "SyncCarteiro"]
+__all__ = [
+    "Carteiro",
+    "CarteiroError",
+    "KafkaUnavailable",
+    "ReplyError",
+    "ReplyTimeout",
+    "RequestInvalid",
+    "SyncCarteiro",
+    "TopicMissing",
+]

@@ -1,6 +1,9 @@
-"""What a call of the client can raise."""
+"""Exceptions that the calls of the client raise."""
+
+from collections.abc import Sequence
 
 from carteiro.schemas import ErrorDetail, ErrorReply, FieldError
+from carteiro.schemas.field_errors import explain
 
 
 class CarteiroError(Exception):
@@ -8,11 +11,13 @@ class CarteiroError(Exception):
 
 
 class KafkaUnavailable(CarteiroError):
-    """Kafka cannot be reached, or does not take the request."""
+    """Kafka cannot be reached, or does not accept the request."""
 
 
 class ReplyTimeout(CarteiroError):
-    """No reply came in time. A worker may still answer; with a deadline in the request it does not begin to."""
+    """No reply came in time. A worker may still answer later, but it does not start a request whose deadline has
+    passed.
+    """
 
 
 class ReplyError(CarteiroError):
@@ -24,7 +29,7 @@ class ReplyError(CarteiroError):
 
     @property
     def error(self) -> ErrorDetail:
-        """All that the reply says of the error."""
+        """Error detail of the reply."""
         return self.reply.error
 
     @property
@@ -34,10 +39,22 @@ class ReplyError(CarteiroError):
 
     @property
     def retryable(self) -> bool:
-        """Whether the same request may succeed later."""
+        """True if the same request may succeed later."""
         return self.error.retryable
 
     @property
     def fields(self) -> list[FieldError]:
-        """Which fields of the request are wrong, and why."""
+        """Fields of the request that are wrong, and the reason for each."""
         return self.error.fields
+
+
+class RequestInvalid(CarteiroError, ValueError):
+    """The request is invalid, so it was not sent. `fields` holds the wrong fields and the reason for each."""
+
+    def __init__(self, fields: Sequence[FieldError]) -> None:
+        super().__init__(explain(fields))
+        self.fields = list(fields)
+
+
+class TopicMissing(KafkaUnavailable):
+    """A topic of the task does not exist."""

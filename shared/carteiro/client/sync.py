@@ -1,53 +1,40 @@
-"""The client for code without an event loop."""
+"""Client for code without an event loop."""
 
-import asyncio
-import functools
-import threading
-from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Self
 
-from carteiro.client.asking import Asking, ResultT
+from carteiro.client.calls import BlockingCalls, IteratorCalls
 from carteiro.client.client import Carteiro
-from carteiro.client.errors import CarteiroError
-from carteiro.schemas import OkReply
-
-P = ParamSpec("P")
-R = TypeVar("R")
+from carteiro.client.event_loop_thread import EventLoopThread
 
 
-def _blocking(
-    method: Callable[Concatenate[Carteiro, P], Asking[ResultT]],
-) -> Callable[Concatenate["SyncCarteiro", P], OkReply[ResultT]]:
-    @functools.wraps(method)
-    def call(self: "SyncCarteiro", /, *args: P.args, **kwargs: P.kwargs) -> OkReply[ResultT]:
-        return self._run(method(self._client, *args, **kwargs).reply())
-
-    return call
-
-
-class SyncCarteiro:
-    """`Carteiro` with calls that block, for scripts without an event loop; it is given what `Carteiro` is given.
+class SyncCarteiro(BlockingCalls):
+    """`Carteiro` with blocking calls, for scripts without an event loop. It takes the same arguments as `Carteiro`.
 
         with SyncCarteiro("localhost:9092") as carteiro:
             print(carteiro.summarize(text).result.summary)
+            for piece in carteiro.stream.chat("Why is the sky blue?"):
+                if piece.status == "partial":
+                    print(piece.text, end="")
 
-    A call returns the whole reply, also with `stream`: pieces need the asynchronous client.
-    It runs on an event loop in a thread of its own, so calls may come from any number of threads.
+    It runs an event loop in a thread of its own, so calls may come from any number of threads.
     """
 
     def __init__(self, bootstrap_servers: str = "localhost:9092", **options: Any) -> None:
         self._client = Carteiro(bootstrap_servers, **options)
-        self._loop: asyncio.AbstractEventLoop | None = None
+        super().__init__(self._client, EventLoopThread())
+
+    @property
+    def stream(self) -> IteratorCalls:
+        """Same calls for `for` over the chunks of the reply."""
+        return IteratorCalls(self._client.stream, self._loop)
 
     def __enter__(self) -> Self:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="carteiro", daemon=True)
-        self._thread.start()
+        self._loop.start()
         try:
-            self._run(self._client.start())
+            self._loop.run(self._client.start())
         except BaseException:
-            self._end()
+            self._loop.stop()
             raise
         return self
 
@@ -55,32 +42,6 @@ class SyncCarteiro:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._run(self._client.stop())
+            self._loop.run(self._client.stop())
         finally:
-            self._end()
-
-    def _end(self) -> None:
-        loop, self._loop = self._loop, None
-        if loop:
-            loop.call_soon_threadsafe(loop.stop)
-            self._thread.join()
-            loop.close()
-
-    def _run(self, work: Coroutine[Any, Any, R]) -> R:
-        if self._loop is None:
-            work.close()
-            raise CarteiroError("the client is not started: use it in `with`")
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()  # a Ctrl-C here ends the call there
-            raise
-
-    ask = _blocking(Carteiro.ask)
-    generate = _blocking(Carteiro.generate)
-    translate = _blocking(Carteiro.translate)
-    chat = _blocking(Carteiro.chat)
-    sentiment = _blocking(Carteiro.sentiment)
-    answer = _blocking(Carteiro.answer)
-    summarize = _blocking(Carteiro.summarize)
+            self._loop.stop()

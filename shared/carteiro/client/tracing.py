@@ -1,4 +1,4 @@
-"""The caller's trace, handed on in the request's headers where OpenTelemetry is installed and a trace is under way."""
+"""Propagation of the caller's trace in the request's headers, if OpenTelemetry is installed and a trace is active."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,8 +6,10 @@ from importlib.util import find_spec
 
 
 @contextmanager
-def sending(topic: str) -> Iterator[list[tuple[str, bytes]]]:
-    """A span around the sending of a request; gives the headers that carry it on, none where nobody traces."""
+def producer_span(topic: str) -> Iterator[list[tuple[str, bytes]]]:
+    """Open a span around the sending of a request. Yield the headers that carry its context; none without an active
+    trace.
+    """
     if find_spec("opentelemetry") is None:
         yield []
         return

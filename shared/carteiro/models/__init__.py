@@ -1,4 +1,4 @@
-"""One interface to every model, in a cloud or on this machine. Knows no Kafka."""
+"""One interface to every model, in a cloud or on this machine. It does not depend on Kafka."""
 
 from carteiro.extras import needs
 

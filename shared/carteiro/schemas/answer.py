@@ -1,23 +1,23 @@
-"""answer: a question, answered from a given text alone."""
+"""answer: a question, answered only from a given text."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from carteiro.schemas.reply import ReplySchema
-from carteiro.schemas.request import Request, Text, examples
+from carteiro.schemas.reply import ReplySchema, Result
+from carteiro.schemas.request import CommandOption, Request, Text, examples
 
 
 class Span(ReplySchema):
-    """A stretch of the request's context."""
+    """A span of the request's context."""
 
     start: int
-    """Its first character (Unicode code points, from 0)."""
+    """Index of its first character (Unicode code points, from 0)."""
     end: int
-    """The character after its last."""
+    """Index of the character after its last."""
     text: str
 
 
-class AnswerResult(ReplySchema):
-    """The answer, or that the context does not hold it."""
+class AnswerResult(Result):
+    """The answer, or the statement that the context does not contain it."""
 
     model_config = examples(
         {"found": True, "answer": "in 1867", "span": {"start": 48, "end": 55, "text": "in 1867"}},
@@ -25,10 +25,13 @@ class AnswerResult(ReplySchema):
     )
 
     found: bool
-    """False: the context does not answer the question; `answer` and `span` then are null."""
+    """False if the context does not answer the question; `answer` and `span` are then null."""
     answer: str | None = None
     span: Span | None = None
-    """The stretch of the context that the answer comes from, where it can be told."""
+    """The span of the context that the answer comes from, if it is known."""
+
+    def render(self) -> str:
+        return self.answer or "" if self.found else "(the text does not say)"
 
 
 class AnswerRequest(Request[AnswerResult]):
@@ -42,6 +45,8 @@ class AnswerRequest(Request[AnswerResult]):
     )
     task: ClassVar = "answer"
     result: ClassVar = AnswerResult
+    text_field: ClassVar = "context"
 
-    question: Text
+    question: Annotated[Text, CommandOption("question", short="q")]
+    """The question."""
     context: Text

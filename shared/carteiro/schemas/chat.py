@@ -1,10 +1,10 @@
 """chat: the next message of a conversation."""
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from carteiro.schemas.reply import ReplySchema
+from carteiro.schemas.reply import ReplySchema, Result
 from carteiro.schemas.request import Request, Schema, Text, examples
 
 
@@ -22,16 +22,21 @@ class ChatAnswer(ReplySchema):
     content: str
 
 
-class ChatResult(ReplySchema):
+class ChatResult(Result):
     """The assistant's turn."""
 
-    model_config = examples({"message": {"role": "assistant", "content": "Lisbon."}})
+    model_config = examples({"message": {"role": "assistant", "content": "Lisbon."}, "reasoning": None})
 
     message: ChatAnswer
+    reasoning: str | None = None
+    """The model's thinking before it answered, if `options.reasoning` asks for it and the service shows it."""
+
+    def render(self) -> str:
+        return self.message.content
 
 
 class ChatRequest(Request[ChatResult]):
-    """Take the assistant's next turn. Requests with one record key are answered in order."""
+    """Write the assistant's next message. Requests with the same record key are answered in order."""
 
     model_config = examples(
         {"messages": [{"role": "user", "content": "What is the capital of Portugal?"}]},
@@ -47,11 +52,19 @@ class ChatRequest(Request[ChatResult]):
     )
     task: ClassVar = "chat"
     result: ClassVar = ChatResult
+    text_field: ClassVar = "messages"
+    streams: ClassVar = True
 
-    messages: list[ChatMessage] = Field(min_length=1)
-    """The conversation so far; a system message may come first, the user's message comes last."""
+    messages: list[ChatMessage] = Field(min_length=1, max_length=10_000, fail_fast=True)
+    """The conversation so far. A system message may come first, and the user's message comes last."""
     conversation_id: str | None = Field(default=None, min_length=1, max_length=200)
-    """The conversation that the service keeps: `messages` are then only what is new. It has to be the record's key."""
+    """Id of a conversation that the service stores. `messages` are then only the new ones. It has to be the record's
+    key.
+    """
+
+    @classmethod
+    def from_text(cls, text: str) -> dict[str, Any]:
+        return {"messages": [{"role": "user", "content": text}]}
 
     @field_validator("messages")
     @classmethod

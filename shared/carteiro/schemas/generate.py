@@ -1,26 +1,33 @@
-"""generate: free text from a prompt, or data in the shape of a JSON Schema."""
+"""generate: free text from a prompt, or data that matches a JSON Schema."""
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, StringConstraints, field_validator
 
-from carteiro.schemas.reply import ReplySchema
-from carteiro.schemas.request import Request, Text, examples
+from carteiro.schemas.reply import Result
+from carteiro.schemas.request import CommandOption, Request, Text, examples
+
+StopText = Annotated[Text, StringConstraints(max_length=1000)]
 
 
-class GenerateResult(ReplySchema):
-    """What the model wrote."""
+class GenerateResult(Result):
+    """The model's completion."""
 
-    model_config = examples({"text": "The quick brown fox naps.", "data": None})
+    model_config = examples({"text": "The quick brown fox naps.", "data": None, "reasoning": None})
 
     text: str
     """The completion, without the stop sequence that ended it."""
     data: Any = None
-    """The completion as data, where the request gave a JSON Schema; it is valid against it."""
+    """The completion as data, if the request gave a JSON Schema; it is valid against the schema."""
+    reasoning: str | None = None
+    """The model's thinking before it wrote, if `options.reasoning` asks for it and the service shows it."""
+
+    def render(self) -> str:
+        return self.text
 
 
 class GenerateRequest(Request[GenerateResult]):
-    """Write what the prompt asks for."""
+    """Write a completion of the prompt."""
 
     model_config = examples(
         {"prompt": "Write one sentence about a lighthouse keeper.", "options": {"max_output_tokens": 60}},
@@ -37,15 +44,17 @@ class GenerateRequest(Request[GenerateResult]):
     )
     task: ClassVar = "generate"
     result: ClassVar = GenerateResult
+    text_field: ClassVar = "prompt"
+    streams: ClassVar = True
 
     prompt: Text
-    """What the model is asked."""
+    """The prompt for the model."""
     system: str | None = None
-    """Standing instructions, for models that take them."""
-    stop: list[Text] = Field(default=[], max_length=4)
+    """System instructions, for models that accept them."""
+    stop: list[StopText] = Field(default=[], max_length=4)
     """The completion ends before any of these texts."""
-    json_schema: dict[str, Any] | None = None
-    """A JSON Schema (draft 2020-12) with an object at its root; the completion then is data of that shape."""
+    json_schema: Annotated[dict[str, Any] | None, CommandOption("schema")] = None
+    """A JSON Schema (draft 2020-12) with an object at its root. The completion then is data that matches it."""
 
     @field_validator("json_schema")
     @classmethod

@@ -1,4 +1,4 @@
-"""The one reply that every request gets."""
+"""The reply to every request."""
 
 from functools import cache
 from typing import Annotated, Generic, Literal, TypeVar
@@ -36,30 +36,38 @@ ERROR_CODES: dict[ErrorCode, str] = {
     "over_budget": "A spending cap is reached, for the request, its record key, or the day.",
     "internal": "A fault of the service itself; its log has the details.",
 }
-"""Every code that an error reply can carry, and what it means. Codes are never renamed."""
+"""Every code that an error reply can carry, and its meaning. Codes are never renamed."""
 
 FinishReason = Literal["stop", "length"]
 
 
 class ReplySchema(BaseModel):
-    """Base of what a reply is made of. Unknown fields are ignored: a newer worker may send more."""
+    """Base of all parts of a reply. Unknown fields are ignored: a newer worker may send more."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, use_attribute_docstrings=True)
 
 
+class Result(ReplySchema):
+    """Base of the result of every task."""
+
+    def render(self) -> str:
+        """Return the result as a person reads it; by default as JSON."""
+        return self.model_dump_json(indent=2)
+
+
 class Usage(ReplySchema):
-    """Tokens, as the model that answered counts them, over all calls made for the request."""
+    """Tokens of all calls made for the request, as the model that answered counts them."""
 
     input_tokens: int = 0
     output_tokens: int = 0
     cached_input_tokens: int = 0
-    """Those of the input tokens that the provider had in its cache, and mostly charges less for."""
+    """Input tokens that the provider read from its prompt cache; most providers charge less for them."""
     reasoning_tokens: int = 0
-    """Those of the output tokens that went into reasoning and are not in the completion."""
+    """Output tokens of the model's reasoning that are not in the completion."""
     cost_usd: float | None = None
-    """What they cost, in US dollars; without it the model's price is not known."""
+    """Cost of the tokens in US dollars; null if the model's price is not known."""
     service_tier: Literal["batch"] | None = None
-    """`batch` where all of it was done by a provider's batch API, at half the price."""
+    """`batch` if a provider's batch API did all of the work, at half the price."""
 
     def __add__(self, other: "Usage") -> "Usage":
         if self == Usage() or other == Usage():
@@ -79,16 +87,16 @@ def _sum(one: float | None, other: float | None) -> float | None:
 
 
 class Timing(ReplySchema):
-    """Where the time went, in milliseconds."""
+    """Durations in milliseconds."""
 
     queue_ms: int
-    """From the request record's timestamp until a worker began with it."""
+    """Time from the request record's timestamp until a worker started the request."""
     work_ms: int
-    """From then until the result was there."""
+    """Time from that start until the result was ready."""
 
 
 class FieldError(ReplySchema):
-    """One thing that is wrong with a request."""
+    """An error in one field of a request."""
 
     field: str
     """The field, by its path: `messages.0.role`."""
@@ -96,52 +104,52 @@ class FieldError(ReplySchema):
 
 
 class ErrorDetail(ReplySchema):
-    """What went wrong, for a program (`code`, `retryable`) and for a person (`message`)."""
+    """Details of an error, for a program (`code`, `retryable`) and for a person (`message`)."""
 
     code: ErrorCode | str
-    """A newer worker may have more codes."""
+    """Error code. A newer worker may have more codes."""
     message: str
     retryable: bool
-    """Whether the same request may succeed later, unchanged."""
+    """True if the same request may succeed later, unchanged."""
     fields: list[FieldError] = []
-    """For `invalid_request`: each field that is wrong, and why."""
+    """For `invalid_request`: each wrong field, and the reason."""
 
 
 class OkReply(ReplySchema, Generic[ResultT]):
-    """The request is done."""
+    """Reply to a request that succeeded."""
 
     status: Literal["ok"] = "ok"
     task: str
     request_id: str
-    """The request record's place: `topic/partition/offset`."""
+    """Id of the request record: `topic/partition/offset`."""
     result: ResultT
     model: str
-    """The model that answered."""
+    """Name of the model that answered."""
     finish_reason: FinishReason = "stop"
-    """`length`: a completion was cut by `max_output_tokens` or by the model's limit."""
+    """`length` if the completion was cut by `max_output_tokens` or by the model's limit."""
     usage: Usage
     cached: bool = False
-    """Whether this is the reply to an earlier, equal request."""
+    """True if this is the cached reply to an earlier, equal request."""
     timing: Timing
 
 
 class PartialReply(ReplySchema):
-    """A piece of a reply that is still being written, for a request with `options.stream`. The whole reply follows."""
+    """Chunk of a reply that is still being written, for a request with `options.stream`. The whole reply follows."""
 
     status: Literal["partial"] = "partial"
     task: str
     request_id: str
-    """The request record's place: `topic/partition/offset`."""
+    """Id of the request record: `topic/partition/offset`."""
     attempt: str
-    """Names the model call that it is from. Once a piece of another call has come, those before it are void."""
+    """Id of the model call that wrote the chunk. A chunk of a new call makes all chunks of earlier calls void."""
     seq: int
-    """0, 1, 2 and so on within its call."""
+    """Number of the chunk within its call: 0, 1, 2 and so on."""
     text: str
-    """What the model has written since the piece before."""
+    """Text that the model has written since the previous chunk."""
 
 
 class ErrorReply(ReplySchema):
-    """The request could not be done."""
+    """Reply to a request that failed."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -152,9 +160,9 @@ class ErrorReply(ReplySchema):
                     "request_id": "llm.summarize.requests/0/17",
                     "error": {
                         "code": "invalid_request",
-                        "message": "text: Field required",
+                        "message": "text: is missing",
                         "retryable": False,
-                        "fields": [{"field": "text", "reason": "Field required"}],
+                        "fields": [{"field": "text", "reason": "is missing"}],
                     },
                 }
             ]
@@ -164,14 +172,16 @@ class ErrorReply(ReplySchema):
     status: Literal["error"] = "error"
     task: str
     request_id: str
-    """The request record's place: `topic/partition/offset`."""
+    """Id of the request record: `topic/partition/offset`."""
     error: ErrorDetail
     usage: Usage | None = None
-    """What calls of a model cost although nothing came of them."""
+    """Tokens and cost of model calls that gave no result."""
 
 
 @cache
 def reply_type(result: type[ResultT]) -> TypeAdapter[OkReply[ResultT] | ErrorReply]:
-    """The reply to a request whose result is a `result`: what reads it, writes it, and knows its JSON Schema."""
+    """Return the type of the reply to a request with this result. It parses and writes replies, and has their JSON
+    Schema.
+    """
     either = OkReply[result] | ErrorReply  # type: ignore[valid-type]
     return TypeAdapter(Annotated[either, Field(discriminator="status")])

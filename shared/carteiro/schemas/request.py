@@ -1,56 +1,74 @@
-"""What every request has in common."""
+"""Base and options of every request."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from carteiro.schemas.reply import Result
+
 ResultT = TypeVar("ResultT", bound=BaseModel)
 
-Text = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
-"""A text with something in it: an empty or blank one is the caller's mistake, not work for a model."""
+TEXT_PATTERN = r"\S"
+Text = Annotated[str, StringConstraints(min_length=1, pattern=TEXT_PATTERN)]
+"""A text that is neither empty nor blank: such a text is the caller's mistake, not work for a model."""
 
-LanguageTag = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?(-([A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*$"
-    ),
-]
-"""A language tag of BCP 47 (RFC 5646): language, then script, region and variants where they matter; `pt-BR`."""
+LANGUAGE_PATTERN = r"^[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?(-([A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*$"
+LanguageTag = Annotated[str, StringConstraints(pattern=LANGUAGE_PATTERN)]
+"""A language tag of BCP 47 (RFC 5646), such as `pt-BR`: language, then script, region and variants if they matter."""
 
-
-Duration = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,5}[smhd]$")]
-"""A length of time: a number, and `s`, `m`, `h` or `d` for seconds, minutes, hours or days."""
+DURATION_PATTERN = r"^[1-9][0-9]{0,5}[smhd]$"
+Duration = Annotated[str, StringConstraints(pattern=DURATION_PATTERN)]
+"""A duration: a number, and `s`, `m`, `h` or `d` for seconds, minutes, hours or days."""
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-class Schema(BaseModel):
-    """Base of what a request is made of: types are not coerced, and an unknown field is an error."""
+@dataclass(frozen=True, slots=True)
+class CommandOption:
+    """Name of a field's option of `carteiro ask`, if it differs from the field's. `short` is a letter for it."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+    name: str
+    short: str | None = None
+
+
+class Schema(BaseModel):
+    """Base of all parts of a request. Types are not coerced, and an unknown field is an error."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
 
 class Options(Schema):
-    """What the caller may ask of the model, whatever the task."""
+    """Options of the model call, the same for all tasks."""
 
-    model: str | None = None
-    """Name of the model that must answer; by default the one that the service is set to."""
+    model: str | None = Field(default=None, max_length=1000)
+    """Name of the model that must answer; by default the model that the service is set to."""
     temperature: float | None = Field(default=None, ge=0, le=2)
-    """0 takes the likeliest token each time; by default the model's own setting (0 for local models)."""
-    max_output_tokens: int | None = Field(default=None, ge=1)
-    """Most tokens of one completion; a completion that reaches it ends with `finish_reason` `length`."""
+    """Sampling temperature. 0 takes the most likely token each time; by default the model's own setting (0 for local
+    models).
+    """
+    max_output_tokens: int | None = Field(default=None, ge=1, lt=2**31)
+    """Maximum tokens of one completion. A completion that reaches it ends with `finish_reason` `length`."""
     stream: bool = False
-    """Whether pieces of the reply are sent while the model writes; for generate, translate and chat."""
+    """True if chunks of the reply are sent while the model writes, for tasks whose result is the model's text."""
     cache: bool = False
-    """Whether the reply to an equal request of the last while will do, at no cost."""
+    """True if the cached reply to an equal recent request may be returned, at no cost."""
     seed: int | None = Field(default=None, ge=0, lt=2**63)
-    """Same seed, same request, same model: the same sampling, as far as the model can promise it."""
+    """Sampling seed. The same seed, request and model give the same sampling, as far as the model can promise it."""
+    reasoning: bool = False
+    """True if the result should include the model's thinking, for results with a field `reasoning`, if the model has it
+    and the service shows it.
+    """
     wait: Duration | None = None
-    """How long the reply may take, such as `24h`: a deadline, and leave to do the work later and for less."""
+    """Longest time that the reply may take, such as `24h`. It is a deadline, and permits the work to be done later and
+    cheaper.
+    """
 
     @property
     def patience(self) -> timedelta | None:
-        """`wait` as a length of time."""
+        """`wait` as a duration."""
         return timedelta(**{_UNITS[self.wait[-1]]: int(self.wait[:-1])}) if self.wait else None
 
     @model_validator(mode="after")
@@ -61,19 +79,28 @@ class Options(Schema):
 
 
 class Request(Schema, Generic[ResultT]):
-    """A request for one task. `Request[R]` is answered by a reply whose result is an `R`."""
+    """A request for one task. The result in the reply to a `Request[R]` is an `R`."""
 
     task: ClassVar[str]
-    result: ClassVar[type[BaseModel]]
+    result: ClassVar[type[Result]]
+    text_field: ClassVar[str] = "text"
+    """Field that a plain text fills, such as the text of `carteiro ask`."""
+    streams: ClassVar[bool] = False
+    """True if the model's text is the result, so that it can be streamed in chunks."""
 
     options: Options = Options()
-    """What the caller asks of the model."""
+    """Options of the model call."""
+
+    @classmethod
+    def from_text(cls, text: str) -> dict[str, Any]:
+        """Return the fields that a plain text fills."""
+        return {cls.text_field: text}
 
     def to_json(self) -> bytes:
-        """The record's value: JSON in UTF-8, without what was not set."""
+        """Return the record's value: JSON in UTF-8, without the fields that were not set."""
         return self.model_dump_json(exclude_unset=True).encode()
 
 
 def examples(*values: dict[str, Any]) -> ConfigDict:
-    """The setting that puts `values` into a model's JSON Schema as its examples."""
+    """Return the setting that puts `values` into a model's JSON Schema as its examples."""
     return ConfigDict(json_schema_extra={"examples": list(values)})

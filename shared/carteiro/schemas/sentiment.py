@@ -1,18 +1,18 @@
-"""sentiment: which of a set of labels a text bears."""
+"""sentiment: the label of a set that fits a text best."""
 
 from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints, field_validator
 
-from carteiro.schemas.reply import ReplySchema
-from carteiro.schemas.request import Request, Text, examples
+from carteiro.schemas.reply import Result
+from carteiro.schemas.request import CommandOption, Request, Text, examples
 
 Label = Annotated[Text, StringConstraints(max_length=60)]
-"""A label is a word or a few, not a text."""
+"""A label of a word or a few, not a text."""
 
 
-class SentimentResult(ReplySchema):
-    """The label and how sure the model is of each."""
+class SentimentResult(Result):
+    """The label, and the model's score for every label."""
 
     model_config = examples(
         {"label": "positive", "score": 0.94, "scores": {"positive": 0.94, "negative": 0.02, "neutral": 0.04}},
@@ -21,13 +21,17 @@ class SentimentResult(ReplySchema):
     label: str
     """The label with the highest score."""
     score: float
-    """Its score."""
+    """Score of `label`."""
     scores: dict[str, float]
-    """A score from 0 to 1 for each label; together they make 1."""
+    """A score from 0 to 1 for each label; their sum is 1."""
+
+    def render(self) -> str:
+        scores = ", ".join(f"{label} {score:.0%}" for label, score in self.scores.items())
+        return f"{self.label}  ({scores})"
 
 
 class SentimentRequest(Request[SentimentResult]):
-    """Say which label fits the text best."""
+    """Find the label that fits the text best."""
 
     model_config = examples(
         {"text": "The staff were kind and the room was spotless."},
@@ -37,8 +41,10 @@ class SentimentRequest(Request[SentimentResult]):
     result: ClassVar = SentimentResult
 
     text: Text
-    labels: list[Label] = Field(default=["positive", "negative", "neutral"], min_length=2, max_length=20)
-    """The labels to choose from."""
+    labels: Annotated[list[Label], CommandOption("label")] = Field(
+        default=["positive", "negative", "neutral"], min_length=2, max_length=20
+    )
+    """Labels to choose from."""
 
     @field_validator("labels")
     @classmethod

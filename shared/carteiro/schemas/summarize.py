@@ -1,12 +1,12 @@
-"""summarize: a text, of any length, in a few words."""
+"""summarize: a short version of a text of any length."""
 
 from typing import ClassVar, Literal
 
-from carteiro.schemas.reply import ReplySchema
+from carteiro.schemas.reply import Result
 from carteiro.schemas.request import Request, Text, examples
 
 
-class SummarizeResult(ReplySchema):
+class SummarizeResult(Result):
     """The summary."""
 
     model_config = examples(
@@ -14,15 +14,18 @@ class SummarizeResult(ReplySchema):
     )
 
     summary: str
-    """The summary as one text; with bullets, one a line."""
+    """The summary as one text; with bullets, a line for each."""
     bullets: list[str] | None = None
-    """The points, where the request asked for bullets."""
+    """The bullet points, if the request asked for bullets."""
     parts: int
-    """How many parts the text was read in: more than 1 where it is longer than the model can read at once."""
+    """Number of parts in which the text was read: more than 1 if it is longer than the model can read at once."""
+
+    def render(self) -> str:
+        return self.summary
 
 
 class SummarizeRequest(Request[SummarizeResult]):
-    """Summarize a text. A text longer than the model's context is read in parts, none of it skipped."""
+    """Summarize a text. A text longer than the model's context is read in parts, and no part is skipped."""
 
     model_config = examples(
         {"text": "The council voted on Tuesday to open a night market by the river from May to September."},

@@ -1,20 +1,23 @@
-"""translate: a text into another language."""
+"""translate: a text in another language."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from carteiro.schemas.reply import ReplySchema
-from carteiro.schemas.request import LanguageTag, Request, Text, examples
+from carteiro.schemas.reply import Result
+from carteiro.schemas.request import CommandOption, LanguageTag, Request, Text, examples
 
 
-class TranslateResult(ReplySchema):
+class TranslateResult(Result):
     """The translation."""
 
     model_config = examples({"text": "O comboio parte às nove.", "source": "en", "target": "pt"})
 
     text: str
     source: str | None
-    """The language of the request's text: as given, or as recognised; null where nobody can say."""
+    """The language of the request's text, as given or as recognised; null if it is not known."""
     target: str
+
+    def render(self) -> str:
+        return self.text
 
 
 class TranslateRequest(Request[TranslateResult]):
@@ -26,10 +29,12 @@ class TranslateRequest(Request[TranslateResult]):
     )
     task: ClassVar = "translate"
     result: ClassVar = TranslateResult
+    streams: ClassVar = True
 
     text: Text
-    target: LanguageTag
-    source: LanguageTag | None = None
+    target: Annotated[LanguageTag, CommandOption("to")]
+    """The language to translate into, such as `pt` or `en-GB`."""
+    source: Annotated[LanguageTag | None, CommandOption("from")] = None
     """The text's language; by default it is recognised."""
     formality: Literal["formal", "informal"] | None = None
-    """How to address the reader, for models that can choose."""
+    """Form of address for the reader, for models that support it."""

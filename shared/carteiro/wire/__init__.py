@@ -1,1 +1,4 @@
-"""How a request or a reply becomes a Kafka record: topics, headers, correlation, CloudEvents. Knows no client."""
+"""Conversion of requests and replies to and from Kafka records: topics, headers, correlation, CloudEvents.
+
+It depends on no Kafka client.
+"""

@@ -1,6 +1,6 @@
-"""What is kept of a conversation, and the record that it is kept in.
+"""The stored history of a conversation, and the record that holds it.
 
-The record's key is the conversation's id in UTF-8; its value is JSON, or null where the conversation was deleted. The
+The record's key is the conversation's id in UTF-8. Its value is JSON, or null if the conversation was deleted. The
 topic is compacted: the last record of a key is the conversation.
 """
 
@@ -9,60 +9,60 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from carteiro.schemas import ChatMessage
+from carteiro.schemas.chat import ChatMessage
 from carteiro.wire.envelope import Envelope
 from carteiro.wire.record import OutgoingRecord
 
 
-class UnknownForm(Exception):
-    """A record's value is not a conversation, or one that a newer version wrote."""
+class UnknownHistoryFormat(Exception):
+    """A record's value is not a conversation, or a newer version wrote it."""
 
 
-class _Kept(BaseModel):
+class _StoredModel(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, use_attribute_docstrings=True)
 
 
-class Turn(_Kept):
-    """One request's messages, and the answer to them."""
+class Turn(_StoredModel):
+    """The messages of one request, and the answer to them."""
 
     request_id: str
-    """The request record's place: `topic/partition/offset`."""
+    """Id of the request record: `topic/partition/offset`."""
     sending: str | None = None
-    """What a request with an `idempotency_key` has in common with its other sendings."""
+    """Fingerprint that all sendings of a request with the same `idempotency_key` share."""
     messages: tuple[ChatMessage, ...]
 
-    def is_of(self, request_id: str, sending: str | None) -> bool:
-        """Whether it is the turn of this request, served or sent before."""
-        return self.request_id == request_id or (sending is not None and self.sending == sending)
+    def belongs_to(self, request_id: str, fingerprint: str | None) -> bool:
+        """True if this is the turn of the request, in this or an earlier sending."""
+        return self.request_id == request_id or (fingerprint is not None and self.sending == fingerprint)
 
 
-class History(_Kept):
-    """A conversation."""
+class History(_StoredModel):
+    """A stored conversation."""
 
     version: Literal[1] = 1
     system: str | None = None
-    """The system message, the last that was given."""
+    """The latest system message."""
     turns: tuple[Turn, ...] = ()
-    """The oldest first."""
+    """Turns, the oldest first."""
 
-    def around(self, request_id: str, sending: str | None) -> tuple[tuple[Turn, ...], tuple[Turn, ...]]:
-        """The turns before and after that of a request; all and none where it has none yet."""
-        for place, turn in enumerate(self.turns):
-            if turn.is_of(request_id, sending):
-                return self.turns[:place], self.turns[place + 1 :]
+    def split_at(self, request_id: str, fingerprint: str | None) -> tuple[tuple[Turn, ...], tuple[Turn, ...]]:
+        """Return the turns before and after the turn of a request; all and none if the request has no turn yet."""
+        for index, turn in enumerate(self.turns):
+            if turn.belongs_to(request_id, fingerprint):
+                return self.turns[:index], self.turns[index + 1 :]
         return self.turns, ()
 
 
 def read_history(value: bytes) -> History:
-    """The conversation in a record's value. Raises `UnknownForm`."""
+    """Return the conversation in a record's value. Raise `UnknownHistoryFormat` if it cannot be read."""
     try:
         return History.model_validate_json(value)
     except ValidationError:
-        raise UnknownForm from None
+        raise UnknownHistoryFormat from None
 
 
-def sending_of(envelope: Envelope) -> str | None:
-    """What all sendings of one request under an `idempotency_key` have in common; None without such a key."""
+def idempotency_fingerprint(envelope: Envelope) -> str | None:
+    """Return the fingerprint that all sendings of a request with its `idempotency_key` share; None without a key."""
     if envelope.idempotency_key is None:
         return None
     key = hashlib.sha256(envelope.idempotency_key).digest()
@@ -70,5 +70,5 @@ def sending_of(envelope: Envelope) -> str | None:
 
 
 def conversation_record(topic: str, partition: int, key: bytes, history: History) -> OutgoingRecord:
-    """The record that keeps a conversation."""
+    """Return the record that holds a conversation."""
     return OutgoingRecord(topic, partition, key, history.model_dump_json(exclude_none=True).encode(), [])

@@ -1,10 +1,11 @@
-"""What a request record says besides its body: who asks, where the reply goes, until when it is wanted.
+"""Metadata of a request record: the requester, the address of the reply, the deadline.
 
-Nothing in here raises. Whatever a producer put into its headers, the request still gets a reply, so what
-cannot be read is noted in `Envelope.problems` and becomes an error reply.
+No function in this module raises. The request gets a reply even if its headers are invalid, so each error is added to
+`Envelope.problems` and becomes an error reply.
 """
 
 import re
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -12,12 +13,20 @@ from typing import TypeVar
 
 from carteiro.schemas import FieldError
 from carteiro.wire.cloudevents import CloudEvent, read_cloud_event
-from carteiro.wire.record import Headers, Record, last_header, place
+from carteiro.wire.record import MAX_ECHO_BYTES, MAX_KEY_BYTES, Headers, Record, last_header, record_id, value_size
 from carteiro.wire.topics import is_topic_name
 
 CORRELATION_HEADERS = ("correlation_id", "kafka_correlationId")
 """Headers by which requesters match replies: ours, and Spring Kafka's (any bytes)."""
 
+_LOG_APPEND_TIME = 1
+_MIN_TIMESTAMP = datetime(2011, 1, 1, tzinfo=UTC)
+"""Kafka's first release: no record was written before it."""
+_MAX_LOGGED = 200
+"""Characters of a correlation id that logs and spans show."""
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-[!-~]{0,128})?", re.ASCII)
+_TRACESTATE = re.compile(r"[ -~\t]{1,512}", re.ASCII)
+"""Printable ASCII of at most 512 characters (https://www.w3.org/TR/trace-context/#tracestate-header)."""
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 _T = TypeVar("_T")
@@ -25,38 +34,47 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """The outside of a request."""
+    """Metadata of a request record, and its body."""
 
     request_id: str
-    """The record's place, `topic/partition/offset`; unique for ever."""
+    """Id of the record, `topic/partition/offset`; unique for ever."""
     correlation_id: str
-    """The requester's own id as text, for logs; the request id where it gave none."""
-    echo: Headers
+    """The requester's own id as text, for logs, shortened; the request id if it gave none."""
+    echo_headers: Headers
     """Headers that the reply carries unchanged: correlation, idempotency."""
     key: bytes | None
     body: bytes
     """The request's JSON, not yet parsed."""
-    asked_at: datetime
+    sent_at: datetime
+    """Time at which the request was sent, as far as it is known; never later than the time it was read."""
+    size: int = 0
+    """Size of the record's value in bytes, as it was sent. A value above the limit of a request is not in `body`."""
     reply_topic: str | None = None
     reply_partition: int | None = None
     deadline: datetime | None = None
     idempotency_key: bytes | None = None
-    """What a request that is sent again has in common with its first sending."""
+    """Key that all sendings of a request share."""
     trace: dict[str, str] = field(default_factory=dict)
     """W3C trace context: `traceparent`, `tracestate`."""
     event: CloudEvent | None = None
-    """Given where the request is a CloudEvent; the reply then is one in the same form."""
+    """The CloudEvent of the request, or None. The reply is then an event in the same form."""
+    clock_hint: str = ""
+    """Remark for a reply that says that a deadline has passed: it names the clock by which the deadline counts."""
     problems: tuple[FieldError, ...] = ()
-    """What is wrong with the headers, or with the CloudEvent around the request."""
+    """Errors in the headers, or in the CloudEvent around the request."""
 
 
-def read_envelope(record: Record) -> Envelope:
-    """Read a request record's outside."""
+def read_envelope(record: Record, now: datetime | None = None) -> Envelope:
+    """Read the metadata of a request record. `now` is the time at which it was read; by default the system's clock."""
     headers = record.headers
     problems: list[FieldError] = []
     event = read_cloud_event(record, problems)
-    request_id = place(record)
-    asked_at = _time(record.timestamp)
+    request_id = record_id(record)
+    asked_at, clock_hint = find_sent_time(record, now or datetime.now(UTC))
+    key = record.key
+    if key is not None and len(key) > MAX_KEY_BYTES:
+        problems.append(_too_long("key", key, MAX_KEY_BYTES))
+        key = None
 
     def header(name: str, read: Callable[[bytes], _T]) -> _T | None:
         value = last_header(headers, name)
@@ -68,45 +86,71 @@ def read_envelope(record: Record) -> Envelope:
             problems.append(FieldError(field=f"header {name}", reason=str(error)))
             return None
 
-    echo = [(name, value) for name in CORRELATION_HEADERS if (value := last_header(headers, name))]
+    def echoed(name: str) -> bytes | None:
+        value = last_header(headers, name)
+        if value is not None and len(value) > MAX_ECHO_BYTES:
+            problems.append(_too_long(f"header {name}", value, MAX_ECHO_BYTES))
+            return None
+        return value
+
+    echo = [(name, value) for name in CORRELATION_HEADERS if (value := echoed(name))]
     correlation = echo[0][1] if echo else event.raw_id if event else b""
-    if (idempotency_key := last_header(headers, "idempotency_key")) is not None:
+    if (idempotency_key := echoed("idempotency_key")) is not None:
         echo.append(("idempotency_key", idempotency_key))
     if not correlation:
-        echo.append(("correlation_id", request_id.encode()))
+        # The id is random, so the header of another request cannot make its reply look like the reply to this one.
+        echo.append(("correlation_id", secrets.token_hex(16).encode()))
 
     timeout = header("timeout_ms", _timeout)
-    deadlines = [header("deadline", _deadline), _later(asked_at, timeout)]
+    deadlines = [header("deadline", _deadline), add_duration(asked_at, timeout)]
     spring_topic = header("kafka_replyTopic", _topic)
     return Envelope(
         request_id=request_id,
-        correlation_id=_readable(correlation) or request_id,
-        echo=tuple(echo),
-        key=record.key,
+        correlation_id=_loggable(correlation) or request_id,
+        echo_headers=tuple(echo),
+        key=key,
         body=event.data if event else record.value or b"",
-        asked_at=asked_at,
+        sent_at=asked_at,
+        size=value_size(record),
         reply_topic=header("reply_to", _topic) or spring_topic,
         reply_partition=header("kafka_replyPartition", _partition),
         idempotency_key=idempotency_key or None,
         deadline=min((deadline for deadline in deadlines if deadline), default=None),
-        trace=_trace(headers) or (event.trace if event else {}),
+        trace=_trace_context(headers, event.trace if event else {}),
         event=event,
+        clock_hint=clock_hint,
         problems=tuple(problems),
     )
 
 
-def _time(milliseconds: int) -> datetime:
+def add_duration(start: datetime, duration: timedelta | None) -> datetime | None:
+    """Return the time `duration` after `start`. Return None without a duration, and beyond the year 9999."""
     try:
-        return datetime.fromtimestamp(milliseconds / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
-        return datetime.now(UTC)
-
-
-def _later(start: datetime, timeout: timedelta | None) -> datetime | None:
-    try:
-        return start + timeout if timeout is not None else None
-    except OverflowError:  # beyond the year 9999: no deadline that anybody meets
+        return start + duration if duration is not None else None
+    except OverflowError:
         return None
+
+
+def find_sent_time(record: Record, now: datetime) -> tuple[datetime, str]:
+    """Return the time at which a request was sent, and a remark on the clock it comes from.
+
+    A timestamp from before Kafka existed (-1, 0, seconds for milliseconds) or from the future is wrong. The result is
+    then the time at which the record was read.
+    """
+    try:
+        sent = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return now, ""
+    if not _MIN_TIMESTAMP <= sent <= now:
+        return now, ""
+    if record.timestamp_type == _LOG_APPEND_TIME:
+        return sent, ""
+    shown = sent.isoformat(timespec="seconds")
+    return sent, f"; it counts from the record's timestamp, {shown}, which the producer's clock has given"
+
+
+def _too_long(field_name: str, value: bytes, limit: int) -> FieldError:
+    return FieldError(field=field_name, reason=f"has {len(value):,} bytes; at most {limit:,}")
 
 
 def _text(value: bytes) -> str:
@@ -123,8 +167,8 @@ def _topic(value: bytes) -> str:
 
 
 def _partition(value: bytes) -> int:
-    # Spring's template writes 4 bytes, big-endian; applications write digits. Four digits read as a number
-    # of four bytes would be a partition beyond 800 million, so digits always mean digits.
+    # Spring's template writes 4 bytes, big-endian; applications write digits. Four digits read as a number of four
+    # bytes would be a partition beyond 800 million, so digits always mean digits.
     if value.isdigit() and len(value) <= 10:
         return int(value)
     if len(value) == 4 and (partition := int.from_bytes(value, "big", signed=True)) >= 0:
@@ -148,16 +192,20 @@ def _timeout(value: bytes) -> timedelta:
     return timedelta(milliseconds=int(value))
 
 
-def _trace(headers: Headers) -> dict[str, str]:
+def _trace_context(headers: Headers, event: dict[str, str]) -> dict[str, str]:
+    """Return the trace context of the headers, or of the event; none if it cannot be read, as W3C recommends."""
     values = {name: last_header(headers, name) for name in ("traceparent", "tracestate")}
-    # By the recommendation, trace context that cannot be read is as good as none: never an error.
-    return {name: value.decode() for name, value in values.items() if value and value.isascii()}
+    found = {name: value.decode(errors="replace") for name, value in values.items() if value} or event
+    if not _TRACEPARENT.fullmatch(found.get("traceparent", "")):
+        return {}
+    return {name: text for name, text in found.items() if name == "traceparent" or _TRACESTATE.fullmatch(text)}
 
 
-def _readable(value: bytes) -> str:
-    """Bytes as a log can show them: text where it is text, a UUID or hexadecimal otherwise."""
+def _loggable(value: bytes) -> str:
+    """Return bytes in a form for logs: as text if they are text, otherwise as a UUID or in hexadecimal."""
     try:
         text = value.decode()
     except UnicodeDecodeError:
-        return value.hex()
-    return text if text.isprintable() else value.hex()
+        text = ""
+    shown = text if text and text.isprintable() else value[:_MAX_LOGGED].hex()
+    return shown if len(shown) <= _MAX_LOGGED else f"{shown[: _MAX_LOGGED - 1]}…"

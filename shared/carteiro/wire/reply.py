@@ -16,13 +16,13 @@ def reply_record(
     seq: int | None = None,
     final: bool = True,
 ) -> OutgoingRecord:
-    """The record for a reply's JSON. `seq` is its number where it is streamed, the `final` one of which is the whole.
+    """Return the record for a reply's JSON.
 
-    It has the request's key, and of its headers those that identify it: never others, for a Spring reader
-    would take the type headers of the request for those of the reply. A reply always has `content-type`;
-    readers of CloudEvents need it.
+    `seq` is the record's number in a streamed reply; the `final` record is the whole reply. The record has the
+    request's key and its identifying headers. It has no other header of the request: a Spring reader would take the
+    request's type headers for those of the reply. A reply always has `content-type`, which readers of CloudEvents need.
     """
-    headers = list(envelope.echo)
+    headers = list(envelope.echo_headers)
     headers += [(name, text.encode()) for name, text in trace.items()]
     if seq is not None:
         headers += [("seq", str(seq).encode()), ("final", b"true" if final else b"false")]

@@ -1,16 +1,18 @@
-"""The names of topics."""
+"""Names of topics."""
 
 import re
 from dataclasses import dataclass
 
+_RESERVED_SUFFIXES = frozenset({"requests", "dead", "deferred", "batches", "conversations"})
+"""Last parts of the names of topics that hold requests or internal state of the services."""
 _LEGAL = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
 
 def is_topic_name(name: str) -> bool:
-    """Whether Kafka allows the name (`org.apache.kafka.common.internals.Topic`).
+    """True if Kafka allows the name (`org.apache.kafka.common.internals.Topic`).
 
-    Asking a broker about any other name is worse than an error: clients keep the name in their list of
-    topics, and the broker then turns down every refresh of it.
+    To ask a broker about any other name is worse than an error: clients keep the name in their list of topics, and the
+    broker then rejects every refresh of that list.
     """
     return _LEGAL.fullmatch(name) is not None and name not in (".", "..")
 
@@ -21,26 +23,34 @@ class Topics:
 
     prefix: str = "llm"
 
+    def is_reserved(self, name: str) -> bool:
+        """True if no reply may go to the topic: it is internal to Kafka, or a task's topic other than its replies.
+
+        Names that begin with an underscore are internal by custom (`__consumer_offsets`, `_schemas`).
+        """
+        inside = name.removeprefix(f"{self.prefix}.") if name.startswith(f"{self.prefix}.") else ""
+        return name.startswith("_") or inside.rpartition(".")[2] in _RESERVED_SUFFIXES
+
     def requests(self, task: str) -> str:
-        """Where a task's requests are dropped."""
+        """Return the name of the topic of a task's requests."""
         return f"{self.prefix}.{task}.requests"
 
     def replies(self, task: str) -> str:
-        """Where replies go when a request names no other place."""
+        """Return the name of the default topic of a task's replies."""
         return f"{self.prefix}.{task}.replies"
 
     def dead(self, task: str) -> str:
-        """Where requests are kept that were given up."""
+        """Return the name of the topic of a task's dead letters."""
         return f"{self.prefix}.{task}.dead"
 
-    def waiting(self, task: str) -> str:
-        """Where requests stand that can wait for a provider's batch."""
-        return f"{self.prefix}.{task}.waiting"
+    def deferred(self, task: str) -> str:
+        """Return the name of the topic of requests that wait for a provider's batch."""
+        return f"{self.prefix}.{task}.deferred"
 
     def batches(self, task: str) -> str:
-        """Where it is kept which batches are open for those; compacted."""
+        """Return the name of the compacted topic of a task's open batches."""
         return f"{self.prefix}.{task}.batches"
 
     def conversations(self, task: str) -> str:
-        """Where what was said in a task's conversations is kept; compacted."""
+        """Return the name of the compacted topic of a task's conversations."""
         return f"{self.prefix}.{task}.conversations"

@@ -21,7 +21,7 @@ _REQUEST_HEADERS = {
     "tracestate": "W3C trace context.",
 }
 _REPLY_HEADERS = {
-    "correlation_id": "The request's, or the request's place (`topic/partition/offset`) where it had none.",
+    "correlation_id": "The request's, or a random one if it had none.",
     "content-type": "`application/json`, or that of a CloudEvent where the request was one.",
     "idempotency_key": "The request's.",
     "traceparent": "W3C trace context.",
@@ -30,7 +30,7 @@ _REPLY_HEADERS = {
 
 
 def asyncapi(requests: list[type[Request[Any]]], topics: Topics) -> dict[str, Any]:
-    """The document for services that answer these requests."""
+    """Return the document of the services for these requests."""
     channels: dict[str, Any] = {}
     operations: dict[str, Any] = {}
     messages: dict[str, Any] = {"error": _error_message()}
@@ -52,7 +52,7 @@ def asyncapi(requests: list[type[Request[Any]]], topics: Topics) -> dict[str, An
         "info": {
             "title": "Carteiro",
             "version": version("carteiro"),
-            "description": "Language work over Kafka: a request dropped on one topic comes back, done, on another.\n\n"
+            "description": "LLM work over Kafka: a request sent to one topic comes back, done, on another.\n\n"
             + "\n".join(f"- `{code}`: {meaning}" for code, meaning in ERROR_CODES.items()),
         },
         "defaultContentType": "application/json",

@@ -1,6 +1,6 @@
-"""Tiny models of each family as they are before a training: what they are made of, and nothing that was learnt.
+"""Tiny models of each family without training: their configurations and random weights.
 
-`training` and `untrained` make checkpoints of them.
+The modules `training` and `untrained` make checkpoints of them.
 """
 
 from typing import Any
@@ -35,7 +35,7 @@ from transformers import (
 from tests.unit.models.local import toys
 
 POSITIONS = 64
-"""What a tiny model reads at once."""
+"""Largest input of a tiny model, in tokens."""
 PREFIXES = {
     "summarization": "summarize: ",
     "de": "translate English to German: ",
@@ -103,7 +103,7 @@ def gpt2(tokenizer: Any) -> Any:
 
 
 def t5(tokenizer: Any, specific: dict[str, Any]) -> Any:
-    """`specific` is what it says of its tasks."""
+    """Build a T5. `specific` are its task-specific parameters."""
     torch.manual_seed(0)
     config = T5Config(
         vocab_size=len(tokenizer),
@@ -147,7 +147,7 @@ def marian(tokenizer: Any, **generation: Any) -> Any:
 
 
 def m2m100(tokenizer: Any, words: int | None = None) -> Any:
-    """NLLB's too. `words`: so many tokens, where the tokenizer's length does not say it."""
+    """Build an M2M100 or NLLB. `words` is the number of tokens, if it is not the tokenizer's length."""
     torch.manual_seed(0)
     config = M2M100Config(
         vocab_size=words or len(tokenizer),
@@ -162,7 +162,7 @@ def m2m100(tokenizer: Any, words: int | None = None) -> Any:
 
 
 def mbart(tokenizer: Any, start: int | None) -> Any:
-    """`start` is the token that a translation begins with."""
+    """Build an mBART. `start` is the first token of a translation."""
     torch.manual_seed(0)
     return MBartForConditionalGeneration(
         MBartConfig(vocab_size=len(tokenizer), decoder_start_token_id=start, scale_embedding=True, **_ENDS, **_SIZE)

@@ -1,4 +1,4 @@
-"""Models that tests make, each once a session."""
+"""Models that tests make once a session."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """`once(make, *given, **options)`: the directory that `make` is given after `given`, and fills."""
+    """Return `once(make, *given, **options)`: the directory that `make` fills. `make` gets it after `given`."""
     known: dict[Any, Path] = {}
 
     def made(make: Callable[..., Path], *given: Any, **options: Any) -> Path:

@@ -1,7 +1,7 @@
-"""`CloudModel` against a real peer: Transformers' own server of the OpenAI API, with a small model.
+"""`CloudModel` with a real peer: Transformers' own server of the OpenAI API, with a small model.
 
-What it does differently from OpenAI: it takes a directory for a model's name, leaves the stop text in the
-completion, pays no heed to a JSON schema, and says `detail` where OpenAI says `error`.
+It differs from OpenAI: it takes a directory for a model's name, leaves the stop text in the
+completion, ignores a JSON schema, and has `detail` in place of OpenAI's `error`.
 """
 
 import os
@@ -17,12 +17,12 @@ from urllib.request import urlopen
 import pytest
 
 from carteiro.models.cloud.client import CloudModel
-from carteiro.models.cloud.server import endpoint
-from carteiro.models.failures import InvalidPrompt
+from carteiro.models.errors import InvalidPrompt
 from carteiro.models.interface import Message, Prompt
+from carteiro.models.providers.http import endpoint
 from carteiro.models.settings import ModelSettings
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 START_SECONDS = 240
 QUESTION = [Message("user", "What is the capital of France?")]
@@ -30,7 +30,7 @@ QUESTION = [Message("user", "What is the capital of France?")]
 
 @pytest.fixture(scope="module")
 def server(smollm2_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of `transformers serve`, pinned to the model: it listens once the model is loaded."""
+    """Yield the address of `transformers serve`, pinned to the model. It listens once the model is loaded."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -67,12 +67,12 @@ def wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path) ->
 @pytest.fixture
 async def model(server: str, smollm2_directory: Path) -> AsyncIterator[CloudModel]:
     name = f"{server}#{smollm2_directory}"
-    model = CloudModel(name, endpoint(name, name, None, ModelSettings()), timeout=120)
+    model = CloudModel(name, endpoint(name, name.partition(":")[2], None, ModelSettings()), timeout=120)
     yield model
     await model.close()
 
 
-async def test_completes_a_prompt(model: CloudModel, smollm2_directory: Path) -> None:
+async def test_prompt_is_completed(model: CloudModel, smollm2_directory: Path) -> None:
     from transformers import AutoTokenizer
 
     completion = await model.complete(Prompt(messages=QUESTION, temperature=0, max_output_tokens=30))
@@ -81,12 +81,12 @@ async def test_completes_a_prompt(model: CloudModel, smollm2_directory: Path) ->
     assert "Paris" in completion.text
     tokenizer = AutoTokenizer.from_pretrained(smollm2_directory)
     chat = [{"role": message.role, "content": message.content} for message in QUESTION]
-    asked = tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
-    assert completion.usage.input_tokens == len(tokenizer(asked, add_special_tokens=False).input_ids)
+    rendered = tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
+    assert completion.usage.input_tokens == len(tokenizer(rendered, add_special_tokens=False).input_ids)
     assert 0 < completion.usage.output_tokens < 30
 
 
-async def test_a_limit_of_tokens_cuts(model: CloudModel) -> None:
+async def test_limit_of_tokens_cuts(model: CloudModel) -> None:
     completion = await model.complete(Prompt(messages=QUESTION, temperature=0, max_output_tokens=3))
 
     assert completion.finish_reason == "length"
@@ -94,7 +94,7 @@ async def test_a_limit_of_tokens_cuts(model: CloudModel) -> None:
     assert completion.text
 
 
-async def test_a_stop_text_ends_the_completion_and_is_no_part_of_it(model: CloudModel) -> None:
+async def test_stop_text_ends_the_completion_and_is_not_part_of_it(model: CloudModel) -> None:
     completion = await model.complete(
         Prompt(messages=QUESTION, temperature=0, max_output_tokens=30, stop=[" Paris", " of"])
     )
@@ -105,9 +105,9 @@ async def test_a_stop_text_ends_the_completion_and_is_no_part_of_it(model: Cloud
     assert "Paris" not in completion.text
 
 
-async def test_a_model_that_is_not_served_is_a_typed_failure(server: str) -> None:
+async def test_model_that_is_not_served_is_a_typed_error(server: str) -> None:
     name = f"{server}#other"
-    model = CloudModel(name, endpoint(name, name, None, ModelSettings()), timeout=120)
+    model = CloudModel(name, endpoint(name, name.partition(":")[2], None, ModelSettings()), timeout=120)
     with pytest.raises(InvalidPrompt, match="Server is pinned to") as caught:
         await model.complete(Prompt(messages=QUESTION))
     await model.close()

@@ -1,6 +1,6 @@
-"""What a released version reads and writes, against this one: recorded in its AsyncAPI document.
+"""Compatibility with released versions: the messages that they read and write are in their AsyncAPI documents.
 
-`recorded/` gets the document of each release, and is never changed afterwards.
+`recorded/` has the document of each release. A document there is never changed.
 """
 
 import json
@@ -33,13 +33,13 @@ def examples(document, message):
 
 
 @pytest.mark.parametrize("task", REQUESTS)
-def test_its_requests_are_read(earlier, task):
+def test_earlier_requests_are_read(earlier, task):
     for example in examples(earlier, f"{task}Request"):
         REQUESTS[task].model_validate_json(json.dumps(example))
 
 
 @pytest.mark.parametrize("task", REQUESTS)
-def test_its_replies_are_read(earlier, task):
+def test_earlier_replies_are_read(earlier, task):
     adapter: TypeAdapter = reply_type(REQUESTS[task].result)
     for example in examples(earlier, f"{task}Reply"):
         assert adapter.validate_json(json.dumps(example)).status == "ok"
@@ -48,7 +48,7 @@ def test_its_replies_are_read(earlier, task):
 
 
 @pytest.mark.parametrize("task", REQUESTS)
-def test_its_readers_read_todays_replies(earlier, today, task):
+def test_earlier_readers_read_todays_replies(earlier, today, task):
     schemas = {"components": earlier["components"]}
     for message in (f"{task}Reply", "error"):
         payload = earlier["components"]["messages"][message]["payload"]
@@ -57,7 +57,7 @@ def test_its_readers_read_todays_replies(earlier, today, task):
 
 
 @pytest.mark.parametrize("task", REQUESTS)
-def test_no_field_of_a_request_has_gone_or_become_required(earlier, today, task):
+def test_no_request_field_is_removed_or_becomes_required(earlier, today, task):
     def schema(document):
         return document["components"]["schemas"][REQUESTS[task].__name__]
 
@@ -65,7 +65,7 @@ def test_no_field_of_a_request_has_gone_or_become_required(earlier, today, task)
     assert set(schema(today).get("required", ())) <= set(schema(earlier).get("required", ()))
 
 
-def test_its_topics_are_todays(earlier, today):
+def test_topics_of_earlier_versions_are_unchanged(earlier, today):
     def addresses(document):
         return {channel["address"] for channel in document["channels"].values()}
 

@@ -1,6 +1,6 @@
-"""A copy of what the way in consists of, to run it for real with a pip that installs nothing.
+"""A copy of the setup files, to run the setup with a pip that installs nothing.
 
-The interpreter, the shell, make and the environment are real ones; pip is the few lines that a test writes for it.
+The interpreter, the shell, make and the environment are real. The pip is a few lines that a test writes.
 """
 
 import shutil
@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[3]
-TOOLS = "awk cat cp cut date df dirname du grep ls make mkdir mv rm sed sh sleep tail touch uname wc"
+TOOLS = "awk cat cp cut date dirname grep ls make mkdir mv rm sed sh sleep tail touch uname wc"
 
 CALM_PIP = "pass"
 
 
 class Checkout:
-    """A copy of what the way in consists of, and a PATH with nothing in it that a test did not put there."""
+    """A copy of the setup files, and a PATH with only the programs that a test put there."""
 
     def __init__(self, root: Path, outside: Path, bare_env: Path) -> None:
         self.root = root

@@ -1,4 +1,4 @@
-"""A checkout for each test, and an end for what it starts."""
+"""A checkout for each test, and the end of its background processes."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from tests.unit.setup.checkout import Checkout
 
 @pytest.fixture(scope="session")
 def bare_env(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real environment without pip: to copy it is quicker than to make one in every test."""
+    """Make a real environment without pip. To copy it is quicker than to make one in every test."""
     path = tmp_path_factory.mktemp("bare") / "env"
     venv.create(path, symlinks=True)
     return path
@@ -29,7 +29,7 @@ def checkout(tmp_path: Path, bare_env: Path) -> Checkout:
 
 @pytest.fixture
 def processes() -> Iterator[list[subprocess.Popen[str]]]:
-    """What a test starts in the background is gone when it ends."""
+    """Yield a list for background processes, and end them after the test."""
     started: list[subprocess.Popen[str]] = []
     yield started
     for process in started:

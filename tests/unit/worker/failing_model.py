@@ -1,24 +1,24 @@
-"""A model that fails as it is told."""
+"""A model that fails as a test tells it."""
 
 from carteiro.models.interface import Completion, Message, Prompt
-from carteiro.models.prices import Prices
+from carteiro.models.prices import PriceTable
 from carteiro.schemas import Usage
-from carteiro.worker.asking.spending import Bill, Caps, Spending
+from carteiro.worker.model_calls.budget import BudgetLimits, CostBudget, UsageMeter
 
 ASKED = Prompt(messages=[Message("user", "hello")])
-FREE = Spending(Prices({}), Caps())
+FREE = CostBudget(PriceTable({}), BudgetLimits())
 DONE = Completion("yes", "stop", Usage())
 
 
-class Model:
-    """Fails with each of `failures` in turn, then with `always` where that is set, else answers."""
+class FailingModel:
+    """Model that raises each of `failures` in turn, then `always` if it is set, and otherwise answers."""
 
-    small, context_tokens = False, None
+    remote, is_small, context_tokens = True, False, None
 
     def __init__(self, *failures, always=None, name="test:model"):
         self.name = name
         self.failures, self.always = list(failures), always
-        self.asked = []
+        self.prompts = []
 
     async def load(self): ...
     async def close(self): ...
@@ -26,7 +26,7 @@ class Model:
         return len(text)
 
     async def complete(self, prompt):
-        self.asked.append(prompt)
+        self.prompts.append(prompt)
         if self.failures and prompt is ASKED:
             raise self.failures.pop(0)
         if self.always:
@@ -35,12 +35,12 @@ class Model:
 
     @property
     def calls(self):
-        return self.asked.count(ASKED)
+        return self.prompts.count(ASKED)
 
     @property
     def probes(self):
-        return len(self.asked) - self.calls
+        return len(self.prompts) - self.calls
 
 
-def bill(key: bytes | None = None, spending: Spending = FREE) -> Bill:
-    return Bill(spending, "generate", key)
+def usage_meter(key: bytes | None = None, budget: CostBudget = FREE) -> UsageMeter:
+    return UsageMeter(budget, "generate", key)

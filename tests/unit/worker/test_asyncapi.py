@@ -18,14 +18,14 @@ def document():
     return asyncapi(list(REQUESTS.values()), Topics())
 
 
-def test_the_document_is_valid_by_the_official_schema(document):
+def test_document_is_valid_by_the_official_schema(document):
     validator = jsonschema_rs.validator_for(json.loads(OFFICIAL.read_text()), offline=True)
     assert [error.message for error in validator.iter_errors(document)] == []
     broken = {**document, "operations": {"x": {"action": "recieve"}}}
     assert not validator.is_valid(broken)
 
 
-def test_every_reference_leads_somewhere(document):
+def test_every_reference_has_a_target(document):
     def references(node):
         if isinstance(node, dict):
             if isinstance(node.get("$ref"), str):
@@ -37,12 +37,12 @@ def test_every_reference_leads_somewhere(document):
     found = set(references(document))
     assert len(found) > 30
     for reference in found:
-        place = document
+        node = document
         for step in reference.removeprefix("#/").split("/"):
-            place = place[step]
+            node = node[step]
 
 
-def test_every_example_is_valid_against_its_payload(document):
+def test_every_example_is_valid_by_its_payload_schema(document):
     schemas = {"components": document["components"]}
     for name, message in document["components"]["messages"].items():
         assert message["examples"], name
@@ -50,12 +50,8 @@ def test_every_example_is_valid_against_its_payload(document):
             jsonschema_rs.validate({**schemas, **message["payload"]}, example["payload"])
 
 
-def test_all_six_tasks_are_there_with_their_topics(document):
+def test_all_six_tasks_have_their_topics(document):
     assert set(document["operations"]) == {"generate", "translate", "chat", "sentiment", "answer", "summarize"}
     addresses = {channel["address"] for channel in document["channels"].values()}
     assert {"llm.chat.requests", "llm.chat.replies"} <= addresses
     assert len(addresses) == 12
-
-
-def test_the_document_in_docs_is_the_one_that_the_code_makes(document):
-    assert json.loads((ROOT / "docs" / "asyncapi.json").read_text()) == document, "run `make asyncapi`"

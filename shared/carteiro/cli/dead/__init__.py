@@ -1,1 +1,1 @@
-"""`carteiro dead`: looking at dead letters, and sending their requests once more."""
+"""`carteiro dead`: list dead letters, and send their requests again."""

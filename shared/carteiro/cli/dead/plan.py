@@ -1,112 +1,129 @@
-"""Which letters a redrive is about, before anything is sent."""
+"""Plan of a redrive: the dead letters to redrive, before anything is sent."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from carteiro.cli.dead import remembered
-from carteiro.cli.dead.choice import Filters, LetterId
-from carteiro.cli.dead.listing import WAITING, Row, row
-from carteiro.cli.dead.topic import DeadTopic, opened
-from carteiro.cli.kafka import Kafka, KafkaFailed
+from carteiro.cli.dead import redrive_offsets
+from carteiro.cli.dead.filters import DeadLetterFilters, DeadLetterId
+from carteiro.cli.dead.table import STATE_WAITING, DeadLetterRow, dead_letter_row
+from carteiro.cli.dead.topic import DeadLetterTopic, open_dead_letter_topic
+from carteiro.cli.kafka import KafkaFailed, KafkaSession
+from carteiro.ledger.ledger import Ledger
 from carteiro.wire.dead_letter import DeadLetter
-from carteiro.worker.delivery.ledger import Ledger
 
 
 @dataclass(slots=True)
-class Batch:
-    """A task's letters to be redriven. What they hold is read again when it is sent."""
+class TaskRedrive:
+    """A task's dead letters to redrive. Their content is read again when they are sent."""
 
     task: str
-    requests: str
-    """The topic they go to."""
+    requests_topic: str
+    """The topic that the requests are sent to."""
     offsets: dict[int, set[int]] = field(default_factory=dict)
-    """By partition."""
+    """Offsets by partition."""
     ledgers: dict[int, Ledger] = field(default_factory=dict)
-    """By partition, all letters that were seen; those that had been redriven are finished."""
+    """Ledgers by partition, of all dead letters that were read; the redriven ones are finished."""
 
     def __len__(self) -> int:
         return sum(map(len, self.offsets.values()))
 
 
 @dataclass(slots=True)
-class Plan:
-    """What a redrive would do."""
+class RedrivePlan:
+    """The planned redrive."""
 
-    batches: list[Batch] = field(default_factory=list)
-    rows: list[Row] = field(default_factory=list)
-    """The lines of a table of the letters; kept for a dry run alone."""
-    already: int = 0
-    """Letters that were chosen and have been redriven."""
-    worn: int = 0
-    """Letters that were chosen and have come back too often."""
-    unsure: int = 0
-    """Letters that would be redriven and cannot be remembered."""
-    found: dict[LetterId, list[str]] = field(default_factory=dict)
-    """For each id that was named, the letters at that place."""
+    task_redrives: list[TaskRedrive] = field(default_factory=list)
+    rows: list[DeadLetterRow] = field(default_factory=list)
+    """Rows of a table of the dead letters; only for a dry run."""
+    already_redriven: int = 0
+    """Number of selected dead letters that were redriven already."""
+    over_limit: int = 0
+    """Number of selected dead letters that were redriven `max_redrives` times or more."""
+    unrecordable: int = 0
+    """Number of dead letters that would be redriven and cannot be recorded as such."""
+    found_by_id: dict[DeadLetterId, list[str]] = field(default_factory=dict)
+    """For each given id, the dead letters that it matches."""
 
     def __len__(self) -> int:
-        return sum(map(len, self.batches))
+        return sum(map(len, self.task_redrives))
 
-    def where(self) -> str:
-        """How many go to which topics, in words."""
-        return ", ".join(f"{len(batch)} to {batch.requests}" for batch in self.batches)
+    def destinations(self) -> str:
+        """Return the number of requests for each topic, as text."""
+        return ", ".join(f"{len(batch)} to {batch.requests_topic}" for batch in self.task_redrives)
 
 
 async def make_plan(
-    kafka: Kafka, tasks: list[str], ids: Collection[LetterId], filters: Filters, most: int, *, dry_run: bool
-) -> Plan:
-    """Look at the tasks' letters, all of them. `most` is how often a request may be redriven."""
-    plan = Plan(found={each: [] for each in ids})
+    kafka: KafkaSession,
+    tasks: list[str],
+    ids: Collection[DeadLetterId],
+    filters: DeadLetterFilters,
+    max_redrives: int,
+    *,
+    dry_run: bool,
+) -> RedrivePlan:
+    """Read all dead letters of the tasks, and return the plan. `max_redrives` is the number of redrives of
+    a request.
+    """
+    plan = RedrivePlan(found_by_id={each: [] for each in ids})
     for task in tasks:
-        async with opened(kafka, task) as topic:
+        async with open_dead_letter_topic(kafka, task) as topic:
             if topic is None:
                 continue
-            batch = Batch(task, kafka.topics.requests(task))
-            # As it was when the topic was opened: taking letters in does not tell whether they are redriven.
+            batch = TaskRedrive(task, kafka.topics.requests(task))
+            # The ledgers are copied as they were when the topic was opened: a dead letter that is admitted counts as
+            # not redriven.
             batch.ledgers = {number: ledger.copy() for number, ledger in topic.ledgers.items()}
-            async for letter in topic.letters():
-                _see(letter, batch.ledgers[letter.partition])
-                if _chosen(letter, plan, filters):
-                    _add(letter, topic, batch, plan, most, dry_run=dry_run)
+            async for letter in topic.read():
+                _admit(letter, batch.ledgers[letter.partition])
+                if _is_selected(letter, plan, filters):
+                    _add(letter, topic, batch, plan, max_redrives, dry_run=dry_run)
             if batch.offsets:
-                if batch.requests not in kafka.existing:
-                    raise KafkaFailed(f"there is no topic {batch.requests} for {len(batch)} requests to go to")
-                plan.unsure += _unsure(batch)
-                plan.batches.append(batch)
+                if batch.requests_topic not in kafka.existing:
+                    raise KafkaFailed(f"there is no topic {batch.requests_topic} for {len(batch)} requests to go to")
+                plan.unrecordable += _count_unrecordable(batch)
+                plan.task_redrives.append(batch)
     return plan
 
 
-def _see(letter: DeadLetter, ledger: Ledger) -> None:
-    # Redriven letters stay in the topic; to the ledger one from before its beginning would mean a topic made anew.
-    if letter.offset >= ledger.low:
-        ledger.take(letter.offset)
+def _admit(letter: DeadLetter, ledger: Ledger) -> None:
+    # Redriven dead letters stay in the topic. To a ledger, an offset below its beginning would mean a recreated topic.
+    if letter.offset >= ledger.committable:
+        ledger.admit(letter.offset)
 
 
-def _chosen(letter: DeadLetter, plan: Plan, filters: Filters) -> bool:
-    named = not plan.found
-    for each, places in plan.found.items():
-        if each.fits(letter):
-            places.append(letter.id)
+def _is_selected(letter: DeadLetter, plan: RedrivePlan, filters: DeadLetterFilters) -> bool:
+    named = not plan.found_by_id
+    for each, matches in plan.found_by_id.items():
+        if each.matches(letter):
+            matches.append(letter.id)
             named = True
-    return named and filters.match(letter)
+    return named and filters.matches(letter)
 
 
-def _add(letter: DeadLetter, topic: DeadTopic, batch: Batch, plan: Plan, most: int, *, dry_run: bool) -> None:
-    if topic.redriven(letter):
-        plan.already += 1
-    elif letter.redrives >= most:
-        plan.worn += 1
+def _add(
+    letter: DeadLetter,
+    topic: DeadLetterTopic,
+    task_redrive: TaskRedrive,
+    plan: RedrivePlan,
+    max_redrives: int,
+    *,
+    dry_run: bool,
+) -> None:
+    if topic.was_redriven(letter):
+        plan.already_redriven += 1
+    elif letter.redrive_count >= max_redrives:
+        plan.over_limit += 1
     else:
-        batch.offsets.setdefault(letter.partition, set()).add(letter.offset)
+        task_redrive.offsets.setdefault(letter.partition, set()).add(letter.offset)
         if dry_run:
-            plan.rows.append(row(letter, WAITING))
+            plan.rows.append(dead_letter_row(letter, STATE_WAITING))
 
 
-def _unsure(batch: Batch) -> int:
+def _count_unrecordable(task_redrive: TaskRedrive) -> int:
     count = 0
-    for partition, offsets in batch.offsets.items():
-        after = batch.ledgers[partition].copy()
+    for partition, offsets in task_redrive.offsets.items():
+        after = task_redrive.ledgers[partition].copy()
         for offset in offsets:
             after.finish(offset)
-        count += remembered.forgotten(remembered.as_kept(after), offsets)
+        count += redrive_offsets.count_unrecorded(redrive_offsets.roundtrip(after), offsets)
     return count

@@ -1,73 +1,55 @@
-"""Reading a topic of dead letters."""
+"""Reader of a dead-letter topic."""
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from carteiro.cli.dead import remembered
-from carteiro.cli.kafka import Kafka, KafkaFailed
+from carteiro.cli.dead import redrive_offsets
+from carteiro.cli.kafka import KafkaFailed, KafkaSession
+from carteiro.kafka.replay import ReplayStalled, replay
+from carteiro.ledger.ledger import Ledger
 from carteiro.wire.dead_letter import DeadLetter, read_dead_letter
-from carteiro.worker.delivery.ledger import Ledger
+from carteiro.wire.record_batches.tolerant_reader import RAW_BATCH_OPTIONS
 
-_SILENCE_SECONDS = 30.0
+_STALL_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class DeadTopic:
-    """A task's dead letters, open to be read."""
+class DeadLetterTopic:
+    """A task's dead letters, open for reading."""
 
     task: str
     name: str
     consumer: AIOKafkaConsumer
     partitions: list[TopicPartition]
     ledgers: dict[int, Ledger]
-    """By partition, what was remembered when the topic was opened: the finished letters are the redriven ones."""
+    """Recorded ledgers by partition, from the time the topic was opened: finished dead letters were redriven."""
 
-    def redriven(self, letter: DeadLetter) -> bool:
-        """Whether the letter's request has been sent once more."""
-        return self.ledgers[letter.partition].finished(letter.offset)
+    def was_redriven(self, letter: DeadLetter) -> bool:
+        """True if the dead letter's request has been sent again."""
+        return self.ledgers[letter.partition].is_finished(letter.offset)
 
-    async def letters(self, start: Mapping[int, int] | None = None) -> AsyncGenerator[DeadLetter]:
-        """The letters that are there now; each partition's in order. `start` names the partitions to read, and from
-        which offset; by default it is all of them, from the beginning.
+    async def read(self, start: Mapping[int, int] | None = None) -> AsyncGenerator[DeadLetter]:
+        """Yield the dead letters that exist now, in order within each partition.
 
-        Raises `KafkaFailed` where the broker has them and does not hand them over.
+        `start` names the partitions to read, and the offset to start from; by default all partitions, from the
+        beginning. Raise `KafkaFailed` if the broker has them and does not return them.
         """
         first = await self.consumer.beginning_offsets(self.partitions)
         if start is not None:
             first = {each: max(first[each], start[each.partition]) for each in first if each.partition in start}
-        # The embedded broker's end is that of the last batch's first record, so it is a bound to be reached, not a
-        # limit; a batch is read as a whole.
-        ends = await self.consumer.end_offsets(self.partitions)
-        left = {each for each, offset in first.items() if offset < ends[each]}
-        for each in left:
-            self.consumer.seek(each, first[each])
-        self.consumer.pause(*self.partitions)
-        self.consumer.resume(*left)
-        loop = asyncio.get_running_loop()
-        heard = loop.time()
-        reached: dict[TopicPartition, int] = {}
-        while left:
-            for each, records in (await self.consumer.getmany(timeout_ms=200)).items():
-                for record in records if each in left else ():
-                    yield read_dead_letter(record)
-            # The position tells, not the last record: markers and records of aborted transactions are passed over.
-            before, reached = reached, {each: await self.consumer.position(each) for each in left}
-            done = {each for each, offset in reached.items() if offset >= ends[each]}
-            self.consumer.pause(*done)
-            left -= done
-            if reached != before:
-                heard = loop.time()
-            elif loop.time() - heard > _SILENCE_SECONDS:
-                raise KafkaFailed(f"the broker does not hand over the letters of {', '.join(map(_place, left))}")
+        try:
+            async for record in replay(self.consumer, first, stall_seconds=_STALL_SECONDS):
+                yield read_dead_letter(record)
+        except ReplayStalled as stalled:
+            raise KafkaFailed(f"the broker does not return the dead letters of {stalled.names}") from None
 
 
 @asynccontextmanager
-async def opened(kafka: Kafka, task: str) -> AsyncIterator[DeadTopic | None]:
-    """A task's topic of dead letters, None where there is none."""
+async def open_dead_letter_topic(kafka: KafkaSession, task: str) -> AsyncIterator[DeadLetterTopic | None]:
+    """Open a task's dead-letter topic; None if it does not exist."""
     name = kafka.topics.dead(task)
     if name not in kafka.existing:
         yield None
@@ -75,19 +57,18 @@ async def opened(kafka: Kafka, task: str) -> AsyncIterator[DeadTopic | None]:
     partitions = [TopicPartition(name, each) for each in await kafka.partitions(name)]
     consumer = AIOKafkaConsumer(
         **kafka.options,
-        group_id=remembered.group(task),
+        **RAW_BATCH_OPTIONS,
+        group_id=redrive_offsets.group_id(task),
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        # A letter of a transaction that was aborted was never sent.
+        # A dead letter of an aborted transaction was never sent.
         isolation_level="read_committed",
     )
     try:
         await consumer.start()
         consumer.assign(partitions)
-        yield DeadTopic(task, name, consumer, partitions, await remembered.recall(kafka.admin, task, partitions))
+        yield DeadLetterTopic(
+            task, name, consumer, partitions, await redrive_offsets.load(kafka.admin, task, partitions)
+        )
     finally:
         await consumer.stop()
-
-
-def _place(partition: TopicPartition) -> str:
-    return f"{partition.topic}/{partition.partition}"

@@ -1,1 +1,1 @@
-"""`carteiro doctor`: what is wrong, and what to do."""
+"""`carteiro doctor`: find problems, and say what to do."""

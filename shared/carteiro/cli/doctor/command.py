@@ -3,46 +3,49 @@
 import asyncio
 import dataclasses
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from carteiro.cli.doctor.finding import Finding, Verdict
-from carteiro.cli.doctor.kafka_checks import check_kafka
-from carteiro.cli.doctor.model_checks import check_models
-from carteiro.cli.failing import EXIT_USAGE, fail
+from carteiro.cli.exit_codes import EXIT_USAGE, exit_with
 from carteiro.cli.json_lines import AsJson, print_json
-from carteiro.worker.kafka.security import connection_options
-from carteiro.worker.services import find_tasks
-from carteiro.worker.settings import SettingsInvalid, load_settings
 
 EXIT_FAULT = 1
 _STYLES: dict[Verdict, str] = {"ok": "green", "warning": "yellow", "fault": "bold red"}
 
 
 def doctor(
-    ask: Annotated[bool, typer.Option(help="Ask models in a cloud for a word or two, which costs as much.")] = True,
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Files of enrichments to check too.", metavar="[FILE]...")
+    ] = None,
+    ask: Annotated[bool, typer.Option(help="Send a test prompt to cloud models; it costs a few tokens.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Say what is wrong with the settings, Kafka or the models, and what to do. Exit code 1 where there is a fault.
+    """Say what is wrong with the settings, Kafka or the models, and what to do. Exit code 1 if there is a fault.
 
     carteiro doctor
+    carteiro doctor reviews.yaml
     carteiro doctor --no-ask --json
     """
+    from rich.console import Console
+    from rich.text import Text
+
+    from carteiro.settings.environment import SettingsInvalid
+
     console = Console(highlight=False, markup=False)
 
     async def run() -> bool:
         faults = False
-        async for finding in _findings(ask=ask):
+        async for finding in _findings(files or [], ask=ask):
             faults = faults or finding.verdict == "fault"
             if as_json:
                 print_json(dataclasses.asdict(finding))
             else:
                 console.print(
                     Text(f"{finding.verdict:8}", _STYLES[finding.verdict]),
-                    f"{finding.what}: {finding.said}",
+                    f"{finding.what}: {finding.message}",
                     soft_wrap=True,
                 )
                 if finding.advice:
@@ -53,13 +56,29 @@ def doctor(
         if asyncio.run(run()):
             raise SystemExit(EXIT_FAULT)
     except SettingsInvalid as error:
-        fail(str(error), EXIT_USAGE)
+        exit_with(str(error), EXIT_USAGE)
 
 
-async def _findings(*, ask: bool) -> AsyncIterator[Finding]:
+async def _findings(files: list[Path], *, ask: bool) -> AsyncIterator[Finding]:
+    from carteiro.cli.doctor.enrichment_checks import check_enrichment
+    from carteiro.cli.doctor.kafka_checks import check_kafka
+    from carteiro.cli.doctor.model_checks import check_budget, check_models
+    from carteiro.cli.kafka import silence_worker_logs
+    from carteiro.cli.unknown_variables import warn_unknown_variables
+    from carteiro.kafka.security import connection_options
+    from carteiro.settings.environment import load_settings
+    from carteiro.tasks.discovery import find_tasks
+
+    silence_worker_logs()
+    warn_unknown_variables()
     settings, model_settings = load_settings()
     tasks = find_tasks()
     async for finding in check_kafka(tasks, settings, connection_options(settings)):
         yield finding
     async for finding in check_models(tasks, settings, model_settings, ask=ask):
         yield finding
+    if (spending := check_budget(tasks, settings)) is not None:
+        yield spending
+    for path in files:
+        async for finding in check_enrichment(path, settings, model_settings):
+            yield finding

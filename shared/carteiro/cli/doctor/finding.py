@@ -1,4 +1,4 @@
-"""What a check found."""
+"""Result of a check."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,9 +8,9 @@ Verdict = Literal["ok", "warning", "fault"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. `advice` says what to do where it is not well."""
+    """Result of one check. `advice` says what to do if it is no `ok`."""
 
     what: str
     verdict: Verdict
-    said: str
+    message: str
     advice: str = ""

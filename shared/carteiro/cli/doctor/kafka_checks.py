@@ -1,4 +1,4 @@
-"""Kafka, as a worker will find it: does it answer, are the topics there, are transactions to be had."""
+"""Checks of Kafka for a worker: a broker answers, the topics exist, transactions work."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -6,33 +6,46 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from carteiro.cli.doctor.broker_checks import check_brokers, check_topics
 from carteiro.cli.doctor.finding import Finding
-from carteiro.worker.delivery.modes import choose
-from carteiro.worker.kafka.reaching import KafkaUnusable, admin_client, why_unreachable
-from carteiro.worker.settings import WorkerSettings
-from carteiro.worker.task import Task
+from carteiro.cli.relay import CLUSTER_ID
+from carteiro.kafka.connection import (
+    AdvertisedListenerUnreachable,
+    KafkaUnusable,
+    admin_client,
+    probe_connection,
+)
+from carteiro.kafka.guarantee import select_guarantee
+from carteiro.settings.worker import WorkerSettings
+from carteiro.tasks.task import Task
 
 
 async def check_kafka(
     tasks: Sequence[Task[Any, Any]], settings: WorkerSettings, options: dict[str, Any]
 ) -> AsyncIterator[Finding]:
-    """One finding after the other; nothing more where no broker answers."""
-    if reason := await why_unreachable(options):
+    """Yield the findings one after the other; only the first if no broker answers."""
+    if reason := await probe_connection(options):
         advice = "start it (`carteiro up` brings one), or set CARTEIRO_BOOTSTRAP_SERVERS and CARTEIRO_SECURITY_PROTOCOL"
-        yield Finding("broker", "fault", str(reason), advice)
+        yield Finding(
+            "broker", "fault", str(reason), "" if isinstance(reason, AdvertisedListenerUnreachable) else advice
+        )
         return
     yield Finding("broker", "ok", f"{settings.bootstrap_servers} answers over {settings.security_protocol}")
+    embedded = False
     try:
         async with admin_client(options) as admin:
-            async for finding in _topics(admin, tasks, settings):
+            embedded = (await admin.describe_cluster()).get("cluster_id") == CLUSTER_ID
+            async for finding in check_brokers(admin, options):
+                yield finding
+            async for finding in _check_task_topics(admin, tasks, settings):
                 yield finding
     except KafkaError as error:
-        advice = "allow this user to describe its topics: docs/kafka-security.md"
+        advice = "allow this user to describe its topics: docs/run/kafka-security.md"
         yield Finding("topics", "fault", f"Kafka does not say: {error!r}", advice)
-    yield await _transactions(tasks, settings, options)
+    yield await _check_transactions(tasks, settings, options, embedded=embedded)
 
 
-async def _topics(
+async def _check_task_topics(
     admin: AIOKafkaAdminClient, tasks: Sequence[Task[Any, Any]], settings: WorkerSettings
 ) -> AsyncIterator[Finding]:
     there = set(await admin.list_topics())
@@ -40,7 +53,7 @@ async def _topics(
         names = settings.topics
         wanted = [names.requests(task.name), names.replies(task.name), names.dead(task.name)]
         if settings.batches:
-            wanted.append(names.waiting(task.name))
+            wanted.append(names.deferred(task.name))
         if missing := [each for each in wanted if each not in there]:
             advice = (
                 "`carteiro topics create`, unless the broker creates topics by itself; or this user may not see them"
@@ -50,17 +63,24 @@ async def _topics(
         described = {each["topic"]: len(each["partitions"]) for each in await admin.describe_topics(wanted)}
         partitions = described[names.requests(task.name)]
         yield Finding(f"topics of {task.name}", "ok", f"{partitions} partitions of requests")
+        for finding in await check_topics(admin, wanted, settings.max_produce_bytes):
+            yield finding
 
 
-async def _transactions(tasks: Sequence[Task[Any, Any]], settings: WorkerSettings, options: dict[str, Any]) -> Finding:
+async def _check_transactions(
+    tasks: Sequence[Task[Any, Any]], settings: WorkerSettings, options: dict[str, Any], *, embedded: bool
+) -> Finding:
     group = settings.group_of(tasks[0].name)
     try:
-        mode = await choose(settings.delivery, options, group)
+        mode = await select_guarantee(settings.delivery, options, group)
     except KafkaUnusable as error:
         return Finding("transactions", "fault", str(error), "")
     if mode == "exactly_once":
         return Finding("transactions", "ok", "replies and commits go in one transaction: exactly_once")
     if settings.delivery == "at_least_once":
         return Finding("transactions", "ok", "not used: CARTEIRO_DELIVERY is at_least_once")
+    if embedded:
+        message = "the embedded broker has none: at_least_once; Apache Kafka has them, for exactly_once"
+        return Finding("transactions", "ok", message)
     advice = f"on Apache Kafka, allow transactional ids that begin with {group}-"
     return Finding("transactions", "warning", "the broker opens none: delivering at_least_once", advice)

@@ -1,24 +1,29 @@
-"""The models, as a worker will find them: is there a credential, do they answer, is the quota used up."""
+"""Checks of the models for a worker: there is a credential, the model answers, the quota is not used up."""
 
 import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from carteiro.cli.doctor.finding import Finding
-from carteiro.models.failures import Misconfigured, ModelFailure, ModelUnusable, QuotaExhausted, RateLimited
-from carteiro.models.interface import ChatModel, Message, Model, Prompt, refusal
-from carteiro.models.opening import CLOUD, open_model
+from carteiro.models.errors import Misconfigured, ModelError, ModelUnusable, QuotaExhausted, RateLimited
+from carteiro.models.interface import ChatModel, Message, Model, Prompt, unsupported_task_message
+from carteiro.models.registry import open_model
 from carteiro.models.settings import ModelSettings
-from carteiro.worker.settings import WorkerSettings, task_models
-from carteiro.worker.task import Task
+from carteiro.settings.worker import WorkerSettings, task_models
+from carteiro.tasks.task import Task
+from carteiro.worker.composition.factories import create_budget
 
-_PROBE = Prompt(messages=[Message("user", "Say yes.")], max_output_tokens=16)
+_PROBE = Prompt(
+    messages=[Message("user", "Say yes.")],
+    max_output_tokens=16,
+    service_options=frozenset({"max_output_tokens"}),
+)
 
 
 async def check_models(
     tasks: Sequence[Task[Any, Any]], settings: WorkerSettings, model_settings: ModelSettings, *, ask: bool
 ) -> AsyncIterator[Finding]:
-    """One finding for each model that the tasks name. With `ask`, those in a cloud are asked for a word or two."""
+    """Yield one finding for each model that the tasks name. With `ask`, send a test prompt to the cloud models."""
     named: dict[str, list[Task[Any, Any]]] = {}
     for task in tasks:
         for name in task_models(task.name, settings, task.default_model):
@@ -28,33 +33,56 @@ async def check_models(
             model = open_model(name, model_settings)
             for task in served:
                 if not isinstance(model, task.abilities):
-                    raise ModelUnusable(refusal(model, task.name, task.abilities))
-            yield await _asked(model) if ask and name.partition(":")[0] in CLOUD else _found(model)
+                    raise ModelUnusable(unsupported_task_message(model, task.name, task.abilities))
+            yield await _probe_model(model) if ask and model.remote else _report_unprobed(model)
         except ModelUnusable as error:
-            advice = f"see docs/models.md; it is to serve {', '.join(task.name for task in served)}"
+            advice = f"see docs/start/models.md; it is to serve {', '.join(task.name for task in served)}"
             yield Finding(f"model {name}", "fault", str(error), advice)
 
 
-def _found(model: Model) -> Finding:
-    kind = "not asked" if model.name.partition(":")[0] in CLOUD else "its files are there; they are not read here"
+def check_budget(tasks: Sequence[Task[Any, Any]], settings: WorkerSettings) -> Finding | None:
+    """Return a finding on the prices: they can be read, and each model has one if a budget needs it. None without
+    either.
+    """
+    caps = (settings.spend_per_request_usd, settings.spend_per_key_usd, settings.spend_per_day_usd)
+    if settings.prices is None and all(cap is None for cap in caps):
+        return None
+    models = {name for task in tasks for name in task_models(task.name, settings, task.default_model)}
+    try:
+        create_budget(settings, sorted(models), lambda: None)
+    except ModelUnusable as error:
+        return Finding("spending", "fault", str(error), "see docs/run/spending.md; no worker starts before")
+    return Finding("spending", "ok", "the prices that the caps need are known")
+
+
+def _report_unprobed(model: Model) -> Finding:
+    kind = "not asked" if model.remote else "its files are there; they are not read here"
     return Finding(f"model {model.name}", "ok", kind)
 
 
-async def _asked(model: Model) -> Finding:
+async def _probe_model(model: Model) -> Finding:
     what, began = f"model {model.name}", time.monotonic()
     assert isinstance(model, ChatModel)
+
+    def describe(failure: ModelError) -> str:
+        return failure.message.removeprefix(f"{model.name} ")
+
     try:
         await model.load()
         await model.complete(_PROBE)
     except QuotaExhausted as failure:
-        return Finding(what, "fault", failure.message, "what was paid for is used up: see the provider's billing page")
+        return Finding(
+            what, "fault", describe(failure), "what was paid for is used up: see the provider's billing page"
+        )
     except RateLimited as failure:
         advice = "workers slow down by themselves; a higher limit, or a second model, makes them faster"
-        return Finding(what, "warning", failure.message, advice)
+        return Finding(what, "warning", describe(failure), advice)
     except Misconfigured as failure:
-        return Finding(what, "fault", failure.message, "set the key, the model's name, or the address: docs/models.md")
-    except ModelFailure as failure:
-        return Finding(what, "warning", failure.message, "workers wait for it, and go on by themselves")
+        return Finding(
+            what, "fault", describe(failure), "set the key, the model's name or the address: docs/start/models.md"
+        )
+    except ModelError as failure:
+        return Finding(what, "warning", describe(failure), "workers wait for it, and go on by themselves")
     finally:
         await model.close()
     return Finding(what, "ok", f"answered within {time.monotonic() - began:.1f} s")

@@ -1,1 +1,1 @@
-"""`carteiro status`: what the workers do, by task."""
+"""`carteiro status`: the state of the workers, by task."""

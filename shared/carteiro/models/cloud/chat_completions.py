@@ -1,153 +1,135 @@
 """The Chat Completions API (https://platform.openai.com/docs/api-reference/chat/create), which most servers speak."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import Field
 
-from carteiro.models.cloud.counting import estimated_usage
+from carteiro.models.cloud.completion_builder import (
+    FinishKind,
+    ResponsePart,
+    build_completion,
+    check_finish,
+    classify_finish_reason,
+    has_finish_reason,
+    streamed_with_usage,
+)
 from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.errors import filtered
-from carteiro.models.cloud.parts import Count, Part, sampling, streamed_with_usage
-from carteiro.models.cloud.parts import completion as completed
-from carteiro.models.cloud.strict import can_be_strict
-from carteiro.models.failures import InvalidOutput, Refused, Unavailable
+from carteiro.models.cloud.message_content import Content, is_filtered, read_message, read_parts
+from carteiro.models.cloud.request_format import RequestFormat
+from carteiro.models.cloud.strict_schema import can_be_strict
+from carteiro.models.cloud.token_counts import read_usage
 from carteiro.models.interface import Completion, Prompt
-from carteiro.schemas import FinishReason, Usage
+from carteiro.models.reasoning import ReasoningState
 
 PATH = "/chat/completions"
 streamed = streamed_with_usage
+FINISH_REASON_FIELDS = ("finish_reason", "finishReason", "stop_reason", "native_finish_reason", "done_reason")
+FILTER_FIELDS = ("content_filter_results", "content_filter_result", "content_filter_offsets")
+PROMPT_FILTER_FIELDS = ("prompt_filter_results", "promptFeedback", "prompt_feedback")
 
-_FILTERED = {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"}
-"""Gemini's reasons (https://ai.google.dev/api/generate-content#FinishReason). Its endpoint passes some on as they
-are, others behind `content_filter: `."""
 
-
-def request(endpoint: Endpoint, prompt: Prompt) -> dict[str, Any]:
-    """The request's body: what was asked for, and nothing that was not."""
+def request(endpoint: Endpoint, prompt: Prompt, form: RequestFormat) -> dict[str, Any]:
+    """Return the request's body in the form that the model takes."""
+    other = "max_tokens" if endpoint.completion_limit == "max_completion_tokens" else "max_completion_tokens"
     body: dict[str, Any] = {
         "model": endpoint.model,
-        "messages": [{"role": message.role, "content": message.content} for message in prompt.messages],
-        **sampling(prompt),
+        "messages": form.messages(prompt),
+        **form.sampling_options(prompt),
+        **form.limit_field(prompt, endpoint.completion_limit, other),
     }
-    if prompt.max_output_tokens is not None:
-        body[endpoint.completion_limit] = prompt.max_output_tokens
     if prompt.stop:
         body["stop"] = list(prompt.stop)
-    if (schema := prompt.json_schema) is not None:
-        body["response_format"] = {
-            "type": "json_schema",
-            "json_schema": {"name": "completion", "schema": schema, "strict": can_be_strict(schema)},
-        }
+    if (schema := prompt.json_schema) is not None and (wanted := form.schema_format(schema, can_be_strict(schema))):
+        kind = wanted.pop("type")
+        body["response_format"] = {"type": kind, kind: wanted} if wanted else {"type": kind}
     return body
 
 
-def completion(answer: Any, prompt: Prompt, name: str) -> Completion:
-    """What the answer's JSON says. `name` is what failures call the model.
+def completion(answer: Any, prompt: Prompt, name: str, beginning: ReasoningState = ReasoningState.ANSWER) -> Completion:
+    """Return the completion in the answer's JSON. `name` is the model's name in failures, `beginning` the state of its
+    reasoning at the start of the completion.
 
-    Raises what `carteiro.models.failures` names, and pydantic's `ValidationError` for what is no such answer.
+    Raise the errors of `carteiro.models.errors`, and pydantic's `ValidationError` if the JSON is not such an answer.
     """
-    read = _Answer.model_validate(answer)
-    choice = read.choices[0]
-    text = choice.message.content
-    finish_reason: FinishReason = "stop"
-    if choice.message.refusal:
-        raise Refused(f"{name} declined to answer")
-    match choice.finish_reason:
-        case "stop":
-            pass
-        case "length":
-            finish_reason = "length"
-            text = text or ""  # a reasoning model may reach the limit before its first word
-        case "tool_calls" | "function_call":
-            raise InvalidOutput(f"{name} called a tool instead of answering")
-        case reason if reason.startswith("content_filter") or reason in _FILTERED:
-            raise filtered(name, "completion")
-        case unknown:  # OpenRouter says "error" for a fault half way through
-            raise Unavailable(f"{name} ended with the unknown finish reason {unknown[:40]!r}")
-    if text is None:
-        raise InvalidOutput(f"{name} answered without a text")
-    usage = read.usage.sum() if read.usage else estimated_usage((each.content for each in prompt.messages), text)
-    return completed(text, finish_reason, usage, prompt.stop)
+    return read_choices(answer, prompt, name, stop=prompt.stop, beginning=beginning)
 
 
-class Pieces:
-    """Puts an answer together from its pieces (https://platform.openai.com/docs/api-reference/chat/streaming)."""
-
-    def __init__(self) -> None:
-        self._said: dict[str, str | None] = {"content": None, "refusal": None}
-        self._finish_reason: str | None = None
-        self._usage: Any = None
-
-    def add(self, piece: Any) -> str:
-        """The text that the piece adds. Raises pydantic's `ValidationError` for what is no such piece."""
-        read = _Piece.model_validate(piece)
-        self._usage = read.usage or self._usage
-        choice = read.choices[0] if read.choices else None  # the last piece has usage alone, Azure's first one filters
-        if choice is None:
-            return ""
-        self._finish_reason = choice.finish_reason or self._finish_reason
-        for name, more in (("content", choice.delta.content), ("refusal", choice.delta.refusal)):
-            if more is not None:
-                self._said[name] = (self._said[name] or "") + more
-        return choice.delta.content or ""
-
-    def answer(self) -> Any:
-        """The answer's JSON, as it would have come in one."""
-        return {"choices": [{"message": self._said, "finish_reason": self._finish_reason}], "usage": self._usage}
+class _ChoicesAnswer(ResponsePart):
+    choices: list[dict[str, Any]] = Field(min_length=1)
 
 
-class _Message(Part):
-    content: str | None = None
-    refusal: str | None = None
+def read_choices(
+    answer: Any,
+    prompt: Prompt,
+    name: str,
+    *,
+    stop: Sequence[str],
+    beginning: ReasoningState,
+    strip: bool = False,
+) -> Completion:
+    """Return the completion in JSON with a list of choices, as Chat Completions and Completions have it.
+
+    `name` is the model's name in failures, `beginning` the state of the reasoning at the start. If `strip`, white space
+    around the text is left out.
+
+    Raise the errors of `carteiro.models.errors`, and pydantic's `ValidationError` if the JSON is not such an answer.
+    """
+    choice = first_choice(answer)
+    content = Content() if choice is None else choice_content(choice, ("message", "delta"))
+    if not content.text and isinstance(answer, dict):
+        _check_filters(answer, choice or {}, name)
+    if choice is None:
+        choice = _ChoicesAnswer.model_validate(answer).choices[0]
+    ended = check_finish(content, _finish_reason(choice, content), name)
+    usage = find_usage(answer, choice)
+    return build_completion(content, ended, usage, prompt=prompt, stop=stop, beginning=beginning, strip=strip)
 
 
-class _Choice(Part):
-    message: _Message
-    finish_reason: str
-
-
-class _PromptDetails(Part):
-    cached_tokens: Count = 0
-
-
-class _CompletionDetails(Part):
-    reasoning_tokens: Count = 0
-
-
-class _Tokens(Part):
-    prompt_tokens: Count = 0
-    completion_tokens: Count = 0
-    total_tokens: Count = 0
-    prompt_tokens_details: _PromptDetails | None = None
-    completion_tokens_details: _CompletionDetails | None = None
-
-    def sum(self) -> Usage:
-        """OpenAI counts what a model reasons in its completion. Gemini and xAI count it in the total alone."""
-        output = max(self.completion_tokens, self.total_tokens - self.prompt_tokens)
-        told = self.completion_tokens_details.reasoning_tokens if self.completion_tokens_details else 0
-        return Usage(
-            input_tokens=self.prompt_tokens,
-            output_tokens=output,
-            cached_input_tokens=self.prompt_tokens_details.cached_tokens if self.prompt_tokens_details else 0,
-            reasoning_tokens=told or output - self.completion_tokens,
+def first_choice(answer: Any, index: int | None = None) -> dict[str, Any] | None:
+    """Return the choice with this index, or else the first choice."""
+    if not isinstance(answer, dict):
+        return None
+    choices = answer.get("choices")
+    if isinstance(choices, list):
+        found = [each for each in choices if isinstance(each, dict)]
+        return next(
+            (each for each in found if index is not None and each.get("index") == index), next(iter(found), None)
         )
+    if isinstance(choices, dict):
+        return choices
+    return answer if isinstance(answer.get("message"), dict) else None  # Ollama's own API.
 
 
-class _Delta(Part):
-    content: str | None = None
-    refusal: str | None = None
+def find_usage(answer: dict[str, Any], choice: dict[str, Any] | None) -> Any:
+    """Return the usage. Moonshot has it in the choice, Groq in a field of its own."""
+    holders = (answer, choice or {}, answer.get("x_groq"))
+    found = (holder.get("usage") for holder in holders if isinstance(holder, dict))
+    return next((usage for usage in found if read_usage(usage) is not None), answer.get("usage"))
 
 
-class _PieceChoice(Part):
-    delta: _Delta = _Delta()
-    finish_reason: str | None = None
+def choice_content(choice: dict[str, Any], names: Sequence[str]) -> Content:
+    """Return the content of a choice: of the first of the fields `names` that has any, or else of its `text`."""
+    found = Content()
+    for name in names:
+        if choice.get(name) is not None and found == Content():
+            found = read_message(choice[name])
+    if found.text is None:
+        found.add(read_parts(choice.get("text")))
+    return found
 
 
-class _Piece(Part):
-    choices: list[_PieceChoice]
-    usage: Any = None
+def _finish_reason(choice: dict[str, Any], content: Content) -> Any:
+    given = [choice[name] for name in FINISH_REASON_FIELDS if has_finish_reason(choice.get(name))]
+    if (content.text or "").strip():
+        return given[0] if given else None
+    return next((reason for reason in given if classify_finish_reason(reason) is not FinishKind.STOP), None)
 
 
-class _Answer(Part):
-    choices: list[_Choice] = Field(min_length=1)
-    usage: _Tokens | None = None
+def _check_filters(answer: dict[str, Any], choice: dict[str, Any], name: str) -> None:
+    """Raise `ContentFiltered` if a filter's results say why there is no text."""
+    if any(is_filtered(answer.get(each)) for each in PROMPT_FILTER_FIELDS):
+        raise filtered(name, "prompt")
+    if any(is_filtered(choice.get(each)) for each in FILTER_FIELDS):
+        raise filtered(name, "completion")

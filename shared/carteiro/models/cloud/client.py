@@ -1,201 +1,222 @@
-"""The one place from which models in a cloud are called."""
+"""Client of models behind an HTTP API. Every call of a model goes through this module."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
-import httpx2
-from openai import AsyncStream
 from pydantic import ValidationError
-from pydantic_core import from_json
 
+from carteiro.models.answer_stream import AnswerStream
 from carteiro.models.cloud import chat_completions, completions, responses
-from carteiro.models.cloud.api import ApiName
-from carteiro.models.cloud.batches.interface import Batches
-from carteiro.models.cloud.batches.provided import open_batches
-from carteiro.models.cloud.connection import Connection, Headers
-from carteiro.models.cloud.counting import count_tokens, counter_of
+from carteiro.models.cloud.api import Api, ApiName
+from carteiro.models.cloud.batch_api.interface import BatchApi, RetryMode
+from carteiro.models.cloud.batch_api.openai_batches import open_batch_api
+from carteiro.models.cloud.call_usage import CallUsageMeter, MeteredQuota, usage_of
+from carteiro.models.cloud.connection import ProviderConnection
 from carteiro.models.cloud.endpoint import Endpoint
-from carteiro.models.cloud.quota import Place, Quota
-from carteiro.models.failures import ModelFailure, QuotaExhausted, RateLimited
+from carteiro.models.cloud.errors import failure_in_200
+from carteiro.models.cloud.format_changes import adapt_to_batch_result
+from carteiro.models.cloud.format_negotiation import FormatNegotiation, ForwardedText
+from carteiro.models.cloud.quota import Permit, Quota
+from carteiro.models.cloud.request_format import Dialect, RequestFormat
+from carteiro.models.cloud.response_body import find_error, parse_lenient_json, read_body
+from carteiro.models.cloud.streaming import StreamedAnswer, stream_answer
+from carteiro.models.cloud.token_counts import count_prompt_tokens, estimate_tokens, load_token_counter
+from carteiro.models.errors import ModelError, RateLimited, attach_usage
 from carteiro.models.interface import Completion, Prompt
-from carteiro.models.stop_texts import UntilStop
+from carteiro.models.reasoning import ReasoningState, start_state_of_model
 
-_LONG_TEXT = 20_000
-"""Characters from which on counting would hold the event loop up."""
-_FIRST_GUESS, _CALLS_REMEMBERED = 256.0, 16
-"""How many tokens a completion is expected to have: at first, and as a mean over the last calls or so."""
-
-
-class Pieces(Protocol):
-    """An answer that comes in pieces."""
-
-    def add(self, piece: Any) -> str:
-        """The text that the piece adds."""
-
-    def answer(self) -> Any:
-        """The answer's JSON, as it would have come in one."""
-
-
-class Api(Protocol):
-    """One of OpenAI's APIs: pure functions from a prompt to a request, and from an answer to a completion."""
-
-    PATH: str
-
-    def request(self, endpoint: Endpoint, prompt: Prompt) -> dict[str, Any]:
-        """The request's body."""
-
-    def completion(self, answer: Any, prompt: Prompt, name: str) -> Completion:
-        """What the answer's JSON says."""
-
-    def streamed(self, body: dict[str, Any]) -> dict[str, Any]:
-        """The request's body where the answer is to come in pieces."""
-
-    @property
-    def Pieces(self) -> type[Pieces]:  # noqa: N802
-        """What puts an answer together from its pieces."""
-
-
+_MIN_SECONDS = 0.1
+"""Seconds that a repeated call has at least."""
 APIS: dict[ApiName, Api] = {"chat": chat_completions, "responses": responses, "completions": completions}
+
+
+@dataclass(slots=True)
+class _PromptCalls:
+    """The calls for one prompt. `forwarded` receives the completion in pieces; None if it is not streamed."""
+
+    prompt: Prompt
+    forwarded: ForwardedText | None
+    seconds: float = 0.0
+    """Duration of the calls so far."""
 
 
 class CloudModel:
     """A chat model behind an HTTP API.
 
-    `name` is what replies call the model; `endpoint` says where it is and how it is called. `timeout` bounds a whole
-    call, in seconds, from connecting to the last byte. Nothing is tried twice, but for a credential that has just been
-    replaced: whether to retry is the worker's decision, and when a call may begin the `quota`'s.
+    `name` is the model's name in replies. `endpoint` says how it is called. `timeout` bounds a complete call, in
+    seconds, from connecting to the last byte. A call is not retried here, except with a credential that has just been
+    replaced: the worker decides about retries, and the `quota` about the start of a call.
 
-    Each model has its own client; its connections are kept open between calls and given back by `close`.
+    Each model has its own client. Its connections stay open between calls; `close` closes them.
 
-    `batches` does prompts later and for less: lines with `body`, whose answers `completion` understands. It is None
-    where the provider has no such thing.
+    `batches` completes prompts later and at a lower price: its lines hold a `body`, and `completion` reads their
+    answers. It is None if the provider has no batches.
     """
 
     context_tokens: None = None
-    """Only the provider knows."""
-    small = False
+    """None: only the provider knows the size of the context."""
+    is_small = False
+    remote = True
 
     def __init__(self, name: str, endpoint: Endpoint, *, timeout: float, quota: Quota | None = None) -> None:
         self.name = name
         self._quota = quota or Quota()
-        self._usual_output = _FIRST_GUESS
-        self._count: Callable[[str], int] = count_tokens
+        self._metered_quota = MeteredQuota(self._quota)
+        self._token_counter: Callable[[str], int] = estimate_tokens
         self._endpoint = endpoint
         self._api = APIS[endpoint.api]
-        self._connection = Connection(name, endpoint, timeout)
+        self._dialect = Dialect(endpoint.model)
+        # The Completions API has no chat template that could open the reasoning.
+        self._start_state = (
+            ReasoningState.ANSWER if endpoint.api == "completions" else start_state_of_model(endpoint.model)
+        )
+        self._connection = ProviderConnection(name, endpoint, timeout)
         self._client = self._connection.client
-        self.batches: Batches | None = open_batches(self._connection, self._api.PATH)
+        self.batches: BatchApi | None = open_batch_api(self._connection, self._api.PATH)
 
     async def load(self) -> None:
-        """Check the credential. The provider is not called: one that is down must not keep a worker from starting.
+        """Check the credential. The provider is not called: an outage must not keep a worker from starting.
 
-        Raises `ModelUnusable` where no credential is found.
+        Raise `ModelUnusable` if there is no credential.
         """
         await self._endpoint.credential.check()
-        self._count = await asyncio.to_thread(counter_of, self._endpoint.model)
+        self._token_counter = await asyncio.to_thread(load_token_counter, self._endpoint.model)
 
     async def close(self) -> None:
-        """Close the connections. Calls still in flight fail."""
+        """Close the connections. Calls in flight fail."""
         await self._connection.close()
 
     def count_tokens(self, text: str) -> int:
-        """Count the text's tokens where the model's vocabulary is known, else estimate."""
-        return self._count(text)
+        """Count the text's tokens if the model's vocabulary is known, else estimate them."""
+        return self._token_counter(text)
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Complete the prompt with one call.
+        """Complete the prompt.
 
-        A completion that was cut is returned with `finish_reason` `length`, also where JSON was asked for; it may
-        be empty. Raises what `carteiro.models.failures` names, with the SDK's error as its cause.
+        A truncated completion is returned with `finish_reason` `length`, also if JSON was requested; it may be empty.
+        Raise the errors of `carteiro.models.errors`, with the SDK's error as the cause.
         """
-        async with self._place(prompt) as place:
-            answer, headers = await self._send(self.body(prompt))
-            return self._settled(place, answer, headers, prompt)
+        return await self._call(prompt, None)
 
-    async def stream(self, prompt: Prompt, say: Callable[[str], None]) -> Completion:
-        """Complete the prompt with one call; `say` is given what is written as it comes. Raises as `complete` does."""
-        pieces, shown = self._api.Pieces(), UntilStop(prompt.stop)
-        async with self._place(prompt) as place:
-            async with self._connection.failures():
-                body = self._api.streamed(self.body(prompt))
-                async with await self._post(body, stream=True) as events:
-                    headers = dict(events.response.headers)
-                    async for event in events:
-                        if text := shown.add(pieces.add(event)):
-                            say(text)
-            completion = self._settled(place, pieces.answer(), headers, prompt)
-        if text := shown.end():
-            say(text)
-        return completion
+    async def stream(self, prompt: Prompt, on_text: Callable[[str], None]) -> Completion:
+        """Complete the prompt. Call `on_text` with each piece of the completion. Raise the errors that `complete`
+        raises.
+        """
+        return await self._call(prompt, on_text)
+
+    @property
+    def retry_after_seconds(self) -> float:
+        """Seconds for which the provider has asked for no calls; 0 if the model may be called."""
+        return self._quota.retry_after
 
     def body(self, prompt: Prompt) -> dict[str, Any]:
-        """The body of the request that asks for this prompt's completion."""
-        return self._api.request(self._endpoint, prompt)
+        """Return the body of the request for this prompt's completion."""
+        return self._body(prompt, replace(self._dialect.format_for(prompt), streams=False), streams=False)
+
+    def _body(self, prompt: Prompt, form: RequestFormat, *, streams: bool) -> dict[str, Any]:
+        body = self._api.request(self._endpoint, prompt, form)
+        streams = (streams or form.streams) and "stream" not in form.omitted
+        return self._api.streamed(body, form) if streams else body
+
+    def adapt(self, prompt: Prompt, body: dict[str, Any], outcome: ModelError | Completion) -> RetryMode:
+        """Learn from the outcome of `body` in a batch. Return the way to retry the prompt."""
+        return adapt_to_batch_result(self._dialect, prompt, body, outcome, self.body)
 
     def completion(self, answer: Any, prompt: Prompt) -> Completion:
-        """The completion in an answer's JSON. Raises as `complete` does for an answer that holds none."""
-        try:
-            return self._api.completion(answer, prompt, self.name)
-        except ValidationError as error:
-            raise self._connection.no_completion() from error
-
-    @asynccontextmanager
-    async def _place(self, prompt: Prompt) -> AsyncIterator[Place]:
-        """Around a call: begins when the quota allows it, however late, and tells it of a refusal."""
-        prompted = await self._tokens_of(prompt)
-        async with self._quota.call(prompted + (prompt.max_output_tokens or self._usual_output)) as place:
-            try:
-                yield place
-            except QuotaExhausted:
-                raise  # no pace helps
-            except RateLimited as limited:
-                place.refused(limited.retry_after, limited.headers)
-                raise
-
-    async def _tokens_of(self, prompt: Prompt) -> int:
-        texts = [message.content for message in prompt.messages]
-        if sum(map(len, texts)) < _LONG_TEXT:
-            return sum(map(self._count, texts))
-        return await asyncio.to_thread(lambda: sum(map(self._count, texts)))
-
-    def _settled(self, place: Place, answer: Any, headers: Mapping[str, str], prompt: Prompt) -> Completion:
-        try:
-            completion = self._api.completion(answer, prompt, self.name)
-        except ValidationError as error:
-            raise self._connection.no_completion() from error
-        except ModelFailure as failure:
-            if not isinstance(failure, RateLimited):
-                place.settle(None, headers)
-            raise
-        usage = completion.usage
-        self._usual_output += (usage.output_tokens - self._usual_output) / _CALLS_REMEMBERED
-        place.settle(usage.input_tokens + usage.output_tokens, headers)
-        return completion
-
-    async def _send(self, body: dict[str, Any]) -> tuple[Any, Mapping[str, str]]:
-        """The answer's JSON and its headers, their names in lower case. Every call of the model goes through here.
-
-        Raises what `carteiro.models.failures` names.
+        """Return the completion in an answer's JSON. Raise the errors that `complete` raises if it holds no
+        completion.
         """
-        async with self._connection.failures():
-            response: httpx2.Response = await self._post(body)
         try:
-            return from_json(response.content), dict(response.headers)
+            return self._api.completion(answer, prompt, self.name, self._start_state)
+        except ValidationError as error:
+            failure = self._connection.not_a_completion_error()
+            attach_usage(failure, usage_of(answer))
+            raise failure from error
+        except ModelError as failure:
+            attach_usage(failure, failure.usage or usage_of(answer))
+            raise
+
+    async def _call(self, prompt: Prompt, on_text: Callable[[str], None] | None) -> Completion:
+        """Call the model. Call it again in another form if it rejects something that we added to the request, or if a
+        limit that we chose cuts its reasoning.
+        """
+        calls = _PromptCalls(prompt, None if on_text is None else ForwardedText(on_text))
+        build_body = partial(self._body, prompt, streams=on_text is not None)
+        form = self._dialect.format_for(prompt)
+        body = build_body(form)
+        outcome: Completion | ModelError
+        try:
+            outcome = await self._attempt(calls, body)
+        except ModelError as failure:
+            outcome = failure
+        else:
+            if outcome.finish_reason != "length":
+                self._dialect.record_accepted(body, form)
+                return outcome
+        negotiation = FormatNegotiation(self._dialect, prompt, form, build_body, calls.forwarded)
+        return await negotiation.run(outcome, partial(self._attempt, calls))
+
+    async def _attempt(self, calls: _PromptCalls, body: dict[str, Any]) -> Completion:
+        """Make one HTTP call, within the quota. All calls for a prompt together take no longer than the timeout."""
+        prompt, clock = calls.prompt, asyncio.get_running_loop().time
+        prompt_tokens = await count_prompt_tokens(prompt, self._token_counter)
+        async with self._metered_quota.call(prompt_tokens, prompt.max_output_tokens) as (permit, meter):
+            began = clock()
+            left = max(round(self._connection.timeout - calls.seconds, 1), _MIN_SECONDS) if calls.seconds else None
+            try:
+                async with self._connection.translate_errors(left) if left else nullcontext():
+                    if calls.forwarded is None:
+                        answer, headers = await self._send(body, meter)
+                    else:
+                        answer, headers = await self._send_streamed(body, prompt, calls.forwarded, meter)
+            finally:
+                calls.seconds += clock() - began
+            return self._complete_call(permit, meter, answer, headers, prompt)
+
+    async def _send(self, body: dict[str, Any], meter: CallUsageMeter) -> tuple[Any, Mapping[str, str]]:
+        """Return the answer's JSON and its headers, with names in lower case. Every call without streaming goes through
+        here.
+
+        Raise the errors of `carteiro.models.errors`.
+        """
+        async with self._connection.translate_errors(request_body=body):
+            response = await self._connection.post(self._api.PATH, body)
+            headers, content = dict(response.headers), await read_body(response)
+        try:
+            answer = parse_lenient_json(content.decode(errors="surrogateescape"))
         except ValueError as error:
-            raise self._connection.no_completion() from error
+            answer = StreamedAnswer(self.name, self._endpoint, headers, body).decode(content)
+            if answer is None:
+                raise self._connection.not_a_completion_error(is_json=False) from error
+        if isinstance(answer, list) and len(answer) == 1:  # Gemini wraps errors so.
+            answer = answer[0]
+        meter.on_answer(answer)
+        if (found := find_error(answer)) is not None:
+            raise failure_in_200(found, self.name, self._endpoint, headers, body)
+        return answer, headers
 
-    async def _post(self, body: dict[str, Any], *, stream: bool = False) -> Any:
-        path = self._api.PATH
+    async def _send_streamed(
+        self, body: dict[str, Any], prompt: Prompt, on_text: Callable[[str], None], meter: CallUsageMeter
+    ) -> tuple[Any, Mapping[str, str]]:
+        shown = AnswerStream(prompt.stop, on_text, self._start_state)
+        answer, headers = await stream_answer(self._connection, self._api.PATH, body, shown, meter)
+        if shown.reasoning.missing_opening_tag:
+            self._start_state = ReasoningState.UNKNOWN
+        return answer, headers
 
-        async def send(headers: Headers) -> Any:
-            options: Any = {"headers": headers, "params": self._endpoint.query}
-            if stream:
-                events = AsyncStream[object]
-                return await self._client.post(
-                    path, cast_to=object, body=body, options=options, stream=True, stream_cls=events
-                )
-            return await self._client.post(path, cast_to=httpx2.Response, body=body, options=options)
-
-        return await self._connection.authorized(send)
+    def _complete_call(
+        self, permit: Permit, meter: CallUsageMeter, answer: Any, headers: Mapping[str, str], prompt: Prompt
+    ) -> Completion:
+        meter.on_answer(answer)
+        try:
+            completion = self.completion(answer, prompt)
+        except ModelError as failure:
+            if not isinstance(failure, RateLimited):
+                permit.completed(None, headers)
+            raise
+        self._metered_quota.record_completion(permit, completion.usage, headers)
+        return completion

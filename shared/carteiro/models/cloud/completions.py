@@ -1,134 +1,73 @@
 """The Completions API (https://platform.openai.com/docs/api-reference/completions/create): text in, text out.
 
-What GPT-3 had, and base models and `gpt-3.5-turbo-instruct` still have. There are no messages and no schemas: a
+GPT-3 had this API; base models and `gpt-3.5-turbo-instruct` still have it. There are no messages and no schemas: a
 prompt becomes one text.
 """
 
-import json
 from typing import Any
 
-from pydantic import Field
-
-from carteiro.models.cloud.counting import estimated_usage
+from carteiro.models.cloud.chat_completions import read_choices
+from carteiro.models.cloud.completion_builder import streamed_with_usage
 from carteiro.models.cloud.endpoint import Endpoint
-from carteiro.models.cloud.errors import filtered
-from carteiro.models.cloud.parts import Count, Part, sampling, streamed_with_usage
-from carteiro.models.cloud.parts import completion as completed
-from carteiro.models.failures import Unavailable
+from carteiro.models.cloud.request_format import REASONING_MAX_TOKENS, RequestFormat
 from carteiro.models.interface import Completion, Prompt
-from carteiro.schemas import FinishReason, Usage
+from carteiro.models.json_output import schema_instruction
+from carteiro.models.reasoning import ReasoningState
 
 PATH = "/completions"
 streamed = streamed_with_usage
-MAX_TOKENS = 512
-"""How much is written where the prompt does not say: the API's own 16 would cut nearly everything."""
+DEFAULT_MAX_TOKENS = 512
+"""Limit of output tokens if the prompt sets none. The API's own limit of 16 would cut nearly every completion."""
 
-_SPEAKERS = {"user": "User", "assistant": "Assistant"}
+_ROLE_LABELS = {"user": "User", "assistant": "Assistant"}
 _NEXT_TURN = "\nUser:"
-_MOST_STOPS = 4
+_MAX_STOPS = 4
 
 
-def request(endpoint: Endpoint, prompt: Prompt) -> dict[str, Any]:
-    """The request's body."""
+def request(endpoint: Endpoint, prompt: Prompt, form: RequestFormat) -> dict[str, Any]:
+    """Return the request's body. The API's own limit is 16 tokens, so a reasoning model gets a high limit."""
     body: dict[str, Any] = {
         "model": endpoint.model,
-        "prompt": as_text(prompt),
-        "max_tokens": prompt.max_output_tokens or MAX_TOKENS,
-        **sampling(prompt),
+        "prompt": render_prompt(prompt),
+        **form.sampling_options(prompt),
+        **form.limit_field(prompt, "max_tokens"),
     }
-    if stop := _stops(prompt):
+    if "max_tokens" not in body and "max_tokens" not in form.omitted:
+        body["max_tokens"] = REASONING_MAX_TOKENS if form.without_limit else DEFAULT_MAX_TOKENS
+    if stop := _stop_sequences(prompt):
         body["stop"] = stop
     return body
 
 
-def as_text(prompt: Prompt) -> str:
-    """The prompt as one text: paragraphs, or, of a conversation, labelled turns of which the last is the model's."""
+def render_prompt(prompt: Prompt) -> str:
+    """Return the prompt as one text: paragraphs, or a conversation as labelled turns with the model's turn at the
+    end.
+    """
     system = [message.content for message in prompt.messages if message.role == "system"]
     turns = [message for message in prompt.messages if message.role != "system"]
     if prompt.json_schema is not None:
-        system.append(f"Answer with JSON alone, of this JSON Schema:\n{json.dumps(prompt.json_schema)}")
+        system.append(schema_instruction(prompt.json_schema))
     if not _is_conversation(prompt):
         return "\n\n".join([*system, *(message.content for message in turns)])
-    said = [f"{_SPEAKERS[message.role]}: {message.content}" for message in turns]
-    return "\n\n".join([*system, "\n".join([*said, "Assistant:"])])
+    labelled = [f"{_ROLE_LABELS[message.role]}: {message.content}" for message in turns]
+    return "\n\n".join([*system, "\n".join([*labelled, "Assistant:"])])
 
 
-def completion(answer: Any, prompt: Prompt, name: str) -> Completion:
-    """What the answer's JSON says, without the white space around it. `name` is what failures call the model.
+def completion(answer: Any, prompt: Prompt, name: str, beginning: ReasoningState = ReasoningState.ANSWER) -> Completion:
+    """Return the completion in the answer's JSON, without the white space around it. `name` is the model's name in
+    failures, `beginning` the state of its reasoning at the start of the completion.
 
-    Raises what `carteiro.models.failures` names, and pydantic's `ValidationError` for what is no such answer.
+    Raise the errors of `carteiro.models.errors`, and pydantic's `ValidationError` if the JSON is not such an answer.
     """
-    read = _Answer.model_validate(answer)
-    choice = read.choices[0]
-    finish_reason: FinishReason
-    match choice.finish_reason:
-        case "stop":
-            finish_reason = "stop"
-        case "length":
-            finish_reason = "length"
-        case "content_filter":
-            raise filtered(name, "completion")
-        case unknown:
-            raise Unavailable(f"{name} ended with the unknown finish reason {unknown[:40]!r}")
-    usage = (
-        Usage(input_tokens=read.usage.prompt_tokens, output_tokens=read.usage.completion_tokens)
-        if read.usage
-        else estimated_usage([as_text(prompt)], choice.text)
-    )
-    return completed(choice.text.strip(), finish_reason, usage, _stops(prompt))
-
-
-class Pieces:
-    """Puts an answer together from its pieces, which look as the whole does."""
-
-    def __init__(self) -> None:
-        self._text, self._finish_reason, self._usage = "", None, None
-
-    def add(self, piece: Any) -> str:
-        """The text that the piece adds. Raises pydantic's `ValidationError` for what is no such piece."""
-        read = _Piece.model_validate(piece)
-        self._usage = read.usage or self._usage
-        if not read.choices:
-            return ""
-        self._finish_reason = read.choices[0].finish_reason or self._finish_reason
-        self._text += read.choices[0].text
-        return read.choices[0].text
-
-    def answer(self) -> Any:
-        """The answer's JSON, as it would have come in one."""
-        return {"choices": [{"text": self._text, "finish_reason": self._finish_reason}], "usage": self._usage}
+    stop = _stop_sequences(prompt)
+    return read_choices(answer, prompt, name, stop=stop, beginning=beginning, strip=True)
 
 
 def _is_conversation(prompt: Prompt) -> bool:
     return any(message.role == "assistant" for message in prompt.messages)
 
 
-def _stops(prompt: Prompt) -> list[str]:
-    """In a conversation the model would go on to write the user's next turn."""
-    room = len(prompt.stop) < _MOST_STOPS
+def _stop_sequences(prompt: Prompt) -> list[str]:
+    """Return the stop sequences. A conversation gets one more: the model would otherwise write the user's next turn."""
+    room = len(prompt.stop) < _MAX_STOPS
     return [*prompt.stop, _NEXT_TURN] if room and _is_conversation(prompt) else list(prompt.stop)
-
-
-class _Choice(Part):
-    text: str
-    finish_reason: str
-
-
-class _PieceChoice(Part):
-    text: str = ""
-    finish_reason: Any = None
-
-
-class _Piece(Part):
-    choices: list[_PieceChoice]
-    usage: Any = None
-
-
-class _Tokens(Part):
-    prompt_tokens: Count = 0
-    completion_tokens: Count = 0
-
-
-class _Answer(Part):
-    choices: list[_Choice] = Field(min_length=1)
-    usage: _Tokens | None = None

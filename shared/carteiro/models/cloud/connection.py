@@ -1,30 +1,42 @@
-"""The HTTP client of one model: its connections, its credential, and what is raised where a call fails."""
+"""HTTP client of one model: its connections, its credential, and the translation of its errors."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from openai import APIStatusError, AsyncOpenAI, DefaultAioHttpClient, Omit, Timeout
+import httpx2
+from openai import (
+    APIConnectionError,
+    APIError,
+    APIStatusError,
+    AsyncOpenAI,
+    DefaultAioHttpClient,
+    InternalServerError,
+    Omit,
+    Timeout,
+)
 from pydantic import ValidationError
 
 from carteiro.models.cloud.endpoint import Endpoint
-from carteiro.models.cloud.errors import failure_of, refuses_credential
-from carteiro.models.failures import Misconfigured, ModelFailure, Unavailable
+from carteiro.models.cloud.errors import failure_of, is_credential_rejected
+from carteiro.models.cloud.response_body import BodyTooLarge, IncompleteBody
+from carteiro.models.errors import ModelError, Unavailable
 
 _CONNECT_SECONDS = 5.0
 
 Headers = dict[str, str | Omit]
-UNSIGNED: Headers = {"Authorization": Omit()}
-"""Headers without a credential; left to itself the SDK would send one."""
+WITHOUT_CREDENTIAL: Headers = {"Authorization": Omit()}
+"""Headers without a credential. The SDK would add one by default."""
 
 T = TypeVar("T")
 
 
-class Connection:
-    """`name` is what failures call what is called. `client` makes the calls, with the headers that `authorized` gives.
+class ProviderConnection:
+    """HTTP connections to one endpoint. `name` is the callee's name in failures. `client` makes the calls, with the
+    headers of `send_authorized`. `timeout` is in seconds.
 
-    Connections are kept open between calls and given back by `close`.
+    Connections stay open between calls; `close` closes them.
     """
 
     def __init__(self, name: str, endpoint: Endpoint, timeout: float) -> None:
@@ -32,65 +44,104 @@ class Connection:
         self.endpoint = endpoint
         self.timeout = timeout
         self.client = AsyncOpenAI(
-            # Both always given: the SDK would look in the environment, and send OpenAI's key to any server.
+            # Both are always given: the SDK would otherwise look in the environment, and send OpenAI's key to any
+            # server.
             base_url=endpoint.url,
             api_key="none",
             max_retries=0,
             timeout=Timeout(None, connect=min(timeout, _CONNECT_SECONDS)),
-            # A redirect would take `api-key` along to another host, or make a GET of the call.
+            # A redirect would take `api-key` along to another host, or turn the call into a GET.
             http_client=DefaultAioHttpClient(follow_redirects=False),
         )
         if not endpoint.openai:
             self.client.organization = self.client.project = None
 
     async def close(self) -> None:
-        """Close the connections. Calls still in flight fail."""
+        """Close the connections. Calls in flight fail."""
         await self.client.close()
         await self.endpoint.credential.close()
 
-    async def authorized(self, send: Callable[[Headers], Awaitable[T]], header: str | None = None) -> T:
-        """What `send` gives, which is called with the headers that carry the credential: the endpoint's own header,
-        or `header`. A refused credential is tried again if there is another by now.
+    async def send_authorized(self, send: Callable[[Headers], Awaitable[T]], header: str | None = None) -> T:
+        """Return the result of `send`, which is called with the headers that carry the credential: in the endpoint's
+        own header, or in `header`. Retry once with a new credential if the provider rejects the first one and the
+        credential has changed.
         """
-        secret = await self.endpoint.credential.secret()
+        secret = await self.endpoint.credential.get_value()
         try:
             return await send(self._headers(secret, header))
         except APIStatusError as error:
-            if not refuses_credential(error):
+            if not is_credential_rejected(error):
                 raise
-            renewed = await self.endpoint.credential.secret(refused=secret)
+            renewed = await self.endpoint.credential.get_value(rejected=secret)
             if renewed == secret:
                 raise
         return await send(self._headers(renewed, header))
 
+    async def post(self, path: str, body: dict[str, Any]) -> httpx2.Response:
+        """Post a request to the endpoint. Return the response with an unread body: the caller bounds the bytes that are
+        read. Call it within `translate_errors`: it raises the SDK's errors.
+        """
+        client: Any = self.client
+
+        async def send(headers: Headers) -> httpx2.Response:
+            options: Any = {"headers": headers, "params": self.endpoint.query}
+            response: httpx2.Response = await client.post(
+                path, cast_to=httpx2.Response, body=body, options=options, stream=True
+            )
+            return response
+
+        return await self.send_authorized(send)
+
     def _headers(self, secret: str, header: str | None) -> Headers:
         header = header or self.endpoint.header
-        headers = dict(UNSIGNED)
+        headers = dict(WITHOUT_CREDENTIAL)
         if secret:
             headers[header] = f"Bearer {secret}" if header == "Authorization" else secret
         return headers
 
     @asynccontextmanager
-    async def failures(self, within: float | None = None, name: str | None = None) -> AsyncIterator[None]:
-        """Around a call: bounds its time, and raises what `carteiro.models.failures` names for what goes wrong.
+    async def translate_errors(
+        self, timeout: float | None = None, name: str | None = None, request_body: Any = None
+    ) -> AsyncIterator[None]:
+        """Bound the time of the calls in the block. Raise the errors of `carteiro.models.errors` for exceptions in it.
 
-        `within` is in seconds, and `timeout` without it; `name` is what the failure calls what was called.
+        `timeout` is in seconds; the default is the connection's. `name` is the callee's name in the failure.
+        `request_body` is the body of the request: text from it that a refusal repeats does not count as the provider's
+        own words.
         """
-        within, name = within or self.timeout, name or self.name
+        timeout, name = timeout or self.timeout, name or self.name
         try:
-            async with asyncio.timeout(within):
+            async with asyncio.timeout(timeout):
                 yield
         except TimeoutError as error:
-            raise Unavailable(f"{name} gave no complete answer within {within:g} s") from error
-        except ModelFailure:
+            raise Unavailable(f"{name} gave no complete answer within {timeout:g} s") from error
+        except ModelError:
             raise
         except ValidationError as error:
-            raise self.no_completion() from error
+            raise self.not_a_completion_error() from error
+        except BodyTooLarge as error:
+            raise Unavailable(f"{name} gave an answer that {error}") from error
+        except IncompleteBody as error:
+            raise Unavailable(f"{name} dropped the connection before its answer was whole") from error
         except Exception as error:  # noqa: BLE001 - the SDK's transport lets errors of aiohttp and others through
-            failure = failure_of(error, name, self.endpoint)
-            # OpenAI's answer to a wrong key echoes parts of it: no traceback may show that.
-            raise failure from (None if isinstance(failure, Misconfigured) else error)
+            raise failure_of(error, name, self.endpoint, request_body) from _safe_cause(error)
 
-    def no_completion(self) -> Unavailable:
-        """The failure for an answer that is something else."""
-        return Unavailable(f"{self.name} answered with something that is not a completion")
+    def not_a_completion_error(self, *, is_json: bool = True) -> Unavailable:
+        """Return the failure for an answer that is not a completion.
+
+        JSON of an unknown shape is an answer of the model. A page of a proxy is not.
+        """
+        failure = Unavailable(f"{self.name} answered with something that is not a completion")
+        failure.has_answered = is_json
+        return failure
+
+
+def _safe_cause(error: Exception) -> Exception | None:
+    """Return the cause that a traceback may show. Bodies of refusals echo prompts, and OpenAI's 401 a part of the
+    key.
+    """
+    if isinstance(error, APIStatusError):
+        if error.status_code < 500:
+            return None
+        return InternalServerError(f"Error code: {error.status_code}", response=error.response, body=None)
+    return None if isinstance(error, APIError) and not isinstance(error, APIConnectionError) else error

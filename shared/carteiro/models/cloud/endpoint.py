@@ -1,4 +1,4 @@
-"""Where a model is called and with what credential: plain data, made by one module for each provider."""
+"""Address and credential of a model: plain data. Each provider has a module that creates it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,21 +6,25 @@ from typing import Literal, Protocol
 
 from carteiro.models.cloud.api import ApiName
 
+MAX_RETRY_AFTER_SECONDS = 3600.0
+"""Default of `CARTEIRO_MAX_RETRY_AFTER_SECONDS`."""
+
 
 class Credential(Protocol):
-    """What a provider knows us by."""
+    """Protocol of a credential for a provider."""
 
     @property
     def variable(self) -> str:
-        """The environment variable that an operator has to look at where the provider turns the credential down."""
+        """Environment variable that an operator has to check if the provider rejects the credential."""
 
     async def check(self) -> None:
-        """Find the credential, before any call. Raises `ModelUnusable` where there is none."""
+        """Check the credential before any call. Raise `ModelUnusable` if it is missing."""
 
-    async def secret(self, refused: str | None = None) -> str:
-        """The key or token to send, empty where none is; another than `refused`, if there is another.
+    async def get_value(self, rejected: str | None = None) -> str:
+        """Return the key or token to send; empty if the server requires none. Return another one than `rejected`, if
+        there is another.
 
-        Raises `Misconfigured` or `Unavailable` where no token is given out.
+        Raise `Misconfigured` or `Unavailable` if the token service gives out no token.
         """
 
     async def close(self) -> None:
@@ -29,10 +33,10 @@ class Credential(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchAddress:
-    """Where a provider's batches are: `/batches` and `/files` begin at `url`, and `query` goes with every call.
+    """Address of a provider's batches. `/batches` and `/files` begin at `url`; every call has `query`.
 
-    With `google_files`, an address, files are there instead, in Google's own Files API. With `processes_files` a batch
-    has to wait until its file is processed.
+    If `google_files` is set, it is the address of Google's own Files API, which holds the files. If `processes_files`,
+    a batch has to wait until its file is processed.
     """
 
     url: str
@@ -43,22 +47,24 @@ class BatchAddress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """One model of one provider. The paths of the API begin at `url`; `query` goes with every call.
+    """One model of one provider. The paths of the API begin at `url`; every call has `query`.
 
-    `header` carries the credential; `Authorization` as a bearer's. `completion_limit` is what Chat Completions
-    calls the most tokens that may be written: OpenAI has renamed it, compatible servers know the old name.
-    `check` names what to look at where the model is not found.
+    `header` carries the credential; `Authorization` carries it as a bearer token. `completion_limit` is the name of the
+    limit of output tokens in Chat Completions, until the model rejects it: OpenAI has renamed it, compatible servers
+    know the old name. `not_found_hint` names the settings to check if the model is not found.
     """
 
     model: str
     url: str
     api: ApiName
     credential: Credential
-    check: str
+    not_found_hint: str
     header: Literal["Authorization", "api-key"] = "Authorization"
     query: Mapping[str, str] = field(default_factory=dict)
     completion_limit: Literal["max_completion_tokens", "max_tokens"] = "max_tokens"
     openai: bool = False
-    """Whether it is OpenAI's own: only there are OPENAI_ORG_ID and OPENAI_PROJECT_ID sent."""
+    """True if the server is OpenAI's own. Only OpenAI gets OPENAI_ORG_ID and OPENAI_PROJECT_ID."""
     batches: BatchAddress | None = None
-    """Without one the provider has no batches."""
+    """Address of the batches; None if the provider has none."""
+    max_retry_after: float = MAX_RETRY_AFTER_SECONDS
+    """Longest wait, in seconds, that the provider may ask for. A longer wait is cut to this."""

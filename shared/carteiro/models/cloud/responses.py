@@ -1,159 +1,129 @@
-"""The Responses API (https://platform.openai.com/docs/api-reference/responses/create), which some models of OpenAI
-have alone. Nothing is stored at the provider."""
+"""The Responses API (https://platform.openai.com/docs/api-reference/responses/create). Some models of OpenAI have only
+this API. Nothing is stored at the provider.
+"""
 
-from typing import Any
+from typing import Any, Self
 
-from carteiro.models.cloud.counting import estimated_usage
+from pydantic import model_validator
+
+from carteiro.models.cloud.completion_builder import (
+    FinishKind,
+    ResponsePart,
+    build_completion,
+    check_finish,
+    classify_finish_reason,
+)
 from carteiro.models.cloud.endpoint import Endpoint
-from carteiro.models.cloud.errors import filtered, rate_limited
-from carteiro.models.cloud.parts import Count, Part, sampling
-from carteiro.models.cloud.parts import completion as completed
-from carteiro.models.cloud.strict import can_be_strict
-from carteiro.models.failures import InvalidOutput, ModelFailure, Refused, Unavailable
+from carteiro.models.cloud.errors import failure_in
+from carteiro.models.cloud.message_content import Content, read_message, read_parts
+from carteiro.models.cloud.request_format import RequestFormat
+from carteiro.models.cloud.strict_schema import can_be_strict
+from carteiro.models.errors import ModelError, Unavailable
 from carteiro.models.interface import Completion, Prompt
-from carteiro.schemas import FinishReason, Usage
+from carteiro.models.reasoning import ReasoningState
 
 PATH = "/responses"
+FINAL_STATUSES = ("completed", "incomplete", "failed", "cancelled")
+"""Statuses that end an answer."""
 
 
-def request(endpoint: Endpoint, prompt: Prompt) -> dict[str, Any]:
-    """The request's body. The API knows no stop texts: the completion is cut at them when it is there. Nor does it
-    know `seed`; where one is asked for, that is for the provider to turn down."""
+def request(endpoint: Endpoint, prompt: Prompt, form: RequestFormat) -> dict[str, Any]:
+    """Return the request's body. The API has no stop sequences: the completion is cut at them afterwards. It does not
+    know `seed` either; the provider rejects a caller's seed.
+    """
     body: dict[str, Any] = {
         "model": endpoint.model,
-        "input": [{"role": message.role, "content": message.content} for message in prompt.messages],
-        "store": False,
-        **sampling(prompt),
+        "input": form.messages(prompt),
+        **form.sampling_options(prompt),
+        **form.limit_field(prompt, "max_output_tokens"),
     }
-    if prompt.max_output_tokens is not None:
-        body["max_output_tokens"] = prompt.max_output_tokens
-    if (schema := prompt.json_schema) is not None:
-        body["text"] = {
-            "format": {"type": "json_schema", "name": "completion", "schema": schema, "strict": can_be_strict(schema)}
-        }
+    if "store" not in form.omitted:
+        body["store"] = False
+    if (schema := prompt.json_schema) is not None and (wanted := form.schema_format(schema, can_be_strict(schema))):
+        body["text"] = {"format": wanted}
     return body
 
 
-def completion(answer: Any, prompt: Prompt, name: str) -> Completion:
-    """What the answer's JSON says. `name` is what failures call the model.
+def completion(answer: Any, prompt: Prompt, name: str, beginning: ReasoningState = ReasoningState.ANSWER) -> Completion:
+    """Return the completion in the answer's JSON. `name` is the model's name in failures, `beginning` the state of its
+    reasoning at the start of the completion.
 
-    Raises what `carteiro.models.failures` names, and pydantic's `ValidationError` for what is no such answer.
+    Raise the errors of `carteiro.models.errors`, and pydantic's `ValidationError` if the JSON is not such an answer.
     """
-    read = _Answer.model_validate(answer)
-    parts = [part for item in read.output if item.type == "message" for part in item.content or ()]
-    text = "".join(part.text or "" for part in parts if part.type == "output_text")
-    finish_reason: FinishReason = "stop"
-    if any(part.type == "refusal" for part in parts):
-        raise Refused(f"{name} declined to answer")
-    match read.status:
-        case "completed":
-            pass
-        case "incomplete":
-            reason = read.incomplete_details.reason if read.incomplete_details else None
-            if reason == "content_filter":
-                raise filtered(name, "completion")
-            if reason != "max_output_tokens":
-                raise Unavailable(f"{name} did not finish, for the unknown reason {str(reason)[:40]!r}")
-            finish_reason = "length"
-        case "failed":
-            raise _failure(read.error.code if read.error else None, name)
-        case unknown:
-            raise Unavailable(f"{name} ended with the unknown status {unknown[:40]!r}")
-    if finish_reason == "stop" and not any(part.type == "output_text" for part in parts):
-        called = any(item.type.endswith("_call") for item in read.output)
-        raise InvalidOutput(
-            f"{name} called a tool instead of answering" if called else f"{name} answered without a text"
-        )
-    usage = read.usage.sum() if read.usage else estimated_usage((each.content for each in prompt.messages), text)
-    return completed(text, finish_reason, usage, prompt.stop)
+    if isinstance(answer, dict) and "output" not in answer and isinstance(answer.get("response"), dict):
+        answer = answer["response"]
+    read = _ResponsesAnswer.model_validate(answer)
+    content, called = output_content(read.output or [])
+    if content.text is None and isinstance(read.output_text, str):
+        content.add_text(read.output_text)
+    ended = check_finish(content, _finish_reason(read, content, name, called=called), name)
+    return build_completion(content, ended, read.usage, prompt=prompt, stop=prompt.stop, beginning=beginning)
 
 
-def streamed(body: dict[str, Any]) -> dict[str, Any]:
-    """The request's body where the answer is to come in pieces."""
+def streamed(body: dict[str, Any], form: RequestFormat) -> dict[str, Any]:  # noqa: ARG001
+    """Return the request's body for an answer that is streamed."""
     return {**body, "stream": True}
 
 
-class Pieces:
-    """Puts an answer together from its events (https://platform.openai.com/docs/api-reference/responses-streaming)."""
-
-    def __init__(self) -> None:
-        self._answer: Any = None
-
-    def add(self, piece: Any) -> str:
-        """The text that the event adds. Raises pydantic's `ValidationError` for what is no such event."""
-        event = _Event.model_validate(piece)
-        if event.type == "error":
-            self._answer = {"status": "failed", "output": [], "error": {"code": event.code}}
-        elif event.response is not None:
-            # The first events show it as it begins, the last as it ends.
-            self._answer = event.response
-        return (event.delta or "") if event.type == "response.output_text.delta" else ""
-
-    def answer(self) -> Any:
-        """The answer's JSON, as it would have come in one."""
-        return self._answer
+def output_content(output: list[Any]) -> tuple[Content, bool]:
+    """Return the content of an output's items, and True if one of them calls a tool."""
+    content, called = Content(), False
+    for item in output:
+        if not isinstance(item, dict):
+            continue
+        kind = item["type"] if isinstance(item.get("type"), str) else ""
+        if kind == "reasoning":
+            content.reasoning += "".join(_reasoning_text(item.get(name)) for name in ("summary", "content"))
+        elif kind in ("", "message") or item.get("role") == "assistant":
+            content.add(read_message(item))
+        elif kind in ("output_text", "text", "refusal"):
+            content.add(read_parts(item))
+        called = called or kind.endswith("_call")
+    return content, called
 
 
-def _failure(code: str | None, name: str) -> ModelFailure:
-    """A call that was taken and failed half way (`ResponseErrorCode` in openai/openai-openapi)."""
-    if code == "rate_limit_exceeded":
-        return rate_limited(name)
-    if code in ("invalid_prompt", "bio_policy"):
-        return filtered(name, "prompt")
-    return Unavailable(f"{name} failed with {(code or 'no reason given')[:40]!r}")
+def _reasoning_text(value: Any) -> str:
+    found = read_parts(value)
+    return (found.text or "") + found.reasoning
 
 
-class _Content(Part):
-    type: str
-    text: str | None = None
+def _finish_reason(read: "_ResponsesAnswer", content: Content, name: str, *, called: bool) -> Any:
+    """Return the finish reason, in the words of Chat Completions. Raise the failure that the status stands for."""
+    written = bool((content.text or "").strip())
+    match read.status:
+        case "completed" | None:
+            pass
+        case "incomplete":
+            reason = read.incomplete_details.get("reason") if isinstance(read.incomplete_details, dict) else None
+            if classify_finish_reason(reason) is not FinishKind.STOP:
+                return reason
+            if not written:
+                raise Unavailable(f"{name} did not finish, for the unknown reason {str(reason)[:40]!r}")
+            return "length"
+        case "failed" | "cancelled":
+            raise _failure(read.error, name)
+        case unknown:
+            if not (written or called):
+                raise Unavailable(f"{name} ended with the unknown status {str(unknown)[:40]!r}")
+    return "tool_calls" if called else "stop"
 
 
-class _Item(Part):
-    type: str
-    content: list[_Content] | None = None
+def _failure(error: Any, name: str) -> ModelError:
+    """Return the failure of an answer that failed before its end (`ResponseErrorCode` in openai/openai-openapi)."""
+    failure = failure_in({"error": error}, name, None)
+    return failure or Unavailable(f"{name} failed, with no reason given")
 
 
-class _Incomplete(Part):
-    reason: str | None = None
+class _ResponsesAnswer(ResponsePart):
+    output: list[Any] | None = None
+    output_text: Any = None
+    status: Any = None
+    error: Any = None
+    incomplete_details: Any = None
+    usage: Any = None
 
-
-class _Error(Part):
-    code: str | None = None
-
-
-class _InputDetails(Part):
-    cached_tokens: Count = 0
-
-
-class _OutputDetails(Part):
-    reasoning_tokens: Count = 0
-
-
-class _Tokens(Part):
-    input_tokens: Count = 0
-    output_tokens: Count = 0
-    input_tokens_details: _InputDetails | None = None
-    output_tokens_details: _OutputDetails | None = None
-
-    def sum(self) -> Usage:
-        return Usage(
-            input_tokens=self.input_tokens,
-            output_tokens=self.output_tokens,
-            cached_input_tokens=self.input_tokens_details.cached_tokens if self.input_tokens_details else 0,
-            reasoning_tokens=self.output_tokens_details.reasoning_tokens if self.output_tokens_details else 0,
-        )
-
-
-class _Event(Part):
-    type: str
-    delta: Any = None
-    code: str | None = None
-    response: Any = None
-
-
-class _Answer(Part):
-    status: str
-    output: list[_Item]
-    error: _Error | None = None
-    incomplete_details: _Incomplete | None = None
-    usage: _Tokens | None = None
+    @model_validator(mode="after")
+    def _has_an_output(self) -> Self:
+        if self.output is None and not isinstance(self.output_text, str):
+            raise ValueError("has no output")
+        return self

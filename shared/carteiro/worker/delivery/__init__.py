@@ -1,1 +1,1 @@
-"""From fetched records to confirmed replies: nothing lost, nothing paid twice."""
+"""Delivery from fetched records to confirmed replies: no request is lost, and no request is paid twice."""

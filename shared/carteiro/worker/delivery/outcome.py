@@ -1,64 +1,67 @@
-"""What a served request leaves to be published."""
+"""Outcomes: the records to publish for a served request."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from aiokafka.errors import (
-    BrokerResponseError,
-    InvalidProducerEpoch,
-    InvalidProducerIdMapping,
-    InvalidTxnState,
-    MessageSizeTooLargeError,
-    OutOfOrderSequenceNumber,
-    ProducerFenced,
-    RecordListTooLargeError,
-    TransactionalIdAuthorizationFailed,
-)
-
 from carteiro.wire.record import OutgoingRecord
-
-TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
-
-_ABOUT_THE_PRODUCER = (
-    InvalidProducerEpoch,
-    InvalidProducerIdMapping,
-    InvalidTxnState,
-    OutOfOrderSequenceNumber,
-    ProducerFenced,
-    TransactionalIdAuthorizationFailed,
-)
 
 
 class Outcome(ABC):
-    """A request's reply, with its dead letter where it has one. They are published together or not at all."""
+    """A request's reply and, if there is one, its dead letter. All of its records are published, or no record is.
+
+    An outcome never changes. If a topic rejects one of its records, another outcome replaces it.
+    """
 
     @property
     @abstractmethod
     def records(self) -> Sequence[OutgoingRecord]:
-        """What is to be published."""
+        """Records to publish."""
 
     @property
     @abstractmethod
-    def elsewhere(self) -> bool:
-        """Whether a record goes to a topic of the caller's choice."""
+    def custom_record(self) -> OutgoingRecord | None:
+        """The record for a caller's topic, or for another topic that may be missing; None if there is no such record.
+
+        Its topic must not delay other outcomes.
+        """
+
+    @property
+    def creates_topic(self) -> bool:
+        """True if the topic of `custom_record` is Carteiro's own, so the broker may create it on a metadata request."""
+        return False
 
     @abstractmethod
-    def refused(self, record: OutgoingRecord, error: Exception) -> bool:
-        """A topic does not take one of the records, now or later. Puts others in their place, and returns whether
-        there are any to put there."""
+    def fall_back(self, record: OutgoingRecord, error: Exception) -> "Outcome | None":
+        """Return the outcome that replaces this one after a topic has rejected `record`; None if there is no other."""
 
     @abstractmethod
-    def handed_over(self) -> None:
-        """It is about to be delivered, and nothing but the end of its lane keeps it from that."""
+    def on_queued(self) -> None:
+        """React to being queued for delivery, also as the replacement of another outcome.
+
+        From now on only the end of the lane, or a replacement, can prevent the delivery.
+        """
 
     @abstractmethod
-    def delivered(self) -> None:
-        """All of it is confirmed by the broker."""
+    def on_acknowledged(self) -> None:
+        """React to the broker's acknowledgement of all records."""
 
 
-def is_refusal(error: BaseException) -> bool:
-    """Whether a failed send says that this record is not taken by its topic, however often it is sent."""
-    if isinstance(error, (*TOO_LARGE, AssertionError)):
-        # The producer's own check of a partition is an assertion: it may have seen older metadata.
-        return True
-    return isinstance(error, BrokerResponseError) and not error.retriable and not isinstance(error, _ABOUT_THE_PRODUCER)
+class NoReplyOutcome(Outcome):
+    """Outcome of an unreadable record: the record is finished, and nothing is published."""
+
+    @property
+    def records(self) -> Sequence[OutgoingRecord]:
+        return ()
+
+    @property
+    def custom_record(self) -> None:
+        return None
+
+    def fall_back(self, record: OutgoingRecord, error: Exception) -> None:
+        """No-op: nothing is published, so nothing is rejected."""
+
+    def on_queued(self) -> None:
+        pass
+
+    def on_acknowledged(self) -> None:
+        pass

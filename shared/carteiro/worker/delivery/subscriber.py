@@ -1,8 +1,8 @@
-"""FastStream's subscriber, with a window for each partition instead of one message at a time.
+"""A FastStream subscriber that serves many records of each partition at once, instead of one message at a time.
 
-Everything that FastStream does with a message stays: parsers, middlewares, dependency injection, AsyncAPI. What
-changes is when messages are read and when they count as done. It rests on private names of FastStream;
-`tests/unit/worker/test_contract.py` pins them.
+FastStream's parsers, middlewares, dependency injection and AsyncAPI work as before. Only the time at which messages are
+read and acknowledged changes. The module uses private names of FastStream; `tests/unit/worker/test_contract.py` pins
+them.
 """
 
 import asyncio
@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, cast
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import ConsumerStoppedError
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import ConsumerStoppedError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from faststream import AckPolicy
 from faststream._internal.broker.registrator import Registrator
 from faststream._internal.endpoint.subscriber.call_item import CallsCollection
@@ -24,33 +24,43 @@ from faststream.kafka.subscriber.specification import KafkaSubscriberSpecificati
 from faststream.kafka.subscriber.usecase import DefaultSubscriber, LogicSubscriber
 
 from carteiro.wire.record import Record
-from carteiro.worker.delivery.at_least_once import Commits
+from carteiro.wire.record_batches.raw_batches import raw_batch_marker
+from carteiro.worker.delivery.acknowledged import OffsetCommitter
 from carteiro.worker.delivery.lanes import Lanes
 from carteiro.worker.delivery.outcome import Outcome
+from carteiro.worker.observability.logs import traceback_summary
 
 log = structlog.get_logger("carteiro.delivery")
 
 _POLL_MS = 1000
 _FETCH_WAIT_MS = 100
-"""A partition that has found room again waits for the fetch that is under way without it: at most this long."""
+"""Maximum wait of a fetch. A resumed partition waits that long for a running fetch that does not include it."""
+
+_MAX_BATCHES_PER_POLL = 1000
+"""Batches that are processed in one step of the event loop. One megabyte may have 15,000 batches."""
+_FETCH_BYTES = 16 * 1024 * 1024
+"""Bytes of one fetch response, for all partitions of a broker.
+
+A larger batch is still sent whole: only the topic's `max.message.bytes` bounds it.
+"""
 
 
-class WindowSubscriber(DefaultSubscriber):
-    """Hands what it reads to lanes, which have `serve` called for many records at once."""
+class LaneSubscriber(DefaultSubscriber):
+    """Passes the batches that it reads to lanes, which call `dispatch` for many records at once."""
 
     def __init__(
         self,
         config: KafkaSubscriberConfig,
         specification: Any,
         calls: CallsCollection[Record],
-        lost: Callable[[Record], Awaitable[Outcome]],
+        on_unhandled: Callable[[Record], Awaitable[Outcome]],
     ) -> None:
         super().__init__(config, specification, calls)
-        self._lost = lost
-        self.commits = Commits()
+        self._on_unhandled = on_unhandled
+        self.committer = OffsetCommitter()
         self.lanes: Lanes
-        self.beside: list[Callable[[], Coroutine[Any, Any, None]]] = []
-        """What else runs for as long as records are read."""
+        self.background_tasks: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        """Coroutines that run for as long as records are read."""
 
     async def start(self) -> None:
         """Join the group, and read until stopped."""
@@ -59,10 +69,10 @@ class WindowSubscriber(DefaultSubscriber):
             group_id=self.group_id, client_id=self.client_id, **self._connection_args
         )
         self.parser._setup(consumer)  # noqa: SLF001
-        self.lanes.serve(consumer)
+        self.lanes.attach(consumer)
         consumer.subscribe(topics=self.topic_names_for_subscribe, listener=self.lanes)
-        self.add_task(self.commits.run, (consumer,))
-        for each in (self.lanes.watch, *self.beside):
+        self.add_task(self.committer.run, (consumer,))
+        for each in (self.lanes.watch_lanes, self.lanes.watch_topic, *self.background_tasks):
             self.add_task(each)
         await consumer.start()
         self._post_start()
@@ -73,46 +83,33 @@ class WindowSubscriber(DefaultSubscriber):
         await self.lanes.stop()
         await super().stop()
 
-    async def serve(self, record: Record) -> Outcome:
-        """Have FastStream serve a record. Raises nothing but cancellation."""
+    async def dispatch(self, record: Record) -> Outcome:
+        """Let FastStream serve a record, and return its outcome. Raise nothing except cancellation."""
         try:
             outcome = (await self.process_message(record)).body
-        except Exception:
-            where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-            log.critical("a request could not be read", **where, exc_info=True)
+        except Exception as error:  # noqa: BLE001  # it becomes a reply
+            log_fields = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+            log.critical("a request could not be read", **log_fields, failure=traceback_summary(error))
             outcome = None
-        return outcome if isinstance(outcome, Outcome) else await self._lost(record)
+        return outcome if isinstance(outcome, Outcome) else await self._on_unhandled(record)
 
     async def _run_consume_loop(self, consumer: AIOKafkaConsumer) -> None:
         while True:
             try:
-                self.lanes.accept(await consumer.getmany(timeout_ms=_POLL_MS))
+                self.lanes.on_record_batches(
+                    await consumer.getmany(timeout_ms=_POLL_MS, max_records=_MAX_BATCHES_PER_POLL)
+                )
+                await asyncio.sleep(0)  # `getmany` may return fetched batches without a pause for other tasks
             except ConsumerStoppedError:
                 return
-            except UnicodeDecodeError:
-                self.lanes.read_again()
-                for partition in consumer.assignment():
-                    await self._step_over(consumer, partition)
+            except OffsetOutOfRangeError as error:
+                self.lanes.on_offsets_out_of_range(error.args[0])
+            except NoOffsetForPartitionError:
+                continue  # the partition's lane sets its position
             except Exception as error:  # noqa: BLE001  # reading has to go on
                 log.error("cannot read; trying again", topic=self.topic_names, reason=repr(error))
-                self.lanes.read_again()
+                self.lanes.reset_positions()
                 await asyncio.sleep(1)
-
-    async def _step_over(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> None:
-        """Read a partition record by record, past one that aiokafka cannot read."""
-        try:
-            while records := await consumer.getmany(partition, timeout_ms=_POLL_MS, max_records=1):
-                self.lanes.accept(records)
-        except UnicodeDecodeError:
-            unreadable = await consumer.position(partition)
-            # There is no reply: what it should be sent with, and where to, stands in the headers.
-            log.error(
-                "skipping a record with a header name that is not UTF-8, which Kafka forbids",
-                topic=partition.topic,
-                partition=partition.partition,
-                offset=unreadable,
-            )
-            self.lanes.skip(partition, unreadable)
 
 
 def subscribe(
@@ -120,13 +117,13 @@ def subscribe(
     topic: str,
     group: str,
     handler: Callable[[Record], Awaitable[Outcome]],
-    lost: Callable[[Record], Awaitable[Outcome]],
+    on_unhandled: Callable[[Record], Awaitable[Outcome]],
     connection: dict[str, Any],
-) -> WindowSubscriber:
-    """Have every record of `topic` given to `handler`, or to `lost` where FastStream or a middleware stumbles over
-    it. `connection` is for the consumer, as aiokafka names it.
+) -> LaneSubscriber:
+    """Subscribe `handler` to every record of `topic`, as `broker.subscriber()` does for FastStream's own subscribers.
 
-    What `broker.subscriber()` does for its own kinds of subscribers, for ours.
+    `on_unhandled` is called instead if FastStream or a middleware fails for a record. `connection` is aiokafka's
+    options for the consumer.
     """
     topics = [Topic(topic)]
     outer = cast("KafkaBrokerConfig", broker.config)
@@ -136,9 +133,12 @@ def subscribe(
         group_id=group,
         connection_args={
             **connection,
-            "auto_offset_reset": "earliest",
+            # An offset out of range must reach the lane, which logs the gap.
+            "auto_offset_reset": "none",
             "isolation_level": "read_committed",
             "fetch_max_wait_ms": _FETCH_WAIT_MS,
+            "fetch_max_bytes": _FETCH_BYTES,
+            "value_deserializer": raw_batch_marker,
         },
         no_reply=True,
         _outer_config=outer,
@@ -151,11 +151,11 @@ def subscribe(
             topics=topics, title_=None, description_=None, include_in_schema=False
         ),
     )
-    subscriber = WindowSubscriber(config, specification, calls, lost)
+    subscriber = LaneSubscriber(config, specification, calls, on_unhandled)
     Registrator.subscriber(broker, subscriber)
-    subscriber.add_call(parser_=_parse_record, decoder_=_whole_record, dependencies_=())
+    subscriber.add_call(parser_=_parse_record, decoder_=_record_as_body, dependencies_=())
 
-    async def handle(record: Any) -> Any:  # FastStream would have pydantic look at any other type
+    async def handle(record: Any) -> Any:  # FastStream would validate any other type with pydantic
         return await handler(record)
 
     subscriber(handle)
@@ -163,10 +163,10 @@ def subscribe(
 
 
 async def _parse_record(record: Record, original: Callable[[Record], Awaitable[KafkaMessage]]) -> KafkaMessage:
-    """FastStream's own parser, for records with any headers.
+    """Parse a record with FastStream's own parser, even if its headers are not UTF-8.
 
-    It decodes each header as UTF-8 and drops a record where that fails, so it is shown only those that it can
-    read; the record itself is kept whole.
+    FastStream decodes each header as UTF-8 and drops the record if that fails. So it gets only the readable headers,
+    and the message keeps the complete record.
     """
     readable = tuple((name, value) for name, value in record.headers if value is not None and _is_utf8(value))
     if len(readable) == len(record.headers):
@@ -176,9 +176,9 @@ async def _parse_record(record: Record, original: Callable[[Record], Awaitable[K
     return message
 
 
-async def _whole_record(message: KafkaMessage) -> Any:
-    # FastStream would read the JSON before us, and drop a record where it cannot. A handler that is given the record
-    # as its message's content spares the lookup of a `KafkaMessage`, which FastStream does in a thread.
+async def _record_as_body(message: KafkaMessage) -> Any:
+    # FastStream would parse the JSON first, and drop a record if that fails. If the record is the content of its
+    # message, FastStream also does not look up a `KafkaMessage` for the handler, which it does in a thread.
     return message.raw_message
 
 

@@ -1,13 +1,15 @@
-"""A provider for each test, a model there, and an environment that holds nobody's keys."""
+"""Fixtures: a provider, a model at it, and an environment without keys."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 
 from carteiro.models.cloud.client import CloudModel
 from tests.provider import Provider, TokenService
-from tests.unit.models.cloud.asking import endpoint
+from tests.unit.models.cloud.cloud_models import endpoint
+from tests.unit.models.cloud.strict_server import StrictServer
 
 
 @pytest.fixture(autouse=True)
@@ -34,3 +36,24 @@ async def model(provider: Provider) -> AsyncIterator[CloudModel]:
 async def tokens() -> AsyncIterator[TokenService]:
     async with TokenService() as service:
         yield service
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[StrictServer]:
+    async with StrictServer() as server:
+        yield server
+
+
+@pytest.fixture
+async def opened(server: StrictServer) -> AsyncIterator[Callable[..., CloudModel]]:
+    models = []
+
+    def make(**more: Any) -> CloudModel:
+        models.append(
+            CloudModel("server:m", endpoint(server.url, **{"completion_limit": "max_tokens", **more}), timeout=30)
+        )
+        return models[-1]
+
+    yield make
+    for model in models:
+        await model.close()

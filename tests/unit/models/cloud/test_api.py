@@ -1,8 +1,8 @@
-"""Which API a model is called by."""
+"""Choice of the API by the model's name."""
 
 import pytest
 
-from carteiro.models.cloud.api import api_of
+from carteiro.models.cloud.api import default_api
 
 MODELS = {
     "chat": """
@@ -21,5 +21,5 @@ MODELS = {
 
 
 @pytest.mark.parametrize("api", MODELS)
-def test_by_its_name(api: str) -> None:
-    assert {model: api_of(model) for model in MODELS[api].split()} == dict.fromkeys(MODELS[api].split(), api)
+def test_api_of_a_model_by_its_name(api: str) -> None:
+    assert {model: default_api(model) for model in MODELS[api].split()} == dict.fromkeys(MODELS[api].split(), api)

@@ -1,29 +1,30 @@
-"""What `CloudModel` sends, what it makes of an answer, and what it tells its quota."""
+"""Requests of `CloudModel`, its reading of answers, and its reports to the quota."""
 
 import asyncio
 import json
 
 import pytest
 
+from carteiro.models.cloud.call_usage import CallUsageMeter
 from carteiro.models.cloud.client import CloudModel
-from carteiro.models.cloud.quota import Controller, Quota
+from carteiro.models.cloud.quota import Quota, QuotaController
 from carteiro.models.interface import ChatModel, Completion, Prompt
 from carteiro.schemas import Usage
 from tests.conftest import eventually
 from tests.provider import Provider
-from tests.unit.models.cloud.asking import KEY, PROMPT, endpoint, failure
+from tests.unit.models.cloud.cloud_models import KEY, PROMPT, endpoint, expect_failure
 
 pytestmark = pytest.mark.timeout(60)
 
 
-async def test_load_calls_nobody(provider: Provider, model: CloudModel) -> None:
+async def test_load_makes_no_call(provider: Provider, model: CloudModel) -> None:
     await model.load()
     assert provider.open_connections == 0
     assert isinstance(model, ChatModel)
     assert (model.name, model.context_tokens) == ("openai:echo", None)
 
 
-async def test_sends_what_was_asked_and_nothing_else(provider: Provider, model: CloudModel) -> None:
+async def test_request_has_only_the_requested_fields(provider: Provider, model: CloudModel) -> None:
     completion = await model.complete(PROMPT)
 
     assert completion == Completion("one two three", "stop", Usage(input_tokens=5, output_tokens=3))
@@ -37,7 +38,7 @@ async def test_sends_what_was_asked_and_nothing_else(provider: Provider, model: 
     }
 
 
-async def test_sends_every_option(provider: Provider, model: CloudModel) -> None:
+async def test_every_option_is_sent(provider: Provider, model: CloudModel) -> None:
     schema = {
         "type": "object",
         "properties": {"name": {"type": "string"}, "ages": {"type": "array", "items": {"type": "integer"}}},
@@ -69,7 +70,7 @@ async def test_sends_every_option(provider: Provider, model: CloudModel) -> None
     }
 
 
-async def test_says_max_tokens_to_servers_that_know_no_other_word(provider: Provider) -> None:
+async def test_compatible_servers_get_max_tokens(provider: Provider) -> None:
     model = CloudModel("http://s/v1#m", endpoint(provider.url, completion_limit="max_tokens"), timeout=30)
     completion = await model.complete(Prompt(messages=PROMPT.messages, max_output_tokens=2))
     await model.close()
@@ -79,7 +80,7 @@ async def test_says_max_tokens_to_servers_that_know_no_other_word(provider: Prov
     assert "max_completion_tokens" not in provider.requests[0].body
 
 
-async def test_what_openais_sdk_finds_in_the_environment_is_not_for_other_servers(
+async def test_openai_environment_is_not_sent_to_other_servers(
     provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
@@ -95,7 +96,7 @@ async def test_what_openais_sdk_finds_in_the_environment_is_not_for_other_server
     assert "Authorization" not in headers
 
 
-async def test_openais_own_organisation_goes_to_openai(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_organisation_is_sent_to_openai(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
     model = CloudModel("openai:echo", endpoint(provider.url, openai=True), timeout=30)
     await model.complete(PROMPT)
@@ -112,7 +113,7 @@ async def test_a_stop_text_that_a_server_left_in_is_cut_off(
     assert completion.text == "Grapes"
 
 
-async def test_a_cut_completion_is_returned_also_where_json_was_asked(provider: Provider, model: CloudModel) -> None:
+async def test_truncated_completion_is_returned_also_for_json(provider: Provider, model: CloudModel) -> None:
     provider.next("length", "length-empty")
     prompt = Prompt(messages=PROMPT.messages, json_schema={"type": "object"})
     assert (await model.complete(prompt)).text == '{"cut":'
@@ -132,16 +133,16 @@ async def test_a_server_that_does_not_count_gets_an_estimate(provider: Provider,
 
 async def test_an_answer_carries_its_headers(provider: Provider, model: CloudModel) -> None:
     provider.answer({"any": "JSON"}, X_RateLimit_Remaining_Requests="7")
-    answer, headers = await model._send({"model": "echo", "messages": []})
+    answer, headers = await model._send({"model": "echo", "messages": []}, CallUsageMeter(0))
     assert answer == {"any": "JSON"}
     assert headers["x-ratelimit-remaining-requests"] == "7"
 
 
-async def test_who_comes_after_a_rate_limit_waits_as_long_as_the_provider_asked(provider: Provider) -> None:
-    clock = Clock()
-    model = CloudModel("openai:echo", endpoint(provider.url), timeout=30, quota=Quota(Controller(), clock))
+async def test_call_after_a_rate_limit_waits_for_retry_after(provider: Provider) -> None:
+    clock = ManualClock()
+    model = CloudModel("openai:echo", endpoint(provider.url), timeout=30, quota=Quota(QuotaController(), clock))
     provider.next("429")
-    assert (await failure(model)).retry_after == 7
+    assert (await expect_failure(model)).retry_after == 7
     asking = asyncio.create_task(model.complete(PROMPT))
     await asyncio.sleep(0.05)
     clock.now += 6.9
@@ -154,9 +155,11 @@ async def test_who_comes_after_a_rate_limit_waits_as_long_as_the_provider_asked(
 
 
 async def test_tokens_are_estimated_before_a_call_and_settled_after_it(provider: Provider) -> None:
-    """A minute has room for a thousand tokens: a call that is expected to be large and is small holds nobody up."""
-    clock = Clock()
-    controller = Controller(tokens_per_minute=1000)
+    """A minute has room for a thousand tokens. A call that is expected to be large and is small delays no other
+    call.
+    """
+    clock = ManualClock()
+    controller = QuotaController(tokens_per_minute=1000)
     model = CloudModel("openai:echo", endpoint(provider.url), timeout=30, quota=Quota(controller, clock))
     provider.hold()
     asking = asyncio.create_task(model.complete(PROMPT))
@@ -168,8 +171,8 @@ async def test_tokens_are_estimated_before_a_call_and_settled_after_it(provider:
     await model.close()
 
 
-class Clock:
-    """Stands still unless it is told to go on."""
+class ManualClock:
+    """Clock that stands still until a test advances it."""
 
     now = 1000.0
 

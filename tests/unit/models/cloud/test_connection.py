@@ -1,4 +1,4 @@
-"""A call's time, and its connections: who holds one, and when it is given back."""
+"""Time limit of a call, and the use and release of its connections."""
 
 import asyncio
 import socket
@@ -6,26 +6,27 @@ import socket
 import pytest
 
 from carteiro.models.cloud.client import CloudModel
-from carteiro.models.failures import Unavailable
+from carteiro.models.errors import Unavailable
 from tests.conftest import eventually
 from tests.provider import Provider
-from tests.unit.models.cloud.asking import ENDLESS, PROMPT, endpoint, failure
+from tests.unit.models.cloud.cloud_models import HANGING_FAULTS, PROMPT, endpoint, expect_failure
 
 pytestmark = pytest.mark.timeout(60)
 
 
-@pytest.mark.parametrize("name", ENDLESS)
-async def test_a_call_that_never_ends_is_ended(name: str, provider: Provider) -> None:
-    model = CloudModel("openai:echo", endpoint(provider.url, model=f"fault-{name}"), timeout=0.2)
-    raised = await failure(model)
+@pytest.mark.parametrize("name", HANGING_FAULTS)
+async def test_endless_call_ends_with_the_timeout(name: str, provider: Provider) -> None:
+    model = CloudModel("openai:echo", endpoint(provider.url, model=f"fault-{name}"), timeout=1)
+    raised = await expect_failure(model)
 
     assert type(raised) is Unavailable
-    assert raised.message == "openai:echo gave no complete answer within 0.2 s"
-    await eventually(lambda: provider.requests[0].abandoned)  # the server is not left working for nobody
+    assert raised.message == "openai:echo gave no complete answer within 1 s"
+    # The server does not continue to work for a call without a client.
+    await eventually(lambda: provider.requests[0].abandoned)
     await model.close()
 
 
-@pytest.mark.parametrize("name", ENDLESS)
+@pytest.mark.parametrize("name", HANGING_FAULTS)
 async def test_a_cancelled_call_closes_its_connection(name: str, provider: Provider, model: CloudModel) -> None:
     provider.next(name)
     call = asyncio.create_task(model.complete(PROMPT))
@@ -39,13 +40,13 @@ async def test_a_cancelled_call_closes_its_connection(name: str, provider: Provi
     await eventually(lambda: provider.open_connections == 0)
 
 
-async def test_nobody_listens(model: CloudModel) -> None:
+async def test_unreachable_server_is_unavailable(model: CloudModel) -> None:
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound and not listening: refused
+        taken.bind(("127.0.0.1", 0))  # The socket is bound and not listening: connections are refused.
         port = taken.getsockname()[1]
         for address in (f"http://127.0.0.1:{port}/v1", "http://nowhere.invalid/v1", "nowhere/v1"):
             lonely = CloudModel("openai:echo", endpoint(address), timeout=30)
-            raised = await failure(lonely)
+            raised = await expect_failure(lonely)
             await lonely.close()
             assert type(raised) is Unavailable, address
             assert "cannot be reached" in raised.message
@@ -57,16 +58,17 @@ async def test_many_calls_share_connections(provider: Provider, model: CloudMode
         provider.hold()
         provider.requests.clear()
         calls = [asyncio.create_task(model.complete(PROMPT)) for _ in range(16)]
-        await eventually(lambda: len(provider.requests) == 16)  # all in flight at once
+        await eventually(lambda: len(provider.requests) == 16)  # All calls are in flight at once.
         provider.release()
         await asyncio.gather(*calls)
         connections |= {request.connection for request in provider.requests}
     assert len(connections) == 16
 
 
-async def test_close_gives_the_connections_back(provider: Provider, model: CloudModel) -> None:
+async def test_close_closes_the_connections(provider: Provider, model: CloudModel) -> None:
     await model.complete(PROMPT)
     assert provider.open_connections == 1
     await model.close()
-    await eventually(lambda: provider.open_connections == 0, seconds=2)  # an idle one is closed after 5 anyway
+    # An idle connection is closed after 5 seconds anyway.
+    await eventually(lambda: provider.open_connections == 0, seconds=2)
     await model.close()

@@ -1,4 +1,4 @@
-"""Every fault of a provider is a failure that says what is wrong, and tells no secret."""
+"""Every fault of a provider is a failure that names the cause and contains no secret."""
 
 import traceback
 
@@ -6,12 +6,12 @@ import pytest
 
 from carteiro.models.cloud.client import CloudModel
 from carteiro.models.cloud.errors import failure_of
-from carteiro.models.failures import (
+from carteiro.models.errors import (
     ContentFiltered,
     InvalidOutput,
     InvalidPrompt,
     Misconfigured,
-    ModelFailure,
+    ModelError,
     PromptTooLarge,
     QuotaExhausted,
     RateLimited,
@@ -20,14 +20,14 @@ from carteiro.models.failures import (
     Unsupported,
 )
 from tests.provider import FAULTS, Provider
-from tests.unit.models.cloud.asking import ENDLESS, KEY, PROMPT, endpoint, failure
+from tests.unit.models.cloud.cloud_models import HANGING_FAULTS, KEY, PROMPT, endpoint, expect_failure
 
 pytestmark = pytest.mark.timeout(60)
 
-FAILURES: dict[str, tuple[type[ModelFailure], str]] = {
+FAILURES: dict[str, tuple[type[ModelError], str]] = {
     "400": (InvalidPrompt, "Expected a value <= 2, but got 3"),
     "400-long": (InvalidPrompt, "Something is wrong"),
-    "422": (InvalidPrompt, "Unexpected fields in the request: {'seed'}"),
+    "422": (Unsupported, "Unexpected fields in the request: {'seed'}"),
     "422-list": (InvalidPrompt, "turned the request down"),
     "unsupported": (Unsupported, "'temperature' does not support 0.2"),
     "context": (PromptTooLarge, "8192 tokens"),
@@ -62,10 +62,9 @@ FAILURES: dict[str, tuple[type[ModelFailure], str]] = {
     "not-json": (Unavailable, "not a completion"),
     "not-utf8": (Unavailable, "not a completion"),
     "html": (Unavailable, "not a completion"),
-    "error-as-200": (Unavailable, "not a completion"),
+    "error-as-200": (Unavailable, ""),
     "no-choices": (Unavailable, "not a completion"),
-    "no-message": (Unavailable, "not a completion"),
-    "no-finish": (Unavailable, "not a completion"),
+    "no-message": (InvalidOutput, "without a text"),
     "error-half-way": (Unavailable, "'error'"),
     "no-content": (InvalidOutput, "without a text"),
     "tool-calls": (InvalidOutput, "tool"),
@@ -73,15 +72,15 @@ FAILURES: dict[str, tuple[type[ModelFailure], str]] = {
 RETRYABLE = (RateLimited, Unavailable)
 
 
-def test_no_fault_is_left_out() -> None:
-    assert set(FAULTS) == {*FAILURES, *ENDLESS, "length", "length-empty", "no-usage"}
+def test_every_fault_is_tested() -> None:
+    assert set(FAULTS) == {*FAILURES, *HANGING_FAULTS, "length", "length-empty", "no-usage", "no-finish"}
 
 
 @pytest.mark.parametrize("name", FAILURES)
 async def test_a_fault_is_a_typed_failure(name: str, provider: Provider, model: CloudModel) -> None:
     kind, words = FAILURES[name]
     provider.next(name)
-    raised = await failure(model)
+    raised = await expect_failure(model)
 
     assert type(raised) is kind
     assert words in raised.message
@@ -91,16 +90,16 @@ async def test_a_fault_is_a_typed_failure(name: str, provider: Provider, model: 
 
 
 @pytest.mark.parametrize("name", FAILURES)
-async def test_no_failure_tells_a_secret(name: str, provider: Provider, model: CloudModel) -> None:
+async def test_no_failure_contains_a_secret(name: str, provider: Provider, model: CloudModel) -> None:
     provider.next(name)
-    raised = await failure(model)
+    raised = await expect_failure(model)
 
-    told = "".join(traceback.format_exception(raised)) + repr(raised) + repr(model)
+    output = "".join(traceback.format_exception(raised)) + repr(raised) + repr(model)
     for part in (KEY, KEY[:8], KEY[-4:]):
-        assert part not in told
+        assert part not in output
     assert "secret" not in raised.message, "an organisation or a project"
-    assert "one two three" not in told, "a prompt"
-    assert "Lisbon." not in told, "a completion"
+    assert "one two three" not in output, "a prompt"
+    assert "Lisbon." not in output, "a completion"
     assert len(raised.message) < 400
 
 
@@ -116,35 +115,37 @@ async def test_no_failure_tells_a_secret(name: str, provider: Provider, model: C
         ("quota", None),
     ],
 )
-async def test_how_long_to_wait(name: str, seconds: float | None, provider: Provider, model: CloudModel) -> None:
+async def test_retry_after_of_each_fault(
+    name: str, seconds: float | None, provider: Provider, model: CloudModel
+) -> None:
     provider.next(name)
-    raised = await failure(model)
+    raised = await expect_failure(model)
     assert isinstance(raised, RateLimited)
     assert raised.retry_after == seconds
 
 
 async def test_a_refusal_carries_its_headers(provider: Provider, model: CloudModel) -> None:
     provider.answer({"error": {}}, 429, X_RateLimit_Remaining_Requests="0")
-    raised = await failure(model)
+    raised = await expect_failure(model)
     assert isinstance(raised, RateLimited)
     assert raised.headers["x-ratelimit-remaining-requests"] == "0"
 
 
-def test_what_nobody_foresaw_is_unavailable() -> None:
+def test_unexpected_exception_is_unavailable() -> None:
     raised = failure_of(LookupError("sk-secret"), "openai:echo", endpoint("http://nowhere"))
     assert type(raised) is Unavailable
     assert raised.message == "The call of openai:echo failed (LookupError)"
 
 
-async def test_the_cause_is_kept_where_it_is_harmless(provider: Provider, model: CloudModel) -> None:
+async def test_harmless_cause_is_kept(provider: Provider, model: CloudModel) -> None:
     provider.next("500", "not-json", "401")
-    assert "Error code: 500" in str((await failure(model)).__cause__)
-    assert (await failure(model)).__cause__ is not None
-    assert (await failure(model)).__cause__ is None
+    assert "Error code: 500" in str((await expect_failure(model)).__cause__)
+    assert (await expect_failure(model)).__cause__ is not None
+    assert (await expect_failure(model)).__cause__ is None
 
 
 async def test_the_next_call_is_not_harmed_by_a_fault(provider: Provider, model: CloudModel) -> None:
     provider.next("cut", "not-http", "drop")
     for _ in range(3):
-        await failure(model)
+        await expect_failure(model)
     assert (await model.complete(PROMPT)).text == "one two three"

@@ -1,4 +1,4 @@
-"""Answers that come in pieces, from each API: together they are the answer that comes in one."""
+"""Streamed answers of each API: their pieces together are the answer without streaming."""
 
 import asyncio
 import json
@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carteiro.models.cloud.client import CloudModel
-from carteiro.models.failures import ContentFiltered, Misconfigured, RateLimited, Refused, Unavailable
+from carteiro.models.errors import ContentFiltered, Misconfigured, RateLimited, Refused, Unavailable
 from carteiro.models.interface import Message, Prompt, StreamingModel
-from carteiro.models.stop_texts import UntilStop
+from carteiro.models.stop_sequences import StopSequenceFilter
 from tests.provider.streams import begin, pieces, write
-from tests.unit.models.cloud.asking import endpoint
+from tests.unit.models.cloud.cloud_models import endpoint
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -27,17 +27,17 @@ async def model(request, provider):
 
 
 async def streamed(model, prompt=PROMPT):
-    said = []
-    return await model.stream(prompt, said.append), said
+    received = []
+    return await model.stream(prompt, received.append), received
 
 
-async def test_the_pieces_are_the_answer(provider, model):
+async def test_pieces_together_are_the_answer(provider, model):
     assert isinstance(model, StreamingModel)
     whole = await model.complete(PROMPT)
-    completion, said = await streamed(model)
+    completion, received = await streamed(model)
     assert completion == whole
-    assert "".join(said) == whole.text
-    assert len(said) > 1
+    assert "".join(received) == whole.text
+    assert len(received) > 1
     first, second = (each.body for each in provider.requests)
     extra = {name: second[name] for name in second.keys() - first.keys()}
     assert extra.pop("stream_options", {"include_usage": True}) == {"include_usage": True}
@@ -45,8 +45,8 @@ async def test_the_pieces_are_the_answer(provider, model):
     assert {name: second[name] for name in first} == first
 
 
-async def test_a_piece_is_given_as_it_comes(provider, model):
-    """The provider waits in the middle until the first word was seen."""
+async def test_piece_is_passed_on_at_once(provider, model):
+    """The provider waits in the middle until the first word has arrived."""
     seen, go_on = asyncio.Event(), asyncio.Event()
 
     async def answer(request, body):
@@ -58,15 +58,15 @@ async def test_a_piece_is_given_as_it_comes(provider, model):
         return response
 
     provider._next.append(answer)
-    said = []
+    received = []
 
     def say(text):
-        said.append(text)
+        received.append(text)
         seen.set()
 
     asking = asyncio.create_task(model.stream(PROMPT, say))
     await seen.wait()
-    assert said[0] == "one"
+    assert received[0] == "one"
     assert not asking.done()
     go_on.set()
     assert (await asking).text == "one two"
@@ -87,7 +87,7 @@ def _whole(model, text, finish="stop", **message):
 
 
 @pytest.mark.parametrize(("fault", "kind"), [("429", RateLimited), ("500", Unavailable), ("401", Misconfigured)])
-async def test_a_call_that_is_turned_down_fails_as_any_other(provider, model, fault, kind):
+async def test_refused_stream_fails_as_any_other_call(provider, model, fault, kind):
     provider.next(fault, fault)
     with pytest.raises(kind):
         await streamed(model)
@@ -102,13 +102,13 @@ async def half(request, body, model, *last):
     return response
 
 
-async def test_a_stream_that_just_ends_is_no_answer(provider, model):
+async def test_stream_without_an_end_event_is_unavailable(provider, model):
     provider._next.append(lambda request, body: half(request, body, model))
     with pytest.raises(Unavailable):
         await streamed(model)
 
 
-async def test_a_connection_that_breaks_is_no_answer(provider, model):
+async def test_broken_connection_is_unavailable(provider, model):
     async def broken(request, body):
         response = await half(request, body, model)
         request.transport.abort()
@@ -120,7 +120,7 @@ async def test_a_connection_that_breaks_is_no_answer(provider, model):
 
 
 @pytest.mark.parametrize("line", [b"data: {nonsense\n\n", b"data: [1]\n\n", b'data: {"choices": 5}\n\n'])
-async def test_rubbish_in_a_stream_is_no_answer(provider, model, line):
+async def test_invalid_text_in_a_stream_is_unavailable(provider, model, line):
     provider._next.append(lambda request, body: half(request, body, model, line))
     with pytest.raises(Unavailable):
         await streamed(model)
@@ -150,7 +150,7 @@ async def test_a_stream_that_hangs_ends_with_the_timeout(provider, model):
     ("delta", "finish", "kind"),
     [({"refusal": "No."}, "stop", Refused), ({"content": "The"}, "content_filter", ContentFiltered)],
 )
-async def test_refusals_and_filters_are_told_apart(provider, model, delta, finish, kind):
+async def test_refusals_and_filters_are_distinguished(provider, model, delta, finish, kind):
     async def answer(request, body):
         response = await begin(request)
         await write(response, {"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
@@ -175,7 +175,7 @@ async def test_azures_first_event_has_no_choices(provider, model):
 
 
 async def test_a_stop_text_is_not_shown(provider, model):
-    """Some servers leave it in, and the Responses API knows none."""
+    """Some servers leave it in, and the Responses API does not know stop sequences."""
 
     async def answer(request, body):
         response = await begin(request)
@@ -184,11 +184,11 @@ async def test_a_stop_text_is_not_shown(provider, model):
         return response
 
     provider._next.append(answer)
-    completion, said = await streamed(model, Prompt(messages=PROMPT.messages, stop=["ST OP"]))
-    assert "".join(said) == completion.text == "one STO two "
+    completion, received = await streamed(model, Prompt(messages=PROMPT.messages, stop=["ST OP"]))
+    assert "".join(received) == completion.text == "one STO two "
 
 
-async def test_a_stream_that_is_given_up_closes_the_connection(provider, model):
+async def test_cancelled_stream_closes_the_connection(provider, model):
     begun = asyncio.Event()
 
     async def hang(request, body):
@@ -207,8 +207,8 @@ async def test_a_stream_that_is_given_up_closes_the_connection(provider, model):
 
 
 @given(st.text("abS", max_size=30), st.lists(st.text("abS", min_size=1, max_size=4), max_size=3), st.data())
-def test_what_is_shown_is_what_stands_before_the_first_stop(text, stops, data):
-    shown, rest, until = "", text, UntilStop(stops)
+def test_streamed_text_ends_before_the_first_stop_sequence(text, stops, data):
+    shown, rest, until = "", text, StopSequenceFilter(stops)
     while rest:
         size = data.draw(st.integers(1, len(rest)))
         shown += until.add(rest[:size])

@@ -1,4 +1,4 @@
-"""Tiny models, trained on the toys and saved as Transformers saves them."""
+"""Training of tiny models on the toy tasks; they are saved in the format of Transformers."""
 
 import random
 import unicodedata
@@ -10,16 +10,16 @@ import torch
 
 from tests.unit.models import architectures
 from tests.unit.models.architectures import POSITIONS, PREFIXES
-from tests.unit.models.local import toys, vocabularies
+from tests.unit.models.local import toy_tokenizers, toys
 
-SHOWN = 0.8
-"""Which part of a toy's examples is trained on."""
+TRAIN_SHARE = 0.8
+"""Share of a toy task's examples for training."""
 CODES = {"en": "eng_Latn", "de": "deu_Latn", "fr": "fra_Latn"}
 
 
 def _train(model: Any, batch: Callable[[random.Random], Any], steps: int, rate: float = 3e-3) -> Any:
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # a tiny model gains nothing by more
+    torch.set_num_threads(1)  # more threads do not make a tiny model faster
     chance = random.Random(0)
     model.train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.0)
@@ -43,9 +43,9 @@ def _save(model: Any, tokenizer: Any, directory: Path) -> Path:
 
 def classifier(family: str, directory: Path) -> Path:
     examples = toys.sentiments()
-    tokenizer = getattr(vocabularies, family)([text for text, _ in examples], model_max_length=POSITIONS)
+    tokenizer = getattr(toy_tokenizers, family)([text for text, _ in examples], model_max_length=POSITIONS)
     model = architectures.classifier(family, tokenizer)
-    shown = examples[: int(SHOWN * len(examples))]
+    shown = examples[: int(TRAIN_SHARE * len(examples))]
 
     def batch(chance: random.Random) -> Any:
         some = chance.sample(shown, 32)
@@ -56,14 +56,14 @@ def classifier(family: str, directory: Path) -> Path:
 
 
 def reader(family: str, directory: Path) -> Path:
-    # XLNet's attention is slow to learn and to work: it is shown short contexts.
-    shown = toys.questions(1500, seed=0, longest=8 if family == "xlnet" else 20)
-    # As a reader meets them: windows of long contexts begin and end anywhere, within a word too.
-    shown += toys.questions(100, seed=1, shortest=40, longest=80)
+    # XLNet trains slowly and runs slowly, so it gets short contexts.
+    shown = toys.questions(1500, seed=0, max_words=8 if family == "xlnet" else 20)
+    # As in real use, windows of long contexts start and end anywhere, also within a word.
+    shown += toys.questions(100, seed=1, min_words=40, max_words=80)
     texts = [each.context for each in shown] + [each.question for each in shown]
-    tokenizer = getattr(vocabularies, family)(texts, model_max_length=POSITIONS)
+    tokenizer = getattr(toy_tokenizers, family)(texts, model_max_length=POSITIONS)
     model = architectures.reader(family, tokenizer)
-    encoded = [window for each in shown for window in _answered(tokenizer, each)]
+    encoded = [window for each in shown for window in _encode_answer(tokenizer, each)]
 
     def batch(chance: random.Random) -> Any:
         some = chance.sample(encoded, 32)
@@ -79,10 +79,10 @@ def reader(family: str, directory: Path) -> Path:
     return _save(_train(model, batch, 1000 if family == "xlnet" else 500), tokenizer, directory)
 
 
-def _answered(tokenizer: Any, each: toys.Question) -> list[dict[str, Any]]:
-    """The example as windows of tokens, with the places of its answer in them; it has none where it is not whole."""
+def _encode_answer(tokenizer: Any, question: toys.ToyQuestion) -> list[dict[str, Any]]:
+    """Return the windows of an example, with the token positions of its answer if a window has all of it."""
     first = tokenizer.padding_side == "right"
-    pair = (each.question, each.context) if first else (each.context, each.question)
+    pair = (question.question, question.context) if first else (question.context, question.question)
     encoded = tokenizer(
         *pair,
         truncation="only_second" if first else "only_first",
@@ -93,10 +93,10 @@ def _answered(tokenizer: Any, each: toys.Question) -> list[dict[str, Any]]:
     )
     windows = []
     for number, ids in enumerate(encoded["input_ids"]):
-        of, offsets = encoded.sequence_ids(number), encoded["offset_mapping"][number]
-        places = {at: place for at, place in enumerate(offsets) if of[at] == (1 if first else 0)}
+        sides, offsets = encoded.sequence_ids(number), encoded["offset_mapping"][number]
+        inside_context = {at: offset for at, offset in enumerate(offsets) if sides[at] == (1 if first else 0)}
         start = end = ids.index(tokenizer.cls_token_id)
-        if inside := _inside(each, places):
+        if inside := _answer_token_indices(question, inside_context):
             start, end = inside[0], inside[-1]
         windows.append(
             {name: encoded[name][number] for name in tokenizer.model_input_names}
@@ -105,19 +105,19 @@ def _answered(tokenizer: Any, each: toys.Question) -> list[dict[str, Any]]:
     return windows
 
 
-def _inside(each: toys.Question, places: dict[int, tuple[int, int]]) -> list[int]:
-    """The tokens of the answer, by where they stand in the context; none where a part of it is missing."""
-    if each.start is None or each.end is None:
+def _answer_token_indices(question: toys.ToyQuestion, offsets: dict[int, tuple[int, int]]) -> list[int]:
+    """Return the indices of the answer's tokens, by their offsets; an empty list if a part of the answer is missing."""
+    if question.start is None or question.end is None:
         return []
-    # A tokenizer that takes accents off leaves the last one outside.
-    last = each.end - bool(unicodedata.combining(each.context[each.end - 1]))
-    inside = [at for at, place in places.items() if place[0] < last and place[1] > each.start]
-    whole = inside and places[inside[0]][0] <= each.start and places[inside[-1]][1] >= last
+    # A tokenizer that removes accents leaves the last combining mark outside.
+    last = question.end - bool(unicodedata.combining(question.context[question.end - 1]))
+    inside = [at for at, offset in offsets.items() if offset[0] < last and offset[1] > question.start]
+    whole = inside and offsets[inside[0]][0] <= question.start and offsets[inside[-1]][1] >= last
     return inside if whole else []
 
 
 def _seq2seq(model: Any, tokenizer: Any, pairs: Sequence[tuple[Any, list[int]]], steps: int, rate: float = 3e-3) -> Any:
-    """`pairs` are tokens in, tokens out."""
+    """Train a model on `pairs` of input and output tokens."""
 
     def batch(chance: random.Random) -> Any:
         some = chance.sample(pairs, 32)
@@ -129,9 +129,9 @@ def _seq2seq(model: Any, tokenizer: Any, pairs: Sequence[tuple[Any, list[int]]],
     return _train(model, batch, steps, rate)
 
 
-def _shown() -> list[dict[str, str]]:
+def _training_sentences() -> list[dict[str, str]]:
     known = toys.sentences()
-    return known[: int(SHOWN * len(known))]
+    return known[: int(TRAIN_SHARE * len(known))]
 
 
 def _all_texts() -> list[str]:
@@ -139,7 +139,7 @@ def _all_texts() -> list[str]:
 
 
 def t5(directory: Path) -> Path:
-    tokenizer = vocabularies.t5([*_all_texts(), *PREFIXES.values()], model_max_length=POSITIONS)
+    tokenizer = toy_tokenizers.t5([*_all_texts(), *PREFIXES.values()], model_max_length=POSITIONS)
     specific = {
         "summarization": {
             "prefix": PREFIXES["summarization"],
@@ -151,7 +151,7 @@ def t5(directory: Path) -> Path:
         "translation_en_to_fr": {"prefix": PREFIXES["fr"], "max_length": 40},
     }
     pairs = []
-    for each in _shown():
+    for each in _training_sentences():
         asked = {"summary": "summarization", "de": "de", "fr": "fr"}
         for wanted, prefix in asked.items():
             pairs.append((tokenizer(PREFIXES[prefix] + each["en"])["input_ids"], tokenizer(each[wanted])["input_ids"]))
@@ -159,8 +159,10 @@ def t5(directory: Path) -> Path:
 
 
 def bart(directory: Path) -> Path:
-    tokenizer = vocabularies.bart(_all_texts(), model_max_length=POSITIONS)
-    pairs = [(tokenizer(each["en"])["input_ids"], tokenizer(each["summary"])["input_ids"]) for each in _shown()]
+    tokenizer = toy_tokenizers.bart(_all_texts(), model_max_length=POSITIONS)
+    pairs = [
+        (tokenizer(each["en"])["input_ids"], tokenizer(each["summary"])["input_ids"]) for each in _training_sentences()
+    ]
     model = _seq2seq(architectures.bart(tokenizer), tokenizer, pairs, 400)
     model.generation_config.max_length = 30
     return _save(model, tokenizer, directory)
@@ -168,16 +170,19 @@ def bart(directory: Path) -> Path:
 
 def marian(directory: Path, **languages: str) -> Path:
     languages = languages or {"source_lang": "en", "target_lang": "de"}
-    tokenizer = vocabularies.marian(_all_texts(), directory, model_max_length=POSITIONS, **languages)
-    pairs = [(tokenizer(each["en"])["input_ids"], tokenizer(text_target=each["de"])["input_ids"]) for each in _shown()]
-    model = _starting_at_zeros(architectures.marian(tokenizer, max_length=40), tokenizer.pad_token_id)
+    tokenizer = toy_tokenizers.marian(_all_texts(), directory, model_max_length=POSITIONS, **languages)
+    pairs = [
+        (tokenizer(each["en"])["input_ids"], tokenizer(text_target=each["de"])["input_ids"])
+        for each in _training_sentences()
+    ]
+    model = _with_zero_start_embedding(architectures.marian(tokenizer, max_length=40), tokenizer.pad_token_id)
     return _save(_seq2seq(model, tokenizer, pairs, 500), tokenizer, directory)
 
 
-def _starting_at_zeros(model: Any, start: int) -> Any:
-    """The model, with an embedding of zeros for the token that starts its decoder, which no training moves.
+def _with_zero_start_embedding(model: Any, start: int) -> Any:
+    """Return the model with a fixed zero embedding for the start token of the decoder.
 
-    So is every Marian, and engines count on it.
+    Every Marian model has it, and engines rely on it.
     """
     weights, row = model.get_input_embeddings().weight, torch.tensor([start])
     with torch.no_grad():
@@ -187,12 +192,12 @@ def _starting_at_zeros(model: Any, start: int) -> Any:
 
 
 def nllb(directory: Path) -> Path:
-    tokenizer = vocabularies.nllb(_all_texts(), list(CODES.values()), model_max_length=POSITIONS)
+    tokenizer = toy_tokenizers.nllb(_all_texts(), list(CODES.values()), model_max_length=POSITIONS)
     pairs = []
-    for each in _shown():
+    for each in _training_sentences():
         for source, target in (("en", "de"), ("en", "fr"), ("de", "en"), ("fr", "de")):
             tokenizer.src_lang = CODES[source]
             asked = tokenizer(each[source])["input_ids"]
-            tokenizer.src_lang = CODES[target]  # a target is written as a source would be: its code, the text, the end
+            tokenizer.src_lang = CODES[target]  # a target has the form of a source: code, text, end token
             pairs.append((asked, tokenizer(each[target])["input_ids"]))
     return _save(_seq2seq(architectures.m2m100(tokenizer), tokenizer, pairs, 900), tokenizer, directory)

@@ -1,6 +1,6 @@
-"""As many calls of a model as its quota takes, shared with other workers that nobody talks to."""
+"""Rate of calls within a model's quota. Other workers share the quota, without communication between the workers."""
 
-from carteiro.models.cloud.quota.controller import Call, Controller
-from carteiro.models.cloud.quota.queue import Place, Quota
+from carteiro.models.cloud.quota.controller import QuotaCall, QuotaController
+from carteiro.models.cloud.quota.queue import Permit, Quota
 
-__all__ = ["Call", "Controller", "Place", "Quota"]
+__all__ = ["Permit", "Quota", "QuotaCall", "QuotaController"]

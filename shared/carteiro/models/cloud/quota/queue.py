@@ -1,67 +1,80 @@
-"""The calls of one process that wait for a quota, first come first served."""
+"""Queue of the calls of one process that wait for a quota, first come first served."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
-from carteiro.models.cloud.quota.controller import Call, Controller
+from carteiro.models.cloud.quota.controller import QuotaCall, QuotaController
 
-LEAST_SLEEP = 0.001
-"""Seconds; a timer's own precision."""
+MIN_SLEEP = 0.001
+"""Seconds: the precision of a timer."""
 
 
-class Place:
-    """A call that may be made now. What came of it is told once, by `settle` or `refused`, before its block ends."""
+class Permit:
+    """Permit for one call. Report its outcome once, before its block ends: `completed`, `rate_limited` or `unused`."""
 
-    def __init__(self, controller: Controller, call: Call, clock: Callable[[], float]) -> None:
+    def __init__(self, controller: QuotaController, call: QuotaCall, clock: Callable[[], float]) -> None:
         self._controller, self._call, self._clock = controller, call, clock
 
-    def settle(self, tokens: float | None = None, headers: Mapping[str, str] | None = None) -> None:
-        """The model has answered; the call has used so many tokens, where that is known."""
-        self._controller.settled(self._call, self._clock(), tokens, headers)
+    def completed(self, tokens: float | None = None, headers: Mapping[str, str] | None = None) -> None:
+        """Report that the model has answered. `tokens` is the number that the call used, if it is known."""
+        self._controller.completed(self._call, self._clock(), tokens, headers)
 
-    def refused(self, retry_after: float | None = None, headers: Mapping[str, str] | None = None) -> None:
-        """The provider has refused the call for its quota's sake and asks to wait for so many seconds."""
-        self._controller.refused(self._call, self._clock(), retry_after, headers)
+    def rate_limited(self, retry_after: float | None = None, headers: Mapping[str, str] | None = None) -> None:
+        """Report that the provider has refused the call for lack of quota. `retry_after` is its requested wait in
+        seconds.
+        """
+        self._controller.rate_limited(self._call, self._clock(), retry_after, headers)
+
+    def unused(self, headers: Mapping[str, str] | None = None) -> None:
+        """Report that the call used no tokens: the provider rejected it for another reason, or, without `headers`, the
+        call never reached it.
+        """
+        self._controller.unused(self._call, self._clock(), headers)
 
 
 class Quota:
     """One model's quota in this process. `clock` gives monotonic seconds."""
 
-    def __init__(self, controller: Controller | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._controller = controller or Controller()
+    def __init__(self, controller: QuotaController | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._controller = controller or QuotaController()
         self._clock = clock
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._changed = asyncio.Event()
 
-    @asynccontextmanager
-    async def call(self, tokens: float = 0) -> AsyncIterator[Place]:
-        """Around one call of the model, begun when the quota allows it; `tokens` is what it may use, estimated.
+    @property
+    def retry_after(self) -> float:
+        """Seconds for which the provider has asked for no calls; 0 if calls may begin."""
+        return self._controller.retry_after(self._clock())
 
-        A block that ends without having said what came of the call (cancelled, timed out, failed in another way)
-        gives its place back; what it reserved stays charged, as the provider may have done the work.
+    @asynccontextmanager
+    async def call(self, tokens: float = 0) -> AsyncIterator[Permit]:
+        """Wait until the quota allows one call of the model. `tokens` is an estimate of the tokens that it uses.
+
+        A block that ends without a report (cancelled, timed out, failed in another way) frees its permit. Its reserved
+        tokens stay charged, as the provider may have done the work.
         """
         call = await self._begin(tokens)
         try:
-            yield Place(self._controller, call, self._clock)
+            yield Permit(self._controller, call, self._clock)
         finally:
             self._controller.abandoned(call)
             self._changed.set()
 
-    async def _begin(self, tokens: float) -> Call:
-        """Begin in turn: whoever holds the lock, which is fair, waits for the quota; nobody overtakes."""
-        async with self._turn:
-            came = self._clock()
+    async def _begin(self, tokens: float) -> QuotaCall:
+        """Begin calls in their order. Only the holder of the lock, which is fair, waits for the quota."""
+        async with self._lock:
+            arrived = self._clock()
             while (pause := self._controller.wait(self._clock(), tokens)) > 0:
                 await self._pause(pause)
             now = self._clock()
-            return self._controller.begin(now, tokens, held=now - came)
+            return self._controller.begin(now, tokens, waited=now - arrived)
 
     async def _pause(self, seconds: float) -> None:
-        """Wait so long, or until a call has ended, which may change everything."""
+        """Wait so many seconds, or until a call has ended: its outcome may allow an earlier start."""
         self._changed.clear()
-        timer = asyncio.get_running_loop().call_later(max(seconds, LEAST_SLEEP), self._changed.set)
+        timer = asyncio.get_running_loop().call_later(max(seconds, MIN_SLEEP), self._changed.set)
         try:
             await self._changed.wait()
         finally:

@@ -1,22 +1,22 @@
-"""The front: whose turn it is, and what a cancellation leaves behind."""
+"""Queue of calls: their order, and the state after a cancellation."""
 
 import asyncio
 import contextlib
 
 import pytest
 
-from carteiro.models.cloud.quota import Controller, Quota
+from carteiro.models.cloud.quota import Quota, QuotaController
 
 
-class Gate(Controller):
-    """A controller that begins calls only when told to."""
+class GatedController(QuotaController):
+    """A controller that begins calls only while it is `open`."""
 
     def __init__(self):
         super().__init__()
-        self.open, self.asked = False, 0
+        self.open, self.polls = False, 0
 
     def wait(self, now, tokens=0):
-        self.asked += 1
+        self.polls += 1
         return 0.0 if self.open else 3600.0
 
 
@@ -25,9 +25,9 @@ async def turns(seconds: int = 20) -> None:
         await asyncio.sleep(0)
 
 
-async def test_first_come_first_served_whatever_the_size():
-    gate = Gate()
-    quota = Quota(gate)
+async def test_calls_of_every_size_begin_in_order():
+    gated = GatedController()
+    quota = Quota(gated)
     order = []
 
     async def one(name, tokens):
@@ -37,7 +37,7 @@ async def test_first_come_first_served_whatever_the_size():
     tasks = [asyncio.create_task(one(name, 10_000 if name == 3 else 1)) for name in range(8)]
     await turns()
     assert order == []
-    gate.open = True
+    gated.open = True
     quota._changed.set()
     await asyncio.gather(*tasks)
     assert order == list(range(8))
@@ -45,15 +45,15 @@ async def test_first_come_first_served_whatever_the_size():
 
 
 async def test_a_large_call_is_not_overtaken():
-    """The tokens that small calls take would never leave enough for a large one."""
+    """The tokens that small calls take would never leave enough for a large call."""
     now = 0.0
-    quota = Quota(Controller(tokens_per_minute=100), clock=lambda: now)
+    quota = Quota(QuotaController(tokens_per_minute=100), clock=lambda: now)
     order = []
 
     async def one(name, tokens):
         async with quota.call(tokens) as call:
             order.append(name)
-            call.settle(tokens)
+            call.completed(tokens)
 
     await one("first", 60)
     tasks = [asyncio.create_task(one("large", 90))]
@@ -70,9 +70,9 @@ async def test_a_large_call_is_not_overtaken():
 
 
 @pytest.mark.parametrize("who", [0, 1, 2])
-async def test_a_waiter_that_is_cancelled_leaves_nothing_behind(who):
-    gate = Gate()
-    quota = Quota(gate)
+async def test_cancelled_waiter_leaves_nothing_behind(who):
+    gated = GatedController()
+    quota = Quota(gated)
     done = []
 
     async def one(name):
@@ -83,17 +83,17 @@ async def test_a_waiter_that_is_cancelled_leaves_nothing_behind(who):
     await turns()
     tasks[who].cancel()
     await turns()
-    gate.open = True
+    gated.open = True
     quota._changed.set()
     await asyncio.gather(*(task for index, task in enumerate(tasks) if index != who))
     assert done == [name for name in range(3) if name != who]
     assert quota._controller.in_flight == 0
 
 
-async def test_a_call_that_is_cancelled_gives_its_place_back():
-    gate = Gate()
-    gate.open = True
-    quota = Quota(gate)
+async def test_cancelled_call_frees_its_permit():
+    gated = GatedController()
+    gated.open = True
+    quota = Quota(gated)
 
     async def hang():
         async with quota.call():
@@ -108,52 +108,52 @@ async def test_a_call_that_is_cancelled_gives_its_place_back():
     assert quota._controller.in_flight == 0
 
 
-async def test_a_call_that_ends_wakes_who_waits():
-    gate = Gate()
-    quota = Quota(gate)
-    gate.open = True
+async def test_end_of_a_call_wakes_the_next_waiter():
+    gated = GatedController()
+    quota = Quota(gated)
+    gated.open = True
     async with quota.call():
-        gate.open = False
+        gated.open = False
         waiter = asyncio.create_task(quota.call().__aenter__())
         await turns()
         assert not waiter.done()
-        gate.open = True
+        gated.open = True
     await asyncio.wait_for(waiter, 60)
 
 
-async def test_waiting_asks_no_more_than_once():
-    gate = Gate()
-    quota = Quota(gate)
+async def test_controller_is_not_polled_while_a_call_waits():
+    gated = GatedController()
+    quota = Quota(gated)
     tasks = [asyncio.create_task(quota.call().__aenter__()) for _ in range(50)]
     await turns(500)
-    assert gate.asked == 1
+    assert gated.polls == 1
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_what_is_told_reaches_the_controller():
+async def test_call_results_reach_the_controller():
     now = 5.0
-    quota = Quota(Controller(tokens_per_minute=1000, chance=lambda: 0), clock=lambda: now)
+    quota = Quota(QuotaController(tokens_per_minute=1000, chance=lambda: 0), clock=lambda: now)
     async with quota.call(900) as call:
-        call.settle(100)
-        call.settle(800)
-    assert quota._controller._tokens._window.spent(now) == 100
+        call.completed(100)
+        call.completed(800)
+    assert quota._controller._tokens._sliding_window.amount_spent(now) == 100
     now = 20.0
     async with quota.call(0) as call:
-        call.refused(30.0)
+        call.rate_limited(30.0)
     assert quota._controller.wait(now) >= 30
 
 
 async def test_real_time_passes_at_the_rate_that_is_set():
-    quota = Quota(Controller(requests_per_minute=60_000))
+    quota = Quota(QuotaController(requests_per_minute=60_000))
     begun = 0
 
     async def one():
         nonlocal begun
         async with quota.call() as call:
             begun += 1
-            call.settle()
+            call.completed()
 
     await asyncio.gather(*(one() for _ in range(400)))
     assert begun == 400

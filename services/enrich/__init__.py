@@ -1,0 +1,1 @@
+"""The enrich service: the worker of the enrichments that CARTEIRO_ENRICHMENTS names."""

@@ -1,1 +1,0 @@
-"""Requests that can wait, of all tasks: gathered into batches of a provider."""

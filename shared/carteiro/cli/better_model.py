@@ -1,0 +1,25 @@
+"""Hint that names the packaged chat model's limits, and the ways to get a better model."""
+
+from carteiro.settings.worker import WorkerSettings, task_models
+from carteiro.tasks.discovery import find_tasks
+
+_PACKAGED_MODEL = "local:smollm2"
+_GENERATING_TASKS = ("chat", "generate")
+
+
+def better_model_hint(settings: WorkerSettings, command: str) -> str | None:
+    """Return the hint, with `command` (such as `make up`) in it; None if the settings name another model."""
+    writers = [
+        task.name
+        for task in find_tasks()
+        if task.name in _GENERATING_TASKS and task_models(task.name, settings, task.default_model)[0] == _PACKAGED_MODEL
+    ]
+    if not writers:
+        return None
+    subject = f"{' and '.join(writers)} {'are' if len(writers) > 1 else 'is'}"
+    return (
+        f"{subject} written by SmolLM2-135M: a toy that runs anywhere, and is often wrong. For real work, one line:\n"
+        f"  CARTEIRO_MODEL=http://localhost:11434/v1#qwen3:4b {command}              (a model of your Ollama)\n"
+        f"  CARTEIRO_MODEL=openai:gpt-4.1-mini OPENAI_API_KEY=... {command}          (paid: OpenAI bills your key)\n"
+        f"  CARTEIRO_MODEL=local:Qwen/Qwen2.5-0.5B-Instruct {command}                (1 GB, from the Hugging Face hub)"
+    )

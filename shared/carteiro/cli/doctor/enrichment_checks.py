@@ -1,0 +1,105 @@
+"""Checks of an enrichment: its file, its topics, its models, and its expressions on an event of the topic."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+from aiokafka.errors import KafkaError
+
+from carteiro.cli.doctor.finding import Finding
+from carteiro.cli.enrich.events import read_events
+from carteiro.cli.kafka import KafkaFailed, KafkaSession
+from carteiro.enrichment.enrichment_file import EnrichmentFile, EnrichmentFileInvalid, load_enrichment_file
+from carteiro.enrichment.expression import Expression, ExpressionFailed
+from carteiro.kafka.connection import admin_client
+from carteiro.kafka.security import connection_options
+from carteiro.models.errors import ModelUnusable
+from carteiro.models.settings import ModelSettings
+from carteiro.registry.connection import open_configured_registry, read_as_json
+from carteiro.registry.errors import RegistryUnavailable
+from carteiro.settings.worker import WorkerSettings
+from carteiro.wire.event_format import EventUnreadable
+from carteiro.wire.json_event import parse_event
+from carteiro.wire.record import Record, record_id
+from carteiro.worker.composition.enrichment_trial import check_models
+
+_SAMPLES = 20
+
+
+async def check_enrichment(
+    path: Path, settings: WorkerSettings, model_settings: ModelSettings
+) -> AsyncIterator[Finding]:
+    """Yield the findings on the enrichment in a file; only the first if the file is wrong. No model is called."""
+    try:
+        file = load_enrichment_file(path)
+        check_models(file, settings, model_settings)
+    except EnrichmentFileInvalid as error:
+        for line in str(error).splitlines():
+            yield Finding("enrichment", "fault", line, "see docs/use/enrich.md")
+        return
+    except ModelUnusable as error:
+        yield Finding(f"models of {file.name}", "fault", str(error), "see docs/start/models.md")
+    else:
+        yield Finding(f"enrichment {file.name}", "ok", f"{len(file.steps)} steps, and their models")
+    try:
+        options = connection_options(settings)
+        async with admin_client(options) as admin:
+            existing = frozenset(await admin.list_topics())
+            kafka = KafkaSession(options, settings.topics, admin, existing, settings.compression)
+            for finding in _check_topics(file, kafka):
+                yield finding
+            if file.source in kafka.existing:
+                async for finding in _check_events(file, await read_events(kafka, file.source, _SAMPLES, None)):
+                    yield finding
+    except (KafkaError, KafkaFailed) as error:
+        advice = "allow this user to read its topics: docs/run/kafka-security.md"
+        yield Finding(f"topics of {file.name}", "fault", str(error) or repr(error), advice)
+
+
+def _check_topics(file: EnrichmentFile, kafka: KafkaSession) -> Iterator[Finding]:
+    what, create = f"topics of {file.name}", f"create it; `carteiro enrich {file.name}.yaml` does so when it starts"
+    if file.source not in kafka.existing:
+        yield Finding(what, "fault", f"there is no {file.source}, which `from` names", "or this user may not see it")
+    wanted = [file.target, kafka.topics.dead(file.served_name)]
+    if missing := [name for name in wanted if name not in kafka.existing]:
+        yield Finding(what, "warning", f"there is no {', no '.join(missing)}", create)
+    elif file.source in kafka.existing:
+        yield Finding(what, "ok", f"{file.source} to {file.target}")
+
+
+async def _check_events(file: EnrichmentFile, records: list[Record]) -> AsyncIterator[Finding]:
+    """Yield findings on the expressions that can be evaluated before any step has run, on the latest events."""
+    what, events = f"events of {file.source}", list[tuple[str, object]]()
+    registry = open_configured_registry()
+    for record in records:
+        try:
+            if (value := await read_as_json(record, registry)) is not None:
+                events.append((record_id(record), parse_event(value).document))
+        except EventUnreadable as error:
+            yield Finding(what, "warning", f"{record_id(record)}: {error}", "such events follow on_error")
+        except RegistryUnavailable as error:
+            yield Finding("schema registry", "fault", str(error), "workers wait for it: docs/use/schema-registry.md")
+            break
+    if registry is not None:
+        await registry.close()
+    if not events:
+        yield Finding(what, "warning", "there is no event yet, so no expression was tried")
+        return
+    named = [("when", file.when)] if file.when else []
+    for number, step in enumerate(file.steps):
+        if not file.steps_before(number):
+            named.append((f"steps.{number}.request ({step.name})", step.request))
+    for name, expression in named:
+        yield _try_expression(what, name, expression, events)
+
+
+def _try_expression(what: str, name: str, expression: Expression, events: list[tuple[str, object]]) -> Finding:
+    empty = 0
+    for event_id, event in events:
+        try:
+            empty += not expression.is_true(event)
+        except ExpressionFailed as error:
+            return Finding(what, "fault", f"{name}: on {event_id}: {error}", "guard it by `when`, such as body.text &&")
+    if empty == len(events):
+        advice = "see the names of the event's fields with `carteiro enrich FILE --try 1`"
+        return Finding(what, "warning", f"{name}: {expression.text} is empty or false on all {empty} events", advice)
+    return Finding(what, "ok", f"{name}: found on {len(events) - empty} of {len(events)} events")

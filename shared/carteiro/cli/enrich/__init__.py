@@ -1,0 +1,1 @@
+"""`carteiro enrich`."""

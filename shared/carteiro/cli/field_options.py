@@ -1,0 +1,126 @@
+"""Options of `carteiro ask` for the fields of requests, made from the schemas of all tasks."""
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from inspect import Parameter, Signature, signature
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import typer
+from pydantic.fields import FieldInfo
+
+from carteiro.schemas import REQUESTS
+from carteiro.schemas.field_types import plain_type
+from carteiro.schemas.request import CommandOption
+
+
+@dataclass(frozen=True, slots=True)
+class FieldOption:
+    """Option that fills a field of the requests of `tasks`. Its value is of `kind`; a `Path` is a file of JSON."""
+
+    field: str
+    names: tuple[str, ...]
+    """Names of the option: `--question`, `-q`."""
+    tasks: tuple[str, ...]
+    kind: Any
+    choices: tuple[str, ...]
+    help: str
+
+    @property
+    def panel(self) -> str:
+        """Title of its part of the help."""
+        return only_for(self.tasks)
+
+    def complete(self, incomplete: str) -> list[str]:
+        """Return the values that begin with `incomplete`."""
+        return [choice for choice in self.choices if choice.startswith(incomplete)]
+
+    def parameter(self) -> Parameter:
+        """Return the option as a parameter of a command of Typer."""
+        complete = self.complete if self.choices else None
+        option = typer.Option(None, *self.names, help=self.help, rich_help_panel=self.panel, autocompletion=complete)
+        name = f"field_{self.field}"
+        return Parameter(name, Parameter.KEYWORD_ONLY, default=option, annotation=self.kind | None)
+
+
+def only_for(tasks: tuple[str, ...]) -> str:
+    """Return the title of the options that only these tasks have."""
+    return f"Only for {join_names(tasks)}"
+
+
+def join_names(names: Sequence[str]) -> str:
+    """Return the names as part of a sentence: `chat, generate and translate`."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def tasks_with(field: str) -> tuple[str, ...]:
+    """Return the tasks whose requests have a field. System instructions may also be the first of `messages`."""
+    also = "messages" if field == "system" else field
+    return tuple(task for task, request in REQUESTS.items() if {field, also} & request.model_fields.keys())
+
+
+@functools.cache
+def field_options() -> list[FieldOption]:
+    """Return an option for each field that a command line can fill, apart from the fields that the text fills."""
+    fields: dict[str, FieldInfo] = {}
+    for request in REQUESTS.values():
+        for name, info in request.model_fields.items():
+            if name not in ("options", request.text_field):
+                fields.setdefault(name, info)
+    found = [_field_option(name, info) for name, info in fields.items()]
+    return [option for option in found if option]
+
+
+def option_name(field: str) -> str:
+    """Return the name of a field's option, such as `--to` for `target`."""
+    infos = [request.model_fields[field] for request in REQUESTS.values() if field in request.model_fields]
+    return next((_names(field, info)[0] for info in infos), f"--{field.replace('_', '-')}")
+
+
+def with_field_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of all fields to a command of Typer. The command gets their values as its argument `fields`."""
+    given = [each for name, each in signature(command).parameters.items() if name != "fields"]
+    flags = {flag for each in given for flag in _declared_flags(each)}
+    options = {each.parameter().name: each for each in field_options() if not flags & set(each.names)}
+
+    @functools.wraps(command)
+    def call(**values: Any) -> None:
+        fields = {option.field: values.pop(name) for name, option in options.items()}
+        command(**values, fields=fields)
+
+    parameters = [*given, *(option.parameter() for option in options.values())]
+    call.__signature__ = Signature([each.replace(kind=Parameter.KEYWORD_ONLY) for each in parameters])  # type: ignore[attr-defined]
+    call.__annotations__ = {each.name: each.annotation for each in parameters}
+    return call
+
+
+def _field_option(name: str, info: FieldInfo) -> FieldOption | None:
+    choices: tuple[str, ...] = ()
+    kind = plain_type(info.annotation)
+    described = info.description or ""
+    origin = get_origin(kind)
+    if origin is Literal:
+        kind, choices = str, get_args(kind)
+        described = f"{described} One of: {', '.join(choices)}."
+    elif origin is list and plain_type(get_args(kind)[0]) is str:
+        kind = list[str]
+        described = f"{described} Give the option once for each."
+    elif origin is dict:
+        kind = Path
+        described = f"A file of JSON. {described}"
+    elif kind not in (str, int, float, bool):
+        return None
+    return FieldOption(name, _names(name, info), tasks_with(name), kind, choices, described.replace("`", "").strip())
+
+
+def _names(field: str, info: FieldInfo) -> tuple[str, ...]:
+    own = next((each for each in info.metadata if isinstance(each, CommandOption)), CommandOption(field))
+    return (f"--{own.name.replace('_', '-')}", *([f"-{own.short}"] if own.short else ()))
+
+
+def _declared_flags(parameter: Parameter) -> set[str]:
+    declared = {f"--{parameter.name.replace('_', '-')}"}
+    for each in getattr(parameter.annotation, "__metadata__", ()):
+        declared |= {each.default, *(each.param_decls or ())} - {...}
+    return declared

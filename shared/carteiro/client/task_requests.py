@@ -1,0 +1,73 @@
+"""Builders of the requests of calls, one for each task. Written by scripts/generate.py."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, Unpack
+
+from carteiro.client.request_builder import CallOptions, PreparedRequest, build_request
+from carteiro.schemas.answer import AnswerRequest, AnswerResult
+from carteiro.schemas.chat import ChatMessage, ChatRequest, ChatResult
+from carteiro.schemas.generate import GenerateRequest, GenerateResult
+from carteiro.schemas.sentiment import SentimentRequest, SentimentResult
+from carteiro.schemas.summarize import SummarizeRequest, SummarizeResult
+from carteiro.schemas.translate import TranslateRequest, TranslateResult
+
+
+def answer(question: str, context: str, **call: Unpack[CallOptions]) -> PreparedRequest[AnswerResult]:
+    """Answer a question from the context, and from nothing else."""
+    return build_request(AnswerRequest, call, {"question": question, "context": context})
+
+
+def chat(
+    messages: str | ChatMessage | dict[str, Any] | Sequence[ChatMessage | dict[str, Any]],
+    *,
+    conversation_id: str | None = None,
+    **call: Unpack[CallOptions],
+) -> PreparedRequest[ChatResult]:
+    """Write the assistant's next message. Requests with the same record key are answered in order."""
+    return build_request(ChatRequest, call, {"messages": messages, "conversation_id": conversation_id})
+
+
+def generate(
+    prompt: str,
+    *,
+    system: str | None = None,
+    stop: str | Sequence[str] | None = None,
+    json_schema: dict[str, Any] | None = None,
+    **call: Unpack[CallOptions],
+) -> PreparedRequest[GenerateResult]:
+    """Write a completion of the prompt."""
+    return build_request(
+        GenerateRequest, call, {"prompt": prompt, "system": system, "stop": stop, "json_schema": json_schema}
+    )
+
+
+def sentiment(
+    text: str, *, labels: str | Sequence[str] | None = None, **call: Unpack[CallOptions]
+) -> PreparedRequest[SentimentResult]:
+    """Find the label that fits the text best."""
+    return build_request(SentimentRequest, call, {"text": text, "labels": labels})
+
+
+def summarize(
+    text: str,
+    *,
+    style: Literal["paragraph", "bullets"] | None = None,
+    length: Literal["short", "medium", "long"] | None = None,
+    **call: Unpack[CallOptions],
+) -> PreparedRequest[SummarizeResult]:
+    """Summarize a text. A text longer than the model's context is read in parts, and no part is skipped."""
+    return build_request(SummarizeRequest, call, {"text": text, "style": style, "length": length})
+
+
+def translate(
+    text: str,
+    target: str,
+    *,
+    source: str | None = None,
+    formality: Literal["formal", "informal"] | None = None,
+    **call: Unpack[CallOptions],
+) -> PreparedRequest[TranslateResult]:
+    """Translate a text. Languages are BCP 47 tags, such as `pt`, `pt-BR` or `zh-Hant`."""
+    return build_request(
+        TranslateRequest, call, {"text": text, "target": target, "source": source, "formality": formality}
+    )

@@ -1,0 +1,1 @@
+"""Enrichment of events: the file that describes it, its expressions, and what it writes into an event."""

@@ -1,0 +1,1 @@
+"""Access to Kafka: connection, security, topics, producers, and what a broker allows."""

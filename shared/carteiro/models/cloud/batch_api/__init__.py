@@ -1,0 +1,1 @@
+"""Batch APIs: a provider completes prompts later and at a lower price."""

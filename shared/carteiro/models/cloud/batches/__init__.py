@@ -1,1 +1,0 @@
-"""Prompts that are done later and for less: a provider's batches."""

@@ -1,0 +1,49 @@
+"""Providers whose models are called over the network: each is a function from a model's name to its endpoint."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from carteiro.models.cloud.api import ApiName, split_api_option
+from carteiro.models.cloud.endpoint import Endpoint
+from carteiro.models.interface import Model
+from carteiro.models.provider import Provider
+from carteiro.models.settings import ModelSettings
+
+EndpointFactory = Callable[[str, str, ApiName | None, ModelSettings], Endpoint]
+"""Return the endpoint for a model's name, the name's part after the colon, the API that the name chooses, and the
+settings. Raise `ModelUnusable` if a key or an address is missing."""
+
+
+def cloud_provider(
+    *,
+    scheme: str,
+    form: str,
+    endpoint: EndpointFactory,
+    telemetry_name: str,
+    has_batches: bool = False,
+    aliases: tuple[str, ...] = (),
+) -> Provider:
+    """Return the provider of the models that are called at the endpoints of `endpoint`. See `Provider` for the rest.
+
+    A name may end with the option `?api=API`.
+    """
+
+    def open_model(name: str, rest: str, settings: ModelSettings) -> Model:
+        # These modules bring the SDK.
+        from carteiro.models.cloud.client import CloudModel
+        from carteiro.models.cloud.quota import Quota, QuotaController
+
+        location, api = split_api_option(rest)
+        made = replace(endpoint(name, location, api, settings), max_retry_after=settings.max_retry_after)
+        quota = Quota(QuotaController(settings.requests_per_minute, settings.tokens_per_minute))
+        return CloudModel(name, made, timeout=settings.timeout, quota=quota)
+
+    return Provider(
+        scheme=scheme,
+        aliases=aliases,
+        form=form,
+        open=open_model,
+        remote=True,
+        has_batches=has_batches,
+        telemetry_name=telemetry_name,
+    )

@@ -1,0 +1,119 @@
+"""Tokens of a call: as its answer counts them, or counted or estimated here.
+
+Invalid counts never cost the answer. OpenAI counts reasoning tokens among the completion's tokens; Gemini and xAI count
+them only in the total.
+"""
+
+import asyncio
+import math
+import string
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from carteiro.models.interface import Prompt
+from carteiro.schemas import Usage
+
+log = structlog.get_logger("carteiro.models")
+
+_LONG_TEXT = 20_000
+"""Characters from which on counting would block the event loop."""
+_WORDS = (string.ascii_letters + string.whitespace).encode()
+_ASCII = bytes(range(128))
+
+
+def estimate_tokens(text: str) -> int:
+    """Estimate the number of tokens of the text.
+
+    The rule: 3 letters or blanks make a token; every other ASCII character (digits, punctuation) is one token; beyond
+    ASCII, 2 bytes of UTF-8 make one token. Measured against OpenAI's vocabularies (o200k, cl100k) this gives 1.9 times
+    the true count for English, 1.6 and 1.2 for Portuguese, 1.9 for code, 1.3 for JSON, 1.8 and 1.2 for Chinese; a
+    little less than the true count for Finnish in cl100k, and 0.7 of it for base64 and Amharic.
+    """
+    data = text.encode(errors="replace")
+    without_words = data.translate(None, _WORDS)
+    beyond_ascii = without_words.translate(None, _ASCII)
+    return math.ceil(
+        (len(data) - len(without_words)) / 3 + (len(without_words) - len(beyond_ascii)) + len(beyond_ascii) / 2
+    )
+
+
+def load_token_counter(model: str) -> Callable[[str], int]:
+    """Return a function that counts tokens for a model of OpenAI. It uses tiktoken if tiktoken is installed, knows the
+    model and has its vocabulary, or can fetch it (once, to `TIKTOKEN_CACHE_DIR`). Otherwise it is `estimate_tokens`.
+    The call may take seconds.
+    """
+    try:
+        import tiktoken
+
+        encoding = tiktoken.encoding_for_model(model)
+    except Exception as error:  # noqa: BLE001
+        # tiktoken is not installed, does not know the model, or cannot fetch the vocabulary.
+        log.debug("tokens are estimated", model=model, reason=repr(error))
+        return estimate_tokens
+    return lambda text: len(encoding.encode_ordinary(text))
+
+
+def count_messages(prompt: Prompt, count: Callable[[str], int]) -> int:
+    """Return the tokens of the prompt's messages, counted by `count`."""
+    return sum(count(message.content) for message in prompt.messages)
+
+
+async def count_prompt_tokens(prompt: Prompt, count: Callable[[str], int]) -> int:
+    """Return the tokens of the prompt's messages, counted by `count`: on a thread if they are long."""
+    if sum(len(message.content) for message in prompt.messages) < _LONG_TEXT:
+        return count_messages(prompt, count)
+    return await asyncio.to_thread(count_messages, prompt, count)
+
+
+_MAX_TOKENS = 10**12
+"""More tokens than any call has. A larger count is a mistake, and would use up every budget."""
+
+
+def read_usage(raw: Any) -> Usage | None:
+    """Return the usage in an answer's `usage`; None if it holds no readable count."""
+    if isinstance(raw, list):
+        return next((usage for each in reversed(raw) if isinstance(each, dict) and (usage := read_usage(each))), None)
+    if not isinstance(raw, dict):
+        return None
+    prompt = _first_count(raw, "prompt_tokens", "input_tokens")
+    written = _first_count(raw, "completion_tokens", "output_tokens")
+    total = _count(raw.get("total_tokens"))
+    if prompt is None and total is not None and written is not None:
+        prompt = max(total - written, 0)
+    if prompt is None and written is None and total is None:
+        return None
+    prompt, written = prompt or 0, written or 0
+    output = max(written, (total or 0) - prompt)
+    written_details = raw | _details(raw, "completion_tokens_details", "output_tokens_details")
+    prompt_details = raw | _details(raw, "prompt_tokens_details", "input_tokens_details")
+    reasoning = _first_count(written_details, "reasoning_tokens")
+    cached = _first_count(prompt_details, "cached_tokens", "prompt_cache_hit_tokens")
+    return Usage(
+        input_tokens=prompt,
+        output_tokens=output,
+        cached_input_tokens=min(cached or 0, prompt),
+        reasoning_tokens=min(reasoning or output - written, output),
+    )
+
+
+def _details(raw: dict[str, Any], *names: str) -> dict[str, Any]:
+    return next((details for name in names if isinstance(details := raw.get(name), dict)), {})
+
+
+def _first_count(raw: dict[str, Any], *names: str) -> int | None:
+    return next((count for name in names if (count := _count(raw.get(name))) is not None), None)
+
+
+def _count(value: Any) -> int | None:
+    """Return a number of tokens: 12, 12.0, 12.5, "12", " 12.0 "; None for everything else."""
+    if isinstance(value, str):
+        try:
+            value = float(value[:40].replace(",", ""))
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    # A comparison with NaN is false, and a comparison takes integers of any length.
+    return math.ceil(value) if 0 <= value <= _MAX_TOKENS else None

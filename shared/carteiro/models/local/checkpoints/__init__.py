@@ -1,0 +1,1 @@
+"""Files of a model: their location, configuration and tokenizer. They are read without torch."""

@@ -1,0 +1,1 @@
+"""T5 and Marian, run by CTranslate2."""

@@ -1,0 +1,1 @@
+"""Execution of a model of any engine: its thread, its batches, its budget of tokens, and its errors."""

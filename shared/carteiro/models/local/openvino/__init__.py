@@ -1,0 +1,1 @@
+"""Causal language models, run by OpenVINO GenAI."""

@@ -1,0 +1,1 @@
+"""Summaries and translations by encoder-decoders, the same for all engines."""

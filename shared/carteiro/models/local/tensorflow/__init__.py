@@ -1,0 +1,1 @@
+"""BERT, RoBERTa and GPT-2, run by Keras on TensorFlow."""

@@ -1,0 +1,1 @@
+"""Prompts and completions of chat models, the same for all engines."""

@@ -1,0 +1,1 @@
+"""Models that Transformers runs on PyTorch."""

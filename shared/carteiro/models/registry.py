@@ -1,0 +1,33 @@
+"""The table of providers and engines, and the way from a model's name to the model."""
+
+import importlib
+import pkgutil
+from functools import cache
+
+from carteiro.models import providers
+from carteiro.models.errors import ModelUnusable
+from carteiro.models.interface import Model
+from carteiro.models.provider import Provider
+from carteiro.models.settings import ModelSettings
+
+
+@cache
+def load_providers() -> dict[str, Provider]:
+    """Return the providers and engines by scheme: the `PROVIDER` of each module in `carteiro.models.providers`."""
+    names = (f"{providers.__name__}.{each.name}" for each in pkgutil.iter_modules(providers.__path__))
+    found: list[Provider] = [importlib.import_module(name).PROVIDER for name in names]
+    return {scheme: provider for provider in found for scheme in (provider.scheme, *provider.aliases)}
+
+
+def find_provider(name: str) -> Provider | None:
+    """Return the provider or engine that a model's name begins with; None if no provider has that name."""
+    return load_providers().get(name.partition(":")[0])
+
+
+def open_model(name: str, settings: ModelSettings) -> Model:
+    """Return the model for `name`, not yet loaded. Raise `ModelUnusable` if the name is unknown."""
+    provider, rest = find_provider(name), name.partition(":")[2]
+    if provider is None or not rest:
+        forms = ", ".join(each.form for each in dict.fromkeys(load_providers().values()))
+        raise ModelUnusable(f"{name!r} is no model; known are {forms}")
+    return provider.open(name, rest, settings)

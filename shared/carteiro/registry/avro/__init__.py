@@ -1,0 +1,1 @@
+"""Avro events: https://avro.apache.org/docs/1.12.0/specification/."""

@@ -1,0 +1,165 @@
+"""Client of the registry: fetches schemas with their references, and registers schemas.
+
+It wraps Confluent's asyncio client: deadlines, limits, and errors that say who is at fault.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+from uuid import UUID
+
+from confluent_kafka.schema_registry import AsyncSchemaRegistryClient, Schema, SchemaReference, SchemaRegistryError
+
+from carteiro.registry.errors import RegistryUnavailable, SchemaRejected, SchemaUnknown, SchemaUnusable
+from carteiro.registry.framing import SchemaId
+from carteiro.registry.registered_schema import FetchedSchema, Reference, Registered, SchemaText
+from carteiro.registry.settings import RegistrySettings
+
+T = TypeVar("T")
+
+MAX_SCHEMA_CHARACTERS = 1024 * 1024
+"""Maximum size of a schema together with its references."""
+MAX_REFERENCES = 200
+"""Maximum number of schemas that a schema refers to, directly or not."""
+_MAX_REFERENCE_DEPTH = 30
+_PAUSE_SECONDS = 60.0
+"""Time after a failure for which the intake pauses: longer than the pause between two tries of an event."""
+_NOT_FOUND = (40401, 40402, 40403)
+"""Error codes: no such subject, version, schema."""
+
+
+class RegistryClient:
+    """Connection to the registry. It keeps no schemas."""
+
+    def __init__(self, settings: RegistrySettings, clock: Callable[[], float] = time.monotonic) -> None:
+        # One try for each call: the caller pauses and tries again.
+        self._client = AsyncSchemaRegistryClient(settings.client_configuration() | {"max.retries": 0})
+        self._timeout, self._clock = settings.timeout_seconds, clock
+        self._failure: tuple[str, float] | None = None
+
+    @property
+    def pause_reason(self) -> str | None:
+        """Reason to take in no more events; None if the registry answers.
+
+        It ends by itself after a time without a call: it must not keep the call away that would find the registry back.
+        """
+        if self._failure is None or self._clock() >= self._failure[1] + _PAUSE_SECONDS:
+            return None
+        return self._failure[0]
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def fetch(self, schema_id: SchemaId) -> FetchedSchema:
+        """Return the schema of an id with all its references.
+
+        Raise `SchemaUnknown`, `SchemaUnusable` or `RegistryUnavailable`.
+        """
+        return await self._watch(self._fetch(schema_id))
+
+    async def register(self, subject: str, schema: SchemaText) -> Registered:
+        """Register a schema, or find it if the subject has it already. Return its ids.
+
+        Raise `SchemaRejected` or `RegistryUnavailable`.
+        """
+        return await self._watch(self._register(subject, schema))
+
+    async def _watch(self, work: Awaitable[T]) -> T:
+        """Return the result, and note if the registry is unavailable."""
+        try:
+            result = await work
+        except RegistryUnavailable as error:
+            self._failure = (str(error), self._clock())
+            raise
+        except (SchemaUnknown, SchemaUnusable, SchemaRejected):
+            self._failure = None
+            raise
+        self._failure = None
+        return result
+
+    async def _fetch(self, schema_id: SchemaId) -> FetchedSchema:
+        try:
+            schema = await self._get(schema_id, None)
+            if schema.schema_type == "PROTOBUF":
+                schema = await self._get(schema_id, "serialized")
+        except SchemaRegistryError as error:
+            # An older registry knows no GUIDs and answers 404 without an error code of its own.
+            if error.error_code in _NOT_FOUND or (isinstance(schema_id, UUID) and error.http_status_code == 404):
+                raise SchemaUnknown(f"the registry has no schema of id {schema_id}") from None
+            raise _unavailable(error) from None
+        root = _schema_text(schema)
+        referenced: dict[str, SchemaText] = {}
+        await self._fetch_references(root, referenced, 0)
+        if len(root.text) + sum(len(each.text) for each in referenced.values()) > MAX_SCHEMA_CHARACTERS:
+            raise SchemaUnusable(f"the schema has more than {MAX_SCHEMA_CHARACTERS:,} characters")
+        return FetchedSchema(root, tuple(referenced.items()))
+
+    async def _register(self, subject: str, schema: SchemaText) -> Registered:
+        references = [SchemaReference(each.name, each.subject, each.version) for each in schema.references]
+        try:
+            registered = await self._call(
+                self._client.register_schema_full_response(subject, Schema(schema.text, schema.type, references))
+            )
+        except SchemaRegistryError as error:
+            if error.http_status_code in (409, 422):
+                reason = str(error.error_message)[:500]
+                raise SchemaRejected(f"the registry refuses the schema for subject {subject}: {reason}") from None
+            raise _unavailable(error) from None
+        if not isinstance(registered.schema_id, int):
+            raise RegistryUnavailable("the registry gives no id for a schema")
+        return Registered(registered.schema_id, registered.guid)
+
+    async def _get(self, schema_id: SchemaId, fmt: str | None) -> Schema:
+        if isinstance(schema_id, UUID):
+            return await self._call(self._client.get_schema_by_guid(str(schema_id), fmt))
+        return await self._call(self._client.get_schema(schema_id, fmt=fmt))
+
+    async def _fetch_references(self, schema: SchemaText, found: dict[str, SchemaText], depth: int) -> None:
+        if depth > _MAX_REFERENCE_DEPTH:
+            raise SchemaUnusable(f"the schema's references are nested more than {_MAX_REFERENCE_DEPTH} deep")
+        for reference in schema.references:
+            if reference.name in found:
+                continue
+            if len(found) >= MAX_REFERENCES:
+                raise SchemaUnusable(f"the schema has more than {MAX_REFERENCES} references")
+            fmt = "serialized" if schema.type == "PROTOBUF" else None
+            version = self._client.get_version(reference.subject, reference.version, True, fmt)
+            try:
+                text = _schema_text((await self._call(version)).schema)
+            except SchemaRegistryError as error:
+                if error.error_code in _NOT_FOUND:
+                    raise SchemaUnusable(f"the registry has no schema {reference.name}, which is referred to") from None
+                raise _unavailable(error) from None
+            await self._fetch_references(text, found, depth + 1)
+            found.setdefault(reference.name, text)
+
+    async def _call(self, call: Awaitable[T]) -> T:
+        """Return the answer of the registry. Raise `SchemaRegistryError` if it answers with an error."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await call
+        except SchemaRegistryError:
+            raise
+        except TimeoutError:
+            raise RegistryUnavailable(f"the registry does not answer within {self._timeout:g} s") from None
+        except Exception as error:  # noqa: BLE001  # the client raises what its parts raise: of HTTP, OAuth, JSON
+            raise RegistryUnavailable(f"the registry cannot be asked: {type(error).__name__}: {error}") from None
+        finally:
+            # The client's own cache has no limit, and it does not tell the formats of a schema apart.
+            await self._client.clear_caches()  # type: ignore[no-untyped-call]
+
+
+def _schema_text(schema: Schema) -> SchemaText:
+    kind, references = schema.schema_type, schema.references or []
+    if kind not in ("AVRO", "PROTOBUF", "JSON") or not isinstance(schema.schema_str, str):
+        raise SchemaUnusable(f"a schema is of type {str(kind)[:100]}; AVRO, PROTOBUF and JSON can be read")
+    if len(schema.schema_str) > MAX_SCHEMA_CHARACTERS:
+        raise SchemaUnusable(f"the schema has more than {MAX_SCHEMA_CHARACTERS:,} characters")
+    named = [Reference(str(each.name), str(each.subject), int(each.version or -1)) for each in references]
+    return SchemaText(kind, schema.schema_str, tuple(named))  # type: ignore[arg-type]
+
+
+def _unavailable(error: SchemaRegistryError) -> RegistryUnavailable:
+    return RegistryUnavailable(f"the registry answers {error.http_status_code}: {str(error.error_message)[:500]}")

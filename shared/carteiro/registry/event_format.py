@@ -1,0 +1,131 @@
+"""The format of events whose schemas are in a registry. Events without a schema id are JSON."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from carteiro.registry.client import RegistryClient
+from carteiro.registry.codec import SchemaCodec, SchemaExtension, open_codec
+from carteiro.registry.framing import Frame, SchemaId, read_frame
+from carteiro.registry.member_types import RecordOf, member_types
+from carteiro.registry.registered_schema import Registered
+from carteiro.registry.schema_cache import SchemaCache
+from carteiro.registry.subjects import SubjectStrategy
+from carteiro.wire.event_format import DecodedEvent, EncodedEvent, Path
+from carteiro.wire.json_event import JsonFormat
+from carteiro.wire.record import Record
+
+_MAX_SCHEMAS = 500
+"""Maximum number of schemas in memory."""
+_FAILURE_SECONDS = 30.0
+"""Time for which an unknown or refused schema is not asked for again."""
+
+
+class Schemas:
+    """The schemas of events, fetched once. All enrichments and tasks of a worker share them."""
+
+    def __init__(self, client: RegistryClient) -> None:
+        self._client = client
+        self._codecs: SchemaCache[SchemaCodec] = SchemaCache(_MAX_SCHEMAS, _FAILURE_SECONDS)
+
+    async def codec(self, schema_id: SchemaId) -> SchemaCodec:
+        """Return the codec of a schema.
+
+        Raise `SchemaUnknown` or `SchemaUnusable`, which are the event's errors, or `RegistryUnavailable`.
+        """
+
+        async def fetch() -> SchemaCodec:
+            return await asyncio.to_thread(open_codec, await self._client.fetch(schema_id))
+
+        return await self._codecs.get(str(schema_id).encode(), fetch)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The schema of enriched events: an extension that is registered."""
+
+    extension: SchemaExtension
+    registered: Registered
+
+
+class RegistryFormat:
+    """The format of the events of one enrichment.
+
+    The schema of an enriched event is the event's with optional members. It is registered before the first event of
+    that schema is enriched.
+    """
+
+    def __init__(
+        self,
+        client: RegistryClient,
+        schemas: Schemas,
+        strategy: SubjectStrategy,
+        topic: str,
+        members: Mapping[Path, Mapping[str, Any] | None],
+    ) -> None:
+        """Create the format of events that go to `topic`.
+
+        `members` are the JSON Schemas of what is written, by path; None if a value's schema is not known.
+        """
+        self._client, self._schemas, self._strategy, self._topic = client, schemas, strategy, topic
+        self._members: RecordOf = member_types(members)
+        self._targets: SchemaCache[Target] = SchemaCache(_MAX_SCHEMAS, _FAILURE_SECONDS)
+
+    async def decode(self, record: Record) -> DecodedEvent:
+        """Return the event in a record. Raise `EventUnreadable` or `RegistryUnavailable`."""
+        frame = read_frame(record)
+        if frame is None:
+            return await JsonFormat().decode(record)
+        codec = await self._schemas.codec(frame.schema_id)
+        return RegistryEvent(frame, codec, codec.decode(frame), self)
+
+    async def target(self, frame: Frame, codec: SchemaCodec) -> Target:
+        """Return the schema of the enriched event. Raise `MemberRefused` or `RegistryUnavailable`."""
+
+        async def register() -> Target:
+            extension = await asyncio.to_thread(codec.extend, frame, self._members)
+            subject = self._strategy.subject(self._topic, extension.record_name)
+            return Target(extension, await self._client.register(subject, extension.schema))
+
+        return await self._targets.get(str(frame.schema_id).encode() + b" " + codec.indexes(frame), register)
+
+
+class RegistryEvent:
+    """An event whose schema is in the registry."""
+
+    def __init__(self, frame: Frame, codec: SchemaCodec, document: dict[str, Any], owner: RegistryFormat) -> None:
+        self.value, self.document = frame.value, document
+        self._frame, self._codec, self._owner = frame, codec, owner
+        self._target: Target | None = None
+
+    async def prepare(self) -> None:
+        """Register the schema of the enriched event. Raise `MemberRefused` or `RegistryUnavailable`."""
+        self._target = await self._owner.target(self._frame, self._codec)
+
+    def encode(self, members: Mapping[Path, Any]) -> EncodedEvent:
+        assert self._target is not None, "prepare() was not called"
+        payload, ids = self._target.extension.encode(self._frame, members), self._target.registered
+        guid = UUID(ids.guid) if ids.guid else None
+        return self._frame.replace(ids.schema_id, guid, self._codec.indexes(self._frame), payload)
+
+
+async def read_request(record: Record, schemas: Schemas) -> bytes | None:
+    """Return the value of a request's record as JSON.
+
+    A record without a schema id is returned as it is. Members that are null are left out: a schema has no other way to
+    say that an option is not given. Raise `EventUnreadable` or `RegistryUnavailable`.
+    """
+    frame = read_frame(record)
+    if frame is None:
+        return record.value
+    codec = await schemas.codec(frame.schema_id)
+    return json.dumps(_without_nulls(codec.decode(frame)), ensure_ascii=False).encode()
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(each) for name, each in value.items() if each is not None}
+    return [_without_nulls(each) for each in value] if isinstance(value, list) else value

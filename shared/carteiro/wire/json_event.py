@@ -1,0 +1,72 @@
+"""Events that are JSON in UTF-8."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from carteiro.wire.event_format import EncodedEvent, EventUnreadable, MemberRefused, Path
+from carteiro.wire.json_members import Members, to_json, write_members
+from carteiro.wire.record import PARSE_IN_THREAD_BYTES, Record
+
+_BYTE_ORDER_MARK = "\ufeff"
+
+
+@dataclass(frozen=True, slots=True)
+class JsonEvent:
+    """An event that is JSON. Members are written into its text, so all else keeps its spelling."""
+
+    value: bytes
+    text: str
+    document: dict[str, Any]
+
+    async def prepare(self) -> None:
+        """No-op."""
+
+    def encode(self, members: Mapping[Path, Any]) -> EncodedEvent:
+        return EncodedEvent(write_json(self.text, members))
+
+
+class JsonFormat:
+    """The format of events that are JSON."""
+
+    async def decode(self, record: Record) -> JsonEvent:
+        value = record.value or b""
+        return (
+            await asyncio.to_thread(parse_event, value) if len(value) >= PARSE_IN_THREAD_BYTES else parse_event(value)
+        )
+
+
+def parse_event(value: bytes) -> JsonEvent:
+    """Return the event in `value`, JSON in UTF-8. Raise `EventUnreadable`."""
+    try:
+        text = value.decode().removeprefix(_BYTE_ORDER_MARK)
+        document = _read_json(text)
+    except (ValueError, RecursionError):
+        raise EventUnreadable("the event is no JSON in UTF-8") from None
+    if not isinstance(document, dict):
+        raise EventUnreadable("the event is no JSON object")
+    return JsonEvent(value, text, document)
+
+
+def _read_json(text: str) -> Any:
+    try:
+        return json.loads(text, strict=False)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # a number of more digits than `int` reads
+        return json.loads(
+            text, strict=False, parse_int=lambda digits: int(digits) if len(digits) < 1000 else float(digits)
+        )
+
+
+def write_json(text: str, members: Mapping[Path, Any]) -> bytes:
+    """Return `text`, the JSON text of an object, with `members` written into it. Raise `MemberRefused`."""
+    written = Members()
+    for path, value in members.items():
+        written.put(path, to_json(value))
+    try:
+        return write_members(text, written).encode(errors="surrogatepass")
+    except RecursionError:
+        raise MemberRefused("it is nested too deeply") from None

@@ -1,1 +1,0 @@
-"""What stands between a task and its models: the chain of them, gates, tries again, the bill."""

@@ -1,0 +1,1 @@
+"""Deferred requests: their prompts are completed by batch jobs of a provider, at half the price."""

@@ -1,0 +1,64 @@
+"""A model that completes prompts by its batch API, and by live calls if a deadline is too near."""
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import structlog
+
+from carteiro.models.errors import Unavailable
+from carteiro.models.interface import ChatModel, Completion, Prompt
+from carteiro.schemas import Usage
+from carteiro.worker.batch_api.partition_batcher import DeadlineNear
+from carteiro.worker.model_calls.budget import UsageMeter
+from carteiro.worker.model_calls.chat_model_proxy import ChatModelProxy
+from carteiro.worker.model_calls.deferred_request import DeferredRequest
+from carteiro.worker.observability import metrics
+
+log = structlog.get_logger("carteiro.worker")
+
+_DEFAULT_WAIT_SECONDS = 24 * 3600.0
+"""Time to the deadline of a request that sets none."""
+
+
+class BatchFirstModel(ChatModelProxy[ChatModel]):
+    """Chat model for one deferred request of `task`. It completes prompts by batches.
+
+    If the deadline is near and `model` is the only model of its chain, it calls `model` live. Otherwise it raises
+    `Unavailable`, so that the next model of the chain is called. It records the usage of batches in `meter`; live calls
+    record their own.
+    """
+
+    def __init__(
+        self,
+        model: ChatModel,
+        meter: UsageMeter,
+        deadline: datetime | None,
+        request: DeferredRequest,
+        *,
+        task: str,
+        is_only_model: bool,
+    ) -> None:
+        self._model, self._meter, self._request, self._task = model, meter, request, task
+        self._is_only_model = is_only_model
+        # The monotonic clock never jumps, unlike the wall clock.
+        remaining = (deadline - datetime.now(UTC)).total_seconds() if deadline else _DEFAULT_WAIT_SECONDS
+        self._monotonic_deadline = time.monotonic() + remaining
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        try:
+            async with self._meter.metered_call(self._model, prompt, batch=True):
+                item_id, completion = await self._request.batcher.complete(
+                    self.name, prompt, self._request.offset, self._monotonic_deadline, self._add_batch_usage
+                )
+                return replace(completion, usage=self._add_batch_usage(item_id, completion.usage))
+        except DeadlineNear:
+            log.info("a deferred request falls back to a live call", model=self.name)
+            metrics.labelled(metrics.BATCH_FALLBACKS, self._task).inc()
+            if not self._is_only_model:
+                raise Unavailable(f"there is no more time for a batch of {self.name}") from None
+            return await self._model.complete(prompt)
+
+    def _add_batch_usage(self, item_id: str, usage: Usage) -> Usage:
+        """Record the usage of a batch item, and return it with its cost."""
+        return self._meter.record(self.name, usage.model_copy(update={"service_tier": "batch"}), item_id)

@@ -1,0 +1,159 @@
+"""The handlers of topics: of requests as they come, of deferred requests, and of events."""
+
+from collections.abc import Sequence
+
+from carteiro.ledger.ledger import Ledger
+from carteiro.wire.deferral import original_request
+from carteiro.wire.record import OutgoingRecord, Record
+from carteiro.worker.batch_api.coordinator import BatchCoordinator
+from carteiro.worker.composition.context import WorkerContext
+from carteiro.worker.conversations.store import ConversationStore
+from carteiro.worker.delivery.interface import Delivery, DeliveryContext
+from carteiro.worker.delivery.outcome import Outcome
+from carteiro.worker.delivery.partition_handler import PartitionHandler
+from carteiro.worker.delivery.subscriber import LaneSubscriber
+from carteiro.worker.enrichment.event_handler import EventHandler
+from carteiro.worker.handling.handler import RequestHandler
+
+_MAX_PER_TRANSACTION = 20
+"""Replies of a batch that are delivered together. Live replies wait behind them."""
+
+
+class SubscribedHandler(PartitionHandler):
+    """Handler of one topic, whose records FastStream's subscriber serves. The lanes of a worker share its limits."""
+
+    def __init__(self, group: str, subscriber: LaneSubscriber, context: WorkerContext) -> None:
+        self.group, self._subscriber, self._context = group, subscriber, context
+        self.max_in_flight = context.settings.max_in_flight
+        self.broker_limits, self.exclusive_gate = context.broker_limits, context.exclusive_gate
+
+    def accepts_work(self) -> bool:
+        return self._context.pause_reason is None
+
+    async def handle(self, record: Record) -> Outcome:
+        return await self._subscriber.dispatch(record)
+
+    def create_delivery(self, lane: DeliveryContext) -> Delivery:
+        return self._context.create_delivery(lane, self._subscriber)
+
+    def on_lost(self, partition: int) -> None:
+        """No-op, unless a subclass keeps something for a partition."""
+
+
+class LiveHandler(SubscribedHandler):
+    """Handler of a task's own topic of requests."""
+
+    def __init__(
+        self,
+        requests: RequestHandler,
+        subscriber: LaneSubscriber,
+        context: WorkerContext,
+        conversations: ConversationStore | None,
+    ) -> None:
+        super().__init__(requests.group, subscriber, context)
+        self._requests, self._conversations, self._chain = requests, conversations, requests.pipeline.chain
+        self.by_key = requests.pipeline.task.ordered_by_key
+
+    def accepts_work(self) -> bool:
+        return self._chain.pause_reason is None and super().accepts_work()
+
+    async def reject_poison(self, record: Record, deaths: int) -> Outcome:
+        return await self._requests.reject_poison(record, deaths)
+
+    async def on_assigned(self, partition: int) -> Ledger | None:
+        return await self._conversations.load(partition) if self._conversations else None
+
+    def on_lost(self, partition: int) -> None:
+        if self._conversations:
+            self._conversations.unload(partition)
+
+
+class BatchedHandler(SubscribedHandler):
+    """Handler of one topic whose prompts a provider's batch API completes."""
+
+    max_per_transaction = _MAX_PER_TRANSACTION
+    resumable = snapshots = True
+
+    def __init__(
+        self, group: str, subscriber: LaneSubscriber, context: WorkerContext, coordinator: BatchCoordinator
+    ) -> None:
+        super().__init__(group, subscriber, context)
+        self._coordinator = coordinator
+        self.max_in_flight = context.settings.batch_requests
+        self.max_unfinished = 2 * self.max_in_flight
+
+    async def handle(self, record: Record) -> Outcome:
+        try:
+            self._coordinator.track(record)
+            return await super().handle(record)
+        finally:
+            self._coordinator.untrack(record)
+
+    def create_delivery(self, lane: DeliveryContext) -> Delivery:
+        return self._coordinator.attach_delivery(super().create_delivery(lane), lane)
+
+    async def on_assigned(self, partition: int) -> Ledger | None:
+        return await self._coordinator.on_assigned(partition)
+
+    def on_lost(self, partition: int) -> None:
+        self._coordinator.on_lost(partition)
+
+    def snapshot_records(self, partition: int, ledger: Ledger) -> Sequence[OutgoingRecord]:
+        return self._coordinator.snapshot_records(partition, ledger)
+
+
+class BatchHandler(BatchedHandler):
+    """Handler of a task's topic of deferred requests."""
+
+    def __init__(
+        self,
+        requests: RequestHandler,
+        subscriber: LaneSubscriber,
+        context: WorkerContext,
+        coordinator: BatchCoordinator,
+    ) -> None:
+        super().__init__(requests.group, subscriber, context, coordinator)
+        self._requests = requests
+
+    async def reject_poison(self, record: Record, deaths: int) -> Outcome:
+        return await self._requests.reject_poison(original_request(record), deaths)
+
+
+class EnrichmentHandler(SubscribedHandler):
+    """Handler of an enrichment's topic of events."""
+
+    by_key = True
+    """Consumers of the enriched topic rely on the order of events with the same key."""
+
+    def __init__(self, events: EventHandler, subscriber: LaneSubscriber, context: WorkerContext) -> None:
+        super().__init__(events.group, subscriber, context)
+        self._events = events
+        self._chains = [pipeline.chain for pipeline in events.pipelines.values()]
+
+    def accepts_work(self) -> bool:
+        return super().accepts_work() and all(chain.pause_reason is None for chain in self._chains)
+
+    async def reject_poison(self, record: Record, deaths: int) -> Outcome:
+        return await self._events.reject_poison(record, deaths)
+
+
+class BatchEnrichmentHandler(BatchedHandler):
+    """Handler of the events of an enrichment that waits for batches.
+
+    Events with the same key may overtake each other.
+    """
+
+    max_per_transaction = PartitionHandler.max_per_transaction
+
+    def __init__(
+        self,
+        events: EventHandler,
+        subscriber: LaneSubscriber,
+        context: WorkerContext,
+        coordinator: BatchCoordinator,
+    ) -> None:
+        super().__init__(events.group, subscriber, context, coordinator)
+        self._events = events
+
+    async def reject_poison(self, record: Record, deaths: int) -> Outcome:
+        return await self._events.reject_poison(record, deaths)

@@ -1,0 +1,19 @@
+"""One topic that a worker serves, as its health and its page report it."""
+
+from dataclasses import dataclass
+
+from carteiro.worker.delivery.subscriber import LaneSubscriber
+from carteiro.worker.model_calls.fallback import FallbackChain
+
+
+@dataclass(frozen=True, slots=True)
+class ServedTopic:
+    """A task's requests, or an enrichment's events."""
+
+    name: str
+    """The task's name, or `enrich-` and the enrichment's."""
+    group: str
+    """The consumer group."""
+    chains: tuple[FallbackChain, ...]
+    """Chains of the models that serve the topic."""
+    subscriber: LaneSubscriber

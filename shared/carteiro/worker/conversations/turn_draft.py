@@ -1,0 +1,89 @@
+"""The turn of a request in its conversation, before it is stored. Pure: no Kafka, no model calls."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from carteiro.schemas.chat import ChatAnswer, ChatMessage, ChatRequest
+from carteiro.wire.conversation import History, Turn, idempotency_fingerprint
+from carteiro.wire.envelope import Envelope
+from carteiro.worker.conversations.trimming import fit_newest_turns
+
+
+@dataclass(frozen=True, slots=True)
+class TurnDraft:
+    """A request, its answer, and the other turns of its conversation.
+
+    If the conversation already has a turn of this request (it was served or sent twice), the new turn replaces it.
+    """
+
+    request: ChatRequest
+    request_id: str
+    fingerprint: str | None
+    """Fingerprint that all sendings of the request share; None without an idempotency key."""
+    system: str | None
+    """The system message; None without one."""
+    earlier: tuple[Turn, ...]
+    """Earlier turns that the model is shown. Only these are stored again."""
+    later: tuple[Turn, ...]
+    """Later turns, if the request was served before. The model is not shown them."""
+    answer: tuple[ChatMessage, ...] = ()
+
+    @classmethod
+    def after(cls, history: History, request: ChatRequest, envelope: Envelope) -> "TurnDraft":
+        """Return the turn of a request that continues a stored conversation."""
+        request_id, fingerprint = envelope.request_id, idempotency_fingerprint(envelope)
+        first = request.messages[0]
+        system = first.content if first.role == "system" else history.system
+        earlier, later = history.split_at(request_id, fingerprint)
+        return cls(request, request_id, fingerprint, system, earlier, later)
+
+    @property
+    def full_request(self) -> ChatRequest:
+        """The request with the earlier messages of the conversation before its own."""
+        system = [] if self.system is None else [ChatMessage(role="system", content=self.system)]
+        messages = [*system, *(message for turn in self.earlier for message in turn.messages), *self._new_messages]
+        return self.request.model_copy(update={"messages": messages})
+
+    @property
+    def history(self) -> History:
+        """The conversation with this turn."""
+        messages = (*self._new_messages, *self.answer)
+        own_turn = Turn(request_id=self.request_id, sending=self.fingerprint, messages=messages)
+        return History(system=self.system, turns=(*self.earlier, own_turn, *self.later))
+
+    @property
+    def alone(self) -> "TurnDraft":
+        """This turn without the others."""
+        return replace(self, earlier=(), later=())
+
+    def fitted(self, max_tokens: int, count_tokens: Callable[[str], int]) -> "TurnDraft":
+        """Return this turn with the newest earlier turns that fit a prompt of `max_tokens`."""
+        required = self.alone.full_request.messages
+        return replace(self, earlier=fit_newest_turns(self.earlier, required, max_tokens, count_tokens))
+
+    def with_shorter_prompt(self) -> "TurnDraft | None":
+        """Return this turn without the older half of the earlier turns; None if there is no earlier turn."""
+        if not self.earlier:
+            return None
+        return replace(self, earlier=self.earlier[(len(self.earlier) + 1) // 2 :])
+
+    def shortened(self) -> "TurnDraft | None":
+        """Return this turn without the older half of all other turns; None if there is no other turn."""
+        count = len(self.earlier) + len(self.later)
+        if not count:
+            return None
+        dropped = (count + 1) // 2
+        later = self.later[max(dropped - len(self.earlier), 0) :]
+        return replace(self, earlier=self.earlier[dropped:], later=later)
+
+    def answered(self, answer: ChatAnswer) -> "TurnDraft":
+        """Return this turn with its answer."""
+        return replace(self, answer=(ChatMessage(role="assistant", content=answer.content),))
+
+    def is_in(self, history: History) -> bool:
+        """Return True if a conversation has a turn of this request, in this or an earlier sending."""
+        return any(turn.belongs_to(self.request_id, self.fingerprint) for turn in history.turns)
+
+    @property
+    def _new_messages(self) -> tuple[ChatMessage, ...]:
+        return tuple(message for message in self.request.messages if message.role != "system")

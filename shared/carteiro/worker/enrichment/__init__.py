@@ -1,0 +1,1 @@
+"""Enrichment of foreign events: the same lanes and tasks as for requests, another way in and out."""

@@ -1,0 +1,128 @@
+"""The handler of one event: from its record to the outcome that the lane delivers."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import structlog
+
+from carteiro.enrichment.enricher import EnrichedEvent, Enricher
+from carteiro.enrichment.enrichment_file import EnrichmentFile
+from carteiro.registry.errors import RegistryUnavailable
+from carteiro.registry.retry import retry_while_away
+from carteiro.wire.event_format import EventFormat, EventUnreadable
+from carteiro.wire.json_event import JsonFormat
+from carteiro.wire.record import Record, record_id
+from carteiro.worker.enrichment.event_outcome import EventOutcome, copy_event
+from carteiro.worker.enrichment.task_caller import TaskCaller
+from carteiro.worker.handling.dead_letters import DeadLetters
+from carteiro.worker.handling.pipeline import Pipeline
+from carteiro.worker.model_calls.budget import CostBudget, UsageMeter
+from carteiro.worker.model_calls.deferred_request import DeferredRequest
+from carteiro.worker.observability.logs import traceback_summary
+
+log = structlog.get_logger("carteiro.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class EventHandler:
+    """Handler of the events of one enrichment. One event in is one event out, but for those that are dropped."""
+
+    file: EnrichmentFile
+    pipelines: Mapping[str, Pipeline]
+    budget: CostBudget
+    group: str
+    dead_letters: DeadLetters
+    format: EventFormat = field(default_factory=JsonFormat)
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    async def handle(self, record: Record, deferred: DeferredRequest | None = None) -> EventOutcome:
+        """Return the outcome of an event. Raise only `asyncio.CancelledError`.
+
+        `deferred` is set if the event's prompts go through a batch API.
+        """
+        if record.value is None:
+            return self._pass_on(record)  # a tombstone of a compacted topic
+        meter = UsageMeter(self.budget, self.file.served_name, record.key)
+        try:
+            deadline = datetime.now(UTC) + self.file.patience if self.file.patience else None
+            caller = TaskCaller(self.pipelines, record, meter, deadline, deferred)
+            enricher = Enricher(self.file, caller)
+            return self._outcome(record, await self._enrich(record, enricher))
+        except EventUnreadable as error:
+            return self._failed(record, "unreadable", str(error))
+        except Exception as error:  # noqa: BLE001  # nothing stops a partition
+            log.critical("an event cannot be enriched", **self._fields(record), failure=traceback_summary(error))
+            return self._failed(record, "internal", f"the service failed: {type(error).__name__}")
+
+    async def _enrich(self, record: Record, enricher: Enricher) -> EnrichedEvent:
+        """Return the enriched event. While the registry is away, the event waits and keeps its place in the window.
+
+        So the intake pauses once the window is full. The registry is asked before a model is.
+        """
+
+        async def enrich() -> EnrichedEvent:
+            return await enricher.enrich(await self.format.decode(record))
+
+        def log_away(error: RegistryUnavailable) -> None:
+            log.warning("an event waits for the schema registry", **self._fields(record), reason=str(error))
+
+        return await retry_while_away(enrich, log_away, self.sleep)
+
+    async def handle_unparsed(self, record: Record) -> EventOutcome:
+        """Return the outcome of an event that did not reach `handle`."""
+        return self._failed(record, "internal", "the service could not read the event")
+
+    async def reject_poison(self, record: Record, crashes: int) -> EventOutcome:
+        """Return the outcome of an event that ended its worker `crashes` times. It is not served again."""
+        reason = f"the worker ended {crashes} times while it served the event"
+        log.error("an event is not enriched", **self._fields(record), reason=reason)
+        return self._failed(record, "internal", reason, tries=crashes)
+
+    def _outcome(self, record: Record, enriched: EnrichedEvent) -> EventOutcome:
+        codes = ",".join(f"{error.step.name if error.step else 'when'}={error.code}" for error in enriched.errors)
+        if codes:
+            log.warning("an event is not enriched as a whole", **self._fields(record), errors=codes)
+        if enriched.action == "drop":
+            return self._drop(record)
+        if enriched.action == "dead_letter":
+            first = enriched.errors[0]
+            return self._dead_letter(record, first.code, f"{codes}: {first.message}")
+        if enriched.value == record.value and not codes:
+            return self._pass_on(record)
+        outgoing = copy_event(record, self.file.target, enriched.value, codes, enriched.headers)
+        result = "failed" if codes else "enriched"
+        return EventOutcome(self.file.name, record, result, outgoing, self._enriched_too_large)
+
+    def _pass_on(self, record: Record) -> EventOutcome:
+        outgoing = copy_event(record, self.file.target, record.value)
+        return EventOutcome(self.file.name, record, "unchanged", outgoing, self._too_large)
+
+    def _failed(self, record: Record, code: str, reason: str, tries: int = 0) -> EventOutcome:
+        """Return the outcome of an event into which nothing can be written, not even the error."""
+        match self.file.on_error:
+            case "drop":
+                return self._drop(record)
+            case "dead_letter":
+                return self._dead_letter(record, code, reason, tries)
+            case "keep":
+                outgoing = copy_event(record, self.file.target, record.value, f"event={code}")
+                return EventOutcome(self.file.name, record, "failed", outgoing, self._too_large)
+
+    def _enriched_too_large(self, record: Record) -> EventOutcome:
+        return self._failed(record, "too_large", "the enriched event is too large for its topic")
+
+    def _too_large(self, record: Record) -> EventOutcome:
+        return self._dead_letter(record, "too_large", "the event is too large for its topic")
+
+    def _drop(self, record: Record) -> EventOutcome:
+        return EventOutcome(self.file.name, record, "dropped", None)
+
+    def _dead_letter(self, record: Record, code: str, reason: str, tries: int = 0) -> EventOutcome:
+        letter = self.dead_letters.build(record, code, reason, tries)
+        # A dead letter that is too large to keep must not stop the partition.
+        return EventOutcome(self.file.name, record, "dead_letter", letter, self._drop)
+
+    def _fields(self, record: Record) -> dict[str, str]:
+        return {"enrichment": self.file.name, "event_id": record_id(record)}

@@ -1,0 +1,75 @@
+"""The outcomes of events."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+from aiokafka.errors import InvalidTimestampError
+
+from carteiro.kafka.record_errors import TOO_LARGE
+from carteiro.wire.record import Headers, OutgoingRecord, Record, record_id
+from carteiro.worker.delivery.outcome import Outcome
+from carteiro.worker.observability import metrics
+
+log = structlog.get_logger("carteiro.worker")
+
+ERRORS_HEADER = "carteiro_enrichment_errors"
+"""Header of an event that goes on although steps failed: `STEP=CODE` for each, with commas between them."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventOutcome(Outcome):
+    """One event that goes on, is left out, or became a dead letter."""
+
+    enrichment: str
+    record: Record
+    result: str
+    """`enriched`, `failed` (it goes on, but without the results of some steps), `unchanged`, `dropped` or
+    `dead_letter`.
+    """
+    outgoing: OutgoingRecord | None
+    """The record to publish; None if the event is dropped."""
+    if_too_large: Callable[[Record], "EventOutcome"] | None = None
+    """Returns the outcome if the topic rejects the record as too large; None if there is no other one."""
+
+    @property
+    def records(self) -> Sequence[OutgoingRecord]:
+        return [self.outgoing] if self.outgoing is not None else []
+
+    @property
+    def custom_record(self) -> OutgoingRecord | None:
+        return None
+
+    def fall_back(self, record: OutgoingRecord, error: Exception) -> "EventOutcome | None":
+        """Return the outcome in place of one whose record is too large, or too old, for its topic; None after any other
+        error.
+        """
+        if isinstance(error, InvalidTimestampError) and record.timestamp is not None:
+            return replace(self, outgoing=replace(record, timestamp=None))
+        if not isinstance(error, TOO_LARGE) or self.if_too_large is None:
+            return None
+        log.warning("an event is too large for its topic", event_id=record_id(self.record), topic=record.topic)
+        return self.if_too_large(self.record)
+
+    def on_queued(self) -> None:
+        """No-op."""
+
+    def on_acknowledged(self) -> None:
+        metrics.EVENTS.labels(self.enrichment, self.result).inc()
+
+
+def copy_event(
+    record: Record, topic: str, value: bytes | None, errors: str = "", new_headers: Headers = ()
+) -> OutgoingRecord:
+    """Return the record of an event with another value: key, headers and timestamp are the event's.
+
+    `errors` is the value of the header that tells which steps failed; without it there is no such header. `new_headers`
+    take the place of headers of the same names.
+    """
+    replaced = {ERRORS_HEADER, *(name for name, _ in new_headers)}
+    headers = [*(each for each in record.headers if each[0] not in replaced), *new_headers]
+    if errors:
+        headers.append((ERRORS_HEADER, errors.encode()))
+    return OutgoingRecord(
+        topic, None, record.key, value, headers, timestamp=record.timestamp if record.timestamp >= 0 else None
+    )

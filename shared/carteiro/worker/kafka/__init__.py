@@ -1,1 +1,0 @@
-"""Reaching Kafka: connection, security, topics."""

@@ -1,0 +1,1 @@
+"""Calls of models: fallback chain, circuit breakers, retries, budget."""

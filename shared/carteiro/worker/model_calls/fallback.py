@@ -1,0 +1,182 @@
+"""The fallback chain of a task: the first model that is available answers, and the next one if it fails."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+import structlog
+
+from carteiro.models.errors import (
+    InvalidOutput,
+    Misconfigured,
+    ModelError,
+    PromptTooLarge,
+    RateLimited,
+    Unavailable,
+    Unsupported,
+)
+from carteiro.models.interface import ChatModel, Model
+from carteiro.worker.model_calls.budget import OverBudget, UsageMeter
+from carteiro.worker.model_calls.chat_model_proxy import with_streaming
+from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker
+from carteiro.worker.model_calls.deferred_request import DeferredRequest
+from carteiro.worker.model_calls.retry import RetryingModel, create_backoff, sleep_with_jitter
+from carteiro.worker.observability.tracing import model_span
+from carteiro.worker.reply_stream import ReplyStream
+
+log = structlog.get_logger("carteiro.worker")
+T = TypeVar("T")
+
+_MAX_ROUNDS = 3
+"""Rounds of a request through the whole chain before it fails."""
+_TRANSIENT = (Unavailable, RateLimited, Misconfigured)
+"""Errors after which the next model is called, and this one again in the next round."""
+_PERMANENT = (PromptTooLarge, Unsupported, InvalidOutput, OverBudget)
+"""Errors after which only the other models are called. A mistake of the caller, or a refusal, is the same for all
+models, so those errors end the run.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTarget:
+    """One model of a fallback chain."""
+
+    model: Model
+    circuit_breaker: CircuitBreaker | None = None
+    """None for a model that runs in this process."""
+    batch_wrapper: Callable[[ChatModel, UsageMeter, datetime | None, DeferredRequest], ChatModel] | None = None
+    """Factory of a model, for one deferred request, that completes prompts by a batch; None without batches."""
+
+    @property
+    def is_unavailable(self) -> bool:
+        """True if a call would have to wait for the circuit breaker. A batch does not wait for it."""
+        return self.circuit_breaker is not None and self.circuit_breaker.is_unavailable and self.batch_wrapper is None
+
+
+class FallbackChain:
+    """Models of a task, the preferred one first. There is at least one."""
+
+    def __init__(self, targets: Sequence[ModelTarget]) -> None:
+        self.targets = tuple(targets)
+
+    @property
+    def pause_reason(self) -> str | None:
+        """Reasons why no model of the chain may be called; None if at least one model may be called."""
+        reasons = [target.circuit_breaker.reason if target.circuit_breaker else None for target in self.targets]
+        return "; ".join(filter(None, reasons)) if all(reasons) else None
+
+    @property
+    def uses_batches(self) -> bool:
+        """True if its requests wait for batches. Then their duration says nothing about the model's speed."""
+        return any(target.batch_wrapper for target in self.targets)
+
+    @property
+    def model_names(self) -> list[str]:
+        """Names of the models, as in replies."""
+        return [target.model.name for target in self.targets]
+
+    def restricted_to(self, wanted: str) -> "FallbackChain | None":
+        """Return a chain of only the model with this name; None if there is no such model.
+
+        The name may be without its provider (`gpt-4o` for `openai:gpt-4o`).
+        """
+        matching = [
+            target for target in self.targets if wanted in (target.model.name, target.model.name.partition(":")[2])
+        ]
+        return FallbackChain(matching[:1]) if matching else None
+
+
+class FallbackRun:
+    """Run of one request through a fallback chain."""
+
+    def __init__(
+        self,
+        chain: FallbackChain,
+        meter: UsageMeter,
+        stream: ReplyStream | None = None,
+        deadline: datetime | None = None,
+        deferred: DeferredRequest | None = None,
+    ) -> None:
+        """`stream` gets the text while a model writes it, if the model can stream. `deferred` is set if the chain
+        uses batches.
+        """
+        self.chain, self._meter, self._stream, self._deadline = chain, meter, stream, deadline
+        self._deferred = deferred
+        self._retrying_models: list[RetryingModel] = []
+        self.model = chain.targets[0].model
+        """The model that was called last."""
+        self.is_metered = False
+        """True if the model's calls record their usage themselves."""
+
+    @property
+    def tries(self) -> int:
+        """Number of calls of remote models, over the whole run."""
+        return sum(model.tries for model in self._retrying_models)
+
+    async def run(self, work: Callable[[Model], Awaitable[T]]) -> T:
+        """Return the result of `work` with the first model with which it succeeds.
+
+        A model whose circuit is open is skipped. If all circuits are open, the run waits for the first that closes.
+        Raise the last model's error if all models fail.
+        """
+        targets = list(self.chain.targets)
+        if len(targets) == 1:
+            return await self._call(targets[0], work, wait_if_open=True)
+        rounds, backoff = 0, create_backoff()
+        while True:
+            failure: ModelError | None = None
+            for target in [each for each in targets if not each.is_unavailable]:
+                try:
+                    return await self._call(target, work, wait_if_open=False)
+                except _TRANSIENT as passing:
+                    failure = passing
+                except _PERMANENT as final:
+                    failure = final
+                    targets.remove(target)
+                # Only these messages are logged: a model that refuses a request may quote it.
+                reason = {"reason": failure.message} if isinstance(failure, _TRANSIENT) else {"code": failure.code}
+                log.warning("the model failed; asking the next", model=target.model.name, **reason)
+            if failure is None:
+                await _wait_for_first_available(targets)
+                continue
+            rounds += 1
+            if not targets or rounds == _MAX_ROUNDS:
+                raise failure
+            await backoff.pause()
+
+    async def _call(self, target: ModelTarget, work: Callable[[Model], Awaitable[T]], *, wait_if_open: bool) -> T:
+        self.model, self.is_metered = target.model, target.circuit_breaker is not None
+        if target.circuit_breaker is None:
+            with model_span(target.model.name):
+                return await work(with_streaming(target.model, self._stream))
+        retrying_model = RetryingModel(target.circuit_breaker, self._meter, self._stream, wait_if_open=wait_if_open)
+        self._retrying_models.append(retrying_model)
+        if target.batch_wrapper is None:
+            return await work(retrying_model)
+        assert self._deferred is not None
+        return await work(target.batch_wrapper(retrying_model, self._meter, self._deadline, self._deferred))
+
+
+async def _wait_for_first_available(targets: Sequence[ModelTarget]) -> None:
+    """Return when a call of one of the models may begin: its circuit closes, or its cool-down ends."""
+    waits = [
+        asyncio.ensure_future(_wait_until_available(target.circuit_breaker))
+        for target in targets
+        if target.circuit_breaker
+    ]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+
+
+async def _wait_until_available(circuit_breaker: CircuitBreaker) -> None:
+    while circuit_breaker.is_unavailable:
+        await circuit_breaker.acquire()
+        remaining = circuit_breaker.cool_down_until - time.monotonic()
+        if remaining > 0:
+            await sleep_with_jitter(remaining)

@@ -1,0 +1,82 @@
+"""Attributes of OpenTelemetry's semantic conventions, all in one place.
+
+They are the conventions for messaging and for generative AI, version 1.38
+(https://opentelemetry.io/docs/specs/semconv/messaging/kafka/ and .../gen-ai/gen-ai-spans/). These conventions are still
+in development, and may change.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from carteiro.models.interface import Completion, Prompt
+from carteiro.models.registry import find_provider
+from carteiro.wire.record import Record
+
+_MAX_KEY_BYTES = 200
+"""Maximum bytes of a record's key in a span."""
+
+OPERATION = "chat"
+"""`gen_ai.operation.name`: for every task, the model completes a conversation."""
+
+
+def process_attributes(record: Record, group: str, correlation_id: str) -> dict[str, Any]:
+    """Return the attributes of the span of a request."""
+    attributes = {
+        **_messaging("process", record.topic),
+        "messaging.destination.partition.id": str(record.partition),
+        "messaging.kafka.offset": record.offset,
+        "messaging.consumer.group.name": group,
+        "messaging.message.conversation_id": correlation_id,
+        "messaging.message.body.size": len(record.value or b""),
+    }
+    if record.key is not None:
+        attributes["messaging.kafka.message.key"] = record.key[:_MAX_KEY_BYTES].decode(errors="replace")
+    return attributes
+
+
+def send_attributes(topic: str) -> dict[str, Any]:
+    """Return the attributes of the span of a reply."""
+    return _messaging("send", topic)
+
+
+def model_attributes(name: str) -> dict[str, str]:
+    """Return the attributes of the called model."""
+    scheme, _, model = name.partition(":")
+    provider = find_provider(name)
+    return {
+        "gen_ai.operation.name": OPERATION,
+        "gen_ai.provider.name": (provider and provider.telemetry_name) or scheme,
+        "gen_ai.request.model": model.rpartition("#")[2],
+    }
+
+
+def prompt_attributes(prompt: Prompt) -> dict[str, Any]:
+    """Return the attributes of a call: its options, but no text of the caller, not even stop sequences."""
+    options = {
+        "gen_ai.request.temperature": prompt.temperature,
+        "gen_ai.request.max_tokens": prompt.max_output_tokens,
+        "gen_ai.request.seed": prompt.seed,
+        "gen_ai.output.type": "json" if prompt.json_schema is not None else "text",
+    }
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def completion_attributes(completion: Completion) -> Mapping[str, Any]:
+    """Return the attributes of a successful call."""
+    usage = completion.usage
+    return {
+        "gen_ai.response.finish_reasons": [completion.finish_reason],
+        "gen_ai.usage.input_tokens": usage.input_tokens,
+        "gen_ai.usage.output_tokens": usage.output_tokens,
+        "gen_ai.usage.cache_read.input_tokens": usage.cached_input_tokens,
+        "gen_ai.usage.reasoning.output_tokens": usage.reasoning_tokens,
+    }
+
+
+def _messaging(operation: str, topic: str) -> dict[str, Any]:
+    return {
+        "messaging.system": "kafka",
+        "messaging.operation.name": operation,
+        "messaging.operation.type": operation,
+        "messaging.destination.name": topic,
+    }

@@ -1,1 +1,0 @@
-"""What can be seen of a worker: metrics, logs, traces, health."""

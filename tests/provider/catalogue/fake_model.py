@@ -1,0 +1,92 @@
+"""Model of a provider in the catalogue: it reasons, then repeats the user's words, or writes JSON of the requested
+shape.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from tests.provider.completions import Json, instance, messages
+
+THOUGHT_WORD = "ponder"
+"""The only word of all reasoning. An answer must not contain it."""
+_DRAFT = '{"draft": true}'
+"""Draft of JSON in the reasoning, as real models write it."""
+_WORDS = {"type": "string"}
+_ANSWER: Json = {"properties": {"found": {"type": "boolean"}, "answer": _WORDS, "quote": _WORDS}}
+_LABELS = re.compile(r"labels[^\[\n]*(\[[^\]\n]*\])")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOutput:
+    """One completion. A word is a token. `cut` is True if the limit of output tokens was reached, possibly within the
+    reasoning.
+    """
+
+    text: str
+    thought: str
+    cut: bool
+    prompt: int
+
+    @property
+    def thinking(self) -> int:
+        return len(self.thought.split())
+
+    @property
+    def tokens(self) -> int:
+        return self.thinking + len(self.text.split())
+
+
+def generate(
+    body: Json, *, thinks: int, limit: int | None, wrap: str = "{}", follows_formats: bool = True
+) -> ModelOutput:
+    """Answer a request: first `thinks` reasoning tokens, at most `limit` tokens in all. JSON is put into `wrap`, unless
+    the request has a `response_format` and the provider `follows_formats`.
+    """
+    prompt = "\n".join(str(message["content"]) for message in messages(body))
+    schema, enforced = _schema(body), follows_formats and _format(body) is not None
+    shape = schema or _shape_in_prompt(prompt)
+    if shape is not None or enforced:
+        text = json.dumps(instance(shape or {"properties": {}}))
+        text = text if enforced else wrap.replace("{}", text, 1)
+    else:
+        text = str(messages(body)[-1]["content"])
+    thought = [_DRAFT.replace(" ", ""), *[THOUGHT_WORD] * thinks][:thinks]
+    words = re.findall(r"\s*\S+", text)
+    room = len(thought) + len(words) if limit is None else limit
+    kept = "".join(words[: max(0, room - len(thought))])
+    return ModelOutput(
+        text=kept,
+        thought=" ".join(thought[:room]),
+        cut=len(thought) + len(words) > room,
+        prompt=len(prompt.split()),
+    )
+
+
+def _format(body: Json) -> Any:
+    asked = body.get("response_format") or (body.get("text") or {}).get("format")
+    return asked if asked and asked.get("type") != "text" else None
+
+
+def _schema(body: Json) -> Json | None:
+    """Return the schema of the request's format, which Responses has in another place than Chat Completions."""
+    asked = _format(body) or {}
+    found: Json | None = asked.get("schema") or (asked.get("json_schema") or {}).get("schema")
+    return found
+
+
+def _shape_in_prompt(prompt: str) -> Json | None:
+    """Return the shape that the words of a prompt ask for: a JSON Schema, or the description of a task."""
+    for brace in re.finditer(r"\{", prompt):
+        try:
+            found, _ = json.JSONDecoder().raw_decode(prompt, brace.start())
+        except ValueError:
+            continue
+        if found.get("type") == "object" and "properties" in found:
+            return dict(found)
+    if "JSON" not in prompt:
+        return None
+    if labels := _LABELS.search(prompt):
+        return {"properties": {label: {"type": "number", "maximum": 1} for label in json.loads(labels[1])}}
+    return _ANSWER if '"quote"' in prompt else None

@@ -1,0 +1,23 @@
+"""The table of `carteiro status`, on narrow terminals."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from carteiro.cli.status.table import render_table
+from carteiro.cli.status.worker_metrics import TaskCounts, WorkerMetrics
+from carteiro.tasks.discovery import task_names
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_no_word_of_the_table_is_cut(width):
+    shown = Console(width=width, file=io.StringIO())
+    counts = TaskCounts(in_flight=0, ok=1, errors=0, input_tokens=1112, output_tokens=0, cost_usd=0, dead_letters=0)
+    metrics = WorkerMetrics()
+    metrics.tasks |= dict.fromkeys(task_names(), counts)
+    shown.print(render_table(dict.fromkeys(task_names(), 0), metrics))
+    words = shown.file.getvalue().split()
+    for word in ("flight", "errors", "tokens", "USD", "letters", "waiting", *task_names()):
+        assert word in words
+    assert words.count("–") >= len(task_names())

@@ -1,0 +1,60 @@
+"""Requests from command line arguments."""
+
+import pytest
+
+from carteiro.cli.request_options import OptionInvalid, read_defaults
+from carteiro.schemas import REQUESTS
+
+ALONE = {
+    "generate": {"prompt": "A text."},
+    "chat": {"messages": [{"role": "user", "content": "A text."}]},
+    "answer": {"context": "A text."},
+    "summarize": {"text": "A text."},
+}
+
+
+@pytest.mark.parametrize("task", ALONE)
+def test_text_is_enough_for_a_request(task):
+    assert read_defaults(task, {}, {}).apply_to("A text.") == ALONE[task]
+
+
+def test_options_override_the_request_and_keep_the_rest():
+    defaults = read_defaults("translate", {"target": "pt", "source": None}, {"wait": "24h", "model": None})
+    given = {"text": "Hi", "target": "de", "options": {"seed": 1, "wait": "1h"}}
+    assert defaults.apply_to(given) == {"text": "Hi", "target": "pt", "options": {"seed": 1, "wait": "24h"}}
+    assert given["options"] == {"seed": 1, "wait": "1h"}, "another line may share it"
+
+
+def test_value_that_is_not_an_object_is_left_for_validation():
+    assert read_defaults("summarize", {}, {"seed": 1}).apply_to({"text": "x", "options": 5})["options"] == 5
+    assert read_defaults("chat", {"system": "Be brief."}, {}).apply_to({"messages": "x"}) == {"messages": "x"}
+
+
+def test_default_instructions_are_added():
+    assert read_defaults("generate", {"system": "Be brief."}, {}).apply_to("x") == {
+        "prompt": "x",
+        "system": "Be brief.",
+    }
+    messages = read_defaults("chat", {"system": "Be brief."}, {}).apply_to("x")["messages"]
+    assert [each["role"] for each in messages] == ["system", "user"]
+
+
+@pytest.mark.parametrize(
+    ("task", "fields", "options", "says"),
+    [
+        ("summarize", {}, {"wait": "soon"}, "--wait: must be a number and s, m, h or d"),
+        ("summarize", {}, {"wait": "0h"}, "--wait: "),
+        ("summarize", {}, {"temperature": 9.0}, "--temperature: must be at most 2"),
+        ("translate", {"target": "portuguese"}, {}, "--to: must be a language tag"),
+        ("summarize", {"target": "pt"}, {}, "--to: is not an option of summarize, but of translate"),
+        ("summarize", {"system": "x"}, {}, "--system: is not an option of summarize, but of chat and generate"),
+    ],
+)
+def test_invalid_option_is_reported(task, fields, options, says):
+    with pytest.raises(OptionInvalid, match=says):
+        read_defaults(task, fields, options)
+
+
+@pytest.mark.parametrize("task", REQUESTS)
+def test_required_fields_are_not_read_from_options(task):
+    assert read_defaults(task, {}, {"wait": "24h"}).options == {"wait": "24h"}

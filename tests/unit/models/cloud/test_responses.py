@@ -1,0 +1,71 @@
+"""Requests to the Responses API, and completions from its answers."""
+
+import pytest
+
+from carteiro.models.cloud import responses
+from carteiro.models.errors import ContentFiltered, InvalidOutput, ModelError, RateLimited, Refused, Unavailable
+from carteiro.models.interface import Completion, Prompt
+from carteiro.schemas import Usage
+from tests.provider import completions as provider
+from tests.unit.models.cloud.cloud_models import PROMPT
+
+REQUEST = {"model": "m", "input": [], "prompt": ""}
+
+
+def test_responses_join_their_parts_and_set_the_reasoning_apart() -> None:
+    output = [
+        {"id": "rs_1", "type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}]},
+        provider.message("Lis", "bon."),
+    ]
+    usage = {
+        "input_tokens": 100,
+        "input_tokens_details": {"cached_tokens": 64, "cache_write_tokens": 0},
+        "output_tokens": 50,
+        "output_tokens_details": {"reasoning_tokens": 40},
+        "total_tokens": 150,
+    }
+    assert responses.completion(provider.response(REQUEST, output, usage=usage), PROMPT, "m") == Completion(
+        "Lisbon.",
+        "stop",
+        Usage(input_tokens=100, output_tokens=50, cached_input_tokens=64, reasoning_tokens=40),
+        "Hm.",
+    )
+
+
+def test_responses_are_cut_at_a_stop_text_that_the_api_does_not_know() -> None:
+    prompt = Prompt(messages=PROMPT.messages, stop=["\n", "END"])
+    for cut in (False, True):
+        answer = provider.response(REQUEST, [provider.message("Lisbon.END\nIt is")], cut)
+        done = responses.completion(answer, prompt, "m")
+        assert (done.text, done.finish_reason) == ("Lisbon.", "stop")
+
+
+def test_responses_cut_by_the_limit() -> None:
+    done = responses.completion(provider.response(REQUEST, [provider.message("Lis")], cut=True), PROMPT, "m")
+    assert (done.text, done.finish_reason) == ("Lis", "length")
+    reasoning = provider.response(REQUEST, [{"type": "reasoning", "summary": []}], cut=True)
+    assert responses.completion(reasoning, PROMPT, "m").text == "", "not a word before the limit"
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer"),
+    [
+        (Refused, provider.response(REQUEST, [provider.message(refusal="I can't.")])),
+        (
+            ContentFiltered,
+            provider.response(REQUEST, [], status="incomplete", incomplete_details={"reason": "content_filter"}),
+        ),
+        (Unavailable, provider.response(REQUEST, [], status="incomplete", incomplete_details=None)),
+        (Unavailable, provider.response(REQUEST, [], status="failed", error={"code": "server_error", "message": "x"})),
+        (Unavailable, provider.response(REQUEST, [], status="failed", error=None)),
+        (RateLimited, provider.response(REQUEST, [], status="failed", error={"code": "rate_limit_exceeded"})),
+        (ContentFiltered, provider.response(REQUEST, [], status="failed", error={"code": "invalid_prompt"})),
+        (Unavailable, provider.response(REQUEST, [], status="queued")),
+        (InvalidOutput, provider.response(REQUEST, [])),
+        (InvalidOutput, provider.response(REQUEST, [{"type": "function_call", "name": "f", "arguments": "{}"}])),
+    ],
+)
+def test_responses_without_a_completion_are_failures(kind: type[ModelError], answer: dict) -> None:
+    with pytest.raises(ModelError) as caught:
+        responses.completion(answer, PROMPT, "m")
+    assert type(caught.value) is kind

@@ -1,0 +1,71 @@
+"""Prices of tokens: the packaged table, an operator's file, and the cost of a usage."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from carteiro.models.errors import ModelUnusable
+from carteiro.models.prices import Price, PriceTable, load_prices
+from carteiro.schemas import Usage
+
+DOLLARS = st.floats(0, 1000)
+COUNTS = st.integers(0, 10**9)
+
+
+@given(DOLLARS, DOLLARS, DOLLARS, COUNTS, COUNTS, COUNTS)
+def test_cost_is_the_sum_of_the_tokens_by_kind(
+    price: float, cached_price: float, output: float, prompt: int, cached: int, written: int
+) -> None:
+    usage = Usage(input_tokens=prompt, cached_input_tokens=cached, output_tokens=written)
+    known = min(cached, prompt)
+    expected = ((prompt - known) * price + known * cached_price + written * output) / 1e6
+    cost = Price(input=price, cached_input=cached_price, output=output).cost(usage)
+    assert cost == pytest.approx(expected)
+    in_batch = usage.model_copy(update={"service_tier": "batch"})
+    assert Price(input=price, cached_input=cached_price, output=output).cost(in_batch) == pytest.approx(cost / 2)
+
+
+def test_cached_tokens_without_a_price_have_that_of_the_input() -> None:
+    usage = Usage(input_tokens=1_000_000, cached_input_tokens=400_000)
+    assert Price(input=2, output=8).cost(usage) == pytest.approx(2)
+
+
+def test_snapshot_and_an_option_have_the_price_of_the_model() -> None:
+    table = PriceTable({"openai:m": Price(input=1, output=2), "openai:m-2025-01-02": Price(input=3, output=4)})
+    assert table.price_of("openai:m?api=responses") == table.price_of("openai:m-2026-11-30") == Price(input=1, output=2)
+    assert table.price_of("openai:m-2025-01-02") == Price(input=3, output=4)
+    assert table.price_of("openai:m-mini") is None
+
+
+@pytest.mark.parametrize("name", ["local:smollm2", "llamacpp:x.gguf", "openvino:x", "ctranslate2:x", "tensorflow:x"])
+def test_model_on_this_machine_is_free(name: str) -> None:
+    assert PriceTable({}).price_of(name) == Price(input=0, output=0)
+
+
+def test_file_of_the_operator_comes_before_the_packaged_table(tmp_path: Path) -> None:
+    file = tmp_path / "prices.toml"
+    file.write_text('dated = 2026-11-30\n[models]\n"openai:gpt-4.1" = { input = 1, output = 2 }\n')
+    packaged, changed = load_prices(), load_prices(file)
+    assert changed.models == {**packaged.models, "openai:gpt-4.1": Price(input=1, output=2)}
+    assert packaged.models["openai:gpt-4.1"] != Price(input=1, output=2)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "cannot be read: No such file"),
+        (b"x = ", "is not TOML"),
+        (b"\xff", "is not UTF-8"),
+        (b"dated = 2026-11-30\n[models]\nm = { input = -1, output = 1 }", "models.m.input"),
+        (b"dated = 2026-11-30\n[models]\nm = { input = 1, output = 1, x = 1 }", "models.m.x"),
+    ],
+)
+def test_invalid_file_is_named_with_its_fault(tmp_path: Path, content: bytes | None, words: str) -> None:
+    file = tmp_path / "prices.toml"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ModelUnusable, match=words) as caught:
+        load_prices(file)
+    assert f"CARTEIRO_PRICES: {file}" in str(caught.value)

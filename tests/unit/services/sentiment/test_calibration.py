@@ -1,0 +1,44 @@
+"""The bias of a model towards each label."""
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from services.sentiment import calibration
+from services.sentiment.calibration import Calibration
+
+
+class FakeRankingModel:
+    """Model whose log-probabilities are the lengths of the continuations."""
+
+    name = "fake"
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    async def rank(self, _: str, continuations: Sequence[str]) -> Any:
+        self.calls += 1
+        return SimpleNamespace(log_probabilities=[-float(len(each)) for each in continuations])
+
+
+async def test_baseline_is_the_mean_and_is_computed_once_for_a_set_of_labels() -> None:
+    model, cache = FakeRankingModel(), Calibration()
+    assert await cache.baseline(model, "{text}", ["a", "bbb"]) == [-2.0, -4.0]
+    calls = model.calls
+    assert await cache.baseline(model, "{text}", ["a", "bbb"]) == [-2.0, -4.0]
+    assert model.calls == calls
+    await cache.baseline(model, "Text: {text}", ["a", "bbb"])
+    assert model.calls == 2 * calls
+
+
+async def test_cache_of_label_sets_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibration, "_MAX_CACHED", 2)
+    model, cache = FakeRankingModel(), Calibration()
+    for label in ("a", "b", "c", "c", "b"):
+        await cache.baseline(model, "{text}", [label])
+    kept = model.calls
+    await cache.baseline(model, "{text}", ["a"])
+    assert model.calls > kept
+    assert len(cache._cache) == 2

@@ -1,0 +1,64 @@
+"""Texts that rest on another text fully, in part or not at all, by their words."""
+
+import pytest
+
+from carteiro.text.grounding import content_words, names_supported, normalise, numbers_supported, overlap
+
+
+def test_words_are_compared_without_case_accents_and_endings() -> None:
+    assert normalise("A Câmara, às 10h!") == "a camara as 10h"
+    assert content_words("Votação: votaram!") == content_words("VOTAÇAO... votar") | {"votar"}
+    assert content_words("When does the council vote?") == {"counc", "vote"}
+
+
+def test_number_words_are_numbers() -> None:
+    assert content_words("twelve of 12 cups, and forty") == {"12", "cups", "40"}
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "hold"),
+    [
+        ("Twelve cups.", "There are 12 cups.", True),
+        ("13 cups.", "There are 12 cups.", False),
+        ("They have 1150 labels.", "1,150 labels were printed.", True),
+        ("forty thousand books", "40,000 books", True),
+        ("Twenty-three came.", "23 came.", True),
+        ("Vinte e três vieram.", "23 vieram.", True),
+        ("47 customers", "312 customers", False),
+        ("forty-seven customers", "312 customers", False),
+        ("123456 boxes", "123457 boxes", False),
+        ("2 dollars", "3.2 dollars", False),
+        ("One of them left.", "Anna left.", True),
+    ],
+)
+def test_every_number_must_be_in_the_source(text: str, source: str, hold: bool) -> None:
+    assert numbers_supported(text, source) == hold
+
+
+def test_text_of_short_words_overlaps_fully() -> None:
+    assert content_words("Who is Tom?") == {"who", "is", "tom"}
+
+
+def test_two_letters_in_a_row_stand_for_a_word_without_spaces() -> None:
+    assert content_words("東京市") == {"東京", "京市"}
+
+
+def test_overlap_of_no_words_is_zero() -> None:
+    assert overlap(content_words("one bridge"), content_words("the bridge")) == 0.5
+    assert overlap(frozenset(), frozenset({"word"})) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "hold"),
+    [
+        ("Then Anna left.", True),
+        ("Then Berta left.", False),
+        ("Berta left.", False),
+        ("The house was left. Berta left.", False),
+        ("Ann left.", False),
+        ("However, Anna left.", True),
+        ("ANNA left the House.", True),
+    ],
+)
+def test_every_name_must_be_in_the_source_even_the_first_word(text: str, hold: bool) -> None:
+    assert names_supported(text, "Anna left the house.") == hold

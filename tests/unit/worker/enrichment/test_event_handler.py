@@ -1,0 +1,194 @@
+"""Events with a real pipeline; a real server acts as the provider."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+from aiokafka.errors import MessageSizeTooLargeError
+
+from carteiro.enrichment.enrichment_file import parse_enrichment
+from carteiro.enrichment.member_schemas import member_schemas, result_schemas
+from carteiro.models.cloud.client import CloudModel
+from carteiro.registry.connection import open_registry
+from carteiro.registry.errors import RegistryUnavailable
+from carteiro.registry.settings import RegistrySettings
+from carteiro.wire.json_event import JsonEvent, JsonFormat
+from carteiro.wire.record import OutgoingRecord, Record
+from carteiro.worker.enrichment.event_handler import EventHandler
+from carteiro.worker.enrichment.event_outcome import ERRORS_HEADER, EventOutcome, copy_event
+from carteiro.worker.handling.dead_letters import DeadLetters
+from carteiro.worker.handling.idempotency import IdempotencyStore
+from carteiro.worker.handling.pipeline import Pipeline
+from carteiro.worker.handling.reply_cache import ReplyCache
+from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker
+from carteiro.worker.model_calls.fallback import FallbackChain, ModelTarget
+from services.generate.task import task
+from tests.provider import Provider
+from tests.registry_server import RegistryServer
+from tests.unit.models.cloud.cloud_models import endpoint
+from tests.unit.registry.confluent import Confluent
+from tests.unit.wire.fake_record import FakeRecord
+from tests.unit.worker.failing_model import FREE
+
+FILE = """\
+from: reviews
+to: enriched
+when: "text != 'plain'"
+steps:
+  - {{task: generate, request: "{request}", into: ai.answer, take: text, options: {{max_output_tokens: 7}}}}
+on_error: {on_error}
+"""
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[Provider]:
+    async with Provider() as provider:
+        yield provider
+
+
+@pytest.fixture
+async def pipeline(provider: Provider) -> AsyncIterator[Pipeline]:
+    model = CloudModel("http://test/v1#echo", endpoint(provider.url), timeout=30)
+    breaker = CircuitBreaker(model, lambda: None)
+    yield Pipeline(task, FallbackChain([ModelTarget(model, breaker)]), IdempotencyStore(60), ReplyCache(60))
+    await breaker.stop_probing()
+    await model.close()
+
+
+async def handle(
+    pipeline: Pipeline, value: bytes | None, on_error: str = "keep", request: str = "{prompt: text}"
+) -> EventOutcome:
+    handler = make_handler(pipeline, on_error, request)
+    return await handler.handle(make_record(value))
+
+
+def make_handler(pipeline: Pipeline, on_error: str = "keep", request: str = "{prompt: text}") -> EventHandler:
+    file = parse_enrichment(FILE.format(on_error=on_error, request=request).encode(), "f", "shop")
+    return EventHandler(file, {"generate": pipeline}, FREE, "g", DeadLetters("llm.enrich-shop.dead", "g"))
+
+
+def make_record(value: bytes | None) -> FakeRecord:
+    return FakeRecord(value, (("color", b"red"),), key=b"k", topic="reviews", offset=5, timestamp=1_700_000_000_000)
+
+
+def sent(outcome: EventOutcome | None) -> OutgoingRecord:
+    assert outcome is not None
+    (record,) = outcome.records
+    return record
+
+
+async def test_enriched_event_keeps_key_headers_and_timestamp(pipeline: Pipeline, provider: Provider) -> None:
+    outcome = await handle(pipeline, b'{"text": "hello", "n": 1.0}')
+    record = sent(outcome)
+    assert outcome.result == "enriched"
+    assert (record.topic, record.key, record.timestamp) == ("enriched", b"k", 1_700_000_000_000)
+    assert list(record.headers) == [("color", b"red")]
+    assert record.value is not None
+    assert record.value.startswith(b'{"text": "hello", "n": 1.0,')
+    assert json.loads(record.value)["ai"]["answer"]
+    assert "7" in json.dumps(provider.requests[-1].body)
+
+
+@pytest.mark.parametrize("value", [None, b'{"text": "plain"}'])
+async def test_tombstone_and_event_without_work_pass_unchanged(pipeline: Pipeline, value: bytes | None) -> None:
+    outcome = await handle(pipeline, value)
+    assert (outcome.result, sent(outcome).value, sent(outcome).topic) == ("unchanged", value, "enriched")
+
+
+async def test_wrong_request_is_an_error_of_the_event(pipeline: Pipeline, provider: Provider) -> None:
+    outcome = await handle(pipeline, b'{"text": ""}')
+    record = sent(outcome)
+    assert outcome.result == "failed"
+    assert json.loads(record.value or b"")["ai"]["errors"][0]["code"] == "invalid_request"
+    assert (ERRORS_HEADER, b"ai.answer=invalid_request") in record.headers
+    assert not provider.requests
+
+
+@pytest.mark.parametrize(
+    ("on_error", "result", "topics"),
+    [
+        ("keep", "failed", ["enriched"]),
+        ("drop", "dropped", []),
+        ("dead_letter", "dead_letter", ["llm.enrich-shop.dead"]),
+    ],
+)
+async def test_unreadable_event_is_dealt_with_as_the_file_says(
+    pipeline: Pipeline, on_error: str, result: str, topics: list[str]
+) -> None:
+    outcome = await handle(pipeline, b"\xff no JSON", on_error)
+    assert outcome.result == result
+    assert [record.topic for record in outcome.records] == topics
+    assert all(record.value == b"\xff no JSON" for record in outcome.records)
+
+
+async def test_event_that_kills_its_workers_is_dealt_with_too(pipeline: Pipeline) -> None:
+    outcome = await make_handler(pipeline, "dead_letter").reject_poison(make_record(b"{}"), 3)
+    assert dict(sent(outcome).headers)["carteiro_error_code"] == b"internal"
+
+
+async def test_event_that_grew_too_large_goes_on_unchanged_and_then_to_the_dead_letters(pipeline: Pipeline) -> None:
+    outcome = await handle(pipeline, b'{"text": "hello"}')
+    smaller = outcome.fall_back(sent(outcome), MessageSizeTooLargeError())
+    assert sent(smaller).value == b'{"text": "hello"}'
+    assert (ERRORS_HEADER, b"event=too_large") in sent(smaller).headers
+    assert smaller is not None
+    letter = smaller.fall_back(sent(smaller), MessageSizeTooLargeError())
+    assert sent(letter).topic == "llm.enrich-shop.dead"
+    assert letter is not None
+    dropped = letter.fall_back(sent(letter), MessageSizeTooLargeError())
+    assert dropped is not None
+    assert not dropped.records
+
+
+class AwayFormat(JsonFormat):
+    """A format whose registry is away for the first `failures` events."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+
+    async def decode(self, record: Record) -> JsonEvent:
+        if self.failures:
+            self.failures -= 1
+            raise RegistryUnavailable("away")
+        return await super().decode(record)
+
+
+async def test_event_waits_with_growing_pauses_until_the_registry_is_back(pipeline: Pipeline) -> None:
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    handler = replace(make_handler(pipeline), format=AwayFormat(4), sleep=sleep)
+    outcome = await handler.handle(make_record(b'{"text": "hello"}'))
+    assert outcome.result == "enriched"
+    assert len(pauses) == 4
+    assert pauses[0] <= 1 < pauses[3]
+
+
+def test_header_of_the_schema_takes_the_place_of_the_old_one() -> None:
+    record = FakeRecord(b"{}", (("color", b"red"), ("id", b"old")))
+    outgoing = copy_event(record, "enriched", b"new", "", (("id", b"new"),))
+    assert list(outgoing.headers) == [("color", b"red"), ("id", b"new")]
+
+
+async def test_avro_event_is_enriched_in_avro(pipeline: Pipeline) -> None:
+    schema = '{"type":"record","name":"com.shop.Review","fields":[{"name":"text","type":"string"}]}'
+    async with RegistryServer() as server:
+        confluent, registry = Confluent(server), open_registry(RegistrySettings(url=server.url))
+        handler = make_handler(pipeline)
+        members = member_schemas(handler.file, result_schemas())
+        handler = replace(handler, format=registry.event_format("enriched", members))
+        record = replace(make_record(b""), value=(await confluent.avro(schema, {"text": "hello"})).value)
+        outcome = await handler.handle(record)
+        value = sent(outcome).value
+        assert outcome.result == "enriched"
+        assert value is not None
+        read = await confluent.read_avro(value)
+        assert read["text"] == "hello"
+        assert read["ai"]["answer"]
+        plain = replace(record, value=(await confluent.avro(schema, {"text": "plain"})).value)
+        assert sent(await handler.handle(plain)).value == plain.value
+        await registry.close()
+        await confluent.close()

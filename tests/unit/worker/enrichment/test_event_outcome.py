@@ -1,0 +1,72 @@
+from unittest.mock import Mock
+
+import pytest
+from aiokafka.errors import InvalidTimestampError, MessageSizeTooLargeError, TopicAuthorizationFailedError
+
+from carteiro.wire.record import OutgoingRecord
+from carteiro.worker.enrichment.event_outcome import ERRORS_HEADER, EventOutcome, copy_event
+from carteiro.worker.observability import metrics
+from tests.unit.wire.fake_record import FakeRecord
+
+EVENT = FakeRecord(
+    b"{}", (("color", b"red"), ("color", b"blue")), key=b"k", topic="reviews", timestamp=1_700_000_000_000
+)
+COPY = copy_event(EVENT, "enriched", b'{"a":1}')
+DROPPED = EventOutcome("shop", EVENT, "dropped", None)
+
+
+def make_outcome(**fields: object) -> EventOutcome:
+    return EventOutcome("shop", EVENT, "enriched", COPY, **fields)  # type: ignore[arg-type]
+
+
+def test_copy_keeps_key_timestamp_and_every_header() -> None:
+    assert (
+        OutgoingRecord(
+            "enriched", None, b"k", b'{"a":1}', [("color", b"red"), ("color", b"blue")], timestamp=1_700_000_000_000
+        )
+        == COPY
+    )
+
+
+def test_errors_of_this_enrichment_replace_those_of_the_one_before() -> None:
+    event = FakeRecord(headers=((ERRORS_HEADER, b"old=expired"), ("color", b"red")))
+    assert copy_event(event, "t", None).headers == [("color", b"red")]
+    assert copy_event(event, "t", None, "new=internal").headers == [("color", b"red"), (ERRORS_HEADER, b"new=internal")]
+
+
+@pytest.mark.parametrize(("timestamp", "copied"), [(-1, None), (0, 0)])
+def test_only_a_known_timestamp_is_copied(timestamp: int, copied: int | None) -> None:
+    assert copy_event(FakeRecord(timestamp=timestamp), "t", None).timestamp == copied
+
+
+def test_dropped_event_has_no_records() -> None:
+    assert (DROPPED.records, make_outcome().records) == ([], [COPY])
+    assert make_outcome().custom_record is None
+
+
+def test_timestamp_that_the_topic_does_not_take_is_left_out() -> None:
+    again = make_outcome().fall_back(COPY, InvalidTimestampError())
+    assert again is not None
+    (record,) = again.records
+    assert (record.timestamp, record.value, again.result) == (None, COPY.value, "enriched")
+    assert again.fall_back(record, InvalidTimestampError()) is None
+
+
+def test_event_that_is_too_large_has_the_outcome_for_that() -> None:
+    outcome_if_too_large = Mock(return_value=DROPPED)
+    outcome = make_outcome(if_too_large=outcome_if_too_large)
+    assert outcome.fall_back(COPY, MessageSizeTooLargeError()) is DROPPED
+    outcome_if_too_large.assert_called_once_with(EVENT)
+    assert make_outcome().fall_back(COPY, MessageSizeTooLargeError()) is None
+
+
+def test_topic_that_takes_nothing_is_waited_for() -> None:
+    assert make_outcome(if_too_large=lambda _: DROPPED).fall_back(COPY, TopicAuthorizationFailedError()) is None
+
+
+def test_acknowledged_event_is_counted_once_by_its_result() -> None:
+    counter = metrics.EVENTS.labels("shop", "enriched")
+    before, outcome = counter._value.get(), make_outcome()
+    outcome.on_queued()
+    outcome.on_acknowledged()
+    assert counter._value.get() == before + 1

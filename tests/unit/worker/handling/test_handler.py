@@ -1,0 +1,207 @@
+"""The handler of requests, with a pipeline that a test fills."""
+
+import json
+import threading
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from carteiro.schemas import ErrorReply, PartialReply
+from carteiro.wire.envelope import Envelope
+from carteiro.wire.record import PARSE_IN_THREAD_BYTES, OutgoingRecord
+from carteiro.wire.topics import Topics
+from carteiro.worker.batch_api.deferral_policy import DeferRequest
+from carteiro.worker.handling import handler as module
+from carteiro.worker.handling.dead_letters import DeadLetters
+from carteiro.worker.handling.deferred_outcome import DeferredOutcome
+from carteiro.worker.handling.handler import RequestHandler
+from carteiro.worker.handling.partial_replies import PartialReplyPublisher
+from carteiro.worker.handling.pipeline import HandlerResult
+from carteiro.worker.handling.reply_outcome import ReplyOutcome
+from carteiro.worker.handling.reply_router import ReplyAddress
+from carteiro.worker.observability import metrics
+from carteiro.worker.reply_stream import ReplyStream
+from tests.unit.wire.fake_record import FakeRecord
+from tests.unit.worker.failing_model import FREE
+from tests.unit.worker.handling.outcomes import DEAD, DEFERRED, ERROR, INBOX, OK, RECORD, REPLIES, content
+
+ANSWERED = HandlerResult(OK)
+
+
+class FakePipeline:
+    """Pipeline that keeps its arguments and returns, or raises, what `result` is."""
+
+    task = SimpleNamespace(name="generate")
+
+    def __init__(self, result: HandlerResult | Exception) -> None:
+        self.result, self.calls, self.text = result, list[tuple[Any, ...]](), ""
+
+    async def run(
+        self, envelope: Envelope, topic_partition: Any, problem: Any, meter: Any, stream: ReplyStream, deferred: Any
+    ) -> HandlerResult:
+        self.calls.append((envelope, topic_partition, problem, deferred))
+        if self.text:
+            stream.start_attempt()(self.text)
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
+
+
+class FakeRouter:
+    """Router to which all topics exist."""
+
+    def __init__(self) -> None:
+        self.resolved = list[str | None]()
+
+    async def resolve(self, envelope: Envelope, default_reply_topic: str) -> ReplyAddress:
+        self.resolved.append(envelope.reply_topic)
+        return ReplyAddress(envelope.reply_topic or default_reply_topic)
+
+
+class Watch:
+    def __init__(self, problem: str | None) -> None:
+        self.problem = problem
+
+    async def wait_for_check(self) -> str | None:
+        return self.problem
+
+
+def make_handler(result: HandlerResult | Exception = ANSWERED, **fields: Any) -> Any:
+    return RequestHandler(
+        FakePipeline(result),  # type: ignore[arg-type]
+        FakeRouter(),  # type: ignore[arg-type]
+        FREE,
+        group="g",
+        default_reply_topic=REPLIES,
+        deferred_topic=DEFERRED,
+        topics=Topics("llm"),
+        dead_letters=DeadLetters(DEAD, "g"),
+        **fields,
+    )
+
+
+def headers(record: OutgoingRecord | None) -> dict[str, bytes]:
+    assert record is not None
+    return dict(record.headers)  # type: ignore[arg-type]
+
+
+async def test_outcome_has_the_reply_and_its_address() -> None:
+    handler, deferred = make_handler(), object()
+    record = FakeRecord(headers=(("reply_to", INBOX.encode()),), topic="llm.generate.requests", partition=3)
+    outcome = await handler.handle(record, deferred)
+    assert isinstance(outcome, ReplyOutcome)
+    assert (outcome.reply, outcome.record.topic, outcome.dead_letter) == (OK, INBOX, None)
+    ((envelope, topic_partition, problem, used),) = handler.pipeline.calls
+    assert (envelope.request_id, topic_partition, problem) == (
+        "llm.generate.requests/3/17",
+        ("llm.generate.requests", 3),
+        None,
+    )
+    assert used is deferred
+    assert outcome.seq is None
+
+
+async def test_request_is_counted_and_in_flight_only_while_it_is_served() -> None:
+    requests, in_flight = (
+        metrics.labelled(metrics.REQUESTS, "generate"),
+        metrics.labelled(metrics.IN_FLIGHT, "generate"),
+    )
+    before, flying = requests._value.get(), in_flight._value.get()
+    await make_handler().handle(RECORD)
+    assert (requests._value.get(), in_flight._value.get()) == (before + 1, flying)
+
+
+async def test_reply_follows_the_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    chunks = list[str]()
+
+    async def send(_: PartialReplyPublisher, chunk: PartialReply) -> None:
+        chunks.append(chunk.text)
+
+    monkeypatch.setattr(PartialReplyPublisher, "send", send)
+    handler = make_handler()
+    handler.pipeline.text = "Be"
+    outcome = await handler.handle(RECORD)
+    assert chunks == ["Be"]
+    assert outcome.seq == 1
+
+
+@pytest.mark.parametrize("topic", ["llm.chat.requests", "llm.generate.dead", "__consumer_offsets"])
+async def test_reserved_topic_gets_no_reply(topic: str) -> None:
+    handler = make_handler()
+    await handler.handle(FakeRecord(headers=(("reply_to", topic.encode()),)))
+    ((_, _, problem, _),) = handler.pipeline.calls
+    assert problem.reason == f"{topic!r} is not a topic for replies"
+    assert not handler.router.resolved
+
+
+async def test_failed_request_becomes_a_dead_letter_with_the_code_of_its_reply() -> None:
+    outcome = await make_handler(HandlerResult(ERROR, "it is down", 4)).handle(RECORD)
+    letter = headers(outcome.dead_letter)
+    assert (letter["carteiro_error_code"], letter["carteiro_tries"]) == (b"model_unavailable", b"4")
+    assert outcome.dead_letter.value == RECORD.value
+
+
+async def test_unexpected_error_becomes_a_reply_and_a_dead_letter() -> None:
+    outcome = await make_handler(ZeroDivisionError("secret")).handle(RECORD)
+    assert (outcome.reply.error.code, outcome.reply.request_id) == ("internal", "llm.generate.requests/2/17")
+    assert headers(outcome.record)["correlation_id"] == b"c-1"
+    assert headers(outcome.dead_letter)["carteiro_error_code"] == b"internal"
+    assert "secret" not in json.dumps(content(outcome.record))
+
+
+async def test_unreadable_envelope_becomes_a_reply_on_the_default_topic(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> Envelope:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(module, "read_envelope", fail)
+    outcome = await make_handler().handle(FakeRecord(headers=(("reply_to", INBOX.encode()),)))
+    assert (outcome.envelope, outcome.record.topic, outcome.reply.error.code) == (None, REPLIES, "internal")
+    assert outcome.dead_letter is not None
+
+
+async def test_request_that_did_not_reach_the_handler_gets_a_reply_and_a_dead_letter() -> None:
+    handler = make_handler()
+    outcome = await handler.handle_unparsed(FakeRecord(headers=(("reply_to", INBOX.encode()),)))
+    assert (outcome.reply.error.code, outcome.record.topic) == ("internal", INBOX)
+    assert headers(outcome.dead_letter)["carteiro_error_code"] == b"internal"
+    assert not handler.pipeline.calls
+
+
+async def test_poison_request_is_not_served_again() -> None:
+    handler = make_handler()
+    outcome = await handler.reject_poison(RECORD, 3)
+    assert "3 times" in outcome.reply.error.message
+    assert headers(outcome.dead_letter)["carteiro_tries"] == b"3"
+    assert not handler.pipeline.calls
+
+
+@pytest.mark.parametrize("watch", [None, Watch(None)])
+async def test_deferred_request_goes_to_the_deferred_topic(watch: Watch | None) -> None:
+    outcome = await make_handler(DeferRequest(), deferred_topic_watch=watch).handle(RECORD)
+    assert isinstance(outcome, DeferredOutcome)
+    (record,) = outcome.records
+    assert (record.topic, record.value) == (DEFERRED, RECORD.value)
+
+
+async def test_request_is_not_deferred_to_a_missing_topic() -> None:
+    outcome = await make_handler(DeferRequest(), deferred_topic_watch=Watch("it is missing")).handle(RECORD)
+    assert isinstance(outcome, ReplyOutcome)
+    assert isinstance(outcome.reply, ErrorReply)
+    assert "it is missing" in outcome.reply.error.message
+
+
+@pytest.mark.parametrize(("size", "in_thread"), [(PARSE_IN_THREAD_BYTES - 1, False), (PARSE_IN_THREAD_BYTES, True)])
+async def test_envelope_of_a_large_record_is_read_in_a_thread(
+    monkeypatch: pytest.MonkeyPatch, size: int, in_thread: bool
+) -> None:
+    threads = list[bool]()
+
+    def read(_: object) -> Envelope:
+        threads.append(threading.current_thread() is not threading.main_thread())
+        return Envelope("t/0/1", "c", (), key=None, body=b"", sent_at=datetime.now(UTC))
+
+    monkeypatch.setattr(module, "read_envelope", read)
+    await make_handler().handle(FakeRecord(b"x" * size))
+    assert threads == [in_thread]

@@ -1,0 +1,145 @@
+"""The pipeline of a task against a real server as the provider: what the error replies say that a request has cost."""
+
+import asyncio
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from aiokafka.errors import MessageSizeTooLargeError, UnknownTopicOrPartitionError
+
+from carteiro.models.cloud.client import CloudModel
+from carteiro.models.prices import Price, PriceTable
+from carteiro.schemas import Usage
+from carteiro.wire.envelope import read_envelope
+from carteiro.worker.handling import error_replies
+from carteiro.worker.handling.idempotency import IdempotencyStore
+from carteiro.worker.handling.pipeline import Pipeline
+from carteiro.worker.handling.reply_cache import ReplyCache
+from carteiro.worker.handling.reply_outcome import ReplyOutcome
+from carteiro.worker.handling.reply_router import ReplyAddress
+from carteiro.worker.model_calls.budget import BudgetLimits, CostBudget, UsageMeter
+from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker
+from carteiro.worker.model_calls.fallback import FallbackChain, ModelTarget
+from carteiro.worker.reply_stream import ReplyStream
+from services.generate.task import task
+from tests.provider import Provider
+from tests.provider.completions import completion
+from tests.unit.models.cloud.cloud_models import endpoint
+from tests.unit.wire.fake_record import FakeRecord
+
+NAME, TOPIC = "http://test/v1#echo", "llm.generate.replies"
+PRICES = PriceTable({NAME: Price(input=1e6, output=1e6)})
+USED = {"prompt_tokens": 40, "completion_tokens": 7}
+
+
+@pytest.fixture
+async def provider():
+    async with Provider() as provider:
+        yield provider
+
+
+@pytest.fixture
+async def ask(provider):
+    model = CloudModel(NAME, endpoint(provider.url), timeout=30)
+    breaker = CircuitBreaker(model, lambda: None)
+    pipeline = Pipeline(task, FallbackChain([ModelTarget(model, breaker)]), IdempotencyStore(60), ReplyCache(60))
+
+    async def ask(*, seconds=60.0, by=pipeline, caps=None, **request):
+        """Return a function that sends a request with a deadline in seconds, and returns its answer and envelope."""
+        deadline = (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
+        now = int(time.time() * 1000)
+        record = FakeRecord(
+            b'{"prompt": "one two three"}',
+            (("deadline", deadline.encode()),),
+            topic="llm.generate.requests",
+            timestamp=now,
+        )
+        envelope = read_envelope(record)
+        meter = UsageMeter(caps or CostBudget(PRICES, BudgetLimits()), "generate", None)
+
+        async def send(piece):
+            pass
+
+        async with ReplyStream("generate", "t/0/1", send) as stream:
+            result = await by.run(envelope, ("t", 0), None, meter, stream)
+        return result.reply, envelope
+
+    ask.answerer = pipeline
+    yield ask
+    await breaker.stop_probing()
+    await model.close()
+
+
+async def test_expired_reply_has_the_usage_of_the_sent_prompt(provider, ask):
+    provider.next("hang")
+    reply, _ = await ask(seconds=0.5)
+    assert reply.error.code == "expired"
+    assert reply.usage.input_tokens > 0
+    assert reply.usage.cost_usd == reply.usage.input_tokens
+
+
+async def test_filtered_reply_has_the_usage_that_the_provider_reports(provider, ask):
+    provider.answer(completion({"model": "echo"}, "half", "content_filter") | {"usage": USED})
+    reply, _ = await ask()
+    assert reply.error.code == "content_filtered"
+    assert reply.usage == Usage(input_tokens=40, output_tokens=7, cost_usd=47)
+
+
+async def test_internal_fault_after_a_paid_call_has_its_usage(provider, ask):
+    async def stumble(request, model):
+        await task.run(request, model)
+        raise ZeroDivisionError
+
+    reply, _ = await ask(by=replace(ask.answerer, task=replace(task, run=stumble)))
+    assert reply.error.code == "internal"
+    assert reply.usage.input_tokens > 0
+
+
+async def test_reply_to_a_free_request_has_no_usage(provider, ask):
+    provider.next("400")
+    reply, _ = await ask()
+    assert reply.error.code == "invalid_request"
+    assert reply.usage is None
+
+
+@pytest.mark.parametrize(
+    ("topic", "failure", "code"),
+    [
+        (TOPIC, MessageSizeTooLargeError(), "too_large"),
+        ("somewhere.else", UnknownTopicOrPartitionError(), "invalid_request"),
+    ],
+)
+async def test_fallback_reply_has_the_same_usage(ask, topic, failure, code):
+    answer, envelope = await ask()
+    reply = ReplyOutcome(answer, envelope, ReplyAddress(topic), TOPIC, {}, None)
+    replacement = reply.fall_back(reply.record, failure)
+    assert replacement.reply.error.code == code
+    assert replacement.reply.usage == answer.usage
+
+
+@pytest.mark.parametrize("too_large", [True, False])
+async def test_conversation_that_is_not_stored_has_the_same_usage(ask, too_large):
+    answer, envelope = await ask()
+    assert (
+        error_replies.conversation_not_stored("generate", envelope, answer.usage, too_large=too_large).usage
+        == answer.usage
+    )
+
+
+async def test_requests_that_wait_for_a_provider_expire_by_their_own_deadlines(provider, ask):
+    provider.answer({"error": {"message": "later"}}, 429, Retry_After="3600")
+    replies = await asyncio.gather(*(ask(seconds=0.6) for _ in range(8)))
+    assert {reply.error.code for reply, _ in replies} <= {"expired"}
+    assert len(provider.requests) <= 8
+
+
+async def test_parallel_requests_stay_within_the_daily_budget(provider, ask):
+    for _ in range(64):
+        provider.answer(completion({"model": "echo"}, "yes") | {"usage": USED})
+    budget = CostBudget(PRICES, BudgetLimits(per_day=200))
+    replies = await asyncio.gather(*(ask(caps=budget) for _ in range(64)))
+    done = [reply for reply, _ in replies if reply.status == "ok"]
+    assert 1 <= len(done) <= 5
+    assert {reply.error.code for reply, _ in replies if reply.status == "error"} == {"over_budget"}
+    assert budget.spent_today == 47 * len(done) == 47 * len(provider.requests)

@@ -1,0 +1,222 @@
+"""All tasks with all providers of the catalogue, whole and streamed, through the worker's own tries."""
+
+import asyncio
+import os
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from carteiro.models.cloud.quota import controller
+from carteiro.models.errors import (
+    ContentFiltered,
+    InvalidOutput,
+    Misconfigured,
+    ModelError,
+    PromptTooLarge,
+    QuotaExhausted,
+    RateLimited,
+    Unavailable,
+    Unsupported,
+)
+from carteiro.models.interface import Message, Prompt
+from carteiro.models.registry import open_model
+from carteiro.models.settings import ModelSettings
+from carteiro.schemas import REQUESTS
+from carteiro.tasks.discovery import find_tasks
+from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker
+from carteiro.worker.model_calls.fallback import FallbackChain, FallbackRun, ModelTarget
+from carteiro.worker.reply_stream import ReplyStream
+from tests.provider.catalogue import BEHAVIOURS, Behaviour, CatalogueProvider
+from tests.provider.catalogue.fake_model import THOUGHT_WORD
+from tests.unit.worker.failing_model import usage_meter
+
+pytestmark = pytest.mark.usefixtures("no_pauses")
+
+TASKS = {task.name: task for task in find_tasks()}
+TEXT = "Bom dia 👋 from Lisbon, where the café opens at nine, and by then the first tram is full and gone."
+SCHEMA = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
+    "required": ["name", "age"],
+    "additionalProperties": False,
+}
+REQUEST: dict[str, Any] = {
+    "generate": {"prompt": TEXT},
+    "translate": {"text": TEXT, "target": "pt"},
+    "chat": {"messages": [{"role": "user", "content": TEXT}]},
+    "generate-json": {"prompt": TEXT, "json_schema": SCHEMA},
+    "sentiment": {"text": TEXT, "labels": ["calm", "angry"]},
+    "answer": {"question": "When?", "context": TEXT},
+    "summarize": {"text": TEXT},
+}
+STREAMED = [name for name in REQUEST if name in TASKS and TASKS[name].streams]
+CASES = [*((name, False) for name in REQUEST), *((name, True) for name in STREAMED)]
+CUT = 16
+"""Lower limit in tokens: OpenAI's Responses API accepts no smaller one."""
+PROMPT = Prompt(messages=[Message("user", "one two three")])
+PAUSES_ALL = (QuotaExhausted, Misconfigured)
+FAILURES: dict[str, type[ModelError] | tuple[type[ModelError], ...]] = {
+    "rate_limited": RateLimited,
+    "capacity": RateLimited,
+    "unpaid": QuotaExhausted,
+    "too_large": PromptTooLarge,
+    "filtered": ContentFiltered,
+    "invalid_output": InvalidOutput,
+    "wrong_key": Misconfigured,
+    "unknown_model": Misconfigured,
+    "overloaded": (Unavailable, RateLimited),
+    "unaffordable": ModelError,
+    "passing": ModelError,
+}
+
+ERRORS = [
+    (name, kind, streamed)
+    for name, each in BEHAVIOURS.items()
+    for streamed in (False, True)
+    if ("stream_errors" if streamed else "errors") in vars(type(each))
+    for kind in (each.stream_errors if streamed else each.errors)
+]
+
+behaviours = pytest.mark.parametrize("behaviour", BEHAVIOURS.values(), ids=list(BEHAVIOURS))
+
+
+@pytest.fixture(autouse=True)
+def _nobodys_environment(monkeypatch):
+    for name in list(os.environ):
+        if name.startswith(("OPENAI_", "AZURE_", "GEMINI_", "GOOGLE_", "CARTEIRO_")):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _no_slow_start(monkeypatch):
+    """Let a call follow a rejected one at once. These tests check the requests, not their timing."""
+    monkeypatch.setattr(controller, "FIRST_DOUBLING_SECONDS", 0.0)
+
+
+@asynccontextmanager
+async def playing(behaviour: Behaviour):
+    """Run a fake provider with this behaviour, and yield its model as the settings would open it."""
+    async with CatalogueProvider(behaviour) as provider:
+        name, settings = behaviour.settings(provider.root)
+        model = open_model(name, ModelSettings(**settings))
+        yield provider, model
+        await model.close()
+
+
+async def ask(model, case: str, *, streamed: bool = False, **options: Any):
+    """Return the function that sends a request and returns the worker's reply with its streamed chunks."""
+    task = TASKS[case.partition("-")[0]]
+    request = REQUESTS[task.name].model_validate({**REQUEST[case], "options": options})
+    pieces = []
+
+    async def send(piece):
+        pieces.append(piece)
+
+    breaker = CircuitBreaker(model, lambda: None)
+    stream = ReplyStream(task.name, "t/0/1", send) if streamed else None
+    try:
+        async with asyncio.timeout(20):
+            attempts = FallbackRun(FallbackChain([ModelTarget(model, breaker)]), usage_meter(), stream)
+            done = await attempts.run(lambda model_run: task.run(request, model_run))
+            if stream:
+                await stream.end()
+    finally:
+        await breaker.stop_probing()
+    return done, "".join(piece.text for piece in pieces if piece.attempt == pieces[-1].attempt)
+
+
+def check(case: str, done) -> None:
+    """Check that the result is what the fake model answers to this request."""
+    result = done.result
+    assert THOUGHT_WORD not in result.model_dump_json()
+    assert done.usage.output_tokens > 0
+    assert done.finish_reason == "stop"
+    match case:
+        case "generate":
+            assert result.text.strip() == TEXT
+        case "chat":
+            assert result.message.content.strip() == TEXT
+        case "translate":
+            assert result.text.endswith(TEXT)
+        case "generate-json":
+            assert result.data == {"name": "text", "age": 0}
+        case "sentiment":
+            assert result.scores == {"calm": 0.5, "angry": 0.5}
+        case "answer":
+            assert (result.found, result.answer) == (True, "text")
+        case "summarize":
+            assert TEXT in result.summary
+
+
+@behaviours
+@pytest.mark.parametrize(("case", "streamed"), CASES)
+async def test_every_provider_serves_every_task_and_its_options_are_learnt_once(behaviour, case, streamed):
+    async with playing(behaviour) as (provider, model):
+        done, shown = await ask(model, case, streamed=streamed)
+        check(case, done)
+        if streamed:
+            assert shown.strip() == (done.result.message.content if case == "chat" else done.result.text).strip()
+        assert len(provider.requests) <= behaviour.steps
+        provider.requests.clear()
+        done, shown = await ask(model, case, streamed=streamed)
+        check(case, done)
+        assert len(provider.requests) == 1
+
+
+@behaviours
+async def test_callers_limit_is_sent_under_the_providers_name(behaviour):
+    async with playing(behaviour) as (provider, model):
+        for calls in (behaviour.steps, 1):
+            provider.requests.clear()
+            done, _ = await ask(model, "generate", max_output_tokens=4000)
+            check("generate", done)
+            assert len(provider.requests) <= calls
+            assert behaviour.limit(provider.requests[-1].body) == 4000
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@behaviours
+async def test_callers_limit_cuts_the_answer_and_shows_no_thinking(behaviour, streamed):
+    async with playing(behaviour) as (provider, model):
+        asking = ask(model, "generate", streamed=streamed, max_output_tokens=CUT)
+        if behaviour.thinks > CUT and behaviour.shown != "</think>":
+            with pytest.raises(InvalidOutput):
+                await asking
+        elif not behaviour.thinks:
+            done, _ = await asking
+            assert done.finish_reason == "length"
+            assert done.result.text.split() == TEXT.split()[:CUT]
+        else:
+            asking.close()
+        assert len(provider.requests) - provider.refused <= 1
+
+
+@behaviours
+@pytest.mark.parametrize(("option", "value"), [("seed", 7), ("temperature", 0.2)])
+async def test_callers_option_is_sent_or_unsupported(behaviour, option, value):
+    async with playing(behaviour) as (provider, model):
+        [outcome] = await asyncio.gather(ask(model, "generate", **{option: value}), return_exceptions=True)
+        if isinstance(outcome, Unsupported):
+            assert provider.refused == len(provider.requests)
+            assert option in outcome.message
+        else:
+            assert isinstance(outcome, tuple), outcome
+            check("generate", outcome[0])
+            assert value in provider.requests[-1].body.values()
+
+
+@pytest.mark.parametrize(("name", "kind", "streamed"), ERRORS)
+async def test_every_provider_error_has_the_matching_code(name, kind, streamed):
+    async with playing(BEHAVIOURS[name]) as (provider, model):
+        provider.error_kind = kind
+        with pytest.raises(ModelError) as caught:
+            await (model.stream(PROMPT, lambda text: None) if streamed else model.complete(PROMPT))
+    failure = caught.value
+    assert isinstance(failure, FAILURES[kind])
+    if kind not in ("unpaid", "wrong_key", "unknown_model"):
+        assert not isinstance(failure, PAUSES_ALL)
+    assert kind != "unaffordable" or not isinstance(failure, RateLimited | Unavailable)
+    waits = None if streamed else BEHAVIOURS[name].errors[kind].waits
+    if waits is not None:
+        assert failure.retry_after == pytest.approx(waits)
