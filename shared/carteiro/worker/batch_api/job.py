@@ -193,10 +193,11 @@ class BatchJob:
         with contextlib.suppress(ModelError):  # the provider deletes files some day
             if self._stage is BatchStage.ENDED:
                 files |= {*(self._polled or await self._api.retrieve(self._provider_id)).output_files}
+        # The record goes first: with a record but no files, the next owner would look for results that are gone.
+        await self._record.delete()
         for file in files:
             with contextlib.suppress(ModelError):
                 await self._api.delete_file(file)
-        await self._record.delete()
 
     async def _sleep_while_awaited(self, seconds: float) -> None:
         """Wait for `seconds` seconds, or until no call waits for an item: a request may expire at any time."""

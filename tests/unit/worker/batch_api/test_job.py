@@ -259,3 +259,12 @@ async def test_earlier_submission_that_found_no_room_is_not_taken_for_the_lost_o
     assert provider.calls[68] == "submit"
     assert set(provider.paid().values()) == {1}
     assert provider.calls.count("submit") == 2
+
+
+async def test_record_is_deleted_before_the_files() -> None:
+    """A reset of offsets after a death in between starts a new batch, and does not look for results that are gone."""
+    clock = VirtualClock()
+    provider = SimulatedProvider(clock)
+    await JobLives(provider, clock).run()
+    assert provider.calls[provider.calls.index("delete_file") - 1] == "publish"
+    assert provider.calls[-1] == "delete_file"
