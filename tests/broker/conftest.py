@@ -31,7 +31,9 @@ def environment(broker: EmbeddedBroker, provider: Provider) -> dict[str, str]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def services(broker: EmbeddedBroker, provider: Provider) -> AsyncIterator[Worker]:
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {**environment(broker, provider), "CARTEIRO_LOG_LEVEL": "error"}.items():
+        # Other tests of this process keep its event loop busy, sometimes for seconds.
+        settings = environment(broker, provider) | {"CARTEIRO_SESSION_TIMEOUT_SECONDS": "12"}
+        for name, value in (settings | {"CARTEIRO_LOG_LEVEL": "error"}).items():
             patch.setenv(name, value)
         app = worker(*find_tasks())
     await app.start()

@@ -28,7 +28,7 @@ async def partition_lags(
     for described in await admin.describe_topics(existing) if existing else ():
         topic, task = described["topic"], topics[described["topic"]]
         partitions = [TopicPartition(topic, each["partition"]) for each in described["partitions"]]
-        committed = await committed_offsets(admin, group or f"carteiro-{task}", partitions)
+        committed = await committed_offsets(admin, group or names.group(task), partitions)
         first, last = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
         for each in partitions:
             # A broker may return an end that is older than the commit, so the difference may be negative.

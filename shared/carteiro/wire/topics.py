@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+_DEFAULT_PREFIX = "llm"
 _RESERVED_SUFFIXES = frozenset({"requests", "dead", "deferred", "batches", "conversations"})
 """Last parts of the names of topics that hold requests or internal state of the services."""
 _LEGAL = re.compile(r"[a-zA-Z0-9._-]{1,249}")
@@ -21,7 +22,7 @@ def is_topic_name(name: str) -> bool:
 class Topics:
     """The topics of the tasks, all under one prefix."""
 
-    prefix: str = "llm"
+    prefix: str = _DEFAULT_PREFIX
 
     def is_reserved(self, name: str) -> bool:
         """True if no reply may go to the topic: it is internal to Kafka, or a task's topic other than its replies.
@@ -30,6 +31,14 @@ class Topics:
         """
         inside = name.removeprefix(f"{self.prefix}.") if name.startswith(f"{self.prefix}.") else ""
         return name.startswith("_") or inside.rpartition(".")[2] in _RESERVED_SUFFIXES
+
+    def group(self, task: str) -> str:
+        """Return the default consumer group of a task's workers.
+
+        Workers with another prefix than the default one have another group: members of one group that read different
+        topics would interrupt each other.
+        """
+        return f"carteiro-{task}" if self.prefix == _DEFAULT_PREFIX else f"carteiro-{self.prefix}-{task}"
 
     def requests(self, task: str) -> str:
         """Return the name of the topic of a task's requests."""
