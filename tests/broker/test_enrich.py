@@ -1,5 +1,6 @@
 """The enrich service as an operator starts it: foreign events in, the same events out, enriched."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -29,16 +30,21 @@ HEADERS = [("source", b"shop"), ("trace", b"\x00\xff")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def shop(
+async def worker(
     broker: EmbeddedBroker, provider: Provider, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[RawKafkaClient]:
+) -> AsyncIterator[WorkerProcess]:
     path = tmp_path_factory.mktemp("enrich") / "reviews.yaml"
     path.write_text(FILE)
     await create_topics(broker, "shop.reviews", "shop.reviews.enriched")
     with WorkerProcess("enrich", **environment(broker, provider), CARTEIRO_ENRICHMENTS=str(path)) as worker:
         await eventually(worker.ready)
-        async with RawKafkaClient(broker.address, "shop.reviews.enriched") as client:
-            yield client
+        yield worker
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def shop(broker: EmbeddedBroker, worker: WorkerProcess) -> AsyncIterator[RawKafkaClient]:
+    async with RawKafkaClient(broker.address, "shop.reviews.enriched") as client:
+        yield client
 
 
 async def create_topics(broker: EmbeddedBroker, *names: str) -> None:
@@ -82,6 +88,19 @@ async def test_unreadable_event_goes_on_with_a_header_that_says_so(shop: RawKafk
     record = await enriched(shop, b"odd", b"\xff\xfe")
     assert record.value == b"\xff\xfe"
     assert dict(record.headers)["carteiro_enrichment_errors"] == b"event=unreadable"
+
+
+async def test_page_counts_events_in_and_out(shop: RawKafkaClient, worker: WorkerProcess) -> None:
+    def counts() -> tuple[int, int, int]:
+        (task,) = json.loads(worker.get("/state")[1])["tasks"]
+        return task["requests"], task["ok"], task["errors"]
+
+    before = await asyncio.to_thread(counts)
+    await enriched(shop, b"counted", b'{"body": {"text": "hello"}}')
+    await enriched(shop, b"counted odd", b"[1]")
+    expected = before[0] + 2, before[1] + 1, before[2] + 1
+    await eventually(lambda: counts() == expected)
+    assert "Events out" in worker.get("/")[1]
 
 
 async def test_events_with_one_key_stay_in_order(shop: RawKafkaClient) -> None:

@@ -95,7 +95,7 @@ def _serve(
         else EnrichmentHandler(handler, subscriber, context)
     )
     subscriber.lanes = context.create_lanes(partition_handler, file.source, on_joined)
-    return ServedTopic(name, group, tuple(chains[step.chain_name] for step in file.steps), subscriber)
+    return ServedTopic(name, group, tuple(chains[step.chain_name] for step in file.steps), subscriber, "events")
 
 
 def _batch_first(step: Step, chain: FallbackChain) -> FallbackChain:

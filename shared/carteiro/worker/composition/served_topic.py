@@ -1,6 +1,7 @@
 """One topic that a worker serves, as its health and its page report it."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from carteiro.worker.delivery.subscriber import LaneSubscriber
 from carteiro.worker.model_calls.fallback import FallbackChain
@@ -17,3 +18,4 @@ class ServedTopic:
     chains: tuple[FallbackChain, ...]
     """Chains of the models that serve the topic."""
     subscriber: LaneSubscriber
+    records: Literal["requests", "events"] = "requests"

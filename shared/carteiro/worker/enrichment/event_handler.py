@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 
@@ -20,6 +21,7 @@ from carteiro.worker.handling.dead_letters import DeadLetters
 from carteiro.worker.handling.pipeline import Pipeline
 from carteiro.worker.model_calls.budget import CostBudget, UsageMeter
 from carteiro.worker.model_calls.deferred_request import DeferredRequest
+from carteiro.worker.observability import metrics
 from carteiro.worker.observability.logs import traceback_summary
 
 log = structlog.get_logger("carteiro.worker")
@@ -42,8 +44,13 @@ class EventHandler:
 
         `deferred` is set if the event's prompts go through a batch API.
         """
+        metrics.labelled(metrics.REQUESTS, self.file.served_name).inc()
         if record.value is None:
             return self._pass_on(record)  # a tombstone of a compacted topic
+        with metrics.labelled(metrics.IN_FLIGHT, self.file.served_name).track_inprogress():
+            return await self._handle(record, deferred)
+
+    async def _handle(self, record: Record, deferred: DeferredRequest | None) -> EventOutcome:
         meter = UsageMeter(self.budget, self.file.served_name, record.key)
         try:
             deadline = datetime.now(UTC) + self.file.patience if self.file.patience else None
@@ -84,31 +91,31 @@ class EventHandler:
         codes = ",".join(f"{error.step.name if error.step else 'when'}={error.code}" for error in enriched.errors)
         if codes:
             log.warning("an event is not enriched as a whole", **self._fields(record), errors=codes)
+        code = enriched.errors[0].code if enriched.errors else "ok"
         if enriched.action == "drop":
-            return self._drop(record)
+            return self._drop(record, code)
         if enriched.action == "dead_letter":
-            first = enriched.errors[0]
-            return self._dead_letter(record, first.code, f"{codes}: {first.message}")
+            return self._dead_letter(record, code, f"{codes}: {enriched.errors[0].message}")
         if enriched.value == record.value and not codes:
             return self._pass_on(record)
         outgoing = copy_event(record, self.file.target, enriched.value, codes, enriched.headers)
         result = "failed" if codes else "enriched"
-        return EventOutcome(self.file.name, record, result, outgoing, self._enriched_too_large)
+        return EventOutcome(self.file, record, result, outgoing, code, self._enriched_too_large)
 
     def _pass_on(self, record: Record) -> EventOutcome:
         outgoing = copy_event(record, self.file.target, record.value)
-        return EventOutcome(self.file.name, record, "unchanged", outgoing, self._too_large)
+        return EventOutcome(self.file, record, "unchanged", outgoing, if_too_large=self._too_large)
 
     def _failed(self, record: Record, code: str, reason: str, tries: int = 0) -> EventOutcome:
         """Return the outcome of an event into which nothing can be written, not even the error."""
         match self.file.on_error:
             case "drop":
-                return self._drop(record)
+                return self._drop(record, code)
             case "dead_letter":
                 return self._dead_letter(record, code, reason, tries)
             case "keep":
                 outgoing = copy_event(record, self.file.target, record.value, f"event={code}")
-                return EventOutcome(self.file.name, record, "failed", outgoing, self._too_large)
+                return EventOutcome(self.file, record, "failed", outgoing, code, self._too_large)
 
     def _enriched_too_large(self, record: Record) -> EventOutcome:
         return self._failed(record, "too_large", "the enriched event is too large for its topic")
@@ -116,13 +123,13 @@ class EventHandler:
     def _too_large(self, record: Record) -> EventOutcome:
         return self._dead_letter(record, "too_large", "the event is too large for its topic")
 
-    def _drop(self, record: Record) -> EventOutcome:
-        return EventOutcome(self.file.name, record, "dropped", None)
+    def _drop(self, record: Record, code: str) -> EventOutcome:
+        return EventOutcome(self.file, record, "dropped", None, code)
 
     def _dead_letter(self, record: Record, code: str, reason: str, tries: int = 0) -> EventOutcome:
         letter = self.dead_letters.build(record, code, reason, tries)
         # A dead letter that is too large to keep must not stop the partition.
-        return EventOutcome(self.file.name, record, "dead_letter", letter, self._drop)
+        return EventOutcome(self.file, record, "dead_letter", letter, code, partial(self._drop, code="too_large"))
 
     def _fields(self, record: Record) -> dict[str, str]:
         return {"enrichment": self.file.name, "event_id": record_id(record)}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import structlog
 from aiokafka.errors import InvalidTimestampError
 
+from carteiro.enrichment.enrichment_file import EnrichmentFile
 from carteiro.kafka.record_errors import TOO_LARGE
 from carteiro.wire.record import Headers, OutgoingRecord, Record, record_id
 from carteiro.worker.delivery.outcome import Outcome
@@ -21,7 +22,7 @@ ERRORS_HEADER = "carteiro_enrichment_errors"
 class EventOutcome(Outcome):
     """One event that goes on, is left out, or became a dead letter."""
 
-    enrichment: str
+    file: EnrichmentFile
     record: Record
     result: str
     """`enriched`, `failed` (it goes on, but without the results of some steps), `unchanged`, `dropped` or
@@ -29,6 +30,8 @@ class EventOutcome(Outcome):
     """
     outgoing: OutgoingRecord | None
     """The record to publish; None if the event is dropped."""
+    code: str = "ok"
+    """`ok`, or the code of the event's first error."""
     if_too_large: Callable[[Record], "EventOutcome"] | None = None
     """Returns the outcome if the topic rejects the record as too large; None if there is no other one."""
 
@@ -55,7 +58,13 @@ class EventOutcome(Outcome):
         """No-op."""
 
     def on_acknowledged(self) -> None:
-        metrics.EVENTS.labels(self.enrichment, self.result).inc()
+        task = self.file.served_name
+        metrics.labelled(metrics.EVENTS, self.file.name, self.result).inc()
+        metrics.labelled(metrics.REPLIES, task, self.code).inc()
+        if self.code != "ok":
+            metrics.labelled(metrics.LAST_ERROR, task, self.code).set_to_current_time()
+        if self.result == "dead_letter":
+            metrics.labelled(metrics.DEAD_LETTERS, task, self.code).inc()
 
 
 def copy_event(

@@ -13,10 +13,15 @@ REGISTRY = CollectorRegistry()
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
-REQUESTS = Counter("carteiro_requests", "Requests taken in.", ["task"], registry=REGISTRY)
+REQUESTS = Counter(
+    "carteiro_requests",
+    "Requests taken in. Events are counted too, by the task `enrich-` and the enrichment's name.",
+    ["task"],
+    registry=REGISTRY,
+)
 REPLIES = Counter(
     "carteiro_replies",
-    "Replies confirmed by the broker; code is `ok` or the error's.",
+    "Replies and events confirmed by the broker; code is `ok` or the error's; of an event, the first error's.",
     ["task", "code"],
     registry=REGISTRY,
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Literal
 
 from aiokafka.errors import KafkaError
 from prometheus_client import Counter, Gauge
@@ -37,7 +37,9 @@ class ModelState:
 
 @dataclass(frozen=True, slots=True)
 class TaskState:
-    """Counts of one task since the worker's start. `lag` and `partitions` are about this worker's partitions."""
+    """Counts of one task or enrichment since the worker's start. `lag` and `partitions` are about this worker's
+    partitions. Events count as requests, and enriched or unchanged events as `ok`.
+    """
 
     task: str
     models: tuple[ModelState, ...]
@@ -51,6 +53,7 @@ class TaskState:
     ok: int
     errors: int
     dead_letters: int
+    records: Literal["requests", "events"] = "requests"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +162,7 @@ class WorkerStateReader:
                 ok=ok.get(each.name, 0),
                 errors=replies.get(each.name, 0) - ok.get(each.name, 0),
                 dead_letters=dead_letters.get(each.name, 0),
+                records=each.records,
             )
             for each, lag in zip(self._served, lags, strict=True)
         )

@@ -65,7 +65,9 @@ def _status(state: WorkerState) -> Html:
 
 
 def _tasks(state: WorkerState) -> Html:
-    columns = ["Task", "Model", "Lag", "In flight", "Requests", "Replies", "Errors", "Dead letters"]
+    events = any(each.records == "events" for each in state.tasks)
+    through = ["Events in", "Events out", "With errors"] if events else ["Requests", "Replies", "Errors"]
+    columns = ["Task", "Model", "Lag", "In flight", *through, "Dead letters"]
     caption = "Lag is of this worker's partitions; the other numbers count since its start."
     rows = [[each.task, _models(each), _number(each.lag), *map(_number, _counts(each))] for each in state.tasks]
     return table(caption, columns, rows, numbers=6)

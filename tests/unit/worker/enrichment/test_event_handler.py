@@ -23,6 +23,7 @@ from carteiro.worker.handling.pipeline import Pipeline
 from carteiro.worker.handling.reply_cache import ReplyCache
 from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker
 from carteiro.worker.model_calls.fallback import FallbackChain, ModelTarget
+from carteiro.worker.observability import metrics
 from services.generate.task import task
 from tests.provider import Provider
 from tests.registry_server import RegistryServer
@@ -76,6 +77,31 @@ def sent(outcome: EventOutcome | None) -> OutgoingRecord:
     assert outcome is not None
     (record,) = outcome.records
     return record
+
+
+async def test_every_event_is_counted_as_it_comes_in(pipeline: Pipeline) -> None:
+    counter = metrics.REQUESTS.labels("enrich-shop")
+    before = counter._value.get()
+    for value in (None, b"\xff", b'{"text": "plain"}'):
+        await handle(pipeline, value)
+    assert counter._value.get() == before + 3
+    assert metrics.IN_FLIGHT.labels("enrich-shop")._value.get() == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "on_error", "code"),
+    [
+        (b'{"text": "hello"}', "keep", "ok"),
+        (b'{"text": ""}', "keep", "invalid_request"),
+        (b'{"text": ""}', "drop", "invalid_request"),
+        (b'{"text": ""}', "dead_letter", "invalid_request"),
+        (b"\xff", "drop", "unreadable"),
+    ],
+)
+async def test_outcome_has_the_code_of_the_first_error(
+    pipeline: Pipeline, value: bytes, on_error: str, code: str
+) -> None:
+    assert (await handle(pipeline, value, on_error)).code == code
 
 
 async def test_enriched_event_keeps_key_headers_and_timestamp(pipeline: Pipeline, provider: Provider) -> None:

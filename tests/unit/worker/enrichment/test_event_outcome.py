@@ -3,20 +3,24 @@ from unittest.mock import Mock
 import pytest
 from aiokafka.errors import InvalidTimestampError, MessageSizeTooLargeError, TopicAuthorizationFailedError
 
+from carteiro.enrichment.enrichment_file import parse_enrichment
 from carteiro.wire.record import OutgoingRecord
 from carteiro.worker.enrichment.event_outcome import ERRORS_HEADER, EventOutcome, copy_event
 from carteiro.worker.observability import metrics
 from tests.unit.wire.fake_record import FakeRecord
 
+FILE = parse_enrichment(
+    b"from: a\nto: b\nsteps: [{task: generate, request: '{prompt: a}', into: ai}]\nerrors_into: errors", "f", "shop"
+)
 EVENT = FakeRecord(
     b"{}", (("color", b"red"), ("color", b"blue")), key=b"k", topic="reviews", timestamp=1_700_000_000_000
 )
 COPY = copy_event(EVENT, "enriched", b'{"a":1}')
-DROPPED = EventOutcome("shop", EVENT, "dropped", None)
+DROPPED = EventOutcome(FILE, EVENT, "dropped", None, "rate_limited")
 
 
 def make_outcome(**fields: object) -> EventOutcome:
-    return EventOutcome("shop", EVENT, "enriched", COPY, **fields)  # type: ignore[arg-type]
+    return EventOutcome(FILE, EVENT, "enriched", COPY, **fields)  # type: ignore[arg-type]
 
 
 def test_copy_keeps_key_timestamp_and_every_header() -> None:
@@ -65,8 +69,17 @@ def test_topic_that_takes_nothing_is_waited_for() -> None:
 
 
 def test_acknowledged_event_is_counted_once_by_its_result() -> None:
-    counter = metrics.EVENTS.labels("shop", "enriched")
-    before, outcome = counter._value.get(), make_outcome()
+    counters = [metrics.EVENTS.labels("shop", "enriched"), metrics.REPLIES.labels("enrich-shop", "ok")]
+    before, outcome = [counter._value.get() for counter in counters], make_outcome()
     outcome.on_queued()
+    assert [counter._value.get() for counter in counters] == before
     outcome.on_acknowledged()
+    assert [counter._value.get() for counter in counters] == [value + 1 for value in before]
+
+
+def test_dead_letter_is_counted_by_its_code() -> None:
+    counter = metrics.DEAD_LETTERS.labels("enrich-shop", "rate_limited")
+    before = counter._value.get()
+    EventOutcome(FILE, EVENT, "dead_letter", COPY, "rate_limited").on_acknowledged()
+    DROPPED.on_acknowledged()
     assert counter._value.get() == before + 1

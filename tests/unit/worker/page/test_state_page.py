@@ -52,6 +52,14 @@ def test_state_is_readable_without_javascript(state):
         assert part in shown
 
 
+def test_events_are_shown_in_and_out(state):
+    events = dataclasses.replace(state.tasks[0], task="enrich-reviews", records="events")
+    shown = text(state_page(dataclasses.replace(state, tasks=(events,)), []))
+    assert "Events in Events out With errors Dead letters" in shown
+    assert "Replies Errors" not in shown
+    assert "Requests Replies" in text(state_page(state, TASKS))
+
+
 def test_unknown_lag_is_shown_as_a_dash(state):
     unknown = dataclasses.replace(state, tasks=(dataclasses.replace(state.tasks[0], lag=None),))
     assert "chat openai:first openai:second held back – 64" in text(state_page(unknown, TASKS))
