@@ -1,7 +1,8 @@
 """Escape of untrusted text for a terminal: a record may hold anything, escape sequences too."""
 
-import json
 from datetime import UTC, datetime
+
+from carteiro.cli.json_indent import indent_json
 
 
 def escape(text: str) -> str:
@@ -32,7 +33,7 @@ def render_value(value: bytes) -> tuple[str, str]:
     except UnicodeDecodeError:
         return "not UTF-8", value.hex(" ", 4)
     try:
-        return "JSON", escape_lines(json.dumps(json.loads(text), indent=2, ensure_ascii=False))
+        return "JSON", escape_lines(indent_json(text))
     except (ValueError, RecursionError):
         return "not JSON", escape_lines(text)
 

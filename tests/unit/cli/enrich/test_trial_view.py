@@ -46,6 +46,11 @@ def test_event_is_shown_before_and_after_with_its_price() -> None:
     assert '"ai": "yes"' in text
 
 
+def test_numbers_are_shown_as_they_stand_in_the_event() -> None:
+    text = shown(make_result(b'{"price": 19.90}', b'{"price": 19.90,"ai":"yes"}'))
+    assert text.count('"price": 19.90') == 2
+
+
 def test_unchanged_event_takes_one_line() -> None:
     assert shown(make_result(after=BEFORE, usage=Usage())) == "reviews/2/17  unchanged\n"
     assert shown(make_result(None, b"", usage=Usage())) == "reviews/2/17  unchanged\n"
