@@ -58,15 +58,17 @@ async def replay(
     starts: Mapping[TopicPartition, int],
     *,
     stall_seconds: float,
+    ends: Mapping[TopicPartition, int] | None = None,
     now: Callable[[], float] = time.monotonic,
 ) -> AsyncGenerator[Record]:
-    """Yield the records of the partitions in `starts` from these offsets to the present end, in order within each.
+    """Yield the records of the partitions in `starts` from these offsets to `ends`, in order within each.
 
     The consumer has `RAW_BATCH_OPTIONS`, and the partitions are assigned to it. Its other partitions are paused, and
-    each of these once it is read. `stall_seconds` is the longest time without progress. Raise `ReplayStalled` or
-    `KafkaError`.
+    each of these once it is read. `ends` are the present ones by default; a few records after them may follow.
+    `stall_seconds` is the longest time without progress. Raise `ReplayStalled` or `KafkaError`.
     """
-    progress = ReplayProgress(consumer, await consumer.end_offsets(list(starts)), stall_seconds, now)
+    ends = await consumer.end_offsets(list(starts)) if ends is None else ends
+    progress = ReplayProgress(consumer, ends, stall_seconds, now)
     for partition, offset in starts.items():
         consumer.seek(partition, offset)
     while remaining := await progress.remaining():

@@ -1,16 +1,18 @@
 """Events of an enrichment's topic, read without a consumer group, and its backlog."""
 
-import asyncio
+from collections.abc import Mapping
+from contextlib import aclosing
 from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from carteiro.cli.kafka import KafkaFailed, KafkaSession
 from carteiro.kafka.committed_offsets import committed_offsets
+from carteiro.kafka.replay import ReplayStalled, replay
 from carteiro.wire.record import Record
-from carteiro.wire.record_batches.tolerant_reader import RAW_BATCH_OPTIONS, poll_records
+from carteiro.wire.record_batches.tolerant_reader import RAW_BATCH_OPTIONS
 
-_READ_SECONDS = 30.0
+_STALL_SECONDS = 30.0
 
 
 def parse_time(text: str) -> datetime:
@@ -23,12 +25,11 @@ def parse_time(text: str) -> datetime:
 
 
 async def start_offsets(
-    consumer: AIOKafkaConsumer, partitions: list[TopicPartition], since: datetime
+    consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int], since: datetime
 ) -> dict[TopicPartition, int]:
-    """Return the offset of each partition's first event at or after `since`; its end if there is no such event."""
-    ends = await consumer.end_offsets(partitions)
-    found = await consumer.offsets_for_times(dict.fromkeys(partitions, max(int(since.timestamp() * 1000), 0)))
-    return {each: found[each].offset if found.get(each) else ends[each] for each in partitions}
+    """Return the offset of each partition's first event at or after `since`; its end, of `ends`, if it has none."""
+    found = await consumer.offsets_for_times(dict.fromkeys(ends, max(int(since.timestamp() * 1000), 0)))
+    return {each: found[each].offset if found.get(each) else end for each, end in ends.items()}
 
 
 async def read_events(kafka: KafkaSession, topic: str, count: int, since: datetime | None) -> list[Record]:
@@ -44,24 +45,22 @@ async def read_events(kafka: KafkaSession, topic: str, count: int, since: dateti
     try:
         await consumer.start()
         consumer.assign(partitions)
-        begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+        ends = await consumer.end_offsets(partitions)
         if since is not None:
-            begins = await start_offsets(consumer, partitions, since)
+            starts = await start_offsets(consumer, ends, since)
         else:
-            begins = {each: max(begins[each], ends[each] - count) for each in partitions}
-        for each in partitions:
-            consumer.seek(each, begins[each])
-        left, records = {each for each in partitions if begins[each] < ends[each]}, list[Record]()
-        async with asyncio.timeout(_READ_SECONDS):
-            while left and (since is None or len(records) < count):
-                for each, found in (await poll_records(consumer, 200)).items():
-                    # The embedded broker has no index by time, and starts at the oldest event.
-                    records += [
-                        record for record in found if record.offset < ends[each] and record.timestamp >= since_ms
-                    ]
-                left = {each for each in left if await consumer.position(each) < ends[each]}
-    except TimeoutError:
-        raise KafkaFailed(f"the broker does not return the events of {topic} within {_READ_SECONDS:.0f} s") from None
+            begins = await consumer.beginning_offsets(partitions)
+            starts = {each: max(begins[each], ends[each] - count) for each in partitions}
+        records = list[Record]()
+        async with aclosing(replay(consumer, starts, stall_seconds=_STALL_SECONDS, ends=ends)) as events:
+            async for record in events:
+                # The embedded broker has no index by time, and starts at the oldest event.
+                if record.timestamp >= since_ms:
+                    records.append(record)
+                if since is not None and len(records) == count:
+                    break
+    except ReplayStalled as stalled:
+        raise KafkaFailed(f"the broker does not return the events of {stalled.names}") from None
     finally:
         await consumer.stop()
     ordered = sorted(records, key=lambda record: (record.timestamp, record.partition, record.offset))
@@ -72,9 +71,12 @@ async def count_backlog(kafka: KafkaSession, topic: str, group: str, since: date
     """Return the number of events after the group's committed offsets; without those, since `since` or the start."""
     partitions = [TopicPartition(topic, each) for each in await kafka.partitions(topic)]
     async with AIOKafkaConsumer(**kafka.options, enable_auto_commit=False) as consumer:
-        begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
-        if since is not None:
-            begins = await start_offsets(consumer, partitions, since)
+        ends = await consumer.end_offsets(partitions)
+        begins = (
+            await start_offsets(consumer, ends, since)
+            if since is not None
+            else await consumer.beginning_offsets(partitions)
+        )
         committed = await committed_offsets(kafka.admin, group, partitions)
     return sum(
         max(ends[each] - (committed[each].offset if committed[each].offset >= 0 else begins[each]), 0)
@@ -91,7 +93,7 @@ async def commit_start(kafka: KafkaSession, topic: str, group: str, since: datet
     try:
         await consumer.start()
         consumer.assign(partitions)
-        await consumer.commit(await start_offsets(consumer, partitions, since))
+        await consumer.commit(await start_offsets(consumer, await consumer.end_offsets(partitions), since))
     finally:
         await consumer.stop()
     return True

@@ -9,6 +9,7 @@ from aiokafka.structs import OffsetAndMetadata, OffsetAndTimestamp
 
 from carteiro.cli.enrich import events as module
 from carteiro.cli.enrich.events import commit_start, count_backlog, parse_time, read_events, start_offsets
+from carteiro.kafka import replay
 from tests.unit.wire.fake_record import FakeRecord
 
 FIRST, SECOND = PARTITIONS = [TopicPartition("reviews", 0), TopicPartition("reviews", 1)]
@@ -17,13 +18,13 @@ FIRST, SECOND = PARTITIONS = [TopicPartition("reviews", 0), TopicPartition("revi
 class FakeConsumer:
     """Consumer of two partitions: the first has events at the times 100 to 109, the second is empty.
 
-    Another event arrives while they are read. Without `has_time_index` each time leads to the first event.
+    Without `has_time_index` each time leads to the first event.
     """
 
     has_time_index = True
 
     def __init__(self, **options: Any) -> None:
-        self.options, self.stopped = options, False
+        self.options, self.stopped, self.end_requests = options, False, 0
         self.committed: Mapping[TopicPartition, int] | None = None
         self.positions: dict[TopicPartition, int] = {}
 
@@ -43,6 +44,12 @@ class FakeConsumer:
     def seek(self, partition: TopicPartition, offset: int) -> None:
         self.positions[partition] = offset
 
+    def assignment(self) -> set[TopicPartition]:
+        return set(self.positions)
+
+    def pause(self, *partitions: TopicPartition) -> None: ...
+    def resume(self, *partitions: TopicPartition) -> None: ...
+
     async def position(self, partition: TopicPartition) -> int:
         return self.positions[partition]
 
@@ -50,6 +57,7 @@ class FakeConsumer:
         return dict.fromkeys(partitions, 0)
 
     async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        self.end_requests += 1
         return {each: 10 if each == FIRST else 0 for each in partitions}
 
     async def offsets_for_times(
@@ -72,7 +80,7 @@ class FakeConsumer:
         return {
             FIRST: [
                 FakeRecord(topic="reviews", partition=0, offset=each, timestamp=100 + each)
-                for each in range(start, self.positions[FIRST] + (self.positions[FIRST] == 10))
+                for each in range(start, self.positions[FIRST])
             ]
         }
 
@@ -105,7 +113,7 @@ def kafka(monkeypatch: pytest.MonkeyPatch) -> Any:
         return {each: OffsetAndMetadata(session.offset if each == FIRST else -1, "") for each in partitions}
 
     monkeypatch.setattr(module, "AIOKafkaConsumer", create)
-    monkeypatch.setattr(module, "poll_records", poll_records)
+    monkeypatch.setattr(replay, "poll_records", poll_records)
     monkeypatch.setattr(module, "committed_offsets", committed_offsets)
     return SimpleNamespace(session=session, consumers=consumers)
 
@@ -133,7 +141,8 @@ def test_text_that_is_no_time_is_refused() -> None:
 
 @pytest.mark.parametrize(("since", "first"), [(at(104), 4), (at(200), 10), (parse_time("1960-01-01"), 0)])
 async def test_start_is_the_first_event_at_or_after_a_time_else_the_end(since: datetime, first: int) -> None:
-    assert await start_offsets(FakeConsumer(), PARTITIONS, since) == {FIRST: first, SECOND: 0}  # type: ignore[arg-type]
+    ends = {FIRST: 10, SECOND: 0}
+    assert await start_offsets(FakeConsumer(), ends, since) == {FIRST: first, SECOND: 0}  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -146,6 +155,7 @@ async def test_latest_events_are_read_or_the_first_ones_since_a_time(
     assert [event.offset for event in await read_events(kafka.session, "reviews", count, since)] == offsets
     (consumer,) = kafka.consumers
     assert consumer.stopped
+    assert consumer.end_requests == 1
     assert (consumer.options["isolation_level"], consumer.options["enable_auto_commit"]) == ("read_committed", False)
 
 
