@@ -96,6 +96,9 @@ class Enricher:
         return await call(self._finish, event, results)
 
     async def _run_steps(self, document: Any, results: _Results, call: _Call) -> None:
+        if len(self._needs) == 1:  # A task of its own would cost more than the step.
+            await self._run_step(0, document, results, call)
+            return
         ended = [asyncio.Event() for _ in self._needs]
 
         async def run(index: int) -> None:

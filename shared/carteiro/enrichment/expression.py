@@ -13,6 +13,7 @@ from jmespath.exceptions import (
     ParseError,
     UnknownFunctionError,
 )
+from jmespath.visitor import TreeInterpreter
 
 Path = tuple[str, ...]
 """Names of nested members, from the event's root. The empty path is the whole event."""
@@ -46,6 +47,7 @@ class Expression:
             raise InvalidExpression(f"{text[:100]!r} is nested too deeply") from None
         except Exception:  # noqa: BLE001, S110  # the value depends on an event, and there is no event yet
             pass
+        self._interpreter = TreeInterpreter()  # `search` makes one for each event
         self.tree: Mapping[str, Any] = self._compiled.parsed
         """Syntax tree, in the library's form."""
         self.reads = frozenset(_root_paths(self._compiled.parsed))
@@ -54,7 +56,7 @@ class Expression:
     def evaluate(self, event: Any) -> Any:
         """Return the value of the expression on `event`, a JSON value. Raise `ExpressionFailed`."""
         try:
-            return self._compiled.search(event)
+            return self._interpreter.visit(self._compiled.parsed, event)
         except JMESPathTypeError as error:
             expected = " or ".join(dict.fromkeys(str(each) for each in error.expected_types))
             raise ExpressionFailed(

@@ -9,7 +9,7 @@ from carteiro.registry.framing import Frame
 from carteiro.registry.member_types import Boolean, Integer, JsonText, ListOf, MemberType, Number, RecordOf, Text
 from carteiro.registry.registered_schema import FetchedSchema, SchemaText
 from carteiro.wire.event_format import MemberRefused, Path
-from carteiro.wire.json_event import parse_event, write_json
+from carteiro.wire.json_event import parse_event
 
 _MAX_REFERENCE_CHAIN = 20
 _TYPES: dict[type[MemberType], str] = {
@@ -62,7 +62,7 @@ class JsonSchemaExtension:
         self.schema = SchemaText("JSON", text, schema.references)
 
     def encode(self, frame: Frame, members: Mapping[Path, Any]) -> bytes:
-        return write_json(parse_event(frame.payload()).text, members)
+        return parse_event(frame.payload()).encode(members).value
 
 
 def _add(node: dict[str, Any], members: RecordOf, root: dict[str, Any], path: Path, chain: int) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from carteiro.wire.event_format import EncodedEvent, EventUnreadable, MemberRefused, Path
-from carteiro.wire.json_members import Members, to_json, write_members
+from carteiro.wire.json_members import Members, append_members, to_json, write_members
 from carteiro.wire.record import PARSE_IN_THREAD_BYTES, Record
 
 _BYTE_ORDER_MARK = "\ufeff"
@@ -25,7 +25,17 @@ class JsonEvent:
         """No-op."""
 
     def encode(self, members: Mapping[Path, Any]) -> EncodedEvent:
-        return EncodedEvent(write_json(self.text, members))
+        written = Members()
+        for path, value in members.items():
+            written.put(path, to_json(value))
+        try:
+            if self.document.keys().isdisjoint(written):
+                text = append_members(self.text, written, is_first=not self.document)
+            else:
+                text = write_members(self.text, written)
+        except RecursionError:
+            raise MemberRefused("it is nested too deeply") from None
+        return EncodedEvent(text.encode(errors="surrogatepass"))
 
 
 class JsonFormat:
@@ -59,14 +69,3 @@ def _read_json(text: str) -> Any:
         return json.loads(
             text, strict=False, parse_int=lambda digits: int(digits) if len(digits) < 1000 else float(digits)
         )
-
-
-def write_json(text: str, members: Mapping[Path, Any]) -> bytes:
-    """Return `text`, the JSON text of an object, with `members` written into it. Raise `MemberRefused`."""
-    written = Members()
-    for path, value in members.items():
-        written.put(path, to_json(value))
-    try:
-        return write_members(text, written).encode(errors="surrogatepass")
-    except RecursionError:
-        raise MemberRefused("it is nested too deeply") from None

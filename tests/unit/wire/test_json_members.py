@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carteiro.wire.json_members import Members, NotAnObject, NotJson, to_json, write_members
+from carteiro.wire.json_members import Members, NotAnObject, NotJson, append_members, to_json, write_members
 
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8)
@@ -89,3 +89,15 @@ def test_nested_member_is_found_again(path: list[str], value: Any, document: dic
     for name in path:
         found = found[name]
     assert found == value
+
+
+@given(OBJECTS, OBJECTS, st.sampled_from([None, 1]))
+def test_appended_members_are_the_same_as_written_ones(
+    document: dict[str, Any], added: dict[str, Any], indent: int | None
+) -> None:
+    built = Members()
+    for name in added.keys() - document.keys():
+        built.put((name, "inner"), to_json(added[name]))
+    text = f" {json.dumps(document, indent=indent)}\n"
+    if built:
+        assert append_members(text, built, is_first=not document) == write_members(text, built)
