@@ -80,8 +80,14 @@ class RawKafkaClient:
         self, topic: str, body: Any, headers: Headers | None = None, key: bytes | None = None, **more: Any
     ) -> tuple[dict[str, Any], ConsumerRecord[Any, Any]]:
         """Send a request with its own correlation id. Return the reply's JSON and its record."""
-        correlation_id = uuid.uuid4().hex.encode()
         value = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-        await self.send(topic, value, [("correlation_id", correlation_id), *(headers or [])], key, **more)
-        record = await self.reply("correlation_id", correlation_id)
+        record = await self.exchange(topic, value, headers, key, **more)
         return json.loads(record.value), record
+
+    async def exchange(
+        self, topic: str, value: bytes | None, headers: Headers | None = None, key: bytes | None = None, **more: Any
+    ) -> ConsumerRecord[Any, Any]:
+        """Send a request with its own correlation id. Return the first record of its reply."""
+        correlation_id = uuid.uuid4().hex.encode()
+        await self.send(topic, value, [("correlation_id", correlation_id), *(headers or [])], key, **more)
+        return await self.reply("correlation_id", correlation_id)

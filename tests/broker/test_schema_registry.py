@@ -36,11 +36,15 @@ REVIEW = json.dumps(
         ],
     }
 )
+OPTIONS = {"type": "record", "name": "Options", "fields": [{"name": "stream", "type": "boolean"}]}
 REQUEST = json.dumps(
     {
         "type": "record",
         "name": "Ask",
-        "fields": [{"name": "prompt", "type": "string"}, {"name": "stop", "type": ["null", "string"], "default": None}],
+        "fields": [
+            {"name": "prompt", "type": "string"},
+            {"name": "options", "type": ["null", OPTIONS], "default": None},
+        ],
     }
 )
 
@@ -86,22 +90,53 @@ async def test_avro_event_comes_out_as_avro_with_one_more_field(
     assert dict(unknown.headers)["carteiro_enrichment_errors"] == b"event=unreadable"
 
 
-async def test_request_in_avro_is_answered(
+async def test_request_in_avro_gets_its_reply_in_avro(
     broker: EmbeddedBroker, provider: Provider, registry: RegistryServer, confluent: Confluent
 ) -> None:
+    topic = "avro.generate.requests"
     settings = environment(broker, provider) | {
         "CARTEIRO_TOPIC_PREFIX": "avro",
         "CARTEIRO_SCHEMA_REGISTRY_URL": registry.url,
     }
-    await create_topics(broker, "avro.generate.requests", "avro.generate.replies", "avro.generate.dead")
+    await create_topics(broker, topic, "avro.generate.replies", "avro.generate.dead")
     with WorkerProcess("generate", **settings) as worker:
         await eventually(worker.ready)
         async with RawKafkaClient(broker.address, "avro.generate.replies") as client:
-            value = (await confluent.avro(REQUEST, {"prompt": "from Avro", "stop": None})).value
-            reply, _ = await client.ask("avro.generate.requests", value)
-            assert reply["result"]["text"] == "from Avro"
-            reply, _ = await client.ask("avro.generate.requests", b'{"prompt": "from JSON"}')
-            assert reply["result"]["text"] == "from JSON"
-            reply, _ = await client.ask("avro.generate.requests", b"\x00\x00\x00\xff\xff12345")
-            assert reply["error"]["code"] == "unreadable"
+            value = (await confluent.avro(REQUEST, {"prompt": "from Avro", "options": None})).value
+            reply = await client.exchange(topic, value)
+            assert dict(reply.headers)["content-type"] == b"application/avro"
+            assert (await confluent.read_avro(reply.value))["result"]["text"] == "from Avro"
+            value = (await confluent.avro(REQUEST, {"prompt": " ", "options": None})).value
+            reply = await client.exchange(topic, value)
+            assert (await confluent.read_avro(reply.value))["error"]["code"] == "invalid_request"
+            value = (await confluent.avro(REQUEST, {"prompt": "in chunks", "options": {"stream": True}})).value
+            reply = await client.exchange(topic, value)
+            assert (await confluent.read_avro(reply.value))["status"] == "partial"
+            json_reply, _ = await client.ask(topic, b'{"prompt": "from JSON"}')
+            assert json_reply["result"]["text"] == "from JSON"
+            json_reply, _ = await client.ask(topic, b"\x00\x00\x00\xff\xff12345")
+            assert json_reply["error"]["code"] == "unreadable"
         assert "Traceback" not in worker.output
+    assert "avro.generate.replies-value" in registry.store.subjects
+
+
+async def test_replies_are_written_once_the_registry_is_back(
+    broker: EmbeddedBroker, provider: Provider, registry: RegistryServer, confluent: Confluent
+) -> None:
+    topic = "protobuf.generate.requests"
+    settings = environment(broker, provider) | {
+        "CARTEIRO_TOPIC_PREFIX": "protobuf",
+        "CARTEIRO_SCHEMA_REGISTRY_URL": registry.url,
+        "CARTEIRO_SCHEMA_REGISTRY_REPLY_FORMAT": "protobuf",
+    }
+    await create_topics(broker, topic, "protobuf.generate.replies", "protobuf.generate.dead")
+    with WorkerProcess("generate", **settings) as worker:
+        await eventually(worker.ready)
+        await registry.stop()
+        async with RawKafkaClient(broker.address, "protobuf.generate.replies") as client:
+            for _ in range(2):
+                await client.send(topic, b'{"prompt": "hello"}')
+            await eventually(lambda: worker.find_log_line("a request waits for the schema registry"))
+            await registry.start()
+            await eventually(lambda: len(client.records) == 2)
+    assert all(b"hello" in record.value and record.value[0] == 0 for record in client.records)

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from carteiro.registry.framing import Frame
 from carteiro.registry.member_types import RecordOf
-from carteiro.registry.registered_schema import FetchedSchema, SchemaText
+from carteiro.registry.registered_schema import FetchedSchema, SchemaText, SchemaType
 from carteiro.wire.event_format import Path
 
 
@@ -26,6 +26,10 @@ class SchemaExtension(Protocol):
 
 class SchemaCodec(Protocol):
     """A schema of events."""
+
+    @property
+    def schema_type(self) -> SchemaType:
+        """Type of the schema."""
 
     def indexes(self, frame: Frame) -> bytes:
         """Return the encoded message indexes of an event; empty if the format has none. Raise `EventUnreadable`."""

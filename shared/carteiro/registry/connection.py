@@ -1,10 +1,12 @@
 """One registry for all enrichments and tasks of a worker."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from carteiro.extras import needs
+from carteiro.registry.format_choice import ReplyFormatChoice
+from carteiro.registry.registered_schema import SCHEMA_TYPES
 from carteiro.registry.settings import RegistrySettings, load_registry_settings
 from carteiro.registry.subjects import SubjectStrategy
 from carteiro.wire.event_format import EventFormat, Path
@@ -13,6 +15,7 @@ from carteiro.wire.record import Record
 if TYPE_CHECKING:
     from carteiro.registry.client import RegistryClient
     from carteiro.registry.event_format import Schemas
+    from carteiro.registry.task_format import TaskFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,7 @@ class Registry:
     client: "RegistryClient"
     schemas: "Schemas"
     strategy: SubjectStrategy
+    reply_format: ReplyFormatChoice = ReplyFormatChoice.AUTO
 
     @property
     def pause_reason(self) -> str | None:
@@ -37,11 +41,25 @@ class Registry:
 
         return RegistryFormat(self.client, self.schemas, self.strategy, topic, members)
 
+    def task_format(self, topic: str, name: str, replies: Sequence[Mapping[str, Any]]) -> "TaskFormat":
+        """Return the formats of a task's requests and replies.
+
+        The schema of a reply is registered for `topic`. `name` is its record's, such as `SummarizeReply`. `replies` are
+        the JSON Schemas of good replies, error replies and chunks.
+        """
+        from carteiro.registry.derived_schema import object_members
+        from carteiro.registry.reply_format import ReplyFormat
+        from carteiro.registry.task_format import TaskFormat
+
+        members = object_members(*replies)
+        formats = {kind: ReplyFormat(self.client, self.strategy, topic, kind, name, members) for kind in SCHEMA_TYPES}
+        return TaskFormat(self.schemas, formats, self.reply_format)
+
     async def read_request(self, record: Record) -> bytes | None:
         """Return the value of a request's record as JSON. Raise `EventUnreadable` or `RegistryUnavailable`."""
-        from carteiro.registry.event_format import read_request
+        from carteiro.registry.task_format import read_request
 
-        return await read_request(record, self.schemas)
+        return (await read_request(record, self.schemas)).value
 
     async def close(self) -> None:
         """Close the connections."""
@@ -72,4 +90,4 @@ def open_registry(settings: RegistrySettings) -> Registry:
     from carteiro.registry.event_format import Schemas
 
     client = RegistryClient(settings)
-    return Registry(client, Schemas(client), settings.subject_name_strategy)
+    return Registry(client, Schemas(client), settings.subject_name_strategy, settings.reply_format)

@@ -1,7 +1,6 @@
 """The format of events whose schemas are in a registry. Events without a schema id are JSON."""
 
 import asyncio
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -110,22 +109,3 @@ class RegistryEvent:
         payload, ids = self._target.extension.encode(self._frame, members), self._target.registered
         guid = UUID(ids.guid) if ids.guid else None
         return self._frame.replace(ids.schema_id, guid, self._codec.indexes(self._frame), payload)
-
-
-async def read_request(record: Record, schemas: Schemas) -> bytes | None:
-    """Return the value of a request's record as JSON.
-
-    A record without a schema id is returned as it is. Members that are null are left out: a schema has no other way to
-    say that an option is not given. Raise `EventUnreadable` or `RegistryUnavailable`.
-    """
-    frame = read_frame(record)
-    if frame is None:
-        return record.value
-    codec = await schemas.codec(frame.schema_id)
-    return json.dumps(_without_nulls(codec.decode(frame)), ensure_ascii=False).encode()
-
-
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_nulls(each) for name, each in value.items() if each is not None}
-    return [_without_nulls(each) for each in value] if isinstance(value, list) else value

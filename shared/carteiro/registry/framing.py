@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from carteiro.registry.errors import SchemaUnknown
+from carteiro.registry.registered_schema import SchemaType
 from carteiro.registry.varint import write_varint
 from carteiro.wire.event_format import EncodedEvent, EventUnreadable
 from carteiro.wire.record import Record, last_header
@@ -20,6 +21,15 @@ _MAX_ID = 2**31 - 1
 """Largest id that a registry gives: Java's largest `int`."""
 _MAX_INDEXES = 100
 """Maximum number of message indexes: the depth of nested message types."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFormat:
+    """The format of a record's value."""
+
+    type: SchemaType
+    id_in_header: bool
+    """True if the schema id is in a header; False if it is before the value."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 from carteiro.registry.errors import SchemaUnusable
 from carteiro.registry.framing import Frame
 from carteiro.registry.member_types import Boolean, Integer, JsonText, ListOf, MemberType, Number, RecordOf, Text
-from carteiro.registry.registered_schema import FetchedSchema, SchemaText
+from carteiro.registry.registered_schema import FetchedSchema, SchemaText, SchemaType
 from carteiro.wire.event_format import MemberRefused, Path
 from carteiro.wire.json_event import parse_event
 
@@ -24,6 +24,8 @@ _TYPES: dict[type[MemberType], str] = {
 
 class JsonSchemaCodec:
     """A schema of JSON events. Events are not validated: that is the producer's business."""
+
+    schema_type: SchemaType = "JSON"
 
     def __init__(self, schema: FetchedSchema) -> None:
         """Parse a schema. Raise `SchemaUnusable`."""

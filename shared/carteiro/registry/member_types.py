@@ -121,8 +121,10 @@ def _type(  # noqa: PLR0911  # one for each form of a schema
     for union in ("anyOf", "oneOf"):
         if union in schema:
             branches = [each for each in schema[union] if each != {"type": "null"}]
-            if len(branches) == 1:
-                return _type(branches[0], root, depth + 1)[0], len(schema[union]) > 1
+            # Several branches have one type if, for example, an error code is one of an enum or any other text.
+            simple = {_simple_type(each) for each in branches}
+            if len(branches) == 1 or (len(simple) == 1 and None not in simple):
+                return _type(branches[0], root, depth + 1)[0], len(schema[union]) > len(branches)
             return JsonText(), True
     kind: Any = schema.get("type")
     may_be_null = False
@@ -138,6 +140,11 @@ def _type(  # noqa: PLR0911  # one for each form of a schema
         fields = [(name, _type(each, root, depth + 1)[0]) for name, each in schema["properties"].items()]
         return RecordOf(tuple(fields)), may_be_null
     return _SIMPLE.get(kind, JsonText()), may_be_null or kind not in _SIMPLE
+
+
+def _simple_type(schema: Any) -> MemberType | None:
+    kind = schema.get("type", _type_of_constants(schema)) if isinstance(schema, Mapping) else None
+    return _SIMPLE.get(kind) if isinstance(kind, str) else None
 
 
 def _type_of_constants(schema: Mapping[str, Any]) -> str | None:

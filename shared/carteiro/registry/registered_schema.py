@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 SchemaType = Literal["AVRO", "PROTOBUF", "JSON"]
+SCHEMA_TYPES: tuple[SchemaType, ...] = ("AVRO", "PROTOBUF", "JSON")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,29 +1,49 @@
 """Replies in a format of the registry, for consumers that read no plain JSON."""
 
 import asyncio
-import base64
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from carteiro.registry.client import RegistryClient
-from carteiro.registry.codec import SchemaExtension, open_codec
-from carteiro.registry.framing import Frame, write_indexes
-from carteiro.registry.member_types import RecordOf, member_type, member_types
-from carteiro.registry.registered_schema import FetchedSchema, Registered, SchemaText, SchemaType
+from carteiro.registry.derived_schema import DerivedSchema, derive_schema
+from carteiro.registry.framing import Frame
+from carteiro.registry.registered_schema import Registered, SchemaType
 from carteiro.registry.schema_cache import SchemaCache
 from carteiro.registry.subjects import SubjectStrategy
+from carteiro.schemas.reply import ReplySchema
+from carteiro.wire.reply import EncodedReply
 
-_NAMESPACE = "carteiro"
 _FAILURE_SECONDS = 30.0
+_CONTENT_TYPES: dict[SchemaType, bytes] = {
+    "AVRO": b"application/avro",
+    "JSON": b"application/json",
+    "PROTOBUF": b"application/protobuf",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryReplyEncoder:
+    """Encoder of replies whose schema is registered."""
+
+    schema: DerivedSchema
+    registered: Registered
+    id_in_header: bool
+
+    def encode(self, reply: ReplySchema) -> EncodedReply:
+        """Return an encoded reply with the id of its schema. Raise `MemberRefused`."""
+        # The JSON of the reply decides about its values, for example about a number that JSON has not.
+        payload = self.schema.encode(json.loads(reply.model_dump_json()))
+        ids = self.registered
+        empty = Frame(0, b"", b"" if self.id_in_header else None, 0)
+        encoded = empty.replace(ids.schema_id, UUID(ids.guid) if ids.guid else None, self.schema.indexes, payload)
+        return EncodedReply(encoded.value, _CONTENT_TYPES[self.schema.type], encoded.headers)
 
 
 class ReplyFormat:
-    """The format of the replies of one task on one topic.
-
-    The schema has each member of a reply as an optional field. It is derived as for the members of an enrichment: a
-    value without a simple type becomes JSON text.
-    """
+    """One format of the replies of a task. The schema is registered before the first reply is written."""
 
     def __init__(
         self,
@@ -34,62 +54,23 @@ class ReplyFormat:
         name: str,
         members: Mapping[str, Mapping[str, Any] | None],
     ) -> None:
-        """Create the format `kind` of replies that go to `topic`.
+        """Create the format `kind` of replies whose schema is registered for `topic`.
 
-        `name` is the record's, such as `SummarizeReply`. `members` are the JSON Schemas of a reply's members, which
-        `reply_members` returns.
+        `name` and `members` are those of `derive_schema`.
         """
         self._client, self._strategy, self._topic, self._kind, self._name = client, strategy, topic, kind, name
-        self._members: RecordOf = member_types({(member,): schema for member, schema in members.items()})
-        self._targets: SchemaCache[tuple[SchemaExtension, Registered]] = SchemaCache(1, _FAILURE_SECONDS)
+        self._members = members
+        self._targets: SchemaCache[tuple[DerivedSchema, Registered]] = SchemaCache(1, _FAILURE_SECONDS)
 
-    async def encode(self, reply: Mapping[str, Any]) -> bytes:
-        """Return a reply, a JSON object, with the id of its schema before it.
+    async def encoder(self, *, id_in_header: bool) -> RegistryReplyEncoder:
+        """Return the encoder of replies.
 
-        Raise `MemberRefused` if the registry refuses the schema, or `RegistryUnavailable`.
+        Raise `MemberRefused` if the format or the registry refuses the schema, or `RegistryUnavailable`.
         """
-        extension, registered = await self._targets.get(b"", self._register)
-        payload = extension.encode(self._empty, {(member,): value for member, value in reply.items()})
-        indexes = write_indexes((0,)) if self._kind == "PROTOBUF" else b""
-        return self._empty.replace(registered.schema_id, None, indexes, payload).value
+        schema, registered = await self._targets.get(b"", self._register)
+        return RegistryReplyEncoder(schema, registered, id_in_header)
 
-    @property
-    def _empty(self) -> Frame:
-        """A reply without members, which the members are written into."""
-        payloads: dict[SchemaType, bytes] = {"AVRO": b"", "JSON": b"{}", "PROTOBUF": write_indexes((0,))}
-        return Frame(0, payloads[self._kind], None, 0)
-
-    async def _register(self) -> tuple[SchemaExtension, Registered]:
-        empty = FetchedSchema(SchemaText(self._kind, _empty_schema(self._kind, self._name)))
-        codec = await asyncio.to_thread(open_codec, empty)
-        extension = codec.extend(self._empty, self._members)
-        subject = self._strategy.subject(self._topic, extension.record_name)
-        return extension, await self._client.register(subject, extension.schema)
-
-
-def reply_members(*schemas: Mapping[str, Any]) -> dict[str, Mapping[str, Any] | None]:
-    """Return the members of the objects of several JSON Schemas, such as those of a good reply and of an error.
-
-    A member of two different types has no known one.
-    """
-    members: dict[str, Mapping[str, Any] | None] = {}
-    for schema in schemas:
-        for name, member in schema.get("properties", {}).items():
-            whole = {**member, "$defs": schema.get("$defs", {})}
-            differs = name in members and member_type(members[name]) != member_type(whole)
-            members[name] = None if differs else whole
-    return members
-
-
-def _empty_schema(kind: SchemaType, name: str) -> str:
-    match kind:
-        case "AVRO":
-            return json.dumps({"type": "record", "name": name, "namespace": _NAMESPACE, "fields": []})
-        case "JSON":
-            return json.dumps({"title": f"{_NAMESPACE}.{name}", "type": "object"})
-        case "PROTOBUF":
-            from google.protobuf.descriptor_pb2 import FileDescriptorProto
-
-            file = FileDescriptorProto(name=f"{name}.proto", package=_NAMESPACE, syntax="proto3")
-            file.message_type.add(name=name)
-            return base64.b64encode(file.SerializeToString()).decode()
+    async def _register(self) -> tuple[DerivedSchema, Registered]:
+        schema = await asyncio.to_thread(derive_schema, self._kind, self._name, self._members)
+        subject = self._strategy.subject(self._topic, schema.extension.record_name)
+        return schema, await self._client.register(subject, schema.extension.schema)

@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from carteiro.registry.format_choice import ReplyFormatChoice
 from carteiro.registry.subjects import SubjectStrategy
 from carteiro.schemas.field_errors import field_errors
 
@@ -28,6 +29,8 @@ class RegistrySettings(BaseSettings):
     """Address of the registry, or several separated by commas. Without it, events and requests are JSON."""
     subject_name_strategy: SubjectStrategy = SubjectStrategy.TOPIC
     """Subject of the schemas that the worker registers."""
+    reply_format: ReplyFormatChoice = ReplyFormatChoice.AUTO
+    """Format of replies to requests: `auto` for the request's, or `json`, `avro`, `protobuf`, `json_schema`."""
     timeout_seconds: float = Field(default=10, gt=0, le=300)
     """Longest time for one call of the registry."""
 

@@ -91,10 +91,16 @@ def _event_data(event: dict[str, Any], problems: list[FieldError]) -> bytes:
 
 
 def reply_event(
-    event: CloudEvent, task: str, value: bytes, trace: dict[str, str], request_id: str
+    event: CloudEvent,
+    task: str,
+    value: bytes,
+    trace: dict[str, str],
+    request_id: str,
+    *,
+    content_type: bytes = b"application/json",
 ) -> tuple[bytes, Headers]:
-    """Return the value and the headers of an event that carries `value`, a reply's JSON, in the form of the request's
-    event.
+    """Return the value and the headers of an event that carries `value`, an encoded reply, in the form of the request's
+    event. A structured event carries only JSON.
     """
     attributes = {
         "specversion": "1.0",
@@ -105,7 +111,7 @@ def reply_event(
     }
     if event.content_mode == "binary":
         headers = [(f"ce_{name}", attribute.encode()) for name, attribute in attributes.items()]
-        return value, [("content-type", b"application/json"), ("ce_id", event.raw_id), *headers]
+        return value, [("content-type", content_type), ("ce_id", event.raw_id), *headers]
     structured = {
         **attributes,
         "id": event.id or request_id,

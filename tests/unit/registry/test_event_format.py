@@ -6,7 +6,7 @@ import pytest
 
 from carteiro.registry.client import RegistryClient
 from carteiro.registry.errors import RegistryUnavailable, SchemaRejected, SchemaUnknown
-from carteiro.registry.event_format import RegistryFormat, Schemas, read_request
+from carteiro.registry.event_format import RegistryFormat, Schemas
 from carteiro.registry.framing import SCHEMA_ID_HEADER
 from carteiro.registry.subjects import SubjectStrategy
 from carteiro.wire.event_format import EncodedEvent, EventUnreadable, Path
@@ -155,14 +155,3 @@ async def test_next_version_of_the_event_schema_is_compatible_with_the_enriched_
     encoded = await enrich(events, await confluent.avro(newer, {"text": "b", "stars": 5}))
     assert await confluent.read_avro(encoded.value) == {"text": "b", "stars": 5, "ai": {"summary": "Fine."}}
     assert len(server.store.subjects["enriched-value"]) == 2
-
-
-async def test_request_in_any_format_is_read_as_json(client: RegistryClient, confluent: Confluent) -> None:
-    schema = AVRO.replace("}]", '},{"name":"options","type":["null","string"]}]')
-    request = await confluent.avro(schema, {"text": "Olá", "options": None})
-    schemas = Schemas(client)
-    assert json.loads(await read_request(request, schemas) or b"") == {"text": "Olá"}
-    assert await read_request(FakeRecord(b'{"text": "a"}'), schemas) == b'{"text": "a"}'
-    assert await read_request(FakeRecord(None), schemas) is None
-    with pytest.raises(SchemaUnknown):
-        await read_request(FakeRecord(b"\x00\x00\x00\x00\x63abc"), schemas)

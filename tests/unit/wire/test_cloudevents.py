@@ -8,7 +8,7 @@ import pytest
 
 from carteiro.wire.envelope import Envelope, read_envelope
 from carteiro.wire.record import OutgoingRecord
-from carteiro.wire.reply import reply_record
+from carteiro.wire.reply import EncodedReply, reply_record
 from tests.unit.wire.fake_record import FakeRecord
 
 
@@ -19,7 +19,7 @@ def read(*headers: tuple[str, bytes], **record: Any) -> Envelope:
 def reply(
     envelope: Envelope, value: bytes = b'{"status": "ok"}', trace: Mapping[str, str] | None = None
 ) -> OutgoingRecord:
-    return reply_record(envelope, "summarize", value, topic="t", partition=None, trace=dict(trace or {}))
+    return reply_record(envelope, "summarize", EncodedReply(value), topic="t", partition=None, trace=dict(trace or {}))
 
 
 # The headers and the value that the CloudEvents Java SDK 4.0.1 writes in binary mode.

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carteiro.wire.envelope import add_duration, read_envelope
-from carteiro.wire.reply import reply_record
+from carteiro.wire.reply import EncodedReply, reply_record
 from tests.unit.wire.fake_record import FakeRecord
 
 
@@ -17,7 +17,9 @@ def read(*headers: tuple[str, bytes], **record):
 
 
 def reply_headers(envelope, trace=None) -> dict[str, bytes]:
-    record = reply_record(envelope, "summarize", b'{"status": "ok"}', topic="t", partition=None, trace=trace or {})
+    record = reply_record(
+        envelope, "summarize", EncodedReply(b'{"status": "ok"}'), topic="t", partition=None, trace=trace or {}
+    )
     assert len(dict(record.headers)) == len(record.headers), "a header stands twice"
     return dict(record.headers)
 
@@ -171,7 +173,9 @@ def test_event_id_that_is_too_long_to_echo_is_rejected_and_not_echoed():
         read(("content-type", b"application/cloudevents+json"), value=structured),
     ):
         assert len(envelope.problems) == 1
-        record = reply_record(envelope, "chat", b'{"status": "ok"}', topic="t", partition=None, trace=envelope.trace)
+        record = reply_record(
+            envelope, "chat", EncodedReply(b'{"status": "ok"}'), topic="t", partition=None, trace=envelope.trace
+        )
         assert len(record.value or b"") + sum(len(value) for _, value in record.headers) < 2000
 
 
@@ -245,6 +249,6 @@ values = st.one_of(
 )
 def test_no_record_of_any_kind_raises(headers, value, timestamp):
     envelope = read(*headers, value=value, timestamp=timestamp)
-    record = reply_record(envelope, "chat", b'{"status": "ok"}', topic="t", partition=None, trace={})
+    record = reply_record(envelope, "chat", EncodedReply(b'{"status": "ok"}'), topic="t", partition=None, trace={})
     assert all(isinstance(value, bytes) for _, value in record.headers)
     assert record.value

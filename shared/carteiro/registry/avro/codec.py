@@ -8,7 +8,7 @@ from carteiro.registry.avro.types import parse_schema
 from carteiro.registry.errors import SchemaUnusable
 from carteiro.registry.framing import Frame
 from carteiro.registry.member_types import RecordOf
-from carteiro.registry.registered_schema import FetchedSchema
+from carteiro.registry.registered_schema import FetchedSchema, SchemaType
 from carteiro.wire.event_format import EventUnreadable
 
 _TOO_DEEP = "the records of the schema are nested too deeply"
@@ -16,6 +16,8 @@ _TOO_DEEP = "the records of the schema are nested too deeply"
 
 class AvroCodec:
     """A schema of Avro events."""
+
+    schema_type: SchemaType = "AVRO"
 
     def __init__(self, schema: FetchedSchema) -> None:
         """Parse a schema. Raise `SchemaUnusable`."""

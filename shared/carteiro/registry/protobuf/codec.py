@@ -9,12 +9,14 @@ from carteiro.registry.member_types import RecordOf
 from carteiro.registry.protobuf.descriptors import SCHEMA_ERRORS, parse_schema
 from carteiro.registry.protobuf.document import Documents
 from carteiro.registry.protobuf.extension import ProtobufExtension
-from carteiro.registry.registered_schema import FetchedSchema
+from carteiro.registry.registered_schema import FetchedSchema, SchemaType
 from carteiro.wire.event_format import EventUnreadable
 
 
 class ProtobufCodec:
     """A schema of Protobuf events."""
+
+    schema_type: SchemaType = "PROTOBUF"
 
     def __init__(self, schema: FetchedSchema) -> None:
         """Parse a schema. Raise `SchemaUnusable`."""

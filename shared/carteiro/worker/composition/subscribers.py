@@ -14,6 +14,7 @@ from faststream.kafka import KafkaBroker
 from carteiro.kafka.compacted_topic import CompactedTopic
 from carteiro.kafka.topic_watch import TopicWatch
 from carteiro.tasks.task import Task
+from carteiro.tasks.task_schemas import task_format
 from carteiro.worker.batch_api.deferral_policy import DeferralPolicy, supports_batches
 from carteiro.worker.composition.context import WorkerContext
 from carteiro.worker.composition.partition_handlers import LiveHandler
@@ -24,6 +25,7 @@ from carteiro.worker.delivery.topic_state import fetch_partition_count
 from carteiro.worker.handling.dead_letters import DeadLetters
 from carteiro.worker.handling.handler import RequestHandler
 from carteiro.worker.handling.pipeline import Pipeline
+from carteiro.worker.handling.request_reader import JsonRequestReader, RequestReader, SchemaRequestReader
 from carteiro.worker.model_calls.fallback import FallbackChain
 from carteiro.worker.observability import metrics
 
@@ -110,8 +112,14 @@ def build_handler(
         topics=topics,
         dead_letters=DeadLetters(topics.dead(task.name), group),
         deferred_topic_watch=deferred_topic_watch,
-        registry=context.registry,
+        reader=_build_reader(task, context),
     )
+
+
+def _build_reader(task: Task[Any, Any], context: WorkerContext) -> RequestReader:
+    if context.registry is None:
+        return JsonRequestReader()
+    return SchemaRequestReader(task.name, task_format(task.request, context.registry, context.settings.topics))
 
 
 def _build_conversations(task: Task[Any, Any], context: WorkerContext) -> ConversationStore | None:

@@ -7,6 +7,7 @@ import structlog
 
 from carteiro.wire.envelope import Envelope
 from carteiro.wire.record import OutgoingRecord
+from carteiro.wire.reply import JSON_REPLIES, ReplyEncoder
 from carteiro.worker.delivery.outcome import Outcome
 from carteiro.worker.handling import error_replies as errors
 from carteiro.worker.handling import fallbacks
@@ -28,6 +29,8 @@ class DeferredOutcome(Outcome):
     """Address of the error reply if the request cannot be deferred."""
     default_reply_topic: str
     """The task's own topic of replies."""
+    encoder: ReplyEncoder = JSON_REPLIES
+    """Format of that error reply."""
 
     @property
     def records(self) -> Sequence[OutgoingRecord]:
@@ -45,7 +48,7 @@ class DeferredOutcome(Outcome):
     def refused(self, reason: str) -> ReplyOutcome:
         """Return the error reply to a request that cannot be deferred."""
         reply = errors.not_deferrable(self.task, self.envelope, reason)
-        return ReplyOutcome(reply, self.envelope, self.address, self.default_reply_topic)
+        return ReplyOutcome(reply, self.envelope, self.address, self.default_reply_topic, encoder=self.encoder)
 
     def fall_back(self, record: OutgoingRecord, error: Exception) -> "DeferredOutcome | ReplyOutcome":  # noqa: ARG002
         return fallbacks.replace_deferral(self, error)

@@ -33,6 +33,11 @@ def unreadable(task: str, envelope: Envelope, reason: str) -> ErrorReply:
     return error_reply(task, envelope, _detail("unreadable", f"value: {reason}"))
 
 
+def unwritable(task: str, envelope: Envelope, reason: str) -> ErrorReply:
+    """Return the reply, in JSON, to a request whose reply cannot be written in its format."""
+    return error_reply(task, envelope, _detail("unsupported", f"the reply cannot be written: {reason}"))
+
+
 def worker_crashed(task: str, request_id: str, crashes: int) -> ErrorReply:
     """Return the reply to a poison request: `crashes` times a worker process ended while it served the request."""
     message = f"the {task} service ended {crashes} times while it served request {request_id}; it is not tried again"

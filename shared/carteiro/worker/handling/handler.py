@@ -1,21 +1,16 @@
 """The handler of one request: from its record to the outcome that the lane delivers."""
 
-import asyncio
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, cast
+from dataclasses import dataclass, field
 
 import structlog
 from structlog.contextvars import bound_contextvars
 
 from carteiro.kafka.topic_watch import TopicWatch
-from carteiro.registry.connection import Registry, read_as_json
-from carteiro.registry.errors import RegistryUnavailable
-from carteiro.registry.retry import retry_while_away
 from carteiro.wire.deferral import deferred_record
 from carteiro.wire.envelope import Envelope, read_envelope
 from carteiro.wire.event_format import EventUnreadable
-from carteiro.wire.record import PARSE_IN_THREAD_BYTES, OutgoingRecord, Record, record_id
+from carteiro.wire.record import OutgoingRecord, Record, record_id
+from carteiro.wire.reply import JSON_REPLIES, ReplyEncoder
 from carteiro.wire.topics import Topics
 from carteiro.worker.batch_api.deferral_policy import DeferRequest
 from carteiro.worker.handling import error_replies as errors
@@ -25,6 +20,7 @@ from carteiro.worker.handling.partial_replies import PartialReplyPublisher
 from carteiro.worker.handling.pipeline import HandlerResult, Pipeline
 from carteiro.worker.handling.reply_outcome import ReplyOutcome
 from carteiro.worker.handling.reply_router import ReplyAddress, ReplyRouter, fallback_address
+from carteiro.worker.handling.request_reader import JsonRequestReader, ReplyUnwritable, RequestReader
 from carteiro.worker.model_calls.budget import CostBudget, UsageMeter
 from carteiro.worker.model_calls.deferred_request import DeferredRequest
 from carteiro.worker.observability import metrics
@@ -52,8 +48,7 @@ class RequestHandler:
     dead_letters: DeadLetters
     deferred_topic_watch: TopicWatch | None = None
     """Check that `deferred_topic` exists; None if requests are not deferred."""
-    registry: Registry | None = None
-    """The Schema Registry of requests that are not JSON."""
+    reader: RequestReader = field(default_factory=JsonRequestReader)
 
     @property
     def task(self) -> str:
@@ -67,45 +62,42 @@ class RequestHandler:
         Raise only `asyncio.CancelledError`: any other error becomes an error reply and a dead letter.
         """
         envelope, meter = None, UsageMeter(self.budget, self.task, record.key)
+        encoder: ReplyEncoder = JSON_REPLIES
         try:
-            envelope = await _read_envelope(await self._as_json(record))
-            return await self._handle(record, envelope, meter, deferred)
+            envelope, encoder = await self.reader.read(record)
+            return await self._handle(record, envelope, meter, deferred, encoder)
         except EventUnreadable as error:
-            reply = errors.unreadable(self.task, read_envelope(record), str(error))
-            return await self._unserved(record, read_envelope(record), HandlerResult(reply))
+            envelope = read_envelope(record)
+            result = HandlerResult(errors.unreadable(self.task, envelope, str(error)))
+            return await self._unserved(record, envelope, result, await self.reader.unread_encoder())
+        except ReplyUnwritable as error:
+            result = HandlerResult(errors.unwritable(self.task, error.envelope, error.reason))
+            return await self._unserved(record, error.envelope, result, JSON_REPLIES)
         except Exception as error:  # noqa: BLE001  # it becomes a reply
             log.critical("a request cannot be served as it is", task=self.task, failure=traceback_summary(error))
             reply = errors.internal_error(self.task, record_id(record), meter)
             result = HandlerResult(reply, f"the service failed: {type(error).__name__}")
-            return await self._unserved(record, envelope, result)
-
-    async def _as_json(self, record: Record) -> Record:
-        """Return the record with its value as JSON, if a schema id stands before it.
-
-        While the registry is away, the request waits. Raise `EventUnreadable`.
-        """
-        if self.registry is None:
-            return record
-        value = await retry_while_away(partial(read_as_json, record, self.registry), self._log_away)
-        return record if value is record.value else replace(cast("Any", record), value=value)
-
-    def _log_away(self, error: RegistryUnavailable) -> None:
-        log.warning("a request waits for the schema registry", task=self.task, reason=str(error))
+            return await self._unserved(record, envelope, result, encoder)
 
     async def handle_unparsed(self, record: Record) -> ReplyOutcome:
         """Return the outcome of a request that did not reach `handle`: FastStream or a middleware failed on it."""
         result = HandlerResult(errors.internal_error(self.task, record_id(record)), "the service could not read it")
-        return await self._unserved(record, read_envelope(record), result)
+        return await self._unserved(record, read_envelope(record), result, await self.reader.unread_encoder())
 
     async def reject_poison(self, record: Record, crashes: int) -> ReplyOutcome:
         """Return the outcome of a poison request, which ended its worker `crashes` times. It is not served again."""
         reason = f"the worker ended {crashes} times while it served the request"
         log.error("a request becomes a dead letter", task=self.task, request_id=record_id(record), reason=reason)
         result = HandlerResult(errors.worker_crashed(self.task, record_id(record), crashes), reason, tries=crashes)
-        return await self._unserved(record, read_envelope(record), result)
+        return await self._unserved(record, read_envelope(record), result, await self.reader.unread_encoder())
 
     async def _handle(
-        self, record: Record, envelope: Envelope, meter: UsageMeter, deferred: DeferredRequest | None
+        self,
+        record: Record,
+        envelope: Envelope,
+        meter: UsageMeter,
+        deferred: DeferredRequest | None,
+        encoder: ReplyEncoder,
     ) -> ReplyOutcome | DeferredOutcome:
         ids = {"task": self.task, "correlation_id": envelope.correlation_id, "request_id": envelope.request_id}
         metrics.labelled(metrics.REQUESTS, self.task).inc()
@@ -116,7 +108,7 @@ class RequestHandler:
         ):
             address = await self._reply_address(envelope)
             topic_partition = (record.topic, record.partition)
-            publisher = PartialReplyPublisher(self.router, envelope, address, inject_context(envelope.trace))
+            publisher = PartialReplyPublisher(self.router, envelope, address, inject_context(envelope.trace), encoder)
             try:
                 async with ReplyStream(self.task, envelope.request_id, publisher.send) as stream:
                     result = await self.pipeline.run(
@@ -124,7 +116,7 @@ class RequestHandler:
                     )
                     await stream.end()
             except DeferRequest:
-                return await self._deferred(record, envelope, address)
+                return await self._deferred(record, envelope, address, encoder)
             span, trace = send_span(publisher.address.topic, envelope.trace)
             return ReplyOutcome(
                 result.reply,
@@ -136,23 +128,28 @@ class RequestHandler:
                 seq=stream.next_seq,
                 span=span,
                 turn=result.turn,
+                encoder=encoder,
             )
 
     async def _deferred(
-        self, record: Record, envelope: Envelope, address: ReplyAddress
+        self, record: Record, envelope: Envelope, address: ReplyAddress, encoder: ReplyEncoder
     ) -> DeferredOutcome | ReplyOutcome:
         deferred = deferred_record(record, self.deferred_topic)
-        outcome = DeferredOutcome(deferred, self.task, envelope, address, self.default_reply_topic)
+        outcome = DeferredOutcome(deferred, self.task, envelope, address, self.default_reply_topic, encoder)
         watch = self.deferred_topic_watch
         if watch is not None and (problem := await watch.wait_for_check()) is not None:
             return outcome.refused(problem)
         return outcome
 
-    async def _unserved(self, record: Record, envelope: Envelope | None, result: HandlerResult) -> ReplyOutcome:
+    async def _unserved(
+        self, record: Record, envelope: Envelope | None, result: HandlerResult, encoder: ReplyEncoder
+    ) -> ReplyOutcome:
         """Return the outcome of a request that the pipeline did not serve."""
         address = await self._reply_address(envelope) if envelope else ReplyAddress(self.default_reply_topic)
         dead_letter = self._dead_letter(record, result)
-        return ReplyOutcome(result.reply, envelope, address, self.default_reply_topic, dead_letter=dead_letter)
+        return ReplyOutcome(
+            result.reply, envelope, address, self.default_reply_topic, dead_letter=dead_letter, encoder=encoder
+        )
 
     def _dead_letter(self, record: Record, result: HandlerResult) -> OutgoingRecord | None:
         if result.dead_letter_reason is None:
@@ -164,10 +161,3 @@ class RequestHandler:
         if envelope.reply_topic is not None and self.topics.is_reserved(envelope.reply_topic):
             return fallback_address(self.default_reply_topic, f"{envelope.reply_topic!r} is not a topic for replies")
         return await self.router.resolve(envelope, self.default_reply_topic)
-
-
-async def _read_envelope(record: Record) -> Envelope:
-    """Return a record's envelope. A large CloudEvent has to be parsed for it, so a thread does that."""
-    if len(record.value or b"") >= PARSE_IN_THREAD_BYTES:
-        return await asyncio.to_thread(read_envelope, record)
-    return read_envelope(record)

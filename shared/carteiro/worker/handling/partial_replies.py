@@ -4,7 +4,7 @@ import asyncio
 
 from carteiro.schemas import PartialReply
 from carteiro.wire.envelope import Envelope
-from carteiro.wire.reply import reply_record
+from carteiro.wire.reply import JSON_REPLIES, ReplyEncoder, reply_record
 from carteiro.worker.handling.reply_router import ReplyAddress, ReplyRouter
 
 _TIMEOUT_SECONDS = 5.0
@@ -17,8 +17,15 @@ class PartialReplyPublisher:
     The chunks are not part of a transaction, so the caller sees them at once. Only the reply is guaranteed.
     """
 
-    def __init__(self, router: ReplyRouter, envelope: Envelope, address: ReplyAddress, trace: dict[str, str]) -> None:
-        self._router, self._envelope, self._trace = router, envelope, trace
+    def __init__(
+        self,
+        router: ReplyRouter,
+        envelope: Envelope,
+        address: ReplyAddress,
+        trace: dict[str, str],
+        encoder: ReplyEncoder = JSON_REPLIES,
+    ) -> None:
+        self._router, self._envelope, self._trace, self._encoder = router, envelope, trace, encoder
         self.address = address
 
     async def send(self, chunk: PartialReply) -> None:
@@ -33,11 +40,11 @@ class PartialReplyPublisher:
         producer = self._router.producer
         assert producer is not None
         self.address = await self._router.with_partition(self.address, self._envelope.key)
-        value, topic, partition = chunk.model_dump_json().encode(), self.address.topic, self.address.partition
+        topic, partition = self.address.topic, self.address.partition
         record = reply_record(
             self._envelope,
             chunk.task,
-            value,
+            self._encoder.encode(chunk),
             topic=topic,
             partition=partition,
             trace=self._trace,

@@ -8,7 +8,7 @@ from opentelemetry.trace import INVALID_SPAN, Span
 
 from carteiro.wire.envelope import Envelope
 from carteiro.wire.record import OutgoingRecord
-from carteiro.wire.reply import reply_record
+from carteiro.wire.reply import JSON_REPLIES, ReplyEncoder, reply_record
 from carteiro.worker.conversations.pending_turn import PendingTurn
 from carteiro.worker.delivery.outcome import Outcome
 from carteiro.worker.handling import fallbacks
@@ -42,6 +42,8 @@ class ReplyOutcome(Outcome):
     """Span that ends when the broker acknowledges the reply."""
     turn: PendingTurn | None = None
     """Turn of a stored conversation. An error leaves the conversation unchanged."""
+    encoder: ReplyEncoder = JSON_REPLIES
+    """Format of the reply."""
     is_minimal: bool = False
     """True if the reply's record is as small as possible: without the request's key and CloudEvent."""
     record: OutgoingRecord = field(init=False)
@@ -117,12 +119,11 @@ class ReplyOutcome(Outcome):
             log.info("answered with an error", **self.log_fields, code=code, **reason, **dead_letter_field)
 
     def _full_record(self) -> OutgoingRecord:
-        value = self.reply.model_dump_json().encode()
         topic, partition = self.address.topic, self.address.partition
         return reply_record(
             self.known_envelope,
             self.reply.task,
-            value,
+            self.encoder.encode(self.reply),
             topic=topic,
             partition=partition,
             trace=self.trace,
@@ -137,5 +138,6 @@ class ReplyOutcome(Outcome):
         echo = list(self.envelope.echo_headers) if self.envelope else []
         if not echo or sum(len(value) for _, value in echo) > _MAX_ECHO_BYTES:
             echo = [("correlation_id", self.reply.request_id.encode())]
-        headers = [*echo, ("content-type", b"application/json")]
-        return OutgoingRecord(self.default_reply_topic, None, None, self.reply.model_dump_json().encode(), headers)
+        encoded = self.encoder.encode(self.reply)
+        headers = [*echo, ("content-type", encoded.content_type), *encoded.headers]
+        return OutgoingRecord(self.default_reply_topic, None, None, encoded.value, headers)

@@ -8,6 +8,8 @@ from unittest.mock import AsyncMock, Mock
 import pytest
 from aiokafka.errors import KafkaConnectionError
 
+from carteiro.registry.connection import open_registry
+from carteiro.registry.settings import RegistrySettings
 from carteiro.settings.worker import WorkerSettings
 from carteiro.tasks.discovery import find_tasks
 from carteiro.worker.batch_api.deferral_policy import DeferralPolicy
@@ -16,6 +18,7 @@ from carteiro.worker.composition.broker import WorkerBroker
 from carteiro.worker.composition.context import WorkerContext
 from carteiro.worker.composition.served_topic import ServedTopic
 from carteiro.worker.composition.subscribers import build_handler, serve_requests
+from carteiro.worker.handling.request_reader import JsonRequestReader, SchemaRequestReader
 from carteiro.worker.model_calls.fallback import FallbackChain, ModelTarget
 from carteiro.worker.observability.metrics import REGISTRY
 from tests.unit.worker.batch_api.fake_batch_api import CrashInjector, FakeBatchApi, FakeBatchModel
@@ -63,6 +66,14 @@ def test_only_a_task_of_conversations_stores_them(task: str, keeps: bool) -> Non
     assert TASKS[task].keeps_conversations is keeps
     assert (handler._requests.pipeline.conversations is not None) is keeps
     assert len(served.subscriber.background_tasks) == keeps
+
+
+@pytest.mark.parametrize("url", [None, "http://localhost:1"])
+def test_requests_are_read_by_their_schemas_only_with_a_registry(url: str | None) -> None:
+    context = make_context()
+    context.registry = open_registry(RegistrySettings(url=url)) if url else None
+    reader = build_handler(TASKS["chat"], LIVE, context, "g").reader
+    assert isinstance(reader, SchemaRequestReader if url else JsonRequestReader)
 
 
 @pytest.mark.parametrize(("batches", "chain", "watches"), [(True, BATCH, 1), (False, BATCH, 0), (True, LIVE, 0)])

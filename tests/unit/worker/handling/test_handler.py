@@ -1,19 +1,20 @@
 """The handler of requests, with a pipeline that a test fills."""
 
 import json
-import threading
-from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from carteiro.schemas import ErrorReply, PartialReply
-from carteiro.wire.envelope import Envelope
-from carteiro.wire.record import PARSE_IN_THREAD_BYTES, OutgoingRecord
+from carteiro.schemas.reply import ReplySchema
+from carteiro.wire.envelope import Envelope, read_envelope
+from carteiro.wire.event_format import EventUnreadable
+from carteiro.wire.record import OutgoingRecord
+from carteiro.wire.reply import EncodedReply
 from carteiro.wire.topics import Topics
 from carteiro.worker.batch_api.deferral_policy import DeferRequest
-from carteiro.worker.handling import handler as module
+from carteiro.worker.handling import request_reader as module
 from carteiro.worker.handling.dead_letters import DeadLetters
 from carteiro.worker.handling.deferred_outcome import DeferredOutcome
 from carteiro.worker.handling.handler import RequestHandler
@@ -21,6 +22,7 @@ from carteiro.worker.handling.partial_replies import PartialReplyPublisher
 from carteiro.worker.handling.pipeline import HandlerResult
 from carteiro.worker.handling.reply_outcome import ReplyOutcome
 from carteiro.worker.handling.reply_router import ReplyAddress
+from carteiro.worker.handling.request_reader import ReplyUnwritable
 from carteiro.worker.observability import metrics
 from carteiro.worker.reply_stream import ReplyStream
 from tests.unit.wire.fake_record import FakeRecord
@@ -192,16 +194,55 @@ async def test_request_is_not_deferred_to_a_missing_topic() -> None:
     assert "it is missing" in outcome.reply.error.message
 
 
-@pytest.mark.parametrize(("size", "in_thread"), [(PARSE_IN_THREAD_BYTES - 1, False), (PARSE_IN_THREAD_BYTES, True)])
-async def test_envelope_of_a_large_record_is_read_in_a_thread(
-    monkeypatch: pytest.MonkeyPatch, size: int, in_thread: bool
-) -> None:
-    threads = list[bool]()
+class FakeEncoder:
+    def encode(self, reply: ReplySchema) -> EncodedReply:
+        return EncodedReply(b"binary", b"application/avro")
 
-    def read(_: object) -> Envelope:
-        threads.append(threading.current_thread() is not threading.main_thread())
-        return Envelope("t/0/1", "c", (), key=None, body=b"", sent_at=datetime.now(UTC))
 
-    monkeypatch.setattr(module, "read_envelope", read)
-    await make_handler().handle(FakeRecord(b"x" * size))
-    assert threads == [in_thread]
+class FakeReader:
+    """Reader that returns a format of replies, or raises an error."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error, self.encoder = error, FakeEncoder()
+
+    async def read(self, record: FakeRecord) -> tuple[Envelope, FakeEncoder]:
+        if self.error is not None:
+            raise self.error
+        return read_envelope(record), self.encoder
+
+    async def unread_encoder(self) -> FakeEncoder:
+        return self.encoder
+
+
+async def test_replies_chunks_and_errors_have_the_format_of_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    publishers = list[Any]()
+
+    async def send(publisher: PartialReplyPublisher, chunk: PartialReply) -> None:
+        publishers.append(publisher._encoder)
+
+    monkeypatch.setattr(PartialReplyPublisher, "send", send)
+    reader = FakeReader()
+    streaming = make_handler(reader=reader)
+    streaming.pipeline.text = "Once"
+    outcomes = [
+        await streaming.handle(RECORD),
+        await make_handler(ZeroDivisionError(), reader=reader).handle(RECORD),
+        await make_handler(reader=reader).reject_poison(RECORD, 3),
+        await make_handler(reader=reader).handle_unparsed(RECORD),
+        await make_handler(reader=FakeReader(EventUnreadable("cut off"))).handle(RECORD),
+    ]
+    assert [outcome.record.value for outcome in outcomes] == [b"binary"] * 5
+    assert publishers == [reader.encoder]
+
+
+async def test_reply_that_cannot_be_written_is_an_error_in_json_and_calls_no_model() -> None:
+    handler = make_handler(reader=FakeReader(ReplyUnwritable(read_envelope(RECORD), "not compatible")))
+    outcome = await handler.handle(RECORD)
+    assert content(outcome.record)["error"]["code"] == "unsupported"
+    assert "not compatible" in content(outcome.record)["error"]["message"]
+    assert not handler.pipeline.calls
+
+
+async def test_deferral_that_is_refused_has_the_format_of_the_request() -> None:
+    handler = make_handler(DeferRequest(), reader=FakeReader(), deferred_topic_watch=Watch("it is missing"))
+    assert (await handler.handle(RECORD)).record.value == b"binary"

@@ -7,7 +7,9 @@ from unittest.mock import Mock
 import pytest
 from structlog.testing import capture_logs
 
+from carteiro.schemas.reply import ReplySchema
 from carteiro.wire.record import OutgoingRecord
+from carteiro.wire.reply import EncodedReply
 from carteiro.worker.conversations.pending_turn import PendingTurn
 from carteiro.worker.handling.reply_outcome import ReplyOutcome
 from carteiro.worker.handling.reply_router import ReplyAddress
@@ -52,6 +54,24 @@ def test_unreadable_request_gets_a_minimal_reply_on_the_default_topic() -> None:
     assert (outcome.record.topic, outcome.record.key) == (REPLIES, None)
     assert dict(outcome.record.headers)["correlation_id"] == OK.request_id.encode()
     assert content(outcome.record)["error"]["code"] == "model_unavailable"
+
+
+class BinaryEncoder:
+    """Format of replies with a schema."""
+
+    def encode(self, reply: ReplySchema) -> EncodedReply:
+        return EncodedReply(b"\x00binary", b"application/avro", (("__value_schema_id", b"\x01"),))
+
+
+@pytest.mark.parametrize("is_minimal", [False, True])
+def test_every_reply_has_the_format_of_its_request(is_minimal: bool) -> None:
+    record = make_outcome(ERROR, encoder=BinaryEncoder(), is_minimal=is_minimal).record
+    headers = dict(record.headers)
+    assert (record.value, headers["content-type"], headers["__value_schema_id"]) == (
+        b"\x00binary",
+        b"application/avro",
+        b"\x01",
+    )
 
 
 def test_turn_is_pending_once_the_reply_is_queued_and_stored_once_it_is_acknowledged(turn: Any) -> None:

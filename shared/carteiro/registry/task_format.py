@@ -1,0 +1,72 @@
+"""The formats of the requests and the replies of one task."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from carteiro.registry.event_format import Schemas
+from carteiro.registry.format_choice import ReplyFormatChoice
+from carteiro.registry.framing import RecordFormat, read_frame
+from carteiro.registry.registered_schema import SchemaType
+from carteiro.registry.reply_format import ReplyFormat
+from carteiro.wire.record import PARSE_IN_THREAD_BYTES, Record
+from carteiro.wire.reply import JSON_REPLIES, ReplyEncoder
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedRequest:
+    """A request as JSON, and the format that it had."""
+
+    value: bytes | None
+    format: RecordFormat | None = None
+    """None for JSON without a schema id."""
+
+
+async def read_request(record: Record, schemas: Schemas) -> DecodedRequest:
+    """Return the value of a request's record as JSON.
+
+    A value without a schema id is returned as it is. Members that are null are left out: a schema has no other way to
+    say that an option is not given. Raise `EventUnreadable` or `RegistryUnavailable`.
+    """
+    frame = read_frame(record)
+    if frame is None:
+        return DecodedRequest(record.value)
+    codec = await schemas.codec(frame.schema_id)
+
+    def decode() -> bytes:
+        return json.dumps(_without_nulls(codec.decode(frame)), ensure_ascii=False).encode()
+
+    value = await asyncio.to_thread(decode) if len(frame.value) >= PARSE_IN_THREAD_BYTES else decode()
+    return DecodedRequest(value, RecordFormat(codec.schema_type, frame.header is not None))
+
+
+class TaskFormat:
+    """Reader of the requests of one task, and chooser of the formats of its replies."""
+
+    def __init__(self, schemas: Schemas, replies: Mapping[SchemaType, ReplyFormat], choice: ReplyFormatChoice) -> None:
+        """Create the formats of a task. `replies` are the formats that its replies can have."""
+        self._schemas, self._replies, self._choice = schemas, replies, choice
+
+    async def read_request(self, record: Record) -> DecodedRequest:
+        """Return a request as JSON. Raise `EventUnreadable` or `RegistryUnavailable`."""
+        return await read_request(record, self._schemas)
+
+    async def reply_encoder(self, request: RecordFormat | None) -> ReplyEncoder:
+        """Return the encoder of the replies to a request of that format; None for JSON, or if it cannot be read.
+
+        Raise `MemberRefused` if the format or the registry refuses the schema, or `RegistryUnavailable`.
+        """
+        kind = self._choice.schema_type
+        if self._choice is ReplyFormatChoice.AUTO and request is not None:
+            kind = request.type
+        if kind is None:
+            return JSON_REPLIES
+        return await self._replies[kind].encoder(id_in_header=request is not None and request.id_in_header)
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(each) for name, each in value.items() if each is not None}
+    return [_without_nulls(each) for each in value] if isinstance(value, list) else value
