@@ -1,10 +1,13 @@
 """`carteiro topics`: the topics that the services need."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from carteiro.cli.json_lines import AsJson, print_json
+
+if TYPE_CHECKING:
+    from carteiro.registry.connection import RegisteredSubject
 
 app = typer.Typer(help="The topics that the services need.", no_args_is_help=True)
 
@@ -22,6 +25,10 @@ def create(
         bool,
         typer.Option("--batches", envvar="CARTEIRO_BATCHES", help="Also create the topics of deferred requests."),
     ] = False,
+    schemas: Annotated[
+        bool,
+        typer.Option("--schemas", help="Also register the schemas of requests and replies in the Schema Registry."),
+    ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until Kafka answers, as a worker does.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -29,6 +36,7 @@ def create(
 
     carteiro topics create
     carteiro topics create --wait --partitions 12 --replication 3 --batches
+    carteiro topics create --schemas
     """
     from carteiro.cli.topic_creation import create_missing_topics
 
@@ -38,3 +46,13 @@ def create(
             print_json({"topic": topic, "created": new})
         else:
             print(f"{'created' if new else 'there  '}  {topic}")
+    if schemas:
+        from carteiro.cli.schema_registration import register_schemas
+
+        def report(each: "RegisteredSubject") -> None:
+            if as_json:
+                print_json({"subject": each.subject, "type": each.type, "id": each.id})
+            else:
+                print(f"schema   {each.subject}  {each.type}, id {each.id}")
+
+        register_schemas(report, wait=wait)

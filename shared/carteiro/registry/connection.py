@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from carteiro.extras import needs
 from carteiro.registry.format_choice import ReplyFormatChoice
-from carteiro.registry.registered_schema import SCHEMA_TYPES
+from carteiro.registry.registered_schema import SCHEMA_TYPES, SchemaText, SchemaType
 from carteiro.registry.settings import RegistrySettings, load_registry_settings
 from carteiro.registry.subjects import SubjectStrategy
 from carteiro.wire.event_format import EventFormat, Path
@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from carteiro.registry.client import RegistryClient
     from carteiro.registry.event_format import Schemas
     from carteiro.registry.task_format import TaskFormat
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredSubject:
+    """A subject, and the type and the id of the schema that was registered under it."""
+
+    subject: str
+    type: SchemaType
+    id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +50,29 @@ class Registry:
 
         return RegistryFormat(self.client, self.schemas, self.strategy, topic, members)
 
-    def task_format(self, topic: str, name: str, replies: Sequence[Mapping[str, Any]]) -> "TaskFormat":
+    def task_format(
+        self, topic: str, name: str, request: Mapping[str, Any], replies: Sequence[Mapping[str, Any]]
+    ) -> "TaskFormat":
         """Return the formats of a task's requests and replies.
 
-        The schema of a reply is registered for `topic`. `name` is its record's, such as `SummarizeReply`. `replies` are
-        the JSON Schemas of good replies, error replies and chunks.
+        The schema of a reply is registered for `topic`. `name` is its record's, such as `SummarizeReply`. `request` and
+        `replies` are the JSON Schemas of a request, and of good replies, error replies and chunks.
         """
-        from carteiro.registry.derived_schema import object_members
+        from carteiro.registry.derived_schema import json_text_members, object_members
         from carteiro.registry.reply_format import ReplyFormat
         from carteiro.registry.task_format import TaskFormat
 
         members = object_members(*replies)
         formats = {kind: ReplyFormat(self.client, self.strategy, topic, kind, name, members) for kind in SCHEMA_TYPES}
-        return TaskFormat(self.schemas, formats, self.reply_format)
+        return TaskFormat(self.schemas, formats, self.reply_format, json_text_members(request))
+
+    async def register(self, topic: str, record_name: str | None, schema: SchemaText) -> RegisteredSubject:
+        """Register a schema of a topic's values, unless it is registered.
+
+        Raise `SchemaRejected` or `RegistryUnavailable`.
+        """
+        subject = self.strategy.subject(topic, record_name)
+        return RegisteredSubject(subject, schema.type, (await self.client.register(subject, schema)).schema_id)
 
     async def read_request(self, record: Record) -> bytes | None:
         """Return the value of a request's record as JSON. Raise `EventUnreadable` or `RegistryUnavailable`."""

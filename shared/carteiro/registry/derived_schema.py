@@ -8,7 +8,7 @@ from typing import Any
 
 from carteiro.registry.codec import SchemaExtension, open_codec
 from carteiro.registry.framing import Frame, write_indexes
-from carteiro.registry.member_types import RecordOf, member_type, member_types
+from carteiro.registry.member_types import JsonText, RecordOf, member_type, member_types
 from carteiro.registry.registered_schema import FetchedSchema, SchemaText, SchemaType
 
 _NAMESPACE = "carteiro"
@@ -61,6 +61,26 @@ def object_members(*schemas: Mapping[str, Any]) -> dict[str, Mapping[str, Any] |
     return members
 
 
+def json_text_members(schema: Mapping[str, Any]) -> frozenset[str]:
+    """Return the names of the members of a JSON Schema that are JSON text in other formats, and are no text in JSON."""
+    members = object_members(schema)
+    return frozenset(
+        name for name, member in members.items() if member_type(member) == JsonText() and not _may_be_text(member)
+    )
+
+
+def record_name_of(name: str) -> str:
+    """Return the full name of a record, such as `carteiro.SummarizeReply`."""
+    return f"{_NAMESPACE}.{name}"
+
+
+def _may_be_text(schema: Any) -> bool:
+    branches = [*schema.get("anyOf", ()), *schema.get("oneOf", ())] if isinstance(schema, Mapping) else []
+    if branches:
+        return any(map(_may_be_text, branches))
+    return not isinstance(schema, Mapping) or schema.get("type", "string") == "string" or "string" in schema["type"]
+
+
 def _empty_frame(kind: SchemaType) -> Frame:
     """Return an object without members, which the members are written into."""
     return Frame(0, b"{}" if kind == "JSON" else b"", write_indexes(_ONLY_MESSAGE), 0)
@@ -71,7 +91,7 @@ def _empty_schema(kind: SchemaType, name: str) -> str:
         case "AVRO":
             return json.dumps({"type": "record", "name": name, "namespace": _NAMESPACE, "fields": []})
         case "JSON":
-            return json.dumps({"title": f"{_NAMESPACE}.{name}", "type": "object"})
+            return json.dumps({"title": record_name_of(name), "type": "object"})
         case "PROTOBUF":
             from google.protobuf.descriptor_pb2 import FileDescriptorProto
 

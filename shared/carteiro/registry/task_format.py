@@ -24,11 +24,14 @@ class DecodedRequest:
     """None for JSON without a schema id."""
 
 
-async def read_request(record: Record, schemas: Schemas) -> DecodedRequest:
+async def read_request(
+    record: Record, schemas: Schemas, json_text_members: frozenset[str] = frozenset()
+) -> DecodedRequest:
     """Return the value of a request's record as JSON.
 
     A value without a schema id is returned as it is. Members that are null are left out: a schema has no other way to
-    say that an option is not given. Raise `EventUnreadable` or `RegistryUnavailable`.
+    say that an option is not given. Texts of `json_text_members` become the JSON that they contain. Raise
+    `EventUnreadable` or `RegistryUnavailable`.
     """
     frame = read_frame(record)
     if frame is None:
@@ -36,7 +39,10 @@ async def read_request(record: Record, schemas: Schemas) -> DecodedRequest:
     codec = await schemas.codec(frame.schema_id)
 
     def decode() -> bytes:
-        return json.dumps(_without_nulls(codec.decode(frame)), ensure_ascii=False).encode()
+        document = _without_nulls(codec.decode(frame))
+        for name in json_text_members & document.keys():
+            document[name] = _parse(document[name])
+        return json.dumps(document, ensure_ascii=False).encode()
 
     value = await asyncio.to_thread(decode) if len(frame.value) >= PARSE_IN_THREAD_BYTES else decode()
     return DecodedRequest(value, RecordFormat(codec.schema_type, frame.header is not None))
@@ -45,13 +51,23 @@ async def read_request(record: Record, schemas: Schemas) -> DecodedRequest:
 class TaskFormat:
     """Reader of the requests of one task, and chooser of the formats of its replies."""
 
-    def __init__(self, schemas: Schemas, replies: Mapping[SchemaType, ReplyFormat], choice: ReplyFormatChoice) -> None:
-        """Create the formats of a task. `replies` are the formats that its replies can have."""
+    def __init__(
+        self,
+        schemas: Schemas,
+        replies: Mapping[SchemaType, ReplyFormat],
+        choice: ReplyFormatChoice,
+        json_text_members: frozenset[str] = frozenset(),
+    ) -> None:
+        """Create the formats of a task. `replies` are the formats that its replies can have.
+
+        `json_text_members` are the members of a request that have no type in a schema: they may be JSON text.
+        """
         self._schemas, self._replies, self._choice = schemas, replies, choice
+        self._json_text_members = json_text_members
 
     async def read_request(self, record: Record) -> DecodedRequest:
         """Return a request as JSON. Raise `EventUnreadable` or `RegistryUnavailable`."""
-        return await read_request(record, self._schemas)
+        return await read_request(record, self._schemas, self._json_text_members)
 
     async def reply_encoder(self, request: RecordFormat | None) -> ReplyEncoder:
         """Return the encoder of the replies to a request of that format; None for JSON, or if it cannot be read.
@@ -64,6 +80,14 @@ class TaskFormat:
         if kind is None:
             return JSON_REPLIES
         return await self._replies[kind].encoder(id_in_header=request is not None and request.id_in_header)
+
+
+def _parse(value: Any) -> Any:
+    """Return the JSON in a text; the value itself if it contains none."""
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        return value
 
 
 def _without_nulls(value: Any) -> Any:

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from carteiro.cli import topic_creation
+from carteiro.cli import schema_registration, topic_creation
 from carteiro.cli.topics import app
+from carteiro.registry.connection import RegisteredSubject
 
 
 @pytest.fixture
@@ -40,3 +41,19 @@ def test_setting_of_the_workers_asks_for_the_topics_of_deferred_requests(
 ) -> None:
     CliRunner().invoke(app, ["create"], env={"CARTEIRO_BATCHES": value})
     assert asked["batches"] is batches
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [([], "schema   s-value  AVRO, id 7"), (["--json"], '{"subject": "s-value", "type": "AVRO", "id": 7}')],
+)
+def test_schemas_are_registered_after_the_topics(
+    asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch, options: list[str], line: str
+) -> None:
+    def register(report: Any, *, wait: bool) -> None:
+        assert wait
+        report(RegisteredSubject("s-value", "AVRO", 7))
+
+    monkeypatch.setattr(schema_registration, "register_schemas", register)
+    output = CliRunner().invoke(app, ["create", "--schemas", "--wait", *options]).stdout
+    assert output.splitlines()[2:] == [line]

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from carteiro.registry.derived_schema import derive_schema, object_members
+from carteiro.registry.derived_schema import derive_schema, json_text_members, object_members
 from carteiro.registry.registered_schema import SCHEMA_TYPES, SchemaType
 from carteiro.schemas import REQUESTS
 from carteiro.tasks.task_schemas import reply_schemas
@@ -42,3 +42,15 @@ def test_value_of_another_type_is_refused(value: Any) -> None:
 def test_member_of_two_types_has_no_known_type() -> None:
     members = object_members({"properties": {"x": {"type": "string"}}}, {"properties": {"x": {"type": "integer"}}})
     assert members == {"x": None}
+
+
+def test_only_members_without_a_type_that_are_no_text_in_json_are_json_text() -> None:
+    members = {
+        "any": {},
+        "text": {"type": "string"},
+        "mixed": {"anyOf": [{"type": "string"}, {"type": "integer"}]},
+        "object": {"anyOf": [{"type": "object"}, {"type": "null"}]},
+        "number": {"type": ["integer", "boolean"]},
+        "list": {"type": "array", "items": {"type": "string"}},
+    }
+    assert json_text_members({"properties": members}) == {"object", "number"}

@@ -40,6 +40,19 @@ async def test_request_with_a_schema_is_read_as_json(
     await writer.close()
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [('{"a": 1}', {"a": 1}), ("no JSON", "no JSON"), ("[" * 10**5, "[" * 10**5)],
+    ids=["JSON", "no JSON", "too deep"],
+)
+async def test_json_text_of_a_request_becomes_json(
+    client: RegistryClient, confluent: Confluent, text: str, value: object
+) -> None:
+    record = await confluent.avro(AVRO, {"text": text, "o": text})
+    read = await read_request(record, Schemas(client), frozenset({"o", "absent"}))
+    assert json.loads(read.value or b"") == {"text": text, "o": value}
+
+
 async def test_large_request_is_read_in_a_thread(client: RegistryClient, confluent: Confluent) -> None:
     record = await confluent.avro(AVRO, {"text": "x" * PARSE_IN_THREAD_BYTES, "o": None})
     read = await read_request(record, Schemas(client))
