@@ -8,40 +8,56 @@ import sys
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.broker.conftest import environment
 from tests.broker.worker_process import ROOT, WorkerProcess
 from tests.conftest import eventually
+from tests.registry_server import RegistryServer
 
 pytestmark = pytest.mark.timeout(240)
 
 CLIENTS = ROOT / "examples/clients"
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def settings(broker, provider):
+    """Settings of a summarize worker that runs, with a registry that has the schemas in Avro."""
+    async with RegistryServer() as registry:
+        settings = environment(broker, provider) | {
+            "CARTEIRO_TOPIC_PREFIX": "others",
+            "CARTEIRO_SCHEMA_REGISTRY_URL": registry.url,
+        }
+        command = "from carteiro.cli.main import run; run()"
+        create = [sys.executable, "-c", command, "topics", "create", "--partitions", "2", "--schemas"]
+        avro = {"CARTEIRO_SCHEMA_REGISTRY_REPLY_FORMAT": "avro"}
+        await asyncio.to_thread(
+            subprocess.run, create, env={**os.environ, **settings, **avro}, capture_output=True, check=True
+        )
+        with WorkerProcess("summarize", **settings) as worker:
+            await eventually(worker.ready)
+            yield settings
+
+
 @pytest.fixture
-async def summarize(broker, provider):
+def summarize(settings, provider):
     """Yield a function that runs a program next to a summarize worker and returns its output."""
-    settings = environment(broker, provider) | {"CARTEIRO_TOPIC_PREFIX": "others"}
-    create = [sys.executable, "-c", "from carteiro.cli.main import run; run()", "topics", "create", "--partitions", "2"]
-    subprocess.run(create, env={**os.environ, **settings}, capture_output=True, check=True)
-    with WorkerProcess("summarize", **settings) as worker:
-        await eventually(worker.ready)
 
-        async def run(command: list[str], folder: Path, text: str = "The train leaves at nine.") -> str:
-            provider.queue_completion("A train goes.")
-            done = await asyncio.to_thread(
-                subprocess.run,
-                [*command, text],
-                cwd=folder,
-                env={**os.environ, **settings},
-                capture_output=True,
-                text=True,
-                timeout=120,
-            )
-            assert done.returncode == 0, done.stderr
-            return str(done.stdout)
+    async def run(command: list[str], folder: Path, text: str = "The train leaves at nine.") -> str:
+        provider.queue_completion("A train goes.")
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [*command, text],
+            cwd=folder,
+            env={**os.environ, **settings},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        return str(done.stdout)
 
-        yield run
+    yield run
     provider.forget()
 
 
@@ -51,11 +67,23 @@ async def test_confluent_kafka_gets_a_reply(summarize):
 
 @pytest.mark.skipif(shutil.which("npm") is None, reason="no Node.js here")
 async def test_kafkajs_gets_a_reply(summarize, tmp_path):
-    install = ["npm", "install", "--no-audit", "--no-fund", "--silent", "kafkajs@2"]
-    if subprocess.run(install, cwd=tmp_path, capture_output=True, timeout=120).returncode:
-        pytest.skip("npm cannot install kafkajs here")
+    install_from_npm(tmp_path, "kafkajs@2")
     shutil.copy(CLIENTS / "kafkajs.mjs", tmp_path)
     assert (await summarize(["node", "kafkajs.mjs"], tmp_path)).strip().splitlines()[-1] == "A train goes."
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="no Node.js here")
+async def test_kafkajs_writes_and_reads_avro(summarize, tmp_path):
+    install_from_npm(tmp_path, "kafkajs@2", "@kafkajs/confluent-schema-registry@3")
+    shutil.copy(CLIENTS / "kafkajs-registry.mjs", tmp_path)
+    assert (await summarize(["node", "kafkajs-registry.mjs"], tmp_path)).strip().splitlines()[-1] == "A train goes."
+
+
+def install_from_npm(folder: Path, *packages: str) -> None:
+    """Install packages, or skip the test if there is no registry of packages."""
+    install = ["npm", "install", "--no-audit", "--no-fund", "--silent", *packages]
+    if subprocess.run(install, cwd=folder, capture_output=True, timeout=120).returncode:
+        pytest.skip(f"npm cannot install {packages[-1]} here")
 
 
 @pytest.mark.skipif(shutil.which("go") is None, reason="no Go here")
