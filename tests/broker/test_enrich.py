@@ -35,7 +35,7 @@ async def worker(
 ) -> AsyncIterator[WorkerProcess]:
     path = tmp_path_factory.mktemp("enrich") / "reviews.yaml"
     path.write_text(FILE)
-    await create_topics(broker, "shop.reviews", "shop.reviews.enriched")
+    await create_topics(broker, "shop.reviews", "shop.reviews.enriched", "llm.enrich-reviews.dead")
     with WorkerProcess("enrich", **environment(broker, provider), CARTEIRO_ENRICHMENTS=str(path)) as worker:
         await eventually(worker.ready)
         yield worker
@@ -88,6 +88,16 @@ async def test_unreadable_event_goes_on_with_a_header_that_says_so(shop: RawKafk
     record = await enriched(shop, b"odd", b"\xff\xfe")
     assert record.value == b"\xff\xfe"
     assert dict(record.headers)["carteiro_enrichment_errors"] == b"event=unreadable"
+
+
+async def test_event_too_large_to_read_becomes_a_dead_letter_and_no_tombstone(
+    shop: RawKafkaClient, broker: EmbeddedBroker
+) -> None:
+    async with RawKafkaClient(broker.address, "llm.enrich-reviews.dead") as dead:
+        await shop.send("shop.reviews", b'{"body": "%s"}' % (b"x" * 1_500_000), key=b"large")
+        await eventually(lambda: [record for record in dead.records if record.key == b"large"])
+    after = await enriched(shop, b"large", b'{"id": 3}')
+    assert [record for record in shop.records if record.key == b"large"] == [after]
 
 
 async def test_page_counts_events_in_and_out(shop: RawKafkaClient, worker: WorkerProcess) -> None:

@@ -23,15 +23,20 @@ RecordFields = tuple[int, int, bytes | None, bytes | None, int, Headers]
 
 
 class UnpackBudget:
-    """Limit on the time and the bytes for one batch. Paused time does not count."""
+    """Limit on the time and the bytes for one batch. Paused time does not count.
+
+    `max_value_bytes` is the size up to which a record is read with its value; at most `MAX_BUFFERED_BYTES`.
+    """
 
     def __init__(
         self,
         max_bytes: int = _MAX_UNPACKED_BYTES,
         max_seconds: float = _MAX_SECONDS,
         clock: Callable[[], float] = time.monotonic,
+        max_value_bytes: int = MAX_REQUEST_BYTES,
     ) -> None:
         self._bytes, self._seconds, self._clock = max_bytes, max_seconds, clock
+        self.max_value_bytes = max_value_bytes
         self._resumed = clock()
 
     def resume(self) -> None:
@@ -115,8 +120,11 @@ class UnpackedStream:
         self.buffer, self.position = b"".join(chunks), 0
 
 
-def parse_fields(buffer: bytes, position: int, end: int) -> RecordFields:
-    """Return the fields of a record that is wholly in the buffer. Raise `UnreadableBatch` if they are wrong."""
+def parse_fields(buffer: bytes, position: int, end: int, max_value_bytes: int = MAX_REQUEST_BYTES) -> RecordFields:
+    """Return the fields of a record that is wholly in the buffer, without a value above `max_value_bytes`.
+
+    Raise `UnreadableBatch` if they are wrong.
+    """
     length = end - position
     position += 1  # skips the attributes, which have no meaning yet
     timestamp_delta, position = _decode_varint(buffer, position)
@@ -141,8 +149,8 @@ def parse_fields(buffer: bytes, position: int, end: int) -> RecordFields:
     if len(key or b"") > MAX_KEY_BYTES:
         key, size = None, max(size, length)
     if room < 0 or count > MAX_HEADERS:
-        size = max(size, MAX_REQUEST_BYTES + 1)
-    return timestamp_delta, offset_delta, key, value if size <= MAX_REQUEST_BYTES else None, size, tuple(headers)
+        size = max(size, max_value_bytes + 1)
+    return timestamp_delta, offset_delta, key, value if size <= max_value_bytes else None, size, tuple(headers)
 
 
 def parse_large_fields(stream: UnpackedStream, length: int) -> Generator[None, None, RecordFields]:

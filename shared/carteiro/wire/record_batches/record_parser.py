@@ -1,6 +1,6 @@
 """Parser of the records of any batch, in bounded memory and time.
 
-A record whose value is above the limit of a request is read without the value. The unreadable part of a batch is
+A record whose value is above the budget's limit is read without the value. The unreadable part of a batch is
 skipped. If a batch takes too long, only the offsets of its records are known.
 """
 
@@ -13,7 +13,7 @@ from typing import TypeAlias
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.record.util import calc_crc32c
 
-from carteiro.wire.record import MAX_REQUEST_BYTES, UNKNOWN_SIZE, Headers
+from carteiro.wire.record import UNKNOWN_SIZE, Headers
 from carteiro.wire.record_batches.decompression import BatchTooLarge, UnreadableBatch, decompress
 from carteiro.wire.record_batches.raw_batches import BATCH_HEADER, RawBatch
 from carteiro.wire.record_batches.record_fields import (
@@ -112,7 +112,7 @@ def _parse_v2(batch: RawBatch, partition: TopicPartition, budget: UnpackBudget) 
         if length <= MAX_BUFFERED_BYTES:
             stream.ensure_buffered(length)
             start, stream.position = stream.position, stream.position + length
-            fields = parse_fields(stream.buffer, start, stream.position)
+            fields = parse_fields(stream.buffer, start, stream.position, budget.max_value_bytes)
         else:
             fields = yield from parse_large_fields(stream, length)
         timestamp_delta, offset_delta, key, value, value_size, headers = fields
@@ -131,7 +131,7 @@ def _parse_v2(batch: RawBatch, partition: TopicPartition, budget: UnpackBudget) 
         )
 
 
-def _parse_legacy(batch: RawBatch, partition: TopicPartition, _: UnpackBudget) -> Iterator[ConsumerRecord]:
+def _parse_legacy(batch: RawBatch, partition: TopicPartition, budget: UnpackBudget) -> Iterator[ConsumerRecord]:
     """Yield the message of the formats 0 and 1, which logs from before Kafka 0.11 may hold."""
     data = bytes(batch.data)
     crc, magic, attributes = _LEGACY.unpack_from(data, _LEGACY_CRC)
@@ -152,7 +152,7 @@ def _parse_legacy(batch: RawBatch, partition: TopicPartition, _: UnpackBudget) -
     key, value = fields
     size = -1 if value is None else len(value)
     stamped_by_broker = int(bool(attributes & _LOG_APPEND_TIME))
-    kept = value if size <= MAX_REQUEST_BYTES else None
+    kept = value if size <= budget.max_value_bytes else None
     yield _record(partition, batch.base_offset, timestamp, stamped_by_broker, key, kept, size, ())
 
 

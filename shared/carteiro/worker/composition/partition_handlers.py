@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 from carteiro.ledger.ledger import Ledger
+from carteiro.settings.worker import WorkerSettings
 from carteiro.wire.deferral import original_request
-from carteiro.wire.record import OutgoingRecord, Record
+from carteiro.wire.record import MAX_REQUEST_BYTES, OutgoingRecord, Record
+from carteiro.wire.record_batches.record_fields import MAX_BUFFERED_BYTES
 from carteiro.worker.batch_api.coordinator import BatchCoordinator
 from carteiro.worker.composition.context import WorkerContext
 from carteiro.worker.conversations.store import ConversationStore
@@ -17,6 +19,11 @@ from carteiro.worker.handling.handler import RequestHandler
 
 _MAX_PER_TRANSACTION = 20
 """Replies of a batch that are delivered together. Live replies wait behind them."""
+
+
+def max_event_bytes(settings: WorkerSettings) -> int:
+    """Return the size of the largest event that is read with its value: one that can be written."""
+    return max(MAX_REQUEST_BYTES, min(settings.max_produce_bytes, MAX_BUFFERED_BYTES))
 
 
 class SubscribedHandler(PartitionHandler):
@@ -129,6 +136,7 @@ class EnrichmentHandler(SubscribedHandler):
         super().__init__(events.group, subscriber, context)
         self._events = events
         self._chains = [pipeline.chain for pipeline in events.pipelines.values()]
+        self.max_value_bytes = max_event_bytes(context.settings)
 
     def accepts_work(self) -> bool:
         return super().accepts_work() and all(chain.pause_reason is None for chain in self._chains)
@@ -154,6 +162,7 @@ class BatchEnrichmentHandler(BatchedHandler):
     ) -> None:
         super().__init__(events.group, subscriber, context, coordinator)
         self._events = events
+        self.max_value_bytes = max_event_bytes(context.settings)
 
     async def reject_poison(self, record: Record, deaths: int) -> Outcome:
         return await self._events.reject_poison(record, deaths)

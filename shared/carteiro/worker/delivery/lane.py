@@ -53,7 +53,9 @@ class Lane(LaneContext):
         state, unconfirmed, progress = PartitionState(), UnconfirmedOutcomes(), Progress()
         isolation = CrashIsolation(state, handler.exclusive_gate, handler.max_in_flight, self._commit)
         runner = RequestRunner(handler, state, isolation, unconfirmed, progress, self)
-        reader = PartitionConsumer(partition, consumer, runner.scheduler, isolation, progress, self)
+        reader = PartitionConsumer(
+            partition, consumer, runner.scheduler, isolation, progress, self, handler.max_value_bytes
+        )
         opening = PartitionOpening(self, handler, state, progress, runner, reader, drain_seconds)
         self.delivery_loop = DeliveryLoop(self, handler, state, unconfirmed, progress, runner, opening, backoff)
         self._release = PartitionRelease(handler, state, runner, self.delivery_loop)

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError
 
+from carteiro.wire.record import MAX_REQUEST_BYTES
 from carteiro.wire.record_batches.raw_batches import RawBatch
 from carteiro.wire.record_batches.record_parser import ParsedRecord
 from carteiro.worker.delivery.commit_validation import LogBounds
@@ -19,7 +20,10 @@ _MAX_BUFFERED_BYTES = 32 * 1024 * 1024
 
 
 class PartitionConsumer(RecordReceiver):
-    """The consumer of one lane. `starter` is called after records were added to the scheduler."""
+    """The consumer of one lane. `starter` is called after records were added to the scheduler.
+
+    A record above `max_value_bytes` is read without its value.
+    """
 
     def __init__(
         self,
@@ -29,10 +33,11 @@ class PartitionConsumer(RecordReceiver):
         isolation: CrashIsolation,
         progress: Progress,
         starter: WorkStarter,
+        max_value_bytes: int = MAX_REQUEST_BYTES,
     ) -> None:
         self._partition, self._consumer, self._scheduler = partition, consumer, scheduler
         self._isolation, self._progress, self._starter = isolation, progress, starter
-        self._unpacker = RecordUnpacker(partition, self)
+        self._unpacker = RecordUnpacker(partition, self, max_value_bytes)
         self.is_reading = False
         """True if the partition's records are read from the offset that the ledger needs."""
         self._position = 0

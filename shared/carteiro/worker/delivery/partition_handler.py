@@ -6,7 +6,7 @@ from typing import Protocol
 from carteiro.kafka.broker_limits import BrokerLimits
 from carteiro.ledger.ledger import Ledger
 from carteiro.ledger.metadata import MAX_UNFINISHED
-from carteiro.wire.record import OutgoingRecord, Record
+from carteiro.wire.record import MAX_REQUEST_BYTES, OutgoingRecord, Record
 from carteiro.worker.delivery.exclusive_gate import ExclusiveGate
 from carteiro.worker.delivery.interface import Delivery, DeliveryContext
 from carteiro.worker.delivery.outcome import Outcome
@@ -20,6 +20,8 @@ class PartitionHandler(Protocol):
     """Maximum requests of one partition that run at the same time."""
     by_key: bool = False
     """True if requests with the same record key run one after the other."""
+    max_value_bytes: int = MAX_REQUEST_BYTES
+    """Size in bytes up to which a record is read with its value."""
     max_per_transaction: int = 1000
     """Maximum outcomes that are delivered together: `read_committed` readers wait until all of them are written."""
     max_unfinished: int = MAX_UNFINISHED

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 import structlog
 from aiokafka import TopicPartition
 
-from carteiro.wire.record import record_size
+from carteiro.wire.record import MAX_REQUEST_BYTES, record_size
 from carteiro.wire.record_batches.raw_batches import RawBatch
 from carteiro.wire.record_batches.record_fields import UnpackBudget
 from carteiro.wire.record_batches.record_parser import ParsedRecord, SkippedOffsets, parse_records
@@ -33,8 +33,8 @@ _EXECUTOR = ThreadPoolExecutor(2, thread_name_prefix="unpack")
 class _BatchQueue:
     """The queued batches and the batch that is being unpacked. Only one thread at a time uses the queue."""
 
-    def __init__(self, partition: TopicPartition) -> None:
-        self._partition = partition
+    def __init__(self, partition: TopicPartition, max_value_bytes: int) -> None:
+        self._partition, self._max_value_bytes = partition, max_value_bytes
         self._waiting: deque[RawBatch] = deque()
         self._current: tuple[Iterator[ParsedRecord | None], UnpackBudget] | None = None
         self.queued_records = 0
@@ -74,7 +74,7 @@ class _BatchQueue:
                     break
                 batch = self._waiting.popleft()
                 batches, started = batches + 1, started + batch.record_count
-                budget = UnpackBudget()
+                budget = UnpackBudget(max_value_bytes=self._max_value_bytes)
                 self._current = parse_records(batch, self._partition, budget), budget
             records, budget = self._current
             budget.resume()
@@ -115,11 +115,16 @@ class RecordReceiver(Protocol):
 
 
 class RecordUnpacker:
-    """Turns the batches of a partition into records, and passes them to `receiver`."""
+    """Turns the batches of a partition into records, and passes them to `receiver`.
 
-    def __init__(self, partition: TopicPartition, receiver: RecordReceiver) -> None:
-        self._partition, self._receiver = partition, receiver
-        self._queue = _BatchQueue(partition)
+    A record above `max_value_bytes` is read without its value.
+    """
+
+    def __init__(
+        self, partition: TopicPartition, receiver: RecordReceiver, max_value_bytes: int = MAX_REQUEST_BYTES
+    ) -> None:
+        self._partition, self._receiver, self._max_value_bytes = partition, receiver, max_value_bytes
+        self._queue = self._new_queue()
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -139,10 +144,13 @@ class RecordUnpacker:
 
     def clear(self) -> None:
         """Drop the batches and records that the receiver does not have yet: they will be read again."""
-        self._queue = _BatchQueue(self._partition)
+        self._queue = self._new_queue()
         if self._task is not None:
             self._task.cancel()
             self._task = None
+
+    def _new_queue(self) -> _BatchQueue:
+        return _BatchQueue(self._partition, self._max_value_bytes)
 
     async def _run(self, queue: _BatchQueue) -> None:
         try:
@@ -176,7 +184,7 @@ class RecordUnpacker:
         return records
 
     async def _unpack_trial(self, batch: RawBatch) -> None:
-        unpacker = _BatchQueue(self._partition)
+        unpacker = self._new_queue()
         unpacker.add([batch])
         while not unpacker.is_idle:
             await _in_thread(unpacker.step)

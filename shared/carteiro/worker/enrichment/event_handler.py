@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -14,7 +14,7 @@ from carteiro.registry.errors import RegistryUnavailable
 from carteiro.registry.retry import retry_while_away
 from carteiro.wire.event_format import EventFormat, EventUnreadable
 from carteiro.wire.json_event import JsonFormat
-from carteiro.wire.record import Record, record_id
+from carteiro.wire.record import UNKNOWN_SIZE, OutgoingRecord, Record, record_id, value_size
 from carteiro.worker.enrichment.event_outcome import EventOutcome, copy_event
 from carteiro.worker.enrichment.task_caller import TaskCaller
 from carteiro.worker.handling.dead_letters import DeadLetters
@@ -46,7 +46,8 @@ class EventHandler:
         """
         metrics.labelled(metrics.REQUESTS, self.file.served_name).inc()
         if record.value is None:
-            return self._pass_on(record)  # a tombstone of a compacted topic
+            size = value_size(record)  # A large value is read without its bytes: it is no tombstone.
+            return self._unread(record, size) if size else self._pass_on(record)
         with metrics.labelled(metrics.IN_FLIGHT, self.file.served_name).track_inprogress():
             return await self._handle(record, deferred)
 
@@ -100,11 +101,11 @@ class EventHandler:
             return self._pass_on(record)
         outgoing = copy_event(record, self.file.target, enriched.value, codes, enriched.headers)
         result = "failed" if codes else "enriched"
-        return EventOutcome(self.file, record, result, outgoing, code, self._enriched_too_large)
+        return EventOutcome(self.file, record, result, outgoing, code, self._enriched_rejected)
 
     def _pass_on(self, record: Record) -> EventOutcome:
         outgoing = copy_event(record, self.file.target, record.value)
-        return EventOutcome(self.file, record, "unchanged", outgoing, if_too_large=self._too_large)
+        return EventOutcome(self.file, record, "unchanged", outgoing, if_rejected=self._rejected)
 
     def _failed(self, record: Record, code: str, reason: str, tries: int = 0) -> EventOutcome:
         """Return the outcome of an event into which nothing can be written, not even the error."""
@@ -113,23 +114,43 @@ class EventHandler:
                 return self._drop(record, code)
             case "dead_letter":
                 return self._dead_letter(record, code, reason, tries)
+            case "keep" if record.value is None and value_size(record):
+                return self._dead_letter(record, code, reason, tries)  # There is no value to send on.
             case "keep":
                 outgoing = copy_event(record, self.file.target, record.value, f"event={code}")
-                return EventOutcome(self.file, record, "failed", outgoing, code, self._too_large)
+                return EventOutcome(self.file, record, "failed", outgoing, code, self._noted_rejected)
 
-    def _enriched_too_large(self, record: Record) -> EventOutcome:
-        return self._failed(record, "too_large", "the enriched event is too large for its topic")
+    def _enriched_rejected(self, record: Record, code: str) -> EventOutcome:
+        return self._failed(record, code, "the topic does not take the enriched event")
 
-    def _too_large(self, record: Record) -> EventOutcome:
-        return self._dead_letter(record, "too_large", "the event is too large for its topic")
+    def _noted_rejected(self, record: Record, code: str) -> EventOutcome:
+        """Return the outcome of an event for which even the header with the error is too much."""
+        outgoing = copy_event(record, self.file.target, record.value)
+        return EventOutcome(self.file, record, "failed", outgoing, code, self._rejected)
+
+    def _rejected(self, record: Record, code: str) -> EventOutcome:
+        return self._dead_letter(record, code, f"{self.file.target} does not take the event")
+
+    def _unread(self, record: Record, size: int) -> EventOutcome:
+        """Return the outcome of an event that is too large to be read: its dead letter names its record."""
+        reason = f"it has {size:,} bytes" if size != UNKNOWN_SIZE else "its batch takes too long to unpack"
+        log.error("an event is not read", **self._fields(record), reason=reason)
+        return self._dead_letter(record, "too_large", f"the event is not read: {reason}")
 
     def _drop(self, record: Record, code: str) -> EventOutcome:
         return EventOutcome(self.file, record, "dropped", None, code)
 
     def _dead_letter(self, record: Record, code: str, reason: str, tries: int = 0) -> EventOutcome:
         letter = self.dead_letters.build(record, code, reason, tries)
-        # A dead letter that is too large to keep must not stop the partition.
-        return EventOutcome(self.file, record, "dead_letter", letter, code, partial(self._drop, code="too_large"))
+        return EventOutcome(self.file, record, "dead_letter", letter, code, partial(self._without_value, letter))
+
+    def _without_value(self, letter: OutgoingRecord, record: Record, code: str) -> EventOutcome:
+        """Return a dead letter that was too large, with only its headers, which name its record.
+
+        If it is too large even so, the event is dropped: it must not stop the partition.
+        """
+        empty = replace(letter, value=b"")
+        return EventOutcome(self.file, record, "dead_letter", empty, code, self._drop)
 
     def _fields(self, record: Record) -> dict[str, str]:
         return {"enrichment": self.file.name, "event_id": record_id(record)}

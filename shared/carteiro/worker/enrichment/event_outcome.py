@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
-from aiokafka.errors import InvalidTimestampError
+from aiokafka.errors import InvalidTimestampError, PolicyViolationError
 
 from carteiro.enrichment.enrichment_file import EnrichmentFile
-from carteiro.kafka.record_errors import TOO_LARGE
+from carteiro.kafka.record_errors import TOO_LARGE, InvalidRecordError
 from carteiro.wire.record import Headers, OutgoingRecord, Record, record_id
 from carteiro.worker.delivery.outcome import Outcome
 from carteiro.worker.observability import metrics
@@ -16,6 +16,9 @@ log = structlog.get_logger("carteiro.worker")
 
 ERRORS_HEADER = "carteiro_enrichment_errors"
 """Header of an event that goes on although steps failed: `STEP=CODE` for each, with commas between them."""
+
+_REFUSED = (InvalidRecordError, PolicyViolationError)
+"""Errors of a topic that takes other records than this one: a compacted topic takes none without a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +35,8 @@ class EventOutcome(Outcome):
     """The record to publish; None if the event is dropped."""
     code: str = "ok"
     """`ok`, or the code of the event's first error."""
-    if_too_large: Callable[[Record], "EventOutcome"] | None = None
-    """Returns the outcome if the topic rejects the record as too large; None if there is no other one."""
+    if_rejected: Callable[[Record, str], "EventOutcome"] | None = None
+    """Returns the outcome if the topic rejects the record, by the code of the reason; None if there is no other one."""
 
     @property
     def records(self) -> Sequence[OutgoingRecord]:
@@ -44,15 +47,18 @@ class EventOutcome(Outcome):
         return None
 
     def fall_back(self, record: OutgoingRecord, error: Exception) -> "EventOutcome | None":
-        """Return the outcome in place of one whose record is too large, or too old, for its topic; None after any other
-        error.
+        """Return the outcome in place of one whose record its topic never takes; None if the topic takes nothing now.
+
+        A record is too old, too large, or not one of those that the topic takes.
         """
         if isinstance(error, InvalidTimestampError) and record.timestamp is not None:
             return replace(self, outgoing=replace(record, timestamp=None))
-        if not isinstance(error, TOO_LARGE) or self.if_too_large is None:
+        is_refused = isinstance(error, _REFUSED) and record.topic == self.file.target
+        if self.if_rejected is None or not (is_refused or isinstance(error, TOO_LARGE)):
             return None
-        log.warning("an event is too large for its topic", event_id=record_id(self.record), topic=record.topic)
-        return self.if_too_large(self.record)
+        fields = {"event_id": record_id(self.record), "topic": record.topic, "reason": repr(error)}
+        log.warning("the topic does not take an event", **fields)
+        return self.if_rejected(self.record, "invalid_request" if is_refused else "too_large")
 
     def on_queued(self) -> None:
         """No-op."""
@@ -79,6 +85,7 @@ def copy_event(
     headers = [*(each for each in record.headers if each[0] not in replaced), *new_headers]
     if errors:
         headers.append((ERRORS_HEADER, errors.encode()))
-    return OutgoingRecord(
-        topic, None, record.key, value, headers, timestamp=record.timestamp if record.timestamp >= 0 else None
-    )
+    timestamp = record.timestamp if record.timestamp >= 0 else None
+    # aiokafka sends no record with neither key nor value, although a broker takes it and other clients send it.
+    value = b"" if value is None and record.key is None else value
+    return OutgoingRecord(topic, None, record.key, value, headers, timestamp=timestamp)

@@ -3,6 +3,7 @@
 import struct
 import zlib
 from collections.abc import Iterable
+from typing import Any
 
 import cramjam
 from aiokafka import TopicPartition
@@ -97,7 +98,7 @@ def split_one(raw: bytes, start_offset: int = 0) -> RawBatch:
     return only
 
 
-def parse_all(raw: bytes, start_offset: int = 0, **budget: float) -> list[ParsedRecord]:
+def parse_all(raw: bytes, start_offset: int = 0, **budget: Any) -> list[ParsedRecord]:
     """Return all that a batch holds."""
     return [
         each

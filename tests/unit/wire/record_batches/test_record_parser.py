@@ -186,6 +186,14 @@ def test_header_name_that_is_not_utf_8_is_parsed():
     assert found.headers == (("\\xff\\xfename", b"x"), ("correlation_id", b"c"))
 
 
+def test_value_above_the_limit_of_a_request_is_read_if_the_budget_permits() -> None:
+    raw = encode_batch([(b"k", b"x" * (MAX_REQUEST_BYTES + 1), [])])
+    assert [each.value for each in parse_all(raw)] == [None]
+    assert [len(each.value or b"") for each in parse_all(raw, max_value_bytes=MAX_REQUEST_BYTES + 1)] == [
+        MAX_REQUEST_BYTES + 1
+    ]
+
+
 @CODECS
 @pytest.mark.parametrize("size", [MAX_REQUEST_BYTES + 1, MAX_BUFFERED_BYTES + 1, 20_000_000])
 def test_too_large_value_is_left_out_and_its_neighbours_are_parsed(codec, size):

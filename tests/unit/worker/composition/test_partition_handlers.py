@@ -9,12 +9,16 @@ import pytest
 from aiokafka.structs import TopicPartition
 
 from carteiro.kafka.broker_limits import BrokerLimits
+from carteiro.settings.worker import WorkerSettings
 from carteiro.wire.deferral import deferred_record
+from carteiro.wire.record import MAX_REQUEST_BYTES
+from carteiro.wire.record_batches.record_fields import MAX_BUFFERED_BYTES
 from carteiro.worker.composition.partition_handlers import (
     BatchHandler,
     EnrichmentHandler,
     LiveHandler,
     SubscribedHandler,
+    max_event_bytes,
 )
 from carteiro.worker.delivery.exclusive_gate import ExclusiveGate
 from tests.unit.wire.fake_record import FakeRecord
@@ -24,7 +28,7 @@ RECORD = FakeRecord(b"{}", (), b"key", "llm.chat.requests", 3, 17)
 
 def make_context() -> Any:
     return Mock(
-        settings=SimpleNamespace(max_in_flight=64, batch_requests=500),
+        settings=SimpleNamespace(max_in_flight=64, batch_requests=500, max_produce_bytes=1_000_000),
         pause_reason=None,
         broker_limits=BrokerLimits(),
         exclusive_gate=ExclusiveGate(),
@@ -59,6 +63,14 @@ def make_enrichment() -> tuple[EnrichmentHandler, Any]:
     events = Mock(group="carteiro-chat", reject_poison=AsyncMock())
     events.pipelines = {step: Mock(chain=SimpleNamespace(pause_reason=None)) for step in ("a", "b")}
     return EnrichmentHandler(events, Mock(dispatch=AsyncMock()), make_context()), events
+
+
+@pytest.mark.parametrize(
+    ("writable", "readable"),
+    [(1_000_000, MAX_REQUEST_BYTES), (3_000_000, 3_000_000), (100_000_000, MAX_BUFFERED_BYTES)],
+)
+def test_event_that_can_be_written_is_read(writable: int, readable: int) -> None:
+    assert max_event_bytes(WorkerSettings(max_produce_bytes=writable)) == readable
 
 
 @pytest.mark.parametrize("make", [make_live, make_batch, make_enrichment])

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 from aiokafka.errors import MessageSizeTooLargeError
@@ -153,16 +153,46 @@ async def test_event_that_kills_its_workers_is_dealt_with_too(pipeline: Pipeline
     assert dict(sent(outcome).headers)["carteiro_error_code"] == b"internal"
 
 
+@dataclass(frozen=True)
+class UnreadRecord(FakeRecord):
+    """A record that is too large, so it is read without its value."""
+
+    serialized_value_size: int = 5_000_000
+
+
+@pytest.mark.parametrize("on_error", ["keep", "drop", "dead_letter"])
+async def test_event_too_large_to_read_is_no_tombstone(pipeline: Pipeline, on_error: str) -> None:
+    record = UnreadRecord(None, key=b"k", topic="reviews", offset=5)
+    outcome = await make_handler(pipeline, on_error).handle(record)
+    letter = sent(outcome)
+    assert (outcome.result, letter.topic, letter.key) == ("dead_letter", "llm.enrich-shop.dead", b"k")
+    headers = dict(letter.headers)
+    assert headers["carteiro_error_code"] == b"too_large"
+    assert headers["kafka_dlt-original-topic"] == b"reviews"
+    assert b"5,000,000 bytes" in headers["kafka_dlt-exception-message"]
+    for outcome in (
+        await make_handler(pipeline).handle_unparsed(record),
+        await make_handler(pipeline).reject_poison(record, 3),
+    ):
+        assert outcome.result == "dead_letter"
+
+
 async def test_event_that_grew_too_large_goes_on_unchanged_and_then_to_the_dead_letters(pipeline: Pipeline) -> None:
     outcome = await handle(pipeline, b'{"text": "hello"}')
     smaller = outcome.fall_back(sent(outcome), MessageSizeTooLargeError())
     assert sent(smaller).value == b'{"text": "hello"}'
     assert (ERRORS_HEADER, b"event=too_large") in sent(smaller).headers
     assert smaller is not None
-    letter = smaller.fall_back(sent(smaller), MessageSizeTooLargeError())
-    assert sent(letter).topic == "llm.enrich-shop.dead"
+    original = smaller.fall_back(sent(smaller), MessageSizeTooLargeError())
+    assert (sent(original).value, list(sent(original).headers)) == (b'{"text": "hello"}', [("color", b"red")])
+    assert original is not None
+    letter = original.fall_back(sent(original), MessageSizeTooLargeError())
+    assert (sent(letter).topic, sent(letter).value) == ("llm.enrich-shop.dead", b'{"text": "hello"}')
     assert letter is not None
-    dropped = letter.fall_back(sent(letter), MessageSizeTooLargeError())
+    headers_only = letter.fall_back(sent(letter), MessageSizeTooLargeError())
+    assert (sent(headers_only).topic, sent(headers_only).value) == ("llm.enrich-shop.dead", b"")
+    assert headers_only is not None
+    dropped = headers_only.fall_back(sent(headers_only), MessageSizeTooLargeError())
     assert dropped is not None
     assert not dropped.records
 

@@ -1,9 +1,16 @@
+from dataclasses import replace
 from unittest.mock import Mock
 
 import pytest
-from aiokafka.errors import InvalidTimestampError, MessageSizeTooLargeError, TopicAuthorizationFailedError
+from aiokafka.errors import (
+    InvalidTimestampError,
+    MessageSizeTooLargeError,
+    PolicyViolationError,
+    TopicAuthorizationFailedError,
+)
 
 from carteiro.enrichment.enrichment_file import parse_enrichment
+from carteiro.kafka.record_errors import InvalidRecordError
 from carteiro.wire.record import OutgoingRecord
 from carteiro.worker.enrichment.event_outcome import ERRORS_HEADER, EventOutcome, copy_event
 from carteiro.worker.observability import metrics
@@ -34,7 +41,7 @@ def test_copy_keeps_key_timestamp_and_every_header() -> None:
 
 def test_errors_of_this_enrichment_replace_those_of_the_one_before() -> None:
     event = FakeRecord(headers=((ERRORS_HEADER, b"old=expired"), ("color", b"red")))
-    assert copy_event(event, "t", None).headers == [("color", b"red")]
+    assert copy_event(event, "t", b"").headers == [("color", b"red")]
     assert copy_event(event, "t", None, "new=internal").headers == [("color", b"red"), (ERRORS_HEADER, b"new=internal")]
 
 
@@ -58,14 +65,29 @@ def test_timestamp_that_the_topic_does_not_take_is_left_out() -> None:
 
 def test_event_that_is_too_large_has_the_outcome_for_that() -> None:
     outcome_if_too_large = Mock(return_value=DROPPED)
-    outcome = make_outcome(if_too_large=outcome_if_too_large)
+    outcome = make_outcome(if_rejected=outcome_if_too_large)
     assert outcome.fall_back(COPY, MessageSizeTooLargeError()) is DROPPED
-    outcome_if_too_large.assert_called_once_with(EVENT)
+    outcome_if_too_large.assert_called_once_with(EVENT, "too_large")
     assert make_outcome().fall_back(COPY, MessageSizeTooLargeError()) is None
 
 
 def test_topic_that_takes_nothing_is_waited_for() -> None:
-    assert make_outcome(if_too_large=lambda _: DROPPED).fall_back(COPY, TopicAuthorizationFailedError()) is None
+    outcome = make_outcome(if_rejected=lambda *_: DROPPED)
+    assert outcome.fall_back(COPY, TopicAuthorizationFailedError()) is None
+
+
+@pytest.mark.parametrize("error", [InvalidRecordError(), PolicyViolationError()])
+def test_event_that_its_topic_never_takes_does_not_stop_the_partition(error: Exception) -> None:
+    outcome_if_rejected = Mock(return_value=DROPPED)
+    outcome = make_outcome(if_rejected=outcome_if_rejected)
+    assert outcome.fall_back(replace(COPY, topic=FILE.target), error) is DROPPED
+    outcome_if_rejected.assert_called_once_with(EVENT, "invalid_request")
+    assert outcome.fall_back(replace(COPY, topic="llm.enrich-shop.dead"), error) is None
+
+
+def test_event_with_neither_key_nor_value_is_sent() -> None:
+    assert copy_event(FakeRecord(None), "t", None).value == b""
+    assert copy_event(FakeRecord(None, key=b"k"), "t", None).value is None
 
 
 def test_acknowledged_event_is_counted_once_by_its_result() -> None:
