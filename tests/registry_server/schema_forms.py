@@ -71,14 +71,23 @@ def _protobuf_reasons(reader: Any, writer: Any) -> list[str]:
 
 
 def _json_reasons(reader: Any, writer: Any) -> list[str]:
+    """The rules are those of Confluent's registry for objects and `oneOf`. Karapace also refuses an empty schema.
+
+    https://docs.confluent.io/platform/current/schema-registry/fundamentals/serdes-develop/serdes-json.html
+    """
     if not isinstance(reader, dict) or not isinstance(writer, dict):
         return []
+    if "oneOf" in writer:
+        return [reason for each in writer["oneOf"] for reason in _json_reasons(reader, each)]
+    if "oneOf" in reader:
+        compatible = any(not _json_reasons(each, writer) for each in reader["oneOf"])
+        return [] if compatible else ["SUM_TYPE_NARROWED"]
     if "type" in reader and "type" in writer and reader["type"] != writer["type"]:
         return [f"TYPE_CHANGED {writer['type']} to {reader['type']}"]
-    old = writer.get("properties", {})
-    return [
-        reason
-        for name, each in reader.get("properties", {}).items()
-        if name in old
-        for reason in _json_reasons(each, old[name])
-    ]
+    new, old = reader.get("properties", {}), writer.get("properties", {})
+    reasons = [reason for name in new.keys() & old.keys() for reason in _json_reasons(new[name], old[name])]
+    if writer.get("additionalProperties", True) is True:
+        reasons += [f"PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL {name}" for name in new.keys() - old.keys() if new[name]]
+    if reader.get("additionalProperties") is False:
+        reasons += [f"PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL {name}" for name in old.keys() - new.keys()]
+    return reasons

@@ -17,6 +17,10 @@ class SchemaExtension(Protocol):
         """The schema to register."""
 
     @property
+    def undeclared(self) -> SchemaText | None:
+        """The event's own schema, if it permits the members; otherwise None. It replaces a `schema` that is refused."""
+
+    @property
     def record_name(self) -> str | None:
         """Full name of the record, for the subject."""
 

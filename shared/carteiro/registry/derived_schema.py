@@ -91,7 +91,7 @@ def _empty_schema(kind: SchemaType, name: str) -> str:
         case "AVRO":
             return json.dumps({"type": "record", "name": name, "namespace": _NAMESPACE, "fields": []})
         case "JSON":
-            return json.dumps({"title": record_name_of(name), "type": "object"})
+            return json.dumps({"title": record_name_of(name), "type": "object", "additionalProperties": False})
         case "PROTOBUF":
             from google.protobuf.descriptor_pb2 import FileDescriptorProto
 

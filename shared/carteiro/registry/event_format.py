@@ -8,6 +8,7 @@ from uuid import UUID
 
 from carteiro.registry.client import RegistryClient
 from carteiro.registry.codec import SchemaCodec, SchemaExtension, open_codec
+from carteiro.registry.errors import SchemaRejected
 from carteiro.registry.framing import Frame, SchemaId, read_frame
 from carteiro.registry.member_types import RecordOf, member_types
 from carteiro.registry.registered_schema import Registered
@@ -87,7 +88,12 @@ class RegistryFormat:
         async def register() -> Target:
             extension = await asyncio.to_thread(codec.extend, frame, self._members)
             subject = self._strategy.subject(self._topic, extension.record_name)
-            return Target(extension, await self._client.register(subject, extension.schema))
+            try:
+                return Target(extension, await self._client.register(subject, extension.schema))
+            except SchemaRejected:
+                if extension.undeclared is None:
+                    raise
+                return Target(extension, await self._client.register(subject, extension.undeclared))
 
         return await self._targets.get(str(frame.schema_id).encode() + b" " + codec.indexes(frame), register)
 

@@ -12,6 +12,8 @@ from carteiro.wire.event_format import MemberRefused, Path
 from carteiro.wire.json_event import parse_event
 
 _MAX_REFERENCE_CHAIN = 20
+_CLOSING = ("additionalProperties", "patternProperties", "unevaluatedProperties", "propertyNames", "allOf")
+"""Keywords of an object's schema by which members may have to be declared."""
 _TYPES: dict[type[MemberType], str] = {
     Text: "string",
     Integer: "integer",
@@ -48,7 +50,9 @@ class JsonSchemaCodec:
 class JsonSchemaExtension:
     """The schema of enriched events. The new members are optional, and each may be null.
 
-    A member without a simple type may be any JSON value.
+    A member without a simple type may be any JSON value. Objects that are declared here are closed, so that members can
+    be added later. An object that the event's schema leaves open permits members that are not declared. A registry may
+    refuse it if they are: https://docs.confluent.io/platform/current/schema-registry/fundamentals/serdes-develop/serdes-json.html#json-schema-compatibility-rules.
     """
 
     def __init__(self, schema: SchemaText, members: RecordOf) -> None:
@@ -57,34 +61,39 @@ class JsonSchemaExtension:
         self.record_name: str | None = root.get("title") if isinstance(root, dict) else None
         root = root if isinstance(root, dict) else {}
         try:
-            _add(root, members, root, (), 0)
+            is_open = _add(root, members, root, (), 0)
             text = json.dumps(root, ensure_ascii=False)
         except (AttributeError, TypeError, RecursionError) as error:
             raise MemberRefused(f"the event's JSON Schema cannot be extended ({type(error).__name__})") from None
         self.schema = SchemaText("JSON", text, schema.references)
+        self.undeclared = schema if is_open else None
 
     def encode(self, frame: Frame, members: Mapping[Path, Any]) -> bytes:
         return parse_event(frame.payload()).encode(members).value
 
 
-def _add(node: dict[str, Any], members: RecordOf, root: dict[str, Any], path: Path, chain: int) -> None:
-    """Declare members in the schema of an object. `chain` is the number of references that led to it."""
+def _add(node: dict[str, Any], members: RecordOf, root: dict[str, Any], path: Path, chain: int) -> bool:
+    """Declare members in the schema of an object. Return True if it permits them undeclared.
+
+    `chain` is the number of references that led to it.
+    """
+    is_open = all(node.get(keyword, True) is True for keyword in _CLOSING)
     if chain > _MAX_REFERENCE_CHAIN:
         raise MemberRefused(f"the JSON Schema of {'.'.join(path) or 'the event'} refers to itself")
     if "$ref" in node:
         target = _resolve(str(node["$ref"]), root)
         if target is not None and target is not root:
-            _add(target, members, root, path, chain + 1)
-            return
+            return _add(target, members, root, path, chain + 1)
         # The definition is another schema's, or the whole event's.
         reference = {"allOf": [{"$ref": node.pop("$ref")}]}
         node |= reference
+        is_open = False
     branches = [each for union in ("oneOf", "anyOf") for each in node.get(union, ())]
     if branches:
         for branch in branches:
             if isinstance(branch, dict) and ({"$ref", "properties"} & set(branch) or branch.get("type") == "object"):
-                _add(branch, members, root, path, chain + 1)
-        return
+                is_open = _add(branch, members, root, path, chain + 1) and is_open
+        return is_open
     if "object" not in _as_list(node.get("type", "object")):
         raise MemberRefused(f"{'.'.join(path) or 'the event'} is no object in the schema")
     properties = node.setdefault("properties", {})
@@ -93,9 +102,10 @@ def _add(node: dict[str, Any], members: RecordOf, root: dict[str, Any], path: Pa
         if not isinstance(declared, dict):
             properties[name] = _optional(member)
         elif isinstance(member, RecordOf):
-            _add(declared, member, root, (*path, name), 0)
+            is_open = _add(declared, member, root, (*path, name), 0) and is_open
         elif "type" in declared and _TYPES.get(type(member)) not in (None, *_as_list(declared["type"])):
             raise MemberRefused(f"{'.'.join((*path, name))} is of another type in the schema")
+    return is_open
 
 
 def _optional(member: MemberType) -> dict[str, Any]:
@@ -110,7 +120,8 @@ def _declare(member: MemberType) -> dict[str, Any]:
         case ListOf(items):
             return {"type": "array", "items": _declare(items)}
         case RecordOf(fields):
-            return {"type": "object", "properties": {name: _optional(each) for name, each in fields}}
+            properties = {name: _optional(each) for name, each in fields}
+            return {"type": "object", "properties": properties, "additionalProperties": False}
     return {"type": _TYPES[type(member)]}
 
 

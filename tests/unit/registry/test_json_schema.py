@@ -66,6 +66,7 @@ def test_members_may_be_null_and_are_not_required() -> None:
                             "n": {"oneOf": [{"type": "null"}, {"type": "integer"}]},
                             "any": {},
                         },
+                        "additionalProperties": False,
                     },
                 ]
             }
@@ -126,6 +127,53 @@ def test_definition_of_another_schema_is_extended_next_to_its_reference() -> Non
 def test_schema_that_cannot_have_the_member_is_refused(schema: Any) -> None:
     with pytest.raises(MemberRefused):
         extend(schema)
+
+
+@pytest.mark.parametrize(
+    ("schema", "is_open"),
+    [
+        ({"type": "object"}, True),
+        ({"additionalProperties": True}, True),
+        ({"additionalProperties": False}, False),
+        ({"patternProperties": {"^x": {}}}, False),
+        ({"properties": {"payload": {"additionalProperties": False}}}, False),
+        ({"properties": {"payload": {"properties": {"after": {}}}}}, True),
+        ({"properties": {"payload": {"oneOf": [{"properties": {}}, {"properties": {}, "allOf": []}]}}}, False),
+        ({"properties": {"payload": {"$ref": "payload.json"}}}, False),
+    ],
+    ids=str,
+)
+def test_open_object_permits_members_that_are_not_declared(schema: Any, is_open: bool) -> None:
+    text = SchemaText("JSON", json.dumps(schema))
+    extension = JsonSchemaExtension(text, member_types({("payload", "after", "ai"): {"type": "string"}}))
+    assert extension.undeclared == (text if is_open else None)
+
+
+@pytest.mark.parametrize("strategy", [SubjectStrategy.RECORD, SubjectStrategy.TOPIC])
+async def test_open_schema_is_compatible_with_itself_and_after_a_step_was_added(
+    client: RegistryClient, confluent: Confluent, server: RegistryServer, strategy: SubjectStrategy
+) -> None:
+    event = await confluent.json(json.dumps(SCHEMA | {"additionalProperties": True}), {"text": "a"})
+    if strategy is SubjectStrategy.RECORD:
+        server.store.subjects["Review"] = dict(server.store.subjects["reviews-value"])
+    for members in ({("mood",): {"type": "string"}}, {("mood",): {"type": "string"}, ("ai", "n"): None}):
+        events = RegistryFormat(client, Schemas(client), strategy, "enriched", members)
+        decoded = await events.decode(event)
+        await decoded.prepare()
+        encoded = decoded.encode({("mood",): "good"})
+        schema = server.store.by_id(str(int.from_bytes(encoded.value[1:5], "big"))).text
+        assert (await confluent.read_json(encoded.value, schema))["mood"] == "good"
+
+
+async def test_step_can_be_added_to_a_declared_object(
+    client: RegistryClient, confluent: Confluent, server: RegistryServer
+) -> None:
+    event = await confluent.json(json.dumps(SCHEMA), {"text": "a"})
+    for members in (MEMBERS, {**MEMBERS, ("ai", "more"): {"type": "string"}}):
+        events = RegistryFormat(client, Schemas(client), SubjectStrategy.TOPIC, "enriched", members)
+        await (await events.decode(event)).prepare()
+    newest = json.loads(server.store.subjects["enriched-value"][2].text)
+    assert "more" in newest["properties"]["ai"]["oneOf"][1]["properties"]
 
 
 async def test_event_that_is_no_object_is_unreadable(client: RegistryClient, confluent: Confluent) -> None:

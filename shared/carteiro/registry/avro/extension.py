@@ -41,6 +41,8 @@ _Additions = dict[str, dict[str, MemberType]]
 class AvroExtension:
     """The schema of enriched events, and the way to write them."""
 
+    undeclared: SchemaText | None = None
+
     def __init__(self, fetched: FetchedSchema, schema: AvroSchema, members: RecordOf) -> None:
         """Extend a schema. Raise `MemberRefused` if it cannot have the members."""
         self._members, self._added = members, _Additions()

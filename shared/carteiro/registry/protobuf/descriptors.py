@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
 from carteiro.registry.errors import SchemaUnusable
+from carteiro.registry.protobuf.member_fields import free_name
 from carteiro.registry.registered_schema import FetchedSchema
 from carteiro.wire.event_format import EventUnreadable
 
@@ -80,4 +81,19 @@ def _read_file(text: str, name: str | None) -> Any:
         raise SchemaUnusable("the registry does not give Protobuf schemas in serialized form") from None
     if name is not None:
         file.name = name
+    for message in file.message_type:
+        _complete_optional_fields(message)
     return file
+
+
+def _complete_optional_fields(message: Any) -> None:
+    """Add the oneofs of optional fields, which Karapace leaves out.
+
+    https://github.com/protocolbuffers/protobuf/blob/main/docs/implementing_proto3_presence.md
+    """
+    for field in message.field:
+        if field.proto3_optional and not field.HasField("oneof_index"):
+            field.oneof_index = len(message.oneof_decl)
+            message.oneof_decl.add(name=free_name(message, f"_{field.name}"))
+    for nested in message.nested_type:
+        _complete_optional_fields(nested)

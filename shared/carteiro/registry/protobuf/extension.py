@@ -20,6 +20,8 @@ from carteiro.wire.event_format import EventUnreadable, MemberRefused, Path
 class ProtobufExtension:
     """The schema of enriched events, and the way to write them."""
 
+    undeclared: SchemaText | None = None
+
     def __init__(self, fetched: FetchedSchema, schema: ProtobufSchema, message: str, members: RecordOf) -> None:
         """Extend the message of that full name. Raise `MemberRefused` if it cannot have the members."""
         converted = as_protobuf(members)

@@ -48,7 +48,7 @@ def add_field(message: Any, full_name: str, name: str, member: MemberType, *, is
     field = message.field.add(name=name, number=_free_number(message, name))
     field.label = FieldDescriptorProto.LABEL_OPTIONAL
     if isinstance(items, RecordOf):
-        type_name = _free_name(message, "".join(part[:1].upper() + part[1:] for part in name.split("_")))
+        type_name = free_name(message, "".join(part[:1].upper() + part[1:] for part in name.split("_")))
         nested = message.nested_type.add(name=type_name)
         for inner_name, inner in items.fields:
             add_field(nested, f"{full_name}.{type_name}", inner_name, inner, is_proto3=is_proto3)
@@ -60,7 +60,7 @@ def add_field(message: Any, full_name: str, name: str, member: MemberType, *, is
     elif is_proto3 and not isinstance(items, RecordOf):
         # Presence in proto3: https://protobuf.dev/programming-guides/field_presence/.
         field.proto3_optional, field.oneof_index = True, len(message.oneof_decl)
-        message.oneof_decl.add(name=_free_name(message, f"_{name}"))
+        message.oneof_decl.add(name=free_name(message, f"_{name}"))
 
 
 def holds(field: Any, member: MemberType) -> bool:
@@ -100,7 +100,8 @@ def _free_number(message: Any, name: str) -> int:
     return number
 
 
-def _free_name(message: Any, name: str) -> str:
+def free_name(message: Any, name: str) -> str:
+    """Return a name that nothing in a `DescriptorProto` has: the given one, or a longer one."""
     scopes = (message.field, message.nested_type, message.enum_type, message.oneof_decl)
     taken = {each.name for scope in scopes for each in scope}
     taken |= {value.name for enum in message.enum_type for value in enum.value}

@@ -1,8 +1,11 @@
 """Protobuf events that Confluent's serializer writes, and that its deserializer reads after they were enriched."""
 
+import base64
 from typing import Any
 
 import pytest
+from google.protobuf import text_format
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
 from carteiro.registry.client import RegistryClient
 from carteiro.registry.event_format import RegistryFormat, Schemas
@@ -188,3 +191,13 @@ async def test_damaged_event_is_unreadable(client: RegistryClient, confluent: Co
     assert event.value is not None
     with pytest.raises(EventUnreadable):
         await events.decode(FakeRecord(event.value[:5] + tail))
+
+
+async def test_optional_fields_are_read_without_their_oneofs(client: RegistryClient, server: RegistryServer) -> None:
+    file = text_format.Parse(PLACE, FileDescriptorProto())
+    field = file.message_type[0].field.add(name="note", number=9, type=9, label=1, proto3_optional=True)
+    text = base64.b64encode(file.SerializeToString()).decode()
+    number, _ = server.store.register("place", {"schema": text, "schemaType": "PROTOBUF"})
+    events = RegistryFormat(client, Schemas(client), SubjectStrategy.TOPIC, "enriched", MEMBERS)
+    value = b"\x00" + number.to_bytes(4, "big") + b"\x00" + bytes([field.number << 3 | 2, 1]) + b"x"
+    assert (await events.decode(FakeRecord(value))).document["note"] == "x"
