@@ -13,13 +13,19 @@ from jmespath.exceptions import (
     ParseError,
     UnknownFunctionError,
 )
+from jmespath.parser import ParsedResult
 from jmespath.visitor import TreeInterpreter
+
+from carteiro.enrichment.expression_growth import growth
 
 Path = tuple[str, ...]
 """Names of nested members, from the event's root. The empty path is the whole event."""
 
 _SCOPED_RIGHT = ("subexpression", "index_expression", "pipe", "projection", "value_projection", "filter_projection")
 """Nodes whose later parts are evaluated on the result of their first part, and not on the event."""
+
+
+_MAX_GROWTH = 1000
 
 
 class InvalidExpression(ValueError):
@@ -38,15 +44,19 @@ class Expression:
         self.text = text
         try:
             self._compiled = jmespath.compile(text)
-            # Functions and their numbers of arguments are only checked at an evaluation.
-            self._compiled.search({})
-        except (ArityError, UnknownFunctionError, ParseError, JMESPathError) as error:
-            if not isinstance(error, JMESPathTypeError):
-                raise InvalidExpression(_syntax_message(text, error)) from None
+            grown = growth(self._compiled.parsed)
+            if grown <= _MAX_GROWTH:
+                _check_functions(self._compiled)
+        except JMESPathError as error:
+            raise InvalidExpression(_syntax_message(text, error)) from None
         except RecursionError:
-            raise InvalidExpression(f"{text[:100]!r} is nested too deeply") from None
-        except Exception:  # noqa: BLE001, S110  # the value depends on an event, and there is no event yet
-            pass
+            raise InvalidExpression(f"{_shortened(text)!r} is nested too deeply") from None
+        except ValueError:
+            raise InvalidExpression(f"{_shortened(text)!r} has a number that is too long") from None
+        if grown > _MAX_GROWTH:
+            raise InvalidExpression(
+                f"{_shortened(text)!r} can make an event {grown:,} times as large; at most {_MAX_GROWTH:,}"
+            )
         self._interpreter = TreeInterpreter()  # `search` makes one for each event
         self.tree: Mapping[str, Any] = self._compiled.parsed
         """Syntax tree, in the library's form."""
@@ -77,6 +87,19 @@ class Expression:
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
+
+
+def _check_functions(compiled: ParsedResult) -> None:
+    """Raise `JMESPathError` if a function is unknown or has another number of arguments.
+
+    The library only checks them at an evaluation.
+    """
+    try:
+        compiled.search({})
+    except (ArityError, UnknownFunctionError, RecursionError):
+        raise
+    except Exception:  # noqa: BLE001, S110  # the value depends on an event, and there is no event yet
+        pass
 
 
 def parse_path(text: str) -> Path:
@@ -127,8 +150,12 @@ def _extended(children: list[Any]) -> Iterator[Path]:
         yield (*path, *tail) if first["type"] in ("field", "subexpression") else path
 
 
+def _shortened(text: str) -> str:
+    return text if len(text) <= 100 else f"{text[:100]}..."
+
+
 def _syntax_message(text: str, error: JMESPathError) -> str:
-    shown = text if len(text) <= 100 else f"{text[:100]}..."
+    shown = _shortened(text)
     if isinstance(error, ArityError):
         return f"{shown!r}: {error.function_name}() takes another number of arguments than {error.actual_arity}"
     if isinstance(error, UnknownFunctionError):

@@ -31,6 +31,9 @@ def test_paths_that_an_expression_reads_are_found(text: str, reads: set[tuple[st
         ("a..b", "cannot be read from character 3 on"),
         ("lenght(a)", "has no such function (lenght)"),
         ("length(a, b)", "length() takes another number of arguments than 2"),
+        (f"a[{'9' * 5000}]", "has a number that is too long"),
+        ("to_string(" * 40 + "@" + ")" * 40, "times as large"),
+        (" | ".join(["[@, @]"] * 30), "can make an event 1,073,741,824 times as large; at most 1,000"),
     ],
 )
 def test_wrong_expression_is_refused_with_its_place(text: str, message: str) -> None:
