@@ -2,9 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 
@@ -163,6 +164,23 @@ class EnrichmentFile(_Part):
             for number, earlier in enumerate(self.steps[:index])
             if any(overlaps(path, earlier.into) for path in reads)
         )
+
+
+def load_enrichment_files(paths: Sequence[FilePath]) -> list[EnrichmentFile]:
+    """Return the enrichments that one worker serves together. Raise `EnrichmentFileInvalid`."""
+    files = [load_enrichment_file(path) for path in paths]
+    names = [file.name for file in files]
+    if doubled := {name for name in names if names.count(name) > 1}:
+        raise EnrichmentFileInvalid(f"two enrichments are named {min(doubled)}: set `name` in one of the files")
+    topics = TopologicalSorter[str]()
+    for file in files:
+        topics.add(file.target, file.source)
+    try:
+        topics.prepare()
+    except CycleError as error:
+        circle = " to ".join(error.args[1])
+        raise EnrichmentFileInvalid(f"the topics form a circle, {circle}: events would be enriched for ever") from None
+    return files
 
 
 def load_enrichment_file(path: FilePath) -> EnrichmentFile:

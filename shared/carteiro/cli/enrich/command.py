@@ -39,7 +39,7 @@ def enrich(
     """
     from carteiro.cli.enrich.events import parse_time
     from carteiro.cli.kafka import read_kafka_settings, silence_worker_logs, with_kafka
-    from carteiro.enrichment.enrichment_file import EnrichmentFileInvalid, load_enrichment_file
+    from carteiro.enrichment.enrichment_file import EnrichmentFileInvalid, load_enrichment_files
     from carteiro.settings.environment import SettingsInvalid, load_settings
 
     read_kafka_settings()
@@ -49,7 +49,7 @@ def enrich(
         exit_with(f"--since {since!r} is no time: write 2026-11-01 or 2026-11-01T08:00Z", EXIT_USAGE)
     try:
         settings, model_settings = load_settings()
-        enrichments = [load_enrichment_file(path) for path in files]
+        enrichments = load_enrichment_files(files)
     except (EnrichmentFileInvalid, SettingsInvalid) as error:
         exit_with(str(error), EXIT_USAGE)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from carteiro.enrichment.enrichment_file import EnrichmentFile, EnrichmentFileInvalid, load_enrichment_file
+from carteiro.enrichment.enrichment_file import EnrichmentFile, EnrichmentFileInvalid, load_enrichment_files
 from carteiro.models.errors import ModelUnusable
 from carteiro.models.interface import Model
 from carteiro.models.settings import ModelSettings
@@ -21,13 +21,10 @@ def load_enrichments(paths: str | None) -> list[EnrichmentFile]:
 
     Raise `EnrichmentFileInvalid`, and `SettingsInvalid` if there is no file.
     """
-    files = [load_enrichment_file(Path(path.strip())) for path in (paths or "").split(",") if path.strip()]
-    if not files:
+    named = [Path(path.strip()) for path in (paths or "").split(",") if path.strip()]
+    if not named:
         raise SettingsInvalid("CARTEIRO_ENRICHMENTS: name the file of an enrichment, or several with commas between")
-    names = [file.name for file in files]
-    if doubled := {name for name in names if names.count(name) > 1}:
-        raise EnrichmentFileInvalid(f"two enrichments are named {min(doubled)}: set `name` in one of the files")
-    return files
+    return load_enrichment_files(named)
 
 
 def tasks_of(files: Sequence[EnrichmentFile]) -> dict[str, Task[Any, Any]]:

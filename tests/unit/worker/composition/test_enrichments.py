@@ -54,6 +54,15 @@ def test_two_enrichments_of_one_name_are_refused(tmp_path: Path) -> None:
         load_enrichments(f"{path},{path}")
 
 
+def test_circle_of_topics_is_refused(tmp_path: Path) -> None:
+    circle = {"one": ("a", "b"), "two": ("b", "c"), "three": ("c", "a"), "other": ("a", "d")}
+    for name, (source, target) in circle.items():
+        (tmp_path / f"{name}.yaml").write_text(TEXT.replace("from: a\nto: b", f"from: {source}\nto: {target}"))
+    with pytest.raises(EnrichmentFileInvalid, match="form a circle, ([abc]) to [abc] to [abc] to \\1: events"):
+        load_enrichments(",".join(str(tmp_path / f"{name}.yaml") for name in circle))
+    assert len(load_enrichments(",".join(str(tmp_path / f"{name}.yaml") for name in ("one", "two", "other")))) == 3
+
+
 def test_only_the_tasks_of_the_steps_are_used() -> None:
     tasks = tasks_of([make_file(), make_file("task: summarize", "task: translate")])
     assert tasks.keys() == {"generate", "summarize", "translate"}
