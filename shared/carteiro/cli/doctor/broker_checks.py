@@ -5,12 +5,13 @@ from typing import Any
 
 from aiokafka import codec
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.admin.config_resource import ConfigResourceType
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from carteiro.cli.doctor.finding import Finding
 from carteiro.kafka.broker_limits import TRANSACTION_SECONDS
+from carteiro.kafka.configs import describe_configs
 from carteiro.kafka.connection import ADVERTISED_ADVICE, find_unreachable_brokers
 from carteiro.ledger.metadata import MAX_METADATA_BYTES
 
@@ -39,7 +40,7 @@ async def check_brokers(admin: AIOKafkaAdminClient, options: dict[str, Any]) -> 
         message = f"records compressed with {', '.join(missing)} can't be read"
         yield Finding("compression", "fault", message, "install the package cramjam")
     try:
-        found = await _describe_configs(admin, ConfigResourceType.BROKER, [str(node) for node in nodes])
+        found = await describe_configs(admin, ConfigResourceType.BROKER, [str(node) for node in nodes])
     except KafkaError as error:
         advice = "allow this user DescribeConfigs on the cluster to have them checked"
         yield Finding("broker settings", "warning", f"Kafka does not return them: {type(error).__name__}", advice)
@@ -56,7 +57,7 @@ async def check_topics(admin: AIOKafkaAdminClient, topics: Sequence[str], max_pr
     """Check the settings of existing topics. Raise `KafkaError` if Kafka does not answer."""
     described = {each["topic"]: each["partitions"] for each in await admin.describe_topics(list(topics))}
     try:
-        found = await _describe_configs(admin, ConfigResourceType.TOPIC, topics)
+        found = await describe_configs(admin, ConfigResourceType.TOPIC, topics)
     except KafkaError:
         return []
     findings: list[Finding] = []
@@ -96,16 +97,3 @@ def _check_topic_settings(topic: str, configs: dict[str, str | None], max_produc
         message = f"its records are compressed with {compression}, which can't be read"
         findings.append(Finding(what, "fault", message, "install the package cramjam"))
     return findings
-
-
-async def _describe_configs(
-    admin: AIOKafkaAdminClient, kind: ConfigResourceType, names: Sequence[str]
-) -> dict[str, dict[str, str | None]]:
-    """Return the settings of brokers or topics by their names. Raise `KafkaError` if Kafka does not answer."""
-    answers = await admin.describe_configs([ConfigResource(kind, name) for name in names])
-    found: dict[str, dict[str, str | None]] = {}
-    for answer in answers:
-        for code, _, _, name, entries in answer.resources:
-            if not code:
-                found[name] = {entry[0]: entry[1] for entry in entries}
-    return found

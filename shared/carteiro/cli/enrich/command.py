@@ -104,20 +104,12 @@ async def _prepare(
     kafka: "KafkaSession", file: "EnrichmentFile", settings: "WorkerSettings", start: datetime | None
 ) -> None:
     """Create the topics that the enrichment writes to if they are missing, and let its group start at `start`."""
-    from aiokafka.admin import NewTopic
-
     from carteiro.cli.enrich.events import commit_start
+    from carteiro.cli.enrich.missing_topics import missing_topics
     from carteiro.cli.kafka import KafkaFailed
 
     _check_topic(kafka, file)
-    (source,) = await kafka.admin.describe_topics([file.source])
-    partitions, replicas = len(source["partitions"]), len(source["partitions"][0]["replicas"])
-    wanted = {file.target: partitions, settings.topics.dead(file.served_name): 1}
-    missing = [NewTopic(name, count, replicas) for name, count in wanted.items() if name not in kafka.existing]
-    batches = settings.topics.batches(file.served_name)
-    if file.wait and batches not in kafka.existing:
-        missing.append(NewTopic(batches, partitions, replicas, topic_configs={"cleanup.policy": "compact"}))
-    if missing:
+    if missing := await missing_topics(kafka, file):
         await kafka.admin.create_topics(missing)
         typer.echo(f"created {', '.join(topic.name for topic in missing)}", err=True)
     group = settings.group_of(file.served_name)
