@@ -42,6 +42,8 @@ class ChaosPlan:
     kills: int = 20
     pauses: int = 1
     broker_restarts: int = 1
+    keys: int = 0
+    """Number of the record keys whose order has to be kept; 0 if the records have no key."""
     static: bool = False
     shortest: float = 0.05
     longest: float = 2.0
@@ -82,7 +84,7 @@ async def run(kafka: ApacheKafka, provider: ScriptedProvider, plan: ChaosPlan) -
         prompts = [
             f"{name} {number} wait={chance.uniform(plan.shortest, plan.longest):.3f}" for number in range(plan.requests)
         ]
-        await traffic.send(prompts)
+        await traffic.send(prompts, keys=plan.keys)
         await _inject_faults(kafka, cluster, traffic, plan, chance, outcome)
         await traffic.wait_for_replies(plan.requests, PROGRESS_SECONDS)
         outcome.seconds = time.monotonic() - began
@@ -131,7 +133,7 @@ async def _count_records(cluster: Cluster, traffic: Traffic, outcome: ChaosRepor
     outcome.answered, outcome.duplicates = len(replies), replies.total() - len(replies)
     outcome.lost = len(requests.keys() - replies.keys())
     outcome.not_ok = sum(not traffic.is_ok(each) for each in replies)
-    outcome.dead_letters = dead.total()
+    outcome.dead_letters, outcome.overtaken = dead.total(), traffic.overtaken
     outcome.calls = cluster.calls(traffic)
     prompts = set(traffic.prompts.values())
     outcome.cut_off = sum(call.abandoned and last_words(call.body) in prompts for call in cluster.provider.requests)
@@ -176,7 +178,7 @@ def parse_plans() -> list[ChaosPlan]:
     mode, task = chosen.pop("mode"), chosen.pop("task")
     plans = [(MODES[0], TASKS[0]), (MODES[1], TASKS[0]), (MODES[0], TASKS[1])]
     return [
-        ChaosPlan(mode=each, task=its_task, **chosen)
+        ChaosPlan(mode=each, task=its_task, keys=1000 if its_task == "enrich" else 0, **chosen)
         for each, its_task in plans
         if mode in ("both", each) and task in ("both", its_task)
     ]

@@ -22,6 +22,8 @@ class ChaosReport:
     lost: int = 0
     not_ok: int = 0
     dead_letters: int = 0
+    overtaken: int = 0
+    """Number of replies after a reply to a later request with the same key."""
     lag: int = 0
     calls: int = 0
     cut_off: int = 0
@@ -57,6 +59,7 @@ class ChaosReport:
             ),
             (self.not_ok > 0, f"{self.not_ok} requests were answered with an error"),
             (self.dead_letters > 0, f"{self.dead_letters} dead letters"),
+            (self.overtaken > 0, f"{self.overtaken} events were overtaken by a later one with the same key"),
             (self.lag > 0, f"{self.lag} requests are answered, but not committed"),
         ]
         return [problem for is_so, problem in found if is_so]
@@ -72,6 +75,7 @@ class ChaosReport:
             "answered": f"{self.answered:,}, of them {self.not_ok} with an error; {self.dead_letters} dead letters",
             "lost": f"{self.lost}",
             "doubled": f"{self.duplicates}",
+            "overtaken": f"{self.overtaken}",
             "model calls": f"{self.calls:,}, {self.cut_off} of them cut off, {self.max_interrupted} allowed",
             "extra calls": f"{self.extra_calls}, {2 * self.max_interrupted} allowed",
             "not committed": f"{self.lag}",

@@ -75,7 +75,13 @@ class Cluster:
         admin = AIOKafkaAdminClient(bootstrap_servers=self.address)
         await admin.start()
         try:
-            await admin.create_topics([NewTopic(topic, self.partitions, 1) for topic in self.topics])
+            # An enriched event keeps the event's own timestamp, which says nothing about the worker.
+            by_broker = {"message.timestamp.type": "LogAppendTime"}
+            requests, replies, dead = self.topics
+            configs = {requests: {}, replies: by_broker, dead: {}}
+            await admin.create_topics(
+                [NewTopic(topic, self.partitions, 1, topic_configs=given) for topic, given in configs.items()]
+            )
         finally:
             await admin.close()
         return self

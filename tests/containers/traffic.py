@@ -98,20 +98,25 @@ class Traffic:
         per_second: float | None = None,
         partition: int | None = None,
         key: str | None = None,
+        keys: int = 0,
         headers: Headers | None = None,
         options: dict[str, Any] | None = None,
     ) -> list[str]:
-        """Send a request for each prompt, in order. Return their correlation ids once the broker has all of them."""
+        """Send a request for each prompt, in order. Return their correlation ids once the broker has all of them.
+
+        All have the same `key`, or one of so many `keys` in turn.
+        """
         loop, ids, confirmations = asyncio.get_running_loop(), [], []
         began = loop.time()
         for prompt in prompts:
             correlation_id = str(len(self.prompts))
             self.prompts[correlation_id] = prompt
             ids.append(correlation_id)
+            its_key = str(len(ids) % keys) if keys else key
             confirmation = await self._producer.send(
                 self.requests,
                 json.dumps(self._body(prompt) | ({"options": options} if options else {})).encode(),
-                key=key.encode() if key else None,
+                key=its_key.encode() if its_key else None,
                 partition=partition,
                 headers=[(CORRELATION, correlation_id.encode()), *(headers or [])],
             )
@@ -186,6 +191,18 @@ class Traffic:
     def replies(self) -> list[ConsumerRecord[Any, Any]]:
         """Return all replies. The replies of a partition are in its order."""
         return self._replies.in_order
+
+    @property
+    def overtaken(self) -> int:
+        """Return the number of replies that come after a reply to a later request with the same key."""
+        latest, overtaken = dict[bytes, int](), 0
+        for record in self._replies.in_order:
+            number = int(dict(record.headers)[CORRELATION])
+            if record.key is not None and number < latest.get(record.key, -1):
+                overtaken += 1
+            elif record.key is not None:
+                latest[record.key] = number
+        return overtaken
 
     @property
     def dead_letters(self) -> list[ConsumerRecord[Any, Any]]:
