@@ -45,3 +45,17 @@ async def test_numbers_of_an_event_are_kept_to_the_digit() -> None:
     event = path.with_suffix(".jsonl").read_bytes().splitlines()[0]
     value = (await Enricher(load_enrichment_file(path), call_task).enrich(parse_event(event))).value
     assert value.startswith(b'{"id": 12345678901234567890, "lang": "en", "price": 19.90, ')
+
+
+FORMS = {
+    "a compacted topic": "products_compacted",
+    "CloudEvents, structured": "tickets_cloudevents",
+    "CloudEvents, binary": "tickets_cloudevents_binary",
+    "Debezium": "comments_debezium",
+    "nested values and arrays": "orders",
+    "numbers": "reviews",
+}
+
+
+def test_every_form_of_events_has_an_example() -> None:
+    assert {path.stem for path in EXAMPLES} == set(FORMS.values())

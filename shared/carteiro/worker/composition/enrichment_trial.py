@@ -15,7 +15,7 @@ from carteiro.schemas import Usage
 from carteiro.settings.worker import WorkerSettings
 from carteiro.wire.event_format import EventUnreadable
 from carteiro.wire.json_event import parse_event
-from carteiro.wire.record import Record
+from carteiro.wire.record import Record, value_size
 from carteiro.worker.composition.context import WorkerContext
 from carteiro.worker.composition.enrichment_subscribers import build_pipeline
 from carteiro.worker.composition.enrichments import open_step_models, tasks_of
@@ -54,6 +54,9 @@ class EnrichmentTrial:
         meter = UsageMeter(self.budget, self.file.served_name, record.key)
         deadline, began = datetime.now(UTC) + timedelta(seconds=timeout), time.monotonic()
         before = record.value
+        if before is None and (size := value_size(record)):
+            error = StepError(None, "too_large", f"the event is not read: it has {size:,} bytes")
+            return TrialResult(record, before, EnrichedEvent("dead_letter", b"", (error,)), meter.usage, 0.0)
         try:
             # As JSON: to write an event by its schema, the new schema would have to be registered.
             before = await read_as_json(record, self.registry)

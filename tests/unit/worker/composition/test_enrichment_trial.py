@@ -12,7 +12,7 @@ from carteiro.models.settings import ModelSettings
 from carteiro.settings.worker import WorkerSettings
 from carteiro.worker.composition.enrichment_trial import EnrichmentTrial, TrialResult, check_models, open_trial
 from tests.provider import Provider
-from tests.unit.wire.fake_record import FakeRecord
+from tests.unit.wire.fake_record import FakeRecord, UnreadRecord
 
 TEXT = """\
 from: reviews
@@ -55,6 +55,13 @@ async def test_tombstone_and_unreadable_event_cost_no_call(model: str, provider:
     unreadable = (await try_event(model, b"no JSON")).enriched
     assert (unreadable.value, [error.code for error in unreadable.errors]) == (b"no JSON", ["unreadable"])
     assert len(provider.requests) == calls
+
+
+async def test_event_too_large_to_read_is_no_tombstone(model: str) -> None:
+    record = UnreadRecord(None, topic="reviews")
+    async with open_trial(make_file(), WorkerSettings(model=model), ModelSettings()) as trial:
+        enriched = (await trial.run(record, 60)).enriched
+    assert (enriched.action, [error.code for error in enriched.errors]) == ("dead_letter", ["too_large"])
 
 
 async def test_model_that_hangs_fails_the_step_after_the_time_of_the_trial(model: str, provider: Provider) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 from aiokafka.errors import MessageSizeTooLargeError
@@ -29,7 +29,7 @@ from tests.provider import Provider
 from tests.registry_server import RegistryServer
 from tests.unit.models.cloud.cloud_models import endpoint
 from tests.unit.registry.confluent import Confluent
-from tests.unit.wire.fake_record import FakeRecord
+from tests.unit.wire.fake_record import FakeRecord, UnreadRecord
 from tests.unit.worker.failing_model import FREE
 
 FILE = """\
@@ -153,11 +153,16 @@ async def test_event_that_kills_its_workers_is_dealt_with_too(pipeline: Pipeline
     assert dict(sent(outcome).headers)["carteiro_error_code"] == b"internal"
 
 
-@dataclass(frozen=True)
-class UnreadRecord(FakeRecord):
-    """A record that is too large, so it is read without its value."""
-
-    serialized_value_size: int = 5_000_000
+async def test_headers_of_a_binary_cloud_event_are_kept(pipeline: Pipeline) -> None:
+    headers = (
+        ("ce_specversion", b"1.0"),
+        ("ce_id", b"a-1"),
+        ("ce_seq", b"\xff"),
+        ("content-type", b"application/json"),
+    )
+    record = replace(make_record(b'{"text": "hello"}'), headers=headers)
+    outcome = await make_handler(pipeline).handle(record)
+    assert (outcome.result, tuple(sent(outcome).headers)) == ("enriched", headers)
 
 
 @pytest.mark.parametrize("on_error", ["keep", "drop", "dead_letter"])
