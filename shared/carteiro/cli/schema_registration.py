@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import partial
 
 from carteiro.cli.exit_codes import EXIT_KAFKA, EXIT_USAGE, exit_with
+from carteiro.concurrency.retry import retry_while_away
 from carteiro.registry.connection import RegisteredSubject, Registry, open_configured_registry
 from carteiro.registry.errors import RegistryUnavailable
-from carteiro.registry.retry import retry_while_away
 from carteiro.registry.settings import RegistrySettingsInvalid
 from carteiro.settings.environment import load_kafka_settings
 from carteiro.tasks.discovery import find_tasks
@@ -52,7 +52,7 @@ async def _register_all(registry: Registry, report: Callable[[RegisteredSubject]
 
 async def _register(registry: Registry, each: TopicSchema, *, wait: bool) -> RegisteredSubject:
     work = partial(registry.register, each.topic, each.record_name, each.schema)
-    return await (retry_while_away(work, _print_reason) if wait else work())
+    return await (retry_while_away(work, RegistryUnavailable, _print_reason) if wait else work())
 
 
 def _print_reason(error: RegistryUnavailable) -> None:

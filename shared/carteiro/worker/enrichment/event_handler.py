@@ -8,10 +8,10 @@ from functools import partial
 
 import structlog
 
+from carteiro.concurrency.retry import retry_while_away
 from carteiro.enrichment.enricher import EnrichedEvent, Enricher
 from carteiro.enrichment.enrichment_file import EnrichmentFile
 from carteiro.registry.errors import RegistryUnavailable
-from carteiro.registry.retry import retry_while_away
 from carteiro.wire.event_format import EventFormat, EventUnreadable
 from carteiro.wire.json_event import JsonFormat
 from carteiro.wire.record import UNKNOWN_SIZE, OutgoingRecord, Record, record_id, value_size
@@ -76,7 +76,7 @@ class EventHandler:
         def log_away(error: RegistryUnavailable) -> None:
             log.warning("an event waits for the schema registry", **self._fields(record), reason=str(error))
 
-        return await retry_while_away(enrich, log_away, self.sleep)
+        return await retry_while_away(enrich, RegistryUnavailable, log_away, self.sleep)
 
     async def handle_unparsed(self, record: Record) -> EventOutcome:
         """Return the outcome of an event that did not reach `handle`."""

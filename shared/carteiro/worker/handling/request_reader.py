@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import structlog
 
+from carteiro.concurrency.retry import retry_while_away
 from carteiro.registry.errors import RegistryUnavailable
 from carteiro.registry.framing import RecordFormat
-from carteiro.registry.retry import retry_while_away
 from carteiro.wire.envelope import Envelope, read_envelope
 from carteiro.wire.event_format import MemberRefused
 from carteiro.wire.record import PARSE_IN_THREAD_BYTES, Record
@@ -19,6 +19,7 @@ from carteiro.wire.reply import JSON_REPLIES, ReplyEncoder
 if TYPE_CHECKING:  # it needs an extra
     from carteiro.registry.task_format import TaskFormat
 
+T = TypeVar("T")
 log = structlog.get_logger("carteiro.worker")
 
 
@@ -66,7 +67,7 @@ class SchemaRequestReader:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def read(self, record: Record) -> tuple[Envelope, ReplyEncoder]:
-        request = await retry_while_away(partial(self.format.read_request, record), self._log_away, self.sleep)
+        request = await self._retry(partial(self.format.read_request, record))
         if request.value is not record.value:
             record = replace(cast("Any", record), value=request.value)
         envelope = await _read_envelope(record)
@@ -85,7 +86,10 @@ class SchemaRequestReader:
             return JSON_REPLIES
 
     async def _encoder(self, request: RecordFormat | None) -> ReplyEncoder:
-        return await retry_while_away(partial(self.format.reply_encoder, request), self._log_away, self.sleep)
+        return await self._retry(partial(self.format.reply_encoder, request))
+
+    async def _retry(self, work: Callable[[], Awaitable[T]]) -> T:
+        return await retry_while_away(work, RegistryUnavailable, self._log_away, self.sleep)
 
     def _log_away(self, error: RegistryUnavailable) -> None:
         log.warning("a request waits for the schema registry", task=self.task, reason=str(error))

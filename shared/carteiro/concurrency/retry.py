@@ -1,13 +1,13 @@
-"""Retries while the registry is away."""
+"""Retries while a service that the worker needs is away."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from carteiro.concurrency.backoff import Backoff
-from carteiro.registry.errors import RegistryUnavailable
 
 T = TypeVar("T")
+ErrorT = TypeVar("ErrorT", bound=Exception)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 """Limits of the pauses between tries, in seconds."""
@@ -15,18 +15,19 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 
 async def retry_while_away(
     work: Callable[[], Awaitable[T]],
-    on_away: Callable[[RegistryUnavailable], None],
+    unavailable: type[ErrorT],
+    on_away: Callable[[ErrorT], None],
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> T:
-    """Return the result of `work`, which is tried again after each `RegistryUnavailable`. Raise its other errors.
+    """Return the result of `work`, which is tried again after each error of the type `unavailable`.
 
-    `on_away` is called with the first of them.
+    `on_away` is called with the first of them. Raise the other errors of `work`.
     """
     backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE, sleep=sleep)
     while True:
         try:
             return await work()
-        except RegistryUnavailable as error:
+        except unavailable as error:
             if backoff.failures == 0:
                 on_away(error)
             await backoff.pause()
