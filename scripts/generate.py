@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from carteiro.models.settings import ModelSettings
 from carteiro.schemas import REQUESTS, Request
 from carteiro.schemas.field_types import plain_type
+from carteiro.schemas.text_reference import may_be_reference
 from carteiro.settings.environment import env_variable
 from carteiro.settings.kafka import KafkaSettings
 from carteiro.settings.worker import WorkerSettings
@@ -78,6 +79,7 @@ def task_requests() -> str:
             "from collections.abc import Sequence",
             "from typing import Any, Literal, Unpack",
             "from carteiro.client.request_builder import CallOptions, PreparedRequest, build_request",
+            "from carteiro.schemas.text_reference import TextReference",
             *(f"from carteiro.schemas.{task} import {', '.join(names)}" for task, names in classes.items()),
             *functions,
         ]
@@ -104,10 +106,14 @@ def task_request(request: type[Request[Any]]) -> str:
 
 
 def argument_type(request: type[Request[Any]], field: str) -> str:
-    """Return the type of an argument: that of the field. A list may also be its only item, or any sequence."""
-    kind = plain_type(request.model_fields[field].annotation)
+    """Return the type of an argument: that of the field. A list may also be its only item, or any sequence, and a long
+    text its reference.
+    """
+    info = request.model_fields[field]
+    kind = plain_type(info.annotation)
     if get_origin(kind) is not list:
-        return type_name(kind)
+        reference = " | TextReference | dict[str, Any]" if may_be_reference(info) else ""
+        return type_name(kind) + reference
     item = type_name(get_args(kind)[0])
     texts = ["str"] if item == "str" or field == request.text_field else []
     one = [item] if item != "str" else []

@@ -5,7 +5,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
@@ -15,6 +15,9 @@ import structlog
 import carteiro.models.local  # noqa: F401  # it settles how PyTorch's threads wait, before a test loads it
 from carteiro.cli.embedded import EmbeddedBroker
 from tests.provider import Provider
+
+if TYPE_CHECKING:
+    from tests.s3_server import S3Server
 
 # How long an example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -64,6 +67,22 @@ def broker() -> Iterator[EmbeddedBroker]:
 async def provider() -> AsyncIterator[Provider]:
     async with Provider() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def s3() -> "Iterator[S3Server]":
+    from tests.s3_server import running_s3  # it takes a second, which only the tests of buckets need
+
+    with running_s3() as server:
+        yield server
+
+
+@pytest.fixture
+def s3_environment(s3: "S3Server", monkeypatch: pytest.MonkeyPatch) -> "S3Server":
+    """The server, with the variables that lead this process to it."""
+    for name, value in s3.environment.items():
+        monkeypatch.setenv(name, value)
+    return s3
 
 
 @pytest.fixture(scope="session")

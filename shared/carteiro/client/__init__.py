@@ -2,6 +2,7 @@
 
 from carteiro.client.client import Carteiro
 from carteiro.client.errors import (
+    BucketUnavailable,
     CarteiroError,
     KafkaUnavailable,
     ReplyError,
@@ -12,6 +13,7 @@ from carteiro.client.errors import (
 from carteiro.client.sync import SyncCarteiro
 
 __all__ = [
+    "BucketUnavailable",
     "Carteiro",
     "CarteiroError",
     "KafkaUnavailable",

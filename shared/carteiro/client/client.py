@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from carteiro.client.bucket import ClientBucket
 from carteiro.client.calls import CoroutineCalls, StreamingCalls
 from carteiro.client.connection import KafkaConnection
 from carteiro.client.request_builder import check_keyword
@@ -16,7 +17,7 @@ _CONNECTION_OPTIONS = frozenset(inspect.signature(AIOKafkaProducer).parameters) 
     inspect.signature(AIOKafkaConsumer).parameters
 )
 """Options that aiokafka's producer and consumer have in common."""
-_OWN_OPTIONS = {"bootstrap_servers", "topic_prefix", "timeout", "compression"}
+_OWN_OPTIONS = {"bootstrap_servers", "topic_prefix", "timeout", "compression", "bucket"}
 
 
 class Carteiro(CoroutineCalls):
@@ -30,13 +31,14 @@ class Carteiro(CoroutineCalls):
                     print(piece.text, end="")
 
     `timeout` is the time in seconds that a call waits for its reply, unless the call gives its own. `compression` is
-    that of the requests; Azure Event Hubs needs `none`. `connection` holds options of aiokafka's clients, such as
-    `security_protocol`, `ssl_context` and `sasl_plain_username`.
+    that of the requests; Azure Event Hubs needs `none`. `bucket` is the place for the texts of requests above 512 KiB,
+    `s3://BUCKET/PREFIX`, `gs://` or `az://`; the service has to permit it. `connection` holds options of aiokafka's
+    clients, such as `security_protocol`, `ssl_context` and `sasl_plain_username`.
 
     Every call is a coroutine that returns an `OkReply` with the task's result. It raises `RequestInvalid` or
     `TypeError` before anything is sent, `ReplyError` if the reply is an error, `ReplyTimeout` if no reply comes in
-    time, `KafkaUnavailable` if the request can't be sent, and its subclass `TopicMissing` if the task's topics do not
-    exist.
+    time, `KafkaUnavailable` if the request can't be sent, its subclass `TopicMissing` if the task's topics do not
+    exist, and `BucketUnavailable` if a bucket can't be used.
     """
 
     def __init__(
@@ -46,11 +48,15 @@ class Carteiro(CoroutineCalls):
         topic_prefix: str = "llm",
         timeout: float = 120.0,
         compression: Compression = DEFAULT_COMPRESSION,
+        bucket: str | None = None,
         **connection: Any,
     ) -> None:
         for name in connection:
             check_keyword("Carteiro", name, _CONNECTION_OPTIONS | _OWN_OPTIONS)
-        super().__init__(KafkaConnection(bootstrap_servers, Topics(topic_prefix), timeout, connection, compression))
+        topics = Topics(topic_prefix)
+        super().__init__(
+            KafkaConnection(bootstrap_servers, topics, timeout, connection, compression, ClientBucket(bucket))
+        )
 
     @property
     def stream(self) -> StreamingCalls:

@@ -10,13 +10,14 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, UnknownTopicOrPartitionError
 from pydantic import ValidationError
 
+from carteiro.client.bucket import ClientBucket
 from carteiro.client.chunk_filter import ChunkFilter
 from carteiro.client.errors import CarteiroError, KafkaUnavailable, ReplyError, ReplyTimeout, TopicMissing
 from carteiro.client.reply_consumer import ReplyConsumer
 from carteiro.client.request_builder import PreparedRequest, ResultT
 from carteiro.client.timeouts import call_timeouts, timeout_header
 from carteiro.client.tracing import producer_span
-from carteiro.schemas import OkReply, PartialReply, Request, reply_type
+from carteiro.schemas import OkReply, PartialReply, Request, StoredReply, reply_type
 from carteiro.schemas.field_errors import explain, field_errors
 from carteiro.wire.compression import DEFAULT_COMPRESSION, Compression, compression_type
 from carteiro.wire.topics import Topics
@@ -36,6 +37,7 @@ class KafkaConnection:
         timeout: float,
         options: dict[str, Any],
         compression: Compression = DEFAULT_COMPRESSION,
+        bucket: ClientBucket | None = None,
     ) -> None:
         """`timeout` is the default wait for a reply in seconds. `options` are aiokafka's."""
         self._servers = servers
@@ -43,6 +45,7 @@ class KafkaConnection:
         self._topics = topics
         self._timeout = timeout
         self._compression = compression
+        self._bucket = bucket or ClientBucket(None)
         self._producer: AIOKafkaProducer | None = None
         self._reply_consumer: ReplyConsumer | None = None
 
@@ -77,7 +80,7 @@ class KafkaConnection:
         async with contextlib.aclosing(self._exchange(prepared)) as records:
             async for value, whole in records:
                 if whole:
-                    return self._parse_reply(value, prepared.request)
+                    return await self._parse_reply(value, prepared.request)
         raise AssertionError
 
     async def stream_reply(
@@ -88,7 +91,7 @@ class KafkaConnection:
         async with contextlib.aclosing(self._exchange(prepared)) as records:
             async for value, whole in records:
                 if whole:
-                    yield self._parse_reply(value, prepared.request)
+                    yield await self._parse_reply(value, prepared.request)
                 elif (chunk := _parse_chunk(value)) is not None and in_order.passes(chunk):
                     yield chunk
 
@@ -107,6 +110,7 @@ class KafkaConnection:
             following = await self._assign_replies(request, until)
             with following.expect_reply(correlation_id) as values:
                 async with asyncio.timeout_at(until):
+                    request = await self._bucket.upload_texts(request)
                     await self._send(request, prepared.key, headers)
                 whole = False
                 while not whole:
@@ -163,16 +167,22 @@ class KafkaConnection:
         try:
             yield
         except MessageSizeTooLargeError as error:
-            raise CarteiroError(f"the request is larger than {topic} accepts: {error}") from error
+            raise CarteiroError(
+                f"the request is larger than {topic} accepts, and no bucket takes its texts: {error}"
+            ) from error
         except UnknownTopicOrPartitionError as error:
             raise TopicMissing(f"there is no topic {topic} at {self._servers} any more") from error
         except KafkaError as error:
             raise KafkaUnavailable(f"{self._servers} did not accept the request: {error}") from error
 
-    def _parse_reply(self, value: bytes, request: Request[ResultT]) -> OkReply[ResultT]:
+    async def _parse_reply(self, value: bytes, request: Request[ResultT]) -> OkReply[ResultT]:
         result: type[ResultT] = request.result  # type: ignore[assignment]
         try:
             reply = reply_type(result).validate_json(value)
+            if reply.status == "stored":
+                stored = result.model_validate_json(await self._bucket.read_result(reply.stored_result))
+                fields = {name: getattr(reply, name) for name in StoredReply.model_fields if name != "stored_result"}
+                reply = OkReply[result](**fields | {"status": "ok", "result": stored})  # type: ignore[valid-type]
         except ValidationError as error:
             reason = explain(field_errors(error, root="reply", limit=1))
             raise CarteiroError(f"the reply is not valid in this version: {reason}") from None

@@ -48,6 +48,10 @@ class ReplyError(CarteiroError):
         return self.error.fields
 
 
+class BucketUnavailable(CarteiroError):
+    """A text cannot be uploaded to the client's bucket, or a result cannot be read from the service's."""
+
+
 class RequestInvalid(CarteiroError, ValueError):
     """The request is invalid, so it was not sent. `fields` holds the wrong fields and the reason for each."""
 

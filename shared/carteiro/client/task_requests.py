@@ -9,10 +9,13 @@ from carteiro.schemas.chat import ChatMessage, ChatRequest, ChatResult
 from carteiro.schemas.generate import GenerateRequest, GenerateResult
 from carteiro.schemas.sentiment import SentimentRequest, SentimentResult
 from carteiro.schemas.summarize import SummarizeRequest, SummarizeResult
+from carteiro.schemas.text_reference import TextReference
 from carteiro.schemas.translate import TranslateRequest, TranslateResult
 
 
-def answer(question: str, context: str, **call: Unpack[CallOptions]) -> PreparedRequest[AnswerResult]:
+def answer(
+    question: str, context: str | TextReference | dict[str, Any], **call: Unpack[CallOptions]
+) -> PreparedRequest[AnswerResult]:
     """Answer a question from the context, and from nothing else."""
     return build_request(AnswerRequest, call, {"question": question, "context": context})
 
@@ -28,7 +31,7 @@ def chat(
 
 
 def generate(
-    prompt: str,
+    prompt: str | TextReference | dict[str, Any],
     *,
     system: str | None = None,
     stop: str | Sequence[str] | None = None,
@@ -42,14 +45,17 @@ def generate(
 
 
 def sentiment(
-    text: str, *, labels: str | Sequence[str] | None = None, **call: Unpack[CallOptions]
+    text: str | TextReference | dict[str, Any],
+    *,
+    labels: str | Sequence[str] | None = None,
+    **call: Unpack[CallOptions],
 ) -> PreparedRequest[SentimentResult]:
     """Find the label that fits the text best."""
     return build_request(SentimentRequest, call, {"text": text, "labels": labels})
 
 
 def summarize(
-    text: str,
+    text: str | TextReference | dict[str, Any],
     *,
     style: Literal["paragraph", "bullets"] | None = None,
     length: Literal["short", "medium", "long"] | None = None,
@@ -60,7 +66,7 @@ def summarize(
 
 
 def translate(
-    text: str,
+    text: str | TextReference | dict[str, Any],
     target: str,
     *,
     source: str | None = None,

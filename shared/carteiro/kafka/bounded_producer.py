@@ -34,6 +34,8 @@ MAX_PRODUCE_BYTES = 1_000_000
 _MAX_BATCH_BYTES = 512 * 1024
 _REQUEST_OVERHEAD_BYTES = 2_048
 """Bytes of a produce request besides its batches' records."""
+_RECORD_OVERHEAD_BYTES = 512
+"""Bytes of a batch of one record besides its key, value and headers, with room for the lengths of 30 headers."""
 _SIZE_PER_EXPANSION_BYTE = 1024
 """Compression enlarges a batch of random bytes by less than one byte in this number, besides its frame."""
 _METADATA_MS = 60_000
@@ -94,6 +96,12 @@ class BoundedProducer(AIOKafkaProducer):  # type: ignore[misc]
         self.client.caller_topics = {}
         self._rejected: list[_PendingSend] = []
         self._split_tasks = BackgroundTasks()
+
+    def can_send(self, record: OutgoingRecord) -> bool:
+        """Return False if the record is larger than the requests of this producer. The broker may reject it all the
+        same.
+        """
+        return record_size(record) + _RECORD_OVERHEAD_BYTES <= self._accumulator.max_request_bytes
 
     async def dispatch(self, record: OutgoingRecord) -> asyncio.Future[Any]:
         """Queue a record for sending. Return a future that is done once the record is acknowledged or has failed.

@@ -14,11 +14,14 @@ from carteiro.schemas.reply import (
     OkReply,
     PartialReply,
     Result,
+    StoredReply,
+    StoredResult,
     Timing,
     Usage,
     reply_type,
 )
 from carteiro.schemas.request import Options, Request
+from carteiro.schemas.text_reference import TextReference
 
 
 def _find_requests() -> dict[str, type[Request[Any]]]:
@@ -44,6 +47,9 @@ __all__ = [
     "PartialReply",
     "Request",
     "Result",
+    "StoredReply",
+    "StoredResult",
+    "TextReference",
     "Timing",
     "Usage",
     "reply_type",

@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar
 
 from carteiro.schemas.reply import ReplySchema, Result
 from carteiro.schemas.request import CommandOption, Request, Text, examples
+from carteiro.schemas.text_reference import LargeText
 
 
 class Span(ReplySchema):
@@ -49,4 +50,4 @@ class AnswerRequest(Request[AnswerResult]):
 
     question: Annotated[Text, CommandOption("question", short="q")]
     """The question."""
-    context: Text
+    context: LargeText

@@ -5,14 +5,15 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from carteiro.schemas.reply import ReplySchema, Result
-from carteiro.schemas.request import Request, Schema, Text, examples
+from carteiro.schemas.request import Request, Schema, examples
+from carteiro.schemas.text_reference import LargeText
 
 
 class ChatMessage(Schema):
     """One message of a conversation."""
 
     role: Literal["system", "user", "assistant"]
-    content: Text
+    content: LargeText
 
 
 class ChatAnswer(ReplySchema):

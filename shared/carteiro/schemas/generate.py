@@ -6,6 +6,7 @@ from pydantic import Field, StringConstraints, field_validator
 
 from carteiro.schemas.reply import Result
 from carteiro.schemas.request import CommandOption, Request, Text, examples
+from carteiro.schemas.text_reference import LargeText
 
 StopText = Annotated[Text, StringConstraints(max_length=1000)]
 
@@ -47,7 +48,7 @@ class GenerateRequest(Request[GenerateResult]):
     text_field: ClassVar = "prompt"
     streams: ClassVar = True
 
-    prompt: Text
+    prompt: LargeText
     """The prompt for the model."""
     system: str | None = None
     """System instructions, for models that accept them."""

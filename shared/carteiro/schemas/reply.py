@@ -20,6 +20,7 @@ ErrorCode = Literal[
     "model_unavailable",
     "internal",
     "over_budget",
+    "store_unavailable",
 ]
 
 ERROR_CODES: dict[ErrorCode, str] = {
@@ -34,6 +35,7 @@ ERROR_CODES: dict[ErrorCode, str] = {
     "rate_limited": "The provider's rate limit or quota is used up.",
     "model_unavailable": "The model cannot be reached, failed, timed out, or turned the service away.",
     "over_budget": "A spending cap is reached, for the request, its record key, or the day.",
+    "store_unavailable": "The store of a text by reference cannot be reached, or fails.",
     "internal": "A fault of the service itself; its log has the details.",
 }
 """Every code that an error reply can carry, and its meaning. Codes are never renamed."""
@@ -133,6 +135,54 @@ class OkReply(ReplySchema, Generic[ResultT]):
     timing: Timing
 
 
+class StoredResult(ReplySchema):
+    """Place of a result that is too large for its topic."""
+
+    uri: str
+    """Address of an object: the result as JSON in UTF-8."""
+    size_bytes: int
+    """Size of the object."""
+
+
+class StoredReply(ReplySchema):
+    """Reply to a request that succeeded, with a result that is too large for the topic and is in a bucket instead."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "status": "stored",
+                    "task": "translate",
+                    "request_id": "llm.translate.requests/0/17",
+                    "stored_result": {
+                        "uri": "s3://replies/llm.translate.requests/0/17-1764480000000.json",
+                        "size_bytes": 1_734_201,
+                    },
+                    "model": "openai:gpt-4.1-mini",
+                    "finish_reason": "stop",
+                    "usage": {"input_tokens": 410_233, "output_tokens": 422_874},
+                    "timing": {"queue_ms": 3, "work_ms": 840_112},
+                }
+            ]
+        }
+    )
+
+    status: Literal["stored"] = "stored"
+    task: str
+    request_id: str
+    """Id of the request record: `topic/partition/offset`."""
+    stored_result: StoredResult
+    """Place of the result."""
+    model: str
+    """Name of the model that answered."""
+    finish_reason: FinishReason = "stop"
+    """`length` if the completion was cut by `max_output_tokens` or by the model's limit."""
+    usage: Usage
+    cached: bool = False
+    """True if this is the cached reply to an earlier, equal request."""
+    timing: Timing
+
+
 class PartialReply(ReplySchema):
     """Chunk of a reply that is still being written, for a request with `options.stream`. The whole reply follows."""
 
@@ -179,9 +229,9 @@ class ErrorReply(ReplySchema):
 
 
 @cache
-def reply_type(result: type[ResultT]) -> TypeAdapter[OkReply[ResultT] | ErrorReply]:
+def reply_type(result: type[ResultT]) -> TypeAdapter[OkReply[ResultT] | StoredReply | ErrorReply]:
     """Return the type of the reply to a request with this result. It parses and writes replies, and has their JSON
     Schema.
     """
-    either = OkReply[result] | ErrorReply  # type: ignore[valid-type]
+    either = OkReply[result] | StoredReply | ErrorReply  # type: ignore[valid-type]
     return TypeAdapter(Annotated[either, Field(discriminator="status")])

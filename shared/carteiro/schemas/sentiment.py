@@ -6,6 +6,7 @@ from pydantic import Field, StringConstraints, field_validator
 
 from carteiro.schemas.reply import Result
 from carteiro.schemas.request import CommandOption, Request, Text, examples
+from carteiro.schemas.text_reference import LargeText
 
 Label = Annotated[Text, StringConstraints(max_length=60)]
 """A label of a word or a few, not a text."""
@@ -40,7 +41,7 @@ class SentimentRequest(Request[SentimentResult]):
     task: ClassVar = "sentiment"
     result: ClassVar = SentimentResult
 
-    text: Text
+    text: LargeText
     labels: Annotated[list[Label], CommandOption("label")] = Field(
         default=["positive", "negative", "neutral"], min_length=2, max_length=20
     )

@@ -3,7 +3,8 @@
 from typing import ClassVar, Literal
 
 from carteiro.schemas.reply import Result
-from carteiro.schemas.request import Request, Text, examples
+from carteiro.schemas.request import Request, examples
+from carteiro.schemas.text_reference import LargeText
 
 
 class SummarizeResult(Result):
@@ -34,6 +35,6 @@ class SummarizeRequest(Request[SummarizeResult]):
     task: ClassVar = "summarize"
     result: ClassVar = SummarizeResult
 
-    text: Text
+    text: LargeText
     style: Literal["paragraph", "bullets"] = "paragraph"
     length: Literal["short", "medium", "long"] = "medium"

@@ -3,7 +3,8 @@
 from typing import Annotated, ClassVar, Literal
 
 from carteiro.schemas.reply import Result
-from carteiro.schemas.request import CommandOption, LanguageTag, Request, Text, examples
+from carteiro.schemas.request import CommandOption, LanguageTag, Request, examples
+from carteiro.schemas.text_reference import LargeText
 
 
 class TranslateResult(Result):
@@ -31,7 +32,7 @@ class TranslateRequest(Request[TranslateResult]):
     result: ClassVar = TranslateResult
     streams: ClassVar = True
 
-    text: Text
+    text: LargeText
     target: Annotated[LanguageTag, CommandOption("to")]
     """The language to translate into, such as `pt` or `en-GB`."""
     source: Annotated[LanguageTag | None, CommandOption("from")] = None

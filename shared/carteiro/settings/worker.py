@@ -48,6 +48,13 @@ class WorkerSettings(KafkaSettings):
     budget_action: Literal["reject", "pause"] = "reject"
     """Action when the day's cap is reached: `reject` sends error replies, `pause` makes requests wait for the next
     day."""
+    references: str | None = None
+    """Addresses below which requests may refer to texts, separated by commas: `s3://BUCKET/PREFIX`, `gs://`, `az://`,
+    `https://HOST/PATH`, `file:///FOLDER`. Without it, no text is read by reference."""
+    reference_max_bytes: int = Field(default=4 * 1024 * 1024, ge=1, le=1024**3)
+    """Most bytes of the texts that one request refers to. All texts in memory have at most 16 times as many."""
+    reply_bucket: str | None = None
+    """Bucket for results that are too large for their topic, `s3://BUCKET/PREFIX`, `gs://` or `az://`."""
     enrichments: str | None = None
     """Files of the enrichments that the enrich service serves, with commas between them."""
     batches: bool = False

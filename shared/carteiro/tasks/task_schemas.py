@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from carteiro.schemas import ErrorReply, OkReply, PartialReply, Request
+from carteiro.schemas import ErrorReply, OkReply, PartialReply, Request, StoredReply
 from carteiro.wire.topics import Topics
 
 if TYPE_CHECKING:  # it needs an extra
@@ -63,7 +63,7 @@ def _request_schema(request: type[Request[Any]]) -> Mapping[str, Any]:
 
 
 def reply_schemas(request: type[Request[Any]]) -> list[dict[str, Any]]:
-    """Return the JSON Schemas of the good replies, error replies and chunks that a task writes."""
+    """Return the JSON Schemas of the replies and chunks that a task writes."""
     ok: Any = OkReply[request.result]  # type: ignore[name-defined]
-    models = [ok, ErrorReply, *([PartialReply] if request.streams else [])]
+    models = [ok, StoredReply, ErrorReply, *([PartialReply] if request.streams else [])]
     return [model.model_json_schema(mode="serialization") for model in models]

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from carteiro.schemas import ERROR_CODES, ErrorReply, OkReply, Request
+from carteiro.schemas import ERROR_CODES, ErrorReply, OkReply, Request, StoredReply
 from carteiro.wire.topics import Topics
 
 _SCHEMA = "#/components/schemas/{model}"
@@ -33,19 +33,21 @@ def asyncapi(requests: list[type[Request[Any]]], topics: Topics) -> dict[str, An
     """Return the document of the services for these requests."""
     channels: dict[str, Any] = {}
     operations: dict[str, Any] = {}
-    messages: dict[str, Any] = {"error": _error_message()}
+    messages: dict[str, Any] = {"error": _error_message(), "stored": _stored_message()}
     for request in requests:
         task = request.task
         messages[f"{task}Request"] = _request_message(request)
         messages[f"{task}Reply"] = _reply_message(request)
         channels[f"{task}Requests"] = _channel(topics.requests(task), f"Requests to {task}.", [f"{task}Request"])
         channels[f"{task}Replies"] = _channel(
-            topics.replies(task), f"Replies of {task}, where a request names no other topic.", [f"{task}Reply", "error"]
+            topics.replies(task),
+            f"Replies of {task}, where a request names no other topic.",
+            [f"{task}Reply", "stored", "error"],
         )
         operations[task] = _operation(request)
     models = [model for request in requests for model in (request, OkReply[request.result])]  # type: ignore[name-defined]
     _, definitions = models_json_schema(
-        [*((model, "validation") for model in models), (ErrorReply, "validation")], ref_template=_SCHEMA
+        [(model, "validation") for model in (*models, StoredReply, ErrorReply)], ref_template=_SCHEMA
     )
     return {
         "asyncapi": "3.0.0",
@@ -84,7 +86,9 @@ def _operation(request: type[Request[Any]]) -> dict[str, Any]:
                 "description": "Where the request names no topic, the one of this channel.",
             },
             "channel": _ref("channels", f"{task}Replies"),
-            "messages": [_ref("channels", f"{task}Replies", "messages", name) for name in (f"{task}Reply", "error")],
+            "messages": [
+                _ref("channels", f"{task}Replies", "messages", name) for name in (f"{task}Reply", "stored", "error")
+            ],
         },
     }
 
@@ -111,6 +115,11 @@ def _reply_message(request: type[Request[Any]]) -> dict[str, Any]:
 def _error_message() -> dict[str, Any]:
     examples = ErrorReply.model_json_schema()["examples"]
     return _message("The reply to a request that could not be done.", "ErrorReply", _REPLY_HEADERS, examples)
+
+
+def _stored_message() -> dict[str, Any]:
+    examples = StoredReply.model_json_schema()["examples"]
+    return _message("The reply with a result that is in a bucket.", "StoredReply", _REPLY_HEADERS, examples)
 
 
 def _message(summary: str, schema: str, headers: dict[str, str], examples: list[Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from dataclasses import replace
 
 import pytest
 from aiokafka.errors import MessageSizeTooLargeError, UnknownTopicOrPartitionError
@@ -9,7 +10,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from carteiro.kafka.bounded_producer import BoundedProducer
 from carteiro.wire.compression import Compression
-from carteiro.wire.record import OutgoingRecord
+from carteiro.wire.record import OutgoingRecord, record_size
 from carteiro.wire.record_batches.raw_batches import BATCH_HEADER
 
 CODECS: dict[Compression, int] = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
@@ -38,6 +39,17 @@ def codec_of(batch: bytes) -> int:
 async def test_record_above_the_bound_is_rejected_at_once(producer: BoundedProducer, value: bytes) -> None:
     with pytest.raises(MessageSizeTooLargeError):
         await producer.dispatch(record(value))
+
+
+async def test_record_that_cannot_be_sent_is_known_before_it_is_sent(producer: BoundedProducer) -> None:
+    room = producer._max_request_size
+    assert producer.can_send(record(bytes(room - 600)))
+    assert not producer.can_send(record(bytes(room - 100)))
+    headers = [(f"header-{number}", b"x" * 30) for number in range(30)]
+    largest = OutgoingRecord("t", 0, b"key", b"", headers)
+    largest = replace(largest, value=bytes(room - 512 - record_size(largest)))
+    assert producer.can_send(largest)
+    await producer.dispatch(largest)
 
 
 @pytest.mark.parametrize("producer", CODECS, indirect=True)

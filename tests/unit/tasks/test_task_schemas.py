@@ -17,7 +17,7 @@ from tests.unit.registry.confluent import Confluent
 @pytest.mark.parametrize(("task", "streams"), [("generate", True), ("sentiment", False)])
 def test_only_a_task_that_streams_has_chunks(task: str, streams: bool) -> None:
     members = {name for schema in reply_schemas(REQUESTS[task]) for name in schema["properties"]}
-    assert {"status", "result", "error", "usage"} < members
+    assert {"status", "result", "stored_result", "error", "usage"} < members
     assert ("attempt" in members) == streams
 
 

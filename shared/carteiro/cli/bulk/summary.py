@@ -27,7 +27,7 @@ class JobSummary:
 
     def add(self, reply: dict[str, Any]) -> None:
         """Count one reply's JSON."""
-        if reply.get("status") == "ok":
+        if reply.get("status") in ("ok", "stored"):
             self.ok += 1
         else:
             error = reply.get("error")

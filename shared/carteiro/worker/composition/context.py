@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -11,6 +11,7 @@ from carteiro.kafka.connection import probe_connection
 from carteiro.kafka.guarantee import Guarantee, select_guarantee
 from carteiro.kafka.producers import acknowledged_producer
 from carteiro.kafka.topic_watch import TopicWatch
+from carteiro.references.bucket import Bucket
 from carteiro.registry.connection import Registry
 from carteiro.settings.worker import WorkerSettings
 from carteiro.worker.delivery.acknowledged import AcknowledgedDelivery
@@ -24,6 +25,9 @@ from carteiro.worker.handling.idempotency import IdempotencyStore
 from carteiro.worker.handling.reply_cache import ReplyCache
 from carteiro.worker.handling.reply_router import ReplyRouter
 from carteiro.worker.model_calls.budget import CostBudget
+
+if TYPE_CHECKING:
+    from carteiro.references.reader import ReferenceReader
 
 log = structlog.get_logger("carteiro.worker")
 
@@ -50,6 +54,10 @@ class WorkerContext:
     """Watches of the topics of deferred requests."""
     registry: Registry | None = None
     """The Schema Registry of events and requests; None if they are JSON."""
+    references: "ReferenceReader | None" = None
+    """Reader of the texts that requests refer to; None if such requests are rejected."""
+    reply_bucket: Bucket | None = None
+    """Bucket of results that are too large for Kafka; None if there is no such bucket."""
 
     @property
     def pause_reason(self) -> str | None:

@@ -33,7 +33,14 @@ from carteiro.worker.observability import metrics
 
 def build_pipeline(task: Task[Any, Any], chain: FallbackChain, context: WorkerContext) -> Pipeline:
     """Return the pipeline of a step's requests. It keeps no conversations and defers nothing."""
-    return Pipeline(task, chain, context.idempotency, context.cache, shows_reasoning=context.settings.show_reasoning)
+    return Pipeline(
+        task,
+        chain,
+        context.idempotency,
+        context.cache,
+        shows_reasoning=context.settings.show_reasoning,
+        references=context.references,
+    )
 
 
 def event_format(file: EnrichmentFile, registry: Registry | None) -> EventFormat:

@@ -20,6 +20,7 @@ from carteiro.worker.composition.context import WorkerContext
 from carteiro.worker.composition.enrichment_subscribers import build_pipeline
 from carteiro.worker.composition.enrichments import open_step_models, tasks_of
 from carteiro.worker.composition.factories import create_budget, create_chains, create_circuit_breakers
+from carteiro.worker.composition.storage import open_references
 from carteiro.worker.enrichment.task_caller import TaskCaller
 from carteiro.worker.handling.idempotency import IdempotencyStore
 from carteiro.worker.handling.pipeline import Pipeline
@@ -84,7 +85,15 @@ async def open_trial(
     breakers = create_circuit_breakers(models.values(), lambda: None)
     chains = create_chains(opened, breakers)
     budget = create_budget(settings, models, lambda: None)
-    context = WorkerContext(settings, {}, ReplyRouter({}), IdempotencyStore(1), ReplyCache(1), budget)
+    context = WorkerContext(
+        settings,
+        {},
+        ReplyRouter({}),
+        IdempotencyStore(1),
+        ReplyCache(1),
+        budget,
+        references=open_references(settings),
+    )
     pipelines = {
         step.chain_name: build_pipeline(tasks[step.task], chains[step.chain_name], context) for step in file.steps
     }

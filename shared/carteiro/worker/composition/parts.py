@@ -22,6 +22,7 @@ from carteiro.worker.composition.factories import (
 )
 from carteiro.worker.composition.health_checks import WorkerHealthChecks
 from carteiro.worker.composition.served_topic import ServedTopic
+from carteiro.worker.composition.storage import open_references, open_reply_bucket
 from carteiro.worker.composition.subscribers import serve_requests
 from carteiro.worker.handling.idempotency import IdempotencyStore
 from carteiro.worker.handling.reply_router import ReplyRouter
@@ -57,6 +58,8 @@ class WorkerParts:
             create_cache(settings),
             create_budget(settings, self._models, self._on_circuit_change),
             registry=registry,
+            references=open_references(settings),
+            reply_bucket=open_reply_bucket(settings),
         )
         self.served: list[ServedTopic]
         """The topics that the worker serves."""

@@ -103,7 +103,16 @@ def build_handler(
     )
     deferral = DeferralPolicy(min_wait, None if task.ordered_by_key else min_deadline) if settings.batches else None
     return RequestHandler(
-        Pipeline(task, chain, context.idempotency, context.cache, conversations, settings.show_reasoning, deferral),
+        Pipeline(
+            task,
+            chain,
+            context.idempotency,
+            context.cache,
+            conversations,
+            settings.show_reasoning,
+            deferral,
+            context.references,
+        ),
         context.router,
         context.budget,
         group=group,
@@ -113,6 +122,7 @@ def build_handler(
         dead_letters=DeadLetters(topics.dead(task.name), group),
         deferred_topic_watch=deferred_topic_watch,
         reader=_build_reader(task, context),
+        reply_bucket=context.reply_bucket,
     )
 
 

@@ -174,7 +174,7 @@ class AcknowledgedDelivery(Delivery):
             )
             given_up = is_record_rejection(error) or time.monotonic() - began > patience
             if given_up and (replacement := outcome.fall_back(record, error)) is not None:
-                outcome = replacement
+                outcome = await replacement.prepare()
                 self.lane.replace_outcome(offset, outcome)
                 continue
             if not logged:

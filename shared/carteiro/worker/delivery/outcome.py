@@ -34,6 +34,13 @@ class Outcome(ABC):
     def fall_back(self, record: OutgoingRecord, error: Exception) -> "Outcome | None":
         """Return the outcome that replaces this one after a topic has rejected `record`; None if there is no other."""
 
+    async def prepare(self) -> "Outcome":
+        """Return the outcome to deliver in place of this one, if `fall_back` could not complete it at once.
+
+        A delivery waits for it before it sends the records of a replacement.
+        """
+        return self
+
     @abstractmethod
     def on_queued(self) -> None:
         """React to being queued for delivery, also as the replacement of another outcome.

@@ -69,7 +69,7 @@ class TransactionalDelivery(Delivery):
         unavailable = await self._find_unavailable(outcomes)
         ready = {offset: outcome for offset, outcome in outcomes.items() if offset not in unavailable}
         while ready and (replaced := await self._run_transaction(ready)):
-            ready |= replaced
+            ready |= await self._prepare(replaced)
         if unavailable:
             raise CustomTopicsUnavailable(unavailable)
 
@@ -89,6 +89,15 @@ class TransactionalDelivery(Delivery):
         producer, self._producer = self._producer, None
         if producer is not None:
             await stop_producer(producer)
+
+    async def _prepare(self, replaced: Mapping[int, Outcome]) -> dict[int, Outcome]:
+        """Complete the replacements of rejected outcomes."""
+        outcomes = await asyncio.gather(*(outcome.prepare() for outcome in replaced.values()))
+        prepared = dict(zip(replaced, outcomes, strict=True))
+        for offset, outcome in prepared.items():
+            if outcome is not replaced[offset]:
+                self._lane.replace_outcome(offset, outcome)
+        return prepared
 
     async def _find_unavailable(self, outcomes: Mapping[int, Outcome]) -> dict[int, Exception]:
         """Return the errors of outcomes whose custom topics take no records now, by the outcomes' offsets.

@@ -36,7 +36,10 @@ def replace_reply(outcome: "ReplyOutcome", record: OutgoingRecord, error: Except
         shorter = shorten_conversation(outcome) if is_too_large else None
         return shorter or reject_conversation(outcome, error)
     if is_too_large:
-        return shrink_error(outcome) if outcome.reply.status == "error" else shrink_reply(outcome)
+        if outcome.reply.status == "error":
+            return shrink_error(outcome)
+        can_be_stored = outcome.bucket is not None and outcome.stored_result is None
+        return replace(outcome, is_oversized=True) if can_be_stored else shrink_reply(outcome)
     return use_default_topic(outcome, error) if outcome.custom_record is not None else None
 
 
@@ -67,7 +70,8 @@ def reject_conversation(outcome: "ReplyOutcome", error: Exception) -> "ReplyOutc
 def shrink_reply(outcome: "ReplyOutcome") -> "ReplyOutcome":
     """Replace a reply that is too large by a `too_large` error."""
     reply, size = outcome.reply, len(outcome.record.value or b"")
-    return replace(outcome, reply=errors.too_large(reply.task, outcome.known_envelope, size, reply.usage))
+    too_large = errors.too_large(reply.task, outcome.known_envelope, size, reply.usage)
+    return replace(outcome, reply=too_large, is_oversized=False, stored_result=None)
 
 
 def shrink_error(outcome: "ReplyOutcome") -> "ReplyOutcome":

@@ -6,6 +6,7 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from carteiro.kafka.topic_watch import TopicWatch
+from carteiro.references.bucket import Bucket
 from carteiro.wire.deferral import deferred_record
 from carteiro.wire.envelope import Envelope, read_envelope
 from carteiro.wire.event_format import EventUnreadable
@@ -21,6 +22,7 @@ from carteiro.worker.handling.pipeline import HandlerResult, Pipeline
 from carteiro.worker.handling.reply_outcome import ReplyOutcome
 from carteiro.worker.handling.reply_router import ReplyAddress, ReplyRouter, fallback_address
 from carteiro.worker.handling.request_reader import JsonRequestReader, ReplyUnwritable, RequestReader
+from carteiro.worker.handling.result_storage import store_result
 from carteiro.worker.model_calls.budget import CostBudget, UsageMeter
 from carteiro.worker.model_calls.deferred_request import DeferredRequest
 from carteiro.worker.observability import metrics
@@ -49,6 +51,8 @@ class RequestHandler:
     deferred_topic_watch: TopicWatch | None = None
     """Check that `deferred_topic` exists; None if requests are not deferred."""
     reader: RequestReader = field(default_factory=JsonRequestReader)
+    reply_bucket: Bucket | None = None
+    """Bucket of results that are too large for their topic; None if there is no such bucket."""
 
     @property
     def task(self) -> str:
@@ -118,7 +122,7 @@ class RequestHandler:
             except DeferRequest:
                 return await self._deferred(record, envelope, address, encoder)
             span, trace = send_span(publisher.address.topic, envelope.trace)
-            return ReplyOutcome(
+            outcome = ReplyOutcome(
                 result.reply,
                 envelope,
                 publisher.address,
@@ -129,7 +133,17 @@ class RequestHandler:
                 span=span,
                 turn=result.turn,
                 encoder=encoder,
+                bucket=self.reply_bucket,
             )
+            return await self._store_if_too_large(outcome, result)
+
+    async def _store_if_too_large(self, outcome: ReplyOutcome, result: HandlerResult) -> ReplyOutcome:
+        """Store a result that is certainly too large for its topic. A topic that takes less rejects it later."""
+        if self.reply_bucket is None or result.reply.status == "error":
+            return outcome
+        producer = self.router.producer
+        assert producer is not None
+        return outcome if producer.can_send(outcome.record) else await store_result(outcome, result.deadline)
 
     async def _deferred(
         self, record: Record, envelope: Envelope, address: ReplyAddress, encoder: ReplyEncoder

@@ -1,12 +1,14 @@
 """The pipeline from a request to its reply. It does not use the Kafka clients. Errors become error replies."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from carteiro.models.errors import Misconfigured, ModelError, RateLimited, Unavailable
-from carteiro.schemas import ErrorReply, FieldError, OkReply
+from carteiro.references.errors import StoreUnavailable
+from carteiro.schemas import ErrorDetail, ErrorReply, FieldError, OkReply
 from carteiro.tasks.task import Task
 from carteiro.wire.envelope import Envelope
 from carteiro.worker.batch_api.deferral_policy import DeferralPolicy, DeferRequest
@@ -21,6 +23,7 @@ from carteiro.worker.handling.steps.conversation import InConversation
 from carteiro.worker.handling.steps.deadline import within_deadline
 from carteiro.worker.handling.steps.deduplication import Deduplicate
 from carteiro.worker.handling.steps.deferral import DeferToBatch
+from carteiro.worker.handling.steps.references import ResolveReferences
 from carteiro.worker.handling.steps.step import Handle, compose
 from carteiro.worker.handling.steps.task import RunTask
 from carteiro.worker.handling.steps.validation import RejectInvalid
@@ -31,6 +34,9 @@ from carteiro.worker.observability import metrics
 from carteiro.worker.observability.logs import traceback_summary
 from carteiro.worker.parsing import RequestRejected, invalid_field
 from carteiro.worker.reply_stream import ReplyStream
+
+if TYPE_CHECKING:
+    from carteiro.references.reader import ReferenceReader
 
 log = structlog.get_logger("carteiro.worker")
 
@@ -48,6 +54,7 @@ class HandlerResult:
     """Calls of models before the request became a dead letter."""
     turn: PendingTurn | None = None
     """The turn in a stored conversation; None if the request has no `conversation_id`."""
+    deadline: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,8 @@ class Pipeline:
     """True if callers may see the reasoning of a model."""
     deferral: DeferralPolicy | None = None
     """Policy for the requests that are deferred; None if no request is deferred."""
+    references: "ReferenceReader | None" = None
+    """Reader of the texts that requests refer to; None if such requests are rejected."""
     _handle: Handle = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -71,6 +80,7 @@ class Pipeline:
             DeferToBatch(self.deferral),
             within_deadline,
             Deduplicate(self.idempotency),
+            ResolveReferences(self.references),
             InConversation(self.conversations, self.task),
             Cached(self.cache, self.task.name),
             last=RunTask(self.task, self.chain, self.shows_reasoning),
@@ -112,7 +122,7 @@ class Pipeline:
             raise
         except Exception as error:  # noqa: BLE001  # it becomes a reply
             return self._error_result(context, error)
-        return HandlerResult(reply, turn=context.turn)
+        return HandlerResult(reply, turn=context.turn, deadline=context.deadline)
 
     def _error_result(self, context: RequestContext, error: Exception) -> HandlerResult:
         task, envelope, meter, run = self.task.name, context.envelope, context.meter, context.fallback_run
@@ -122,6 +132,10 @@ class Pipeline:
             case IdempotencyKeyConflict():
                 problem = FieldError(field="header idempotency_key", reason="came with another request before")
                 return HandlerResult(errors.error_reply(task, envelope, invalid_field(problem).error, meter))
+            case StoreUnavailable():
+                log.warning("the store of a text stayed away", reason=str(error))
+                detail = ErrorDetail(code="store_unavailable", message=str(error), retryable=True)
+                return HandlerResult(errors.error_reply(task, envelope, detail, meter), str(error))
             case ModelError():
                 # Only these messages are logged: a model that refuses a request may quote it. The reply has it.
                 logged = isinstance(error, Unavailable | RateLimited | Misconfigured)

@@ -6,19 +6,21 @@ from dataclasses import dataclass, field
 import structlog
 from opentelemetry.trace import INVALID_SPAN, Span
 
+from carteiro.references.bucket import Bucket
+from carteiro.schemas import StoredResult
 from carteiro.wire.envelope import Envelope
 from carteiro.wire.record import OutgoingRecord
 from carteiro.wire.reply import JSON_REPLIES, ReplyEncoder, reply_record
 from carteiro.worker.conversations.pending_turn import PendingTurn
 from carteiro.worker.delivery.outcome import Outcome
-from carteiro.worker.handling import fallbacks
+from carteiro.worker.handling import fallbacks, result_storage
 from carteiro.worker.handling.pipeline import AnyReply
 from carteiro.worker.handling.reply_router import ReplyAddress
 from carteiro.worker.observability import metrics
 
 log = structlog.get_logger("carteiro.worker")
 
-_SAFE_MESSAGE_CODES = ("expired", "rate_limited", "model_unavailable", "over_budget", "internal")
+_SAFE_MESSAGE_CODES = ("expired", "rate_limited", "model_unavailable", "over_budget", "store_unavailable", "internal")
 """Codes of errors whose messages quote neither the caller nor a model, so that they may be logged."""
 _MAX_ECHO_BYTES = 16 * 1024
 
@@ -46,6 +48,12 @@ class ReplyOutcome(Outcome):
     """Format of the reply."""
     is_minimal: bool = False
     """True if the reply's record is as small as possible: without the request's key and CloudEvent."""
+    bucket: Bucket | None = None
+    """Bucket of results that are too large for their topic; None if there is no such bucket."""
+    is_oversized: bool = False
+    """True if the topic rejects the reply, and the result is about to be stored in the bucket."""
+    stored_result: StoredResult | None = None
+    """Place of the result, if the reply's record has only that."""
     record: OutgoingRecord = field(init=False)
     """The reply's record."""
 
@@ -85,6 +93,9 @@ class ReplyOutcome(Outcome):
     def fall_back(self, record: OutgoingRecord, error: Exception) -> "ReplyOutcome | None":
         return fallbacks.replace_reply(self, record, error)
 
+    async def prepare(self) -> "ReplyOutcome":
+        return await result_storage.store_in_delivery(self) if self.is_oversized else self
+
     def on_queued(self) -> None:
         if self.turn is not None and self.stored_turn is None:
             self.turn.discard()
@@ -123,7 +134,7 @@ class ReplyOutcome(Outcome):
         return reply_record(
             self.known_envelope,
             self.reply.task,
-            self.encoder.encode(self.reply),
+            self.encoder.encode(result_storage.written_reply(self.reply, self.stored_result)),
             topic=topic,
             partition=partition,
             trace=self.trace,

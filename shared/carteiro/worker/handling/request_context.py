@@ -33,6 +33,8 @@ class RequestContext:
     request: Request[Any] | None = None
     """The parsed request; None before the first step."""
     deadline: datetime | None = None
+    activity: str = "the model was at work"
+    """Work that a passing deadline ends, for the error reply."""
     turn: PendingTurn | None = None
     """The turn in a stored conversation; None if the request has no `conversation_id`."""
     started_at: float = field(default_factory=time.monotonic)

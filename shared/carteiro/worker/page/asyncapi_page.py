@@ -40,6 +40,7 @@ class _DocumentRenderer:
             self._common("replies", reply, "", "Fields that the reply of every task has besides `result`."),
             section(_SECTION_TITLES["request-headers"], self._headers(request), identity="request-headers"),
             section(_SECTION_TITLES["reply-headers"], self._headers(reply), identity="reply-headers"),
+            self._stored(first),
             self._errors(listed, first),
         )
 
@@ -74,6 +75,17 @@ class _DocumentRenderer:
             [element("code", name), render_code_spans(each.get("description", ""))] for name, each in described.items()
         ]
         return table("Each header is optional.", ["Header", "Meaning"], rows)
+
+    def _stored(self, operation: dict[str, Any]) -> Html:
+        message = self._find(operation["reply"]["messages"][-2])
+        caption = "Fields of the reply in place of result."
+        return section(
+            _SECTION_TITLES["stored"],
+            element("p", message["summary"]),
+            self._fields(caption, message["payload"], only="stored_result"),
+            self._examples(message),
+            identity="stored",
+        )
 
     def _errors(self, listed: str, operation: dict[str, Any]) -> Html:
         rows = []
@@ -173,5 +185,6 @@ _SECTION_TITLES = {
     "replies": "Every reply",
     "request-headers": "Headers of requests",
     "reply-headers": "Headers of replies",
+    "stored": "Results in a bucket",
     "errors": "Errors",
 }

@@ -113,6 +113,8 @@ function takesRequests() {
       const cut = line.finish_reason === "length" ? ", cut by the limit of tokens" : "";
       show(textOf(line.result));
       tell(`${line.model}: ${spent}${cost ? `, ${cost.toFixed(6)} USD` : ""}${cut}`);
+    } else if (line.status === "stored") {
+      tell(`The result is too large for its topic. It is at ${line.stored_result.uri}`);
     } else {
       tell(line.error ? `${line.error.code}: ${line.error.message}` : line.message, "error");
     }

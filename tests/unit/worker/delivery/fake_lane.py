@@ -57,6 +57,17 @@ class FakeOutcome(Outcome):
         self.acknowledged += 1
 
 
+class UnpreparedOutcome(FakeOutcome):
+    """An outcome whose fallback has to be prepared before it is sent."""
+
+    def fall_back(self, record: OutgoingRecord, error: Exception) -> "UnpreparedOutcome":
+        return UnpreparedOutcome(record.value or b"", reason=error)
+
+    async def prepare(self) -> FakeOutcome:
+        await asyncio.sleep(0)
+        return FakeOutcome(b"prepared")
+
+
 class FakeContext(DeliveryContext):
     """A lane of which some offsets are admitted. It records the acknowledged outcomes."""
 

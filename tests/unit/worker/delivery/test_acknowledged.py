@@ -19,7 +19,7 @@ from carteiro.worker.delivery.acknowledged import AcknowledgedDelivery, OffsetCo
 from tests.conftest import eventually
 from tests.unit.wire.record_batches.batch_builder import PARTITION
 from tests.unit.worker.delivery.fake_kafka import FakeConsumer, FakeKafka, FakeProducer
-from tests.unit.worker.delivery.fake_lane import REPLIES, FakeContext, FakeOutcome, reply
+from tests.unit.worker.delivery.fake_lane import REPLIES, FakeContext, FakeOutcome, UnpreparedOutcome, reply
 
 INBOX = "inbox"
 OTHER = TopicPartition(PARTITION.topic, 1)
@@ -79,6 +79,14 @@ async def test_rejected_reply_gets_a_fallback(worker: Worker) -> None:
     await eventually(lambda: len(worker.context.acknowledged) == 2)
     assert sorted(worker.kafka.values(REPLIES), key=str) == [b"1", b"error"]
     assert isinstance(worker.context.replaced[0].reason, MessageSizeTooLargeError)
+
+
+async def test_fallback_is_prepared_before_it_is_sent(worker: Worker) -> None:
+    worker.kafka.rejection = lambda record: MessageSizeTooLargeError() if record.value == b"large" else None
+    await worker.delivery().deliver({0: UnpreparedOutcome(b"large")})
+    await eventually(lambda: worker.context.acknowledged)
+    assert worker.kafka.values(REPLIES) == [b"prepared"]
+    assert worker.context.replaced[0].records[0].value == b"prepared"
 
 
 async def test_missing_topic_delays_only_its_own_reply(worker: Worker) -> None:

@@ -27,7 +27,15 @@ from carteiro.worker.delivery.transactional import TransactionalDelivery
 from tests.conftest import eventually
 from tests.unit.wire.record_batches.batch_builder import PARTITION
 from tests.unit.worker.delivery.fake_kafka import FakeConsumer, FakeKafka, Step
-from tests.unit.worker.delivery.fake_lane import REPLIES, FakeContext, FakeHandler, FakeOutcome, reply, start_lane
+from tests.unit.worker.delivery.fake_lane import (
+    REPLIES,
+    FakeContext,
+    FakeHandler,
+    FakeOutcome,
+    UnpreparedOutcome,
+    reply,
+    start_lane,
+)
 
 INBOX = "inbox"
 
@@ -154,6 +162,16 @@ async def test_rejected_reply_gets_a_fallback_and_the_rest_is_delivered(
     assert context.replaced[0].reason is too_large
     assert context.acknowledged == [0, 1, 2]
     assert committed(kafka) == {0, 1, 2}
+
+
+async def test_fallback_is_prepared_before_it_is_sent(
+    kafka: FakeKafka, context: FakeContext, delivery: TransactionalDelivery
+) -> None:
+    kafka.rejection = lambda record: MessageSizeTooLargeError() if record.value == b"large" else None
+    await delivery.deliver(outcomes(0) | {1: UnpreparedOutcome(b"large")})
+    assert kafka.values(REPLIES) == [b"0", b"prepared"]
+    assert context.replaced[1].records[0].value == b"prepared"
+    assert context.acknowledged == [0, 1]
 
 
 async def test_every_rejected_reply_of_a_transaction_gets_a_fallback(

@@ -3,6 +3,7 @@
 import json
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -103,6 +104,16 @@ async def test_outcome_has_the_reply_and_its_address() -> None:
     )
     assert used is deferred
     assert outcome.seq is None
+
+
+@pytest.mark.parametrize(("fits", "status"), [(True, "ok"), (False, "stored")])
+async def test_result_that_cannot_be_sent_is_stored(fits: bool, status: str) -> None:
+    bucket = SimpleNamespace(write=AsyncMock(return_value="s3://letters/a"))
+    handler = make_handler(reply_bucket=bucket)
+    handler.router.producer = SimpleNamespace(can_send=lambda _: fits)
+    outcome = await handler.handle(FakeRecord())
+    assert content(outcome.record)["status"] == status
+    assert bucket.write.await_count == (not fits)
 
 
 async def test_request_is_counted_and_in_flight_only_while_it_is_served() -> None:

@@ -10,6 +10,7 @@ from aiokafka.errors import MessageSizeTooLargeError, UnknownTopicOrPartitionErr
 
 from carteiro.models.cloud.client import CloudModel
 from carteiro.models.prices import Price, PriceTable
+from carteiro.references.errors import StoreUnavailable
 from carteiro.schemas import Usage
 from carteiro.wire.envelope import read_envelope
 from carteiro.worker.handling import error_replies
@@ -18,6 +19,7 @@ from carteiro.worker.handling.pipeline import Pipeline
 from carteiro.worker.handling.reply_cache import ReplyCache
 from carteiro.worker.handling.reply_outcome import ReplyOutcome
 from carteiro.worker.handling.reply_router import ReplyAddress
+from carteiro.worker.handling.steps.references import ResolveReferences
 from carteiro.worker.model_calls.budget import BudgetLimits, CostBudget, UsageMeter
 from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker
 from carteiro.worker.model_calls.fallback import FallbackChain, ModelTarget
@@ -62,7 +64,7 @@ async def ask(provider):
             pass
 
         async with ReplyStream("generate", "t/0/1", send) as stream:
-            result = await by.run(envelope, ("t", 0), None, meter, stream)
+            ask.result = result = await by.run(envelope, ("t", 0), None, meter, stream)
         return result.reply, envelope
 
     ask.answerer = pipeline
@@ -132,6 +134,18 @@ async def test_requests_that_wait_for_a_provider_expire_by_their_own_deadlines(p
     replies = await asyncio.gather(*(ask(seconds=0.6) for _ in range(8)))
     assert {reply.error.code for reply, _ in replies} <= {"expired"}
     assert len(provider.requests) <= 8
+
+
+async def test_store_that_stays_away_is_a_retryable_error_and_a_dead_letter(ask, monkeypatch):
+    async def away(self, context, handle):
+        raise StoreUnavailable("s3://letters does not answer")
+
+    monkeypatch.setattr(ResolveReferences, "__call__", away)
+    answerer = replace(ask.answerer)
+    reply, _ = await ask(by=answerer)
+    assert (reply.error.code, reply.error.retryable) == ("store_unavailable", True)
+    assert reply.error.message == "s3://letters does not answer"
+    assert ask.result.dead_letter_reason == "s3://letters does not answer"
 
 
 async def test_parallel_requests_stay_within_the_daily_budget(provider, ask):

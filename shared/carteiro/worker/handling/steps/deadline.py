@@ -24,7 +24,7 @@ async def within_deadline(context: RequestContext, handle: Handle) -> OkReply[An
     except TimeoutError:
         if not scope.expired():
             raise
-        raise _expired(context, "passed while the model was at work") from None
+        raise _expired(context, f"passed while {context.activity}") from None
 
 
 def _expired(context: RequestContext, event: str) -> RequestRejected:

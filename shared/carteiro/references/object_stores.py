@@ -1,0 +1,94 @@
+"""Objects in buckets, by `obstore`. Credentials, regions and endpoints come from the stores' own variables.
+
+That is `AWS_...`, `GOOGLE_...` and `AZURE_...`: https://developmentseed.org/obstore/latest/authentication/.
+"""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
+from typing import Any
+
+import obstore
+from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, UnauthenticatedError
+from obstore.store import AzureStore, GCSStore, S3Store
+
+from carteiro.references.address import Address
+from carteiro.references.body import Body
+from carteiro.references.errors import ReferenceRefused, StoreInvalid, StoreRefused, StoreUnavailable
+
+_CHUNK_BYTES = 256 * 1024
+_DENIED = (PermissionDeniedError, UnauthenticatedError, PermissionError)
+_MISSING = (NotFoundError, FileNotFoundError)
+_FAILED = (BaseError, OSError, ValueError)
+"""Errors of obstore: its own, and those of Python that are near to them."""
+_CLIENT_OPTIONS: dict[str, Any] = {"connect_timeout": timedelta(seconds=10), "timeout": timedelta(seconds=60)}
+# One try for each call: the caller pauses and tries again.
+_NO_RETRY: Any = {"max_retries": 0}
+
+
+class ObjectStores:
+    """Buckets, each opened once. There are as many as the settings name."""
+
+    def __init__(self) -> None:
+        self._stores: dict[str, Any] = {}
+
+    def open(self, address: Address) -> Any:
+        """Return the store of an address's bucket. No call is made. Raise `StoreInvalid`."""
+        if address.place not in self._stores:
+            try:
+                self._stores[address.place] = _open_store(address)
+            except _FAILED as error:
+                raise StoreInvalid(
+                    f"{address.place} cannot be opened ({type(error).__name__}): "
+                    "see the variables of the store, such as AWS_REGION, AZURE_STORAGE_ACCOUNT_NAME"
+                ) from None
+        return self._stores[address.place]
+
+    @asynccontextmanager
+    async def open_object(self, address: Address) -> AsyncIterator[Body]:
+        """Open an object for the `with` block. Raise `ReferenceRefused` and `StoreUnavailable`."""
+        store = self.open(address)
+        with _translated(address, ReferenceRefused):
+            found = await obstore.get_async(store, address.key)
+            attributes = {str(name).lower(): str(value) for name, value in found.attributes.items()}
+            yield Body(
+                _chunks(found),
+                found.meta["size"],
+                attributes.get("content-type"),
+                attributes.get("content-encoding"),
+            )
+
+    async def write(self, address: Address, value: bytes, content_type: str) -> None:
+        """Write an object, in place of what is there. Raise `StoreRefused` and `StoreUnavailable`."""
+        store = self.open(address)
+        with _translated(address, StoreRefused):
+            await obstore.put_async(store, address.key, value, attributes={"Content-Type": content_type})
+
+
+def _open_store(address: Address) -> Any:
+    open_store = {"s3": S3Store, "gs": GCSStore, "az": AzureStore}[address.scheme]
+    options = dict(_CLIENT_OPTIONS)
+    # Who names an endpoint without TLS means it, and other clients of S3 need no second variable for it.
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
+    if address.scheme == "s3" and endpoint.startswith("http://"):
+        options["allow_http"] = True
+    return open_store(address.authority, client_options=options, retry_config=_NO_RETRY)
+
+
+async def _chunks(found: Any) -> AsyncIterator[bytes]:
+    async for chunk in found.stream(min_chunk_size=_CHUNK_BYTES):
+        yield bytes(chunk)
+
+
+@contextmanager
+def _translated(address: Address, refused: type[Exception]) -> Iterator[None]:
+    """Raise our errors in place of the library's, whose words may hold the key and the address."""
+    try:
+        yield
+    except _MISSING:
+        raise refused("does not exist") from None
+    except _DENIED:
+        raise refused("must not be used by this service: the store denies the access") from None
+    except _FAILED as error:
+        raise StoreUnavailable(f"{address.place} does not answer as it should: {type(error).__name__}") from None

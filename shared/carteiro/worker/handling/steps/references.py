@@ -1,0 +1,98 @@
+"""Replaces the references in a request by their texts."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from pydantic import TypeAdapter, ValidationError
+
+from carteiro.concurrency.retry import retry_while_away
+from carteiro.references.errors import ReferenceRefused, StoreUnavailable
+from carteiro.schemas import FieldError, OkReply
+from carteiro.schemas.field_errors import field_errors
+from carteiro.schemas.request import Text
+from carteiro.schemas.text_reference import TextReference, find_texts, replace_texts
+from carteiro.worker.handling.request_context import RequestContext
+from carteiro.worker.handling.steps.step import Handle
+from carteiro.worker.parsing import RequestRejected, invalid_field
+
+if TYPE_CHECKING:
+    from carteiro.references.memory_budget import Reservation
+    from carteiro.references.reader import ReferenceReader
+
+log = structlog.get_logger("carteiro.worker")
+
+_PATIENCE_SECONDS = 3600.0
+"""Longest time that a request waits for a store, if its deadline is not earlier. Then it becomes a dead letter."""
+_MAX_REFERENCES = 100
+_text = TypeAdapter[str](Text)
+
+
+@dataclass(frozen=True, slots=True)
+class ResolveReferences:
+    """Reads the texts that a request refers to. The steps after it see only texts.
+
+    Raises `RequestRejected`, and `StoreUnavailable` if a store stays away.
+    """
+
+    reader: "ReferenceReader | None"
+    """None if the service reads nothing by reference."""
+    patience: float = _PATIENCE_SECONDS
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    async def __call__(self, context: RequestContext, handle: Handle) -> OkReply[Any]:
+        request = context.parsed
+        fields = {found.uri: path for path, found in find_texts(request) if isinstance(found, TextReference)}
+        if not fields:
+            return await handle(context)
+        if len(fields) > _MAX_REFERENCES:
+            reason = f"refers to {len(fields):,} texts; a request refers to at most {_MAX_REFERENCES}"
+            raise invalid_field(FieldError(field="request", reason=reason))
+        context.activity = "the service was reading a text by reference"
+        try:
+            texts, reservation = await self._read(fields)
+        except ReferenceRefused as refused:
+            problem = FieldError(field=f"{fields[refused.uri]}.uri", reason=refused.reason)
+            raise _rejection(problem, is_too_large=refused.is_too_large) from None
+        with reservation:
+            _check_texts(texts, fields)
+            context.request = replace_texts(request, {TextReference(uri=uri): text for uri, text in texts.items()})
+            context.activity = "the model was at work"
+            return await handle(context)
+
+    async def _read(self, fields: Mapping[str, str]) -> "tuple[Mapping[str, str], Reservation]":
+        if self.reader is None:
+            uri = next(iter(fields))
+            raise ReferenceRefused("this service reads no text by reference (CARTEIRO_REFERENCES)", uri=uri)
+        scope = asyncio.timeout(self.patience)
+        away: list[StoreUnavailable] = []
+
+        def log_away(error: StoreUnavailable) -> None:
+            away.append(error)
+            log.warning("a request waits for the store of its text", reason=str(error))
+
+        try:
+            async with scope:
+                read = partial(self.reader.read, fields)
+                return await retry_while_away(read, StoreUnavailable, log_away, self.sleep)
+        except TimeoutError:
+            if not scope.expired():
+                raise
+            raise away[0] if away else StoreUnavailable("other texts take all memory") from None
+
+
+def _check_texts(texts: Mapping[str, str], fields: Mapping[str, str]) -> None:
+    for uri, text in texts.items():
+        try:
+            _text.validate_python(text, strict=True)
+        except ValidationError as error:
+            raise invalid_field(FieldError(field=fields[uri], reason=field_errors(error)[0].reason)) from None
+
+
+def _rejection(problem: FieldError, *, is_too_large: bool) -> RequestRejected:
+    if is_too_large:
+        return RequestRejected("too_large", f"{problem.field}: {problem.reason}", [problem])
+    return invalid_field(problem)

@@ -1,0 +1,86 @@
+"""The reader of texts: what is permitted, and its limits."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from carteiro.references import reader as module
+from carteiro.references.allow_list import parse_allow_list
+from carteiro.references.errors import ReferenceRefused, StoreUnavailable
+from carteiro.references.object_stores import ObjectStores
+from carteiro.references.reader import MEMORY_FACTOR, ReferenceReader
+from tests.s3_server import S3Server
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "a.txt").write_text("Olá")
+    (tmp_path / "b.txt").write_text("x" * 8)
+    return tmp_path
+
+
+def make_reader(allowed: str, max_bytes: int = 10) -> ReferenceReader:
+    return ReferenceReader(parse_allow_list(allowed), max_bytes, ObjectStores())
+
+
+async def test_texts_of_several_stores_are_read(folder: Path, s3_environment: S3Server) -> None:
+    reader = make_reader(f"s3://letters/in,{folder.as_uri()}")
+    uris = [s3_environment.put("in/c.txt", b"abc"), (folder / "a.txt").as_uri()]
+    texts, _ = await reader.read(uris)
+    assert texts == dict(zip(uris, ["abc", "Olá"], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("uri", "reason"),
+    [
+        ("s3://letters/a", "is not among the addresses"),
+        ("file:///etc/passwd", "is not among the addresses"),
+        ("https://169.254.169.254/latest/meta-data", "is not among the addresses"),
+        ("http://example.com/a", "is not encrypted"),
+        ("rubbish", "does not begin with"),
+    ],
+)
+async def test_address_that_is_not_permitted_is_refused_before_anything_is_read(
+    folder: Path, uri: str, reason: str
+) -> None:
+    with pytest.raises(ReferenceRefused, match=reason) as caught:
+        await make_reader(folder.as_uri()).read([(folder / "missing").as_uri(), uri])
+    assert caught.value.uri == uri
+
+
+async def test_texts_of_a_request_share_one_limit(folder: Path) -> None:
+    reader = make_reader(folder.as_uri())
+    await reader.read([(folder / "b.txt").as_uri()])
+    with pytest.raises(ReferenceRefused, match="have at most 10 bytes") as caught:
+        await reader.read([(folder / "b.txt").as_uri(), (folder / "a.txt").as_uri()])
+    assert caught.value.is_too_large
+    assert caught.value.uri.endswith("a.txt")
+
+
+async def test_texts_in_memory_have_a_limit(folder: Path) -> None:
+    reader = make_reader(folder.as_uri())
+    uri = (folder / "b.txt").as_uri()
+    held = [await reader.read([uri]) for _ in range(MEMORY_FACTOR)]
+    held += [await reader.read([uri]) for _ in range(3)]  # what the texts do not need was given back
+    waiting = asyncio.create_task(reader.read([uri]))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    for _, reservation in held:
+        reservation.release()
+    assert (await waiting)[0] == {uri: "x" * 8}
+
+
+async def test_refused_text_keeps_no_memory(folder: Path) -> None:
+    reader = make_reader(folder.as_uri())
+    for _ in range(2 * MEMORY_FACTOR):
+        with pytest.raises(ReferenceRefused):
+            await reader.read([(folder / "missing").as_uri()])
+
+
+async def test_slow_store_is_unavailable(
+    folder: Path, s3_environment: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_READ_SECONDS", 0.0)
+    with pytest.raises(StoreUnavailable, match="took more than 0 s"):
+        await make_reader("s3://letters").read([s3_environment.put("a", b"abc")])

@@ -1,0 +1,61 @@
+"""Stores outside Kafka, from the settings."""
+
+import sys
+
+import pytest
+
+from carteiro.extras import ExtraMissing
+from carteiro.references.address import parse_prefix
+from carteiro.settings.environment import SettingsInvalid
+from carteiro.settings.worker import WorkerSettings
+from carteiro.worker.composition.storage import open_references, open_reply_bucket
+
+
+def open_all(settings: WorkerSettings) -> None:
+    open_references(settings)
+    open_reply_bucket(settings)
+
+
+def test_no_store_is_open_by_default() -> None:
+    assert open_references(WorkerSettings()) is None
+    assert open_references(WorkerSettings(references=" , ")) is None
+    assert open_reply_bucket(WorkerSettings()) is None
+
+
+def test_stores_of_the_settings_are_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    settings = WorkerSettings(
+        references="s3://letters/in, file:///data", reference_max_bytes=7, reply_bucket="s3://letters/replies"
+    )
+    reader, bucket = open_references(settings), open_reply_bucket(settings)
+    assert reader is not None
+    assert reader.max_bytes == 7
+    assert bucket is not None
+    assert bucket.address == parse_prefix("s3://letters/replies")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("references", "http://example.com", "CARTEIRO_REFERENCES: http://example.com is not encrypted"),
+        ("references", "file:///", "CARTEIRO_REFERENCES: file:/// names the whole file system"),
+        ("references", "az://letters", "CARTEIRO_REFERENCES: az://letters cannot be opened"),
+        ("reply_bucket", "letters", "CARTEIRO_REPLY_BUCKET: does not begin with"),
+        ("reply_bucket", "https://example.com/a", "CARTEIRO_REPLY_BUCKET: is no bucket"),
+        ("reply_bucket", "az://letters", "CARTEIRO_REPLY_BUCKET: az://letters cannot be opened"),
+    ],
+)
+def test_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str) -> None:
+    monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_NAME", raising=False)
+    settings = WorkerSettings(**{name: value})
+    with pytest.raises(SettingsInvalid) as caught:
+        open_all(settings)
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize("name", ["references", "reply_bucket"])
+def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr("carteiro.extras.find_spec", lambda module: None if module == "obstore" else sys)
+    settings = WorkerSettings(**{name: "s3://letters"})
+    with pytest.raises(ExtraMissing, match=rf"CARTEIRO_{name.upper()} needs obstore: pip install 'carteiro\[ref"):
+        open_all(settings)

@@ -1,0 +1,150 @@
+"""The step that reads the texts that a request refers to."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from carteiro.references.allow_list import parse_allow_list
+from carteiro.references.errors import StoreUnavailable
+from carteiro.references.memory_budget import MemoryBudget
+from carteiro.references.object_stores import ObjectStores
+from carteiro.references.reader import ReferenceReader
+from carteiro.schemas.chat import ChatRequest
+from carteiro.schemas.generate import GenerateRequest
+from carteiro.worker.handling.steps.deadline import within_deadline
+from carteiro.worker.handling.steps.references import ResolveReferences
+from carteiro.worker.parsing import RequestRejected
+
+
+def by_reference(uri: str) -> GenerateRequest:
+    return GenerateRequest.model_validate({"prompt": {"uri": uri}})
+
+
+class FlakyReader:
+    """Reader whose store is away for the first calls."""
+
+    def __init__(self, failures: float) -> None:
+        self.failures = failures
+
+    async def read(self, uris):
+        if self.failures > 0:
+            self.failures -= 1
+            raise StoreUnavailable("s3://letters does not answer")
+        return dict.fromkeys(uris, "found"), await MemoryBudget(1).reserve(0)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "a.txt").write_text("Why?")
+    (tmp_path / "blank.txt").write_text(" \n")
+    (tmp_path / "large.txt").write_text("x" * 101)
+    return tmp_path
+
+
+@pytest.fixture
+def step(folder: Path) -> ResolveReferences:
+    return ResolveReferences(ReferenceReader(parse_allow_list(folder.as_uri()), 100, ObjectStores()))
+
+
+async def test_task_gets_the_text_in_place_of_the_reference(make_context, next_handler, step, folder):
+    await step(make_context(by_reference((folder / "a.txt").as_uri())), next_handler)
+    assert next_handler.context.parsed.prompt == "Why?"
+
+
+async def test_chat_gets_the_texts_of_its_messages(make_context, next_handler, step, folder):
+    content = {"uri": (folder / "a.txt").as_uri()}
+    request = ChatRequest.model_validate({"messages": [{"role": "user", "content": content}]})
+    await step(make_context(request), next_handler)
+    assert next_handler.context.parsed.messages[0].content == "Why?"
+
+
+async def test_request_without_a_reference_passes(make_context, next_handler):
+    request = GenerateRequest(prompt="Why?")
+    await ResolveReferences(None)(make_context(request), next_handler)
+    assert next_handler.context.parsed is request
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "message"),
+    [
+        ("missing.txt", "invalid_request", "prompt.uri: names no file that can be read"),
+        ("blank.txt", "invalid_request", "prompt: must not be blank"),
+        (
+            "large.txt",
+            "too_large",
+            "prompt.uri: is too large: the texts of a request have at most 100 bytes together",
+        ),
+        ("../../etc/passwd", "invalid_request", "prompt.uri: has an empty segment, `.` or `..` in its path"),
+    ],
+)
+async def test_text_that_cannot_be_used_is_the_callers_error(
+    make_context, next_handler, step, folder, name, code, message
+):
+    with pytest.raises(RequestRejected) as caught:
+        await step(make_context(by_reference(f"{folder.as_uri()}/{name}")), next_handler)
+    assert (caught.value.error.code, caught.value.error.message) == (code, message)
+    assert not caught.value.error.retryable
+    assert next_handler.calls == 0
+
+
+async def test_service_without_an_allow_list_refuses_every_reference(make_context, next_handler):
+    with pytest.raises(RequestRejected, match=r"prompt\.uri: this service reads no text by reference"):
+        await ResolveReferences(None)(make_context(by_reference("s3://letters/a")), next_handler)
+
+
+async def test_too_many_references_are_refused(make_context, next_handler, step):
+    messages = [{"role": "user", "content": {"uri": f"s3://letters/{number}"}} for number in range(101)]
+    with pytest.raises(RequestRejected, match="refers to 101 texts"):
+        await step(make_context(ChatRequest.model_validate({"messages": messages})), next_handler)
+
+
+async def test_request_waits_for_a_store_that_is_away_and_is_served(make_context, next_handler):
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    with capture_logs() as logs:
+        step = ResolveReferences(FlakyReader(3), sleep=sleep)
+        await step(make_context(by_reference("s3://letters/patient?secret")), next_handler)
+    assert next_handler.context.parsed.prompt == "found"
+    assert len(pauses) == 3
+    assert [each["event"] for each in logs] == ["a request waits for the store of its text"]
+    assert "patient" not in str(logs)
+
+
+async def test_store_that_stays_away_ends_at_the_deadline(make_context, next_handler):
+    deadline = datetime.now(UTC) + timedelta(seconds=0.05)
+    context = make_context(by_reference("s3://letters/a"), deadline=deadline)
+    with pytest.raises(RequestRejected, match="was reading a text by reference") as caught:
+        await within_deadline(context, partial(ResolveReferences(FlakyReader(1e9)), handle=next_handler))
+    assert caught.value.error.code == "expired"
+
+
+async def test_store_that_stays_away_is_an_error_of_its_own_in_the_end(make_context, next_handler):
+    step = ResolveReferences(FlakyReader(1e9), patience=0.05)
+    with pytest.raises(StoreUnavailable, match="s3://letters does not answer"):
+        await step(make_context(by_reference("s3://letters/a")), next_handler)
+
+
+async def test_memory_of_the_texts_is_given_back_after_the_request(make_context, folder):
+    (folder / "a.txt").write_text("x" * 100)
+    reader = ReferenceReader(parse_allow_list(folder.as_uri()), 100, ObjectStores())
+    started, end = asyncio.Semaphore(0), asyncio.Event()
+
+    async def work(context):
+        started.release()
+        await end.wait()
+        raise LookupError
+
+    step, request = ResolveReferences(reader), by_reference((folder / "a.txt").as_uri())
+    running = [asyncio.create_task(step(make_context(request, offset=number), work)) for number in range(20)]
+    for _ in range(16):
+        await started.acquire()
+    assert started.locked()
+    end.set()
+    assert all(isinstance(each, LookupError) for each in await asyncio.gather(*running, return_exceptions=True))
