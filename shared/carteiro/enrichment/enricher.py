@@ -8,7 +8,7 @@ from typing import Any, Literal, ParamSpec, Protocol, TypeVar
 from carteiro.enrichment.enrichment_file import EnrichmentFile, OnError, Step
 from carteiro.enrichment.expression import ExpressionFailed, Path
 from carteiro.wire.event_format import DecodedEvent, MemberRefused
-from carteiro.wire.json_members import NotAnObject, NotJson, to_json
+from carteiro.wire.json_members import NotJson, to_json
 from carteiro.wire.record import PARSE_IN_THREAD_BYTES, Headers
 
 P = ParamSpec("P")
@@ -92,28 +92,28 @@ class Enricher:
         except MemberRefused as error:
             return self._refuse(event, error, ())
         if not results.errors:
-            await self._run_steps(event.document, results, call)
+            await self._run_steps(event, results, call)
         return await call(self._finish, event, results)
 
-    async def _run_steps(self, document: Any, results: _Results, call: _Call) -> None:
+    async def _run_steps(self, event: DecodedEvent, results: _Results, call: _Call) -> None:
         if len(self._needs) == 1:  # A task of its own would cost more than the step.
-            await self._run_step(0, document, results, call)
+            await self._run_step(0, event, results, call)
             return
         ended = [asyncio.Event() for _ in self._needs]
 
         async def run(index: int) -> None:
             for needed in self._needs[index]:
                 await ended[needed].wait()
-            await self._run_step(index, document, results, call)
+            await self._run_step(index, event, results, call)
             ended[index].set()
 
         async with asyncio.TaskGroup() as group:
             for index in range(len(self._needs)):
                 group.create_task(run(index))
 
-    async def _run_step(self, index: int, document: Any, results: _Results, call: _Call) -> None:
+    async def _run_step(self, index: int, event: DecodedEvent, results: _Results, call: _Call) -> None:
         """Run a step whose needed steps have ended, and add its result or its error to `results`."""
-        step = self._file.steps[index]
+        step, document = self._file.steps[index], event.document
         try:
             for needed in self._needs[index]:
                 if needed in results.errors:
@@ -122,7 +122,7 @@ class Enricher:
                     document = _with_value(document, self._file.steps[needed].into, results.values[needed])
             if step.when is not None and not await call(step.when.is_true, document):
                 return
-            _check_place(document, step.into)
+            event.check_place(step.into)  # before a call of a model is paid
             result = await self._call_task(step, await call(step.request.evaluate, document))
             value = step.take.evaluate(result)
             to_json(value)
@@ -131,6 +131,8 @@ class Enricher:
             results.errors[index] = StepError(step, "invalid_request", f"take: {step.take.text} {error}")
         except ExpressionFailed as error:
             results.errors[index] = StepError(step, "invalid_request", str(error))
+        except MemberRefused as error:
+            results.errors[index] = StepError(step, "invalid_request", f"cannot write into the event: {error}")
         except StepFailed as error:
             results.errors[index] = StepError(step, error.code, str(error))
 
@@ -156,16 +158,6 @@ class Enricher:
         """Return what becomes of an event into which nothing can be written, not even its errors."""
         refused = StepError(None, "invalid_request", f"cannot write into the event: {error}")
         return EnrichedEvent(_ACTIONS[self._file.on_error], event.value, (*errors, refused))
-
-
-def _check_place(document: Any, path: Path) -> None:
-    """Raise `StepFailed` if a value at `path` has no place in the event, before a call of a model is paid for it."""
-    for length, name in enumerate(path):
-        if not isinstance(document, dict):
-            raise StepFailed("invalid_request", f"cannot write into the event: {NotAnObject(path[:length])}")
-        if name not in document:
-            return
-        document = document[name]
 
 
 async def _call_at_once(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

@@ -14,7 +14,7 @@ from carteiro.registry.member_types import RecordOf, member_types
 from carteiro.registry.registered_schema import Registered
 from carteiro.registry.schema_cache import SchemaCache
 from carteiro.registry.subjects import SubjectStrategy
-from carteiro.wire.event_format import DecodedEvent, EncodedEvent, Path
+from carteiro.wire.event_format import DecodedEvent, EncodedEvent, Path, find_obstacle
 from carteiro.wire.json_event import JsonFormat
 from carteiro.wire.record import Record
 
@@ -105,6 +105,10 @@ class RegistryEvent:
         self.value, self.document = frame.value, document
         self._frame, self._codec, self._owner = frame, codec, owner
         self._target: Target | None = None
+
+    def check_place(self, path: Path) -> None:
+        if find_obstacle(self.document, path) is not None:
+            self.encode({path: None})  # Its schema may permit an object in place of null.
 
     async def prepare(self) -> None:
         """Register the schema of the enriched event. Raise `MemberRefused` or `RegistryUnavailable`."""

@@ -38,6 +38,9 @@ class DecodedEvent(Protocol):
     def document(self) -> dict[str, Any]:
         """The event as a JSON object, for expressions. It is not written again, so it may be less exact."""
 
+    def check_place(self, path: Path) -> None:
+        """Do nothing if a value can be written at `path`. `prepare` has to be called before. Raise `MemberRefused`."""
+
     async def prepare(self) -> None:
         """Get ready to encode. It is called before a model call is paid, so it does all that can fail by itself.
 
@@ -49,6 +52,17 @@ class DecodedEvent(Protocol):
 
         `prepare` has to be called before. Raise `MemberRefused`.
         """
+
+
+def find_obstacle(document: Any, path: Path) -> Path | None:
+    """Return the path of a value around `path` that is no object; None if there is no such value."""
+    for length, name in enumerate(path):
+        if not isinstance(document, dict):
+            return path[:length]
+        if name not in document:
+            return None
+        document = document[name]
+    return None
 
 
 class EventFormat(Protocol):

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from carteiro.wire.event_format import EncodedEvent, EventUnreadable, MemberRefused, Path
-from carteiro.wire.json_members import Members, append_members, to_json, write_members
+from carteiro.wire.event_format import EncodedEvent, EventUnreadable, MemberRefused, Path, find_obstacle
+from carteiro.wire.json_members import Members, NotAnObject, append_members, to_json, write_members
 from carteiro.wire.record import PARSE_IN_THREAD_BYTES, Record
 
 _BYTE_ORDER_MARK = "\ufeff"
@@ -20,6 +20,10 @@ class JsonEvent:
     value: bytes
     text: str
     document: dict[str, Any]
+
+    def check_place(self, path: Path) -> None:
+        if (obstacle := find_obstacle(self.document, path)) is not None:
+            raise NotAnObject(obstacle)
 
     async def prepare(self) -> None:
         """No-op."""

@@ -222,6 +222,9 @@ class RefusingEvent:
 
     value, document = EVENT, {"text": "hello"}
 
+    def check_place(self, path: Path) -> None:
+        pass
+
     async def prepare(self) -> None:
         raise MemberRefused("the schema has another field of that name")
 

@@ -253,3 +253,22 @@ async def test_avro_event_is_enriched_in_avro(pipeline: Pipeline) -> None:
         assert sent(await handler.handle(plain)).value == plain.value
         await registry.close()
         await confluent.close()
+
+
+async def test_avro_event_with_a_null_in_place_of_the_results_is_enriched(pipeline: Pipeline) -> None:
+    results = {"type": "record", "name": "Ai", "fields": [{"name": "answer", "type": ["null", "string"]}]}
+    fields = [{"name": "text", "type": "string"}, {"name": "ai", "type": ["null", results]}]
+    schema = json.dumps({"type": "record", "name": "com.shop.Review", "fields": fields})
+    async with RegistryServer() as server:
+        confluent, registry = Confluent(server), open_registry(RegistrySettings(url=server.url))
+        handler = make_handler(pipeline)
+        members = member_schemas(handler.file, result_schemas())
+        handler = replace(handler, format=registry.event_format("enriched", members))
+        event = await confluent.avro(schema, {"text": "hello", "ai": None})
+        outcome = await handler.handle(replace(make_record(b""), value=event.value))
+        value = sent(outcome).value
+        assert (outcome.result, outcome.code) == ("enriched", "ok")
+        assert value is not None
+        assert (await confluent.read_avro(value))["ai"]["answer"]
+        await registry.close()
+        await confluent.close()
