@@ -31,6 +31,8 @@ class RegistryServer:
         """
         self.store, self.requests, self.fault = Store(), list[str](), 0
         """`fault` is the HTTP status of all answers; 0 for none."""
+        self.answers: dict[str, tuple[int, str]] = {}
+        """Status and body of the answers to calls of a path, in place of the right ones."""
         self.hold: asyncio.Event | None = None
         """Answers wait for this event if it is set to one."""
         self._basic, self._bearer, self._oauth_client, self._tls = basic, bearer, oauth_client, tls
@@ -91,6 +93,9 @@ class RegistryServer:
             await self.hold.wait()
         if self.fault:
             return _error(self.fault, self.fault, "The registry fails on purpose.")
+        if request.path in self.answers:
+            status, body = self.answers[request.path]
+            return web.Response(status=status, text=body, content_type=_CONTENT_TYPE, headers={"Location": "/subjects"})
         if request.path != "/oauth/token" and not self._is_permitted(request.headers.get("Authorization", "")):
             return _error(401, 401, "Unauthorized")
         try:

@@ -6,13 +6,20 @@ It wraps Confluent's asyncio client: deadlines, limits, and errors that say who 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from confluent_kafka.schema_registry import AsyncSchemaRegistryClient, Schema, SchemaReference, SchemaRegistryError
 
-from carteiro.registry.errors import RegistryUnavailable, SchemaRejected, SchemaUnknown, SchemaUnusable
-from carteiro.registry.framing import SchemaId
+from carteiro.registry.errors import (
+    AnswerUnusable,
+    RegistryUnavailable,
+    SchemaFailing,
+    SchemaRejected,
+    SchemaUnknown,
+    SchemaUnusable,
+)
+from carteiro.registry.framing import MAX_SCHEMA_ID, SchemaId
 from carteiro.registry.registered_schema import FetchedSchema, Reference, Registered, SchemaText
 from carteiro.registry.settings import RegistrySettings
 
@@ -25,6 +32,10 @@ MAX_REFERENCES = 200
 _MAX_REFERENCE_DEPTH = 30
 _PAUSE_SECONDS = 60.0
 """Time after a failure for which the intake pauses: longer than the pause between two tries of an event."""
+_MIN_TRIES, _PATIENCE_SECONDS = 4, 60.0
+"""Number of tries and time after which a schema is given up that a registry does not give, although it answers."""
+_MAX_FAILING = 500
+"""Maximum number of schemas whose tries are counted."""
 _NOT_FOUND = (40401, 40402, 40403)
 """Error codes: no such subject, version, schema."""
 
@@ -37,6 +48,8 @@ class RegistryClient:
         self._client = AsyncSchemaRegistryClient(settings.client_configuration() | {"max.retries": 0})
         self._timeout, self._clock = settings.timeout_seconds, clock
         self._failure: tuple[str, float] | None = None
+        self._failing: dict[SchemaId, tuple[int, float]] = {}
+        """Number of failed tries of a schema, and the time of the first."""
 
     @property
     def pause_reason(self) -> str | None:
@@ -57,7 +70,7 @@ class RegistryClient:
 
         Raise `SchemaUnknown`, `SchemaUnusable` or `RegistryUnavailable`.
         """
-        return await self._watch(self._fetch(schema_id))
+        return await self._watch(self._fetch_or_give_up(schema_id))
 
     async def register(self, subject: str, schema: SchemaText) -> Registered:
         """Register a schema, or find it if the subject has it already. Return its ids.
@@ -70,14 +83,42 @@ class RegistryClient:
         """Return the result, and note if the registry is unavailable."""
         try:
             result = await work
+        except (SchemaUnknown, SchemaUnusable, SchemaRejected, SchemaFailing):
+            self._failure = None
+            raise
         except RegistryUnavailable as error:
             self._failure = (str(error), self._clock())
             raise
-        except (SchemaUnknown, SchemaUnusable, SchemaRejected):
-            self._failure = None
-            raise
         self._failure = None
         return result
+
+    async def _fetch_or_give_up(self, schema_id: SchemaId) -> FetchedSchema:
+        """Return a schema. Raise `SchemaFailing` or `SchemaUnusable` if the registry answers, but not with it.
+
+        So one schema does not pause the intake: its events wait for a while, and then they are unreadable.
+        """
+        try:
+            fetched = await self._fetch(schema_id)
+        except AnswerUnusable as error:
+            if not await self._answers():
+                raise
+            tries, began = self._failing.pop(schema_id, (0, self._clock()))
+            self._failing[schema_id] = tries + 1, began
+            if len(self._failing) > _MAX_FAILING:
+                del self._failing[next(iter(self._failing))]
+            if tries < _MIN_TRIES or self._clock() < began + _PATIENCE_SECONDS:
+                raise SchemaFailing(str(error)) from None
+            raise SchemaUnusable(f"the registry answers, but not with the schema of id {schema_id}: {error}") from None
+        self._failing.pop(schema_id, None)
+        return fetched
+
+    async def _answers(self) -> bool:
+        """Return True if the registry lists its subjects."""
+        try:
+            await self._call(self._client.get_subjects())
+        except (RegistryUnavailable, SchemaRegistryError):
+            return False
+        return True
 
     async def _fetch(self, schema_id: SchemaId) -> FetchedSchema:
         try:
@@ -92,9 +133,10 @@ class RegistryClient:
         root = _schema_text(schema)
         referenced: dict[str, SchemaText] = {}
         await self._fetch_references(root, referenced, 0)
-        if len(root.text) + sum(len(each.text) for each in referenced.values()) > MAX_SCHEMA_CHARACTERS:
+        fetched = FetchedSchema(root, tuple(referenced.items()))
+        if fetched.characters > MAX_SCHEMA_CHARACTERS:
             raise SchemaUnusable(f"the schema has more than {MAX_SCHEMA_CHARACTERS:,} characters")
-        return FetchedSchema(root, tuple(referenced.items()))
+        return fetched
 
     async def _register(self, subject: str, schema: SchemaText) -> Registered:
         references = [SchemaReference(each.name, each.subject, each.version) for each in schema.references]
@@ -107,9 +149,9 @@ class RegistryClient:
                 reason = str(error.error_message)[:500]
                 raise SchemaRejected(f"the registry refuses the schema for subject {subject}: {reason}") from None
             raise _unavailable(error) from None
-        if not isinstance(registered.schema_id, int):
+        if type(registered.schema_id) is not int or not 0 <= registered.schema_id <= MAX_SCHEMA_ID:
             raise RegistryUnavailable("the registry gives no id for a schema")
-        return Registered(registered.schema_id, registered.guid)
+        return Registered(registered.schema_id, _guid(registered.guid))
 
     async def _get(self, schema_id: SchemaId, fmt: str | None) -> Schema:
         if isinstance(schema_id, UUID):
@@ -145,7 +187,7 @@ class RegistryClient:
         except TimeoutError:
             raise RegistryUnavailable(f"the registry does not answer within {self._timeout:g} s") from None
         except Exception as error:  # noqa: BLE001  # the client raises what its parts raise: of HTTP, OAuth, JSON
-            raise RegistryUnavailable(f"the registry cannot be asked: {type(error).__name__}: {error}") from None
+            raise AnswerUnusable(f"the registry cannot be asked: {type(error).__name__}: {str(error)[:500]}") from None
         finally:
             # The client's own cache has no limit, and it does not tell the formats of a schema apart.
             await self._client.clear_caches()  # type: ignore[no-untyped-call]
@@ -157,9 +199,20 @@ def _schema_text(schema: Schema) -> SchemaText:
         raise SchemaUnusable(f"a schema is of type {str(kind)[:100]}; AVRO, PROTOBUF and JSON can be read")
     if len(schema.schema_str) > MAX_SCHEMA_CHARACTERS:
         raise SchemaUnusable(f"the schema has more than {MAX_SCHEMA_CHARACTERS:,} characters")
-    named = [Reference(str(each.name), str(each.subject), int(each.version or -1)) for each in references]
+    try:
+        named = [Reference(str(each.name), str(each.subject), int(each.version or -1)) for each in references]
+    except (TypeError, ValueError):
+        raise SchemaUnusable("a reference of the schema has no version") from None
     return SchemaText(kind, schema.schema_str, tuple(named))  # type: ignore[arg-type]
 
 
+def _guid(text: Any) -> UUID | None:
+    try:
+        return UUID(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
 def _unavailable(error: SchemaRegistryError) -> RegistryUnavailable:
-    return RegistryUnavailable(f"the registry answers {error.http_status_code}: {str(error.error_message)[:500]}")
+    kind = AnswerUnusable if error.http_status_code == 500 else RegistryUnavailable
+    return kind(f"the registry answers {error.http_status_code}: {str(error.error_message)[:500]}")

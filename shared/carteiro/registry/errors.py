@@ -7,6 +7,14 @@ class RegistryUnavailable(Exception):
     """The registry does not answer, or it rejects the worker and not the schema. A later try may succeed."""
 
 
+class AnswerUnusable(RegistryUnavailable):
+    """The registry fails on one call, or its answer cannot be read. The fault may be that of one schema."""
+
+
+class SchemaFailing(RegistryUnavailable):
+    """The registry answers, but not with this schema. A later try may succeed."""
+
+
 class SchemaUnknown(EventUnreadable):
     """The registry has no schema of the event's id."""
 

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from carteiro.registry.client import RegistryClient
 from carteiro.registry.codec import SchemaCodec, SchemaExtension, open_codec
@@ -16,7 +15,7 @@ from carteiro.registry.schema_cache import SchemaCache
 from carteiro.registry.subjects import SubjectStrategy
 from carteiro.wire.event_format import DecodedEvent, EncodedEvent, Path, find_obstacle
 from carteiro.wire.json_event import JsonFormat
-from carteiro.wire.record import Record
+from carteiro.wire.record import PARSE_IN_THREAD_BYTES, Record
 
 _MAX_SCHEMAS = 500
 """Maximum number of schemas in memory."""
@@ -41,6 +40,13 @@ class Schemas:
             return await asyncio.to_thread(open_codec, await self._client.fetch(schema_id))
 
         return await self._codecs.get(str(schema_id).encode(), fetch)
+
+
+async def decode_event(frame: Frame, codec: SchemaCodec) -> dict[str, Any]:
+    """Return an event as a JSON object. A thread decodes a large one. Raise `EventUnreadable`."""
+    if len(frame.value) >= PARSE_IN_THREAD_BYTES:
+        return await asyncio.to_thread(codec.decode, frame)
+    return codec.decode(frame)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +86,7 @@ class RegistryFormat:
         if frame is None:
             return await JsonFormat().decode(record)
         codec = await self._schemas.codec(frame.schema_id)
-        return RegistryEvent(frame, codec, codec.decode(frame), self)
+        return RegistryEvent(frame, codec, await decode_event(frame, codec), self)
 
     async def target(self, frame: Frame, codec: SchemaCodec) -> Target:
         """Return the schema of the enriched event. Raise `MemberRefused` or `RegistryUnavailable`."""
@@ -117,5 +123,4 @@ class RegistryEvent:
     def encode(self, members: Mapping[Path, Any]) -> EncodedEvent:
         assert self._target is not None, "prepare() was not called"
         payload, ids = self._target.extension.encode(self._frame, members), self._target.registered
-        guid = UUID(ids.guid) if ids.guid else None
-        return self._frame.replace(ids.schema_id, guid, self._codec.indexes(self._frame), payload)
+        return self._frame.replace(ids.schema_id, ids.guid, self._codec.indexes(self._frame), payload)

@@ -17,7 +17,7 @@ SCHEMA_ID_HEADER = "__value_schema_id"
 """Header of the schema id of a record's value."""
 SchemaId = int | UUID
 
-_MAX_ID = 2**31 - 1
+MAX_SCHEMA_ID = 2**31 - 1
 """Largest id that a registry gives: Java's largest `int`."""
 _MAX_INDEXES = 100
 """Maximum number of message indexes: the depth of nested message types."""
@@ -71,7 +71,7 @@ def read_frame(record: Record) -> Frame | None:
     match source[:1]:
         case b"\x00" if len(source) >= 5:
             number = int.from_bytes(source[1:5], "big")
-            if number > _MAX_ID:
+            if number > MAX_SCHEMA_ID:
                 raise SchemaUnknown(f"the registry has no schema of id {number}")
             return Frame(number, value, header, 5)
         case b"\x01" if len(source) >= 17:

@@ -1,8 +1,14 @@
-"""Values that JSON has not, as JSON values for expressions."""
+"""Events as JSON: values that JSON has not, and limits of what a few bytes can become."""
 
 import base64
 from decimal import Context, Decimal
 from math import isinf, isnan
+from typing import Any
+
+from carteiro.wire.event_format import EventUnreadable
+
+MAX_JSON_CHARACTERS = 16 * 1024 * 1024
+"""Maximum size of an event as JSON. A symbol or a field name of the schema may be in the event a million times."""
 
 _MAX_DECIMAL_BYTES = 512
 """Maximum size of a decimal. The time for its digits grows with the square of its size."""
@@ -32,3 +38,22 @@ def decimal_text(raw: bytes, scale: int) -> str:
     if len(raw) > _MAX_DECIMAL_BYTES or not 0 <= scale <= _MAX_DECIMAL_SCALE:
         return base64_text(raw)
     return format(Decimal(int.from_bytes(raw, "big", signed=True)).scaleb(-scale, _EXACT), "f")
+
+
+def check_json_size(document: Any) -> None:
+    """Raise `EventUnreadable` if a JSON value is above the limit. The check is level by level, without recursion."""
+    characters, level = 0, [document]
+    while level:
+        inner: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                characters += sum(map(len, value))
+                inner += value.values()
+            elif isinstance(value, list):
+                inner += value
+            elif isinstance(value, str):
+                characters += len(value)
+        characters += len(level)
+        if characters > MAX_JSON_CHARACTERS:
+            raise EventUnreadable(f"the event has more than {MAX_JSON_CHARACTERS:,} characters as JSON")
+        level = inner

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Literal
+from uuid import UUID
 
 SchemaType = Literal["AVRO", "PROTOBUF", "JSON"]
 SCHEMA_TYPES: tuple[SchemaType, ...] = ("AVRO", "PROTOBUF", "JSON")
@@ -35,11 +36,16 @@ class FetchedSchema:
     referenced: tuple[tuple[str, SchemaText], ...] = ()
     """Names and schemas. A schema stands after those that it refers to."""
 
+    @property
+    def characters(self) -> int:
+        """Number of characters of all texts."""
+        return len(self.root.text) + sum(len(each.text) for _, each in self.referenced)
+
 
 @dataclass(frozen=True, slots=True)
 class Registered:
     """The ids of a schema that was registered."""
 
     schema_id: int
-    guid: str | None
+    guid: UUID | None
     """The newer id; None if the registry has none."""

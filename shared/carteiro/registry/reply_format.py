@@ -5,7 +5,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from carteiro.registry.client import RegistryClient
 from carteiro.registry.derived_schema import DerivedSchema, derive_schema
@@ -38,7 +37,7 @@ class RegistryReplyEncoder:
         payload = self.schema.encode(json.loads(reply.model_dump_json()))
         ids = self.registered
         empty = Frame(0, b"", b"" if self.id_in_header else None, 0)
-        encoded = empty.replace(ids.schema_id, UUID(ids.guid) if ids.guid else None, self.schema.indexes, payload)
+        encoded = empty.replace(ids.schema_id, ids.guid, self.schema.indexes, payload)
         return EncodedReply(encoded.value, _CONTENT_TYPES[self.schema.type], encoded.headers)
 
 

@@ -1,17 +1,16 @@
 """The formats of the requests and the replies of one task."""
 
-import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from carteiro.registry.event_format import Schemas
+from carteiro.registry.event_format import Schemas, decode_event
 from carteiro.registry.format_choice import ReplyFormatChoice
 from carteiro.registry.framing import RecordFormat, read_frame
 from carteiro.registry.registered_schema import SchemaType
 from carteiro.registry.reply_format import ReplyFormat
-from carteiro.wire.record import PARSE_IN_THREAD_BYTES, Record
+from carteiro.wire.record import Record
 from carteiro.wire.reply import JSON_REPLIES, ReplyEncoder
 
 
@@ -37,14 +36,10 @@ async def read_request(
     if frame is None:
         return DecodedRequest(record.value)
     codec = await schemas.codec(frame.schema_id)
-
-    def decode() -> bytes:
-        document = _without_nulls(codec.decode(frame))
-        for name in json_text_members & document.keys():
-            document[name] = _parse(document[name])
-        return json.dumps(document, ensure_ascii=False).encode()
-
-    value = await asyncio.to_thread(decode) if len(frame.value) >= PARSE_IN_THREAD_BYTES else decode()
+    document = _without_nulls(await decode_event(frame, codec))
+    for name in json_text_members & document.keys():
+        document[name] = _parse(document[name])
+    value = json.dumps(document, ensure_ascii=False).encode()
     return DecodedRequest(value, RecordFormat(codec.schema_type, frame.header is not None))
 
 

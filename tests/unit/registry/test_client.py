@@ -1,6 +1,7 @@
 import asyncio
 import base64
 import ssl
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,7 +12,7 @@ from confluent_kafka.schema_registry import Schema, SchemaReference
 
 from carteiro.registry.client import MAX_SCHEMA_CHARACTERS, RegistryClient
 from carteiro.registry.errors import RegistryUnavailable, SchemaRejected, SchemaUnknown, SchemaUnusable
-from carteiro.registry.registered_schema import SchemaText
+from carteiro.registry.registered_schema import Registered, SchemaText
 from carteiro.registry.settings import RegistrySettings
 from tests.registry_server import RegistryServer
 from tests.unit.registry.confluent import Confluent
@@ -103,7 +104,7 @@ async def test_answer_that_is_no_json_is_an_unavailable_registry(schema_id: int,
 async def test_registered_schema_has_one_id_for_ever(client: RegistryClient, server: RegistryServer) -> None:
     first = await client.register("s", SchemaText("AVRO", RECORD))
     assert await client.register("s", SchemaText("AVRO", RECORD)) == first
-    assert first.guid == server.store.by_id(str(first.schema_id)).guid
+    assert str(first.guid) == server.store.by_id(str(first.schema_id)).guid
 
 
 async def test_schema_that_is_not_compatible_or_invalid_is_rejected(client: RegistryClient) -> None:
@@ -193,6 +194,94 @@ async def test_client_certificate_is_shown_over_tls(tmp_path: Path) -> None:
         with pytest.raises(RegistryUnavailable):
             await stranger.fetch(1)
         await stranger.close()
+
+
+@pytest.fixture
+async def clock(server: RegistryServer, schema_id: int) -> AsyncIterator[tuple[RegistryClient, list[float]]]:
+    """A client and its time. The registry fails on the schema of its first id."""
+    now = [0.0]
+    client = RegistryClient(RegistrySettings(url=server.url), lambda: now[0])
+    server.answers[f"/schemas/ids/{schema_id}"] = (500, "a fault of the registry")
+    yield client, now
+    await client.close()
+
+
+async def test_schema_that_only_fails_is_given_up_after_a_while_and_pauses_nothing(
+    clock: tuple[RegistryClient, list[float]], server: RegistryServer, schema_id: int
+) -> None:
+    client, now = clock
+    for now[0] in (0.0, 1.0, 30.0, 59.0, 59.5):
+        with pytest.raises(RegistryUnavailable):
+            await client.fetch(schema_id)
+        assert client.pause_reason is None
+    now[0] = 61.0
+    with pytest.raises(SchemaUnusable, match="the registry answers, but not with the schema of id 1"):
+        await client.fetch(schema_id)
+    server.answers.clear()
+    assert (await client.fetch(schema_id)).root.text == RECORD
+
+
+async def test_schema_is_not_given_up_after_a_few_tries(
+    clock: tuple[RegistryClient, list[float]], schema_id: int
+) -> None:
+    client, now = clock
+    for now[0] in (0.0, 3600.0, 7200.0):
+        with pytest.raises(RegistryUnavailable):
+            await client.fetch(schema_id)
+
+
+async def test_schema_is_not_given_up_while_the_registry_fails_on_everything(
+    clock: tuple[RegistryClient, list[float]], server: RegistryServer, schema_id: int
+) -> None:
+    client, now = clock
+    server.fault = 500
+    for now[0] in range(0, 600, 30):
+        with pytest.raises(RegistryUnavailable):
+            await client.fetch(schema_id)
+        assert client.pause_reason is not None
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ("<html>", RegistryUnavailable),
+        ("[1]", RegistryUnavailable),
+        ("null", RegistryUnavailable),
+        ('{"schema": 5}', SchemaUnusable),
+        ('{"schema": "{}", "schemaType": "XML"}', SchemaUnusable),
+        ('{"schema": "{}", "references": [{"name": "a", "subject": "b", "version": "x"}]}', SchemaUnusable),
+        ('{"schema": "{}", "references": [1]}', RegistryUnavailable),
+        ("[" * 10**5, RegistryUnavailable),
+    ],
+    ids=lambda each: each[:30] if isinstance(each, str) else each.__name__,
+)
+async def test_answer_that_is_no_schema_is_an_error_of_the_registry_or_of_the_schema(
+    client: RegistryClient, server: RegistryServer, body: str, error: type[Exception]
+) -> None:
+    server.answers["/schemas/ids/1"] = (200, body)
+    with pytest.raises(error):
+        await client.fetch(1)
+
+
+@pytest.mark.parametrize("status", [302, 307])
+async def test_redirect_is_not_followed(client: RegistryClient, server: RegistryServer, status: int) -> None:
+    server.answers["/schemas/ids/1"] = (status, "")
+    with pytest.raises(RegistryUnavailable, match=f"answers {status}"):
+        await client.fetch(1)
+
+
+@pytest.mark.parametrize("schema_id", ["null", '"5"', "-1", "1.5", "true", str(2**31)])
+async def test_id_that_does_not_fit_a_record_is_none(
+    client: RegistryClient, server: RegistryServer, schema_id: str
+) -> None:
+    server.answers["/subjects/s/versions"] = (200, f'{{"id": {schema_id}}}')
+    with pytest.raises(RegistryUnavailable, match="no id for a schema"):
+        await client.register("s", SchemaText("AVRO", RECORD))
+
+
+async def test_guid_that_is_none_is_left_out(client: RegistryClient, server: RegistryServer) -> None:
+    server.answers["/subjects/s/versions"] = (200, '{"id": 7, "guid": "x"}')
+    assert await client.register("s", SchemaText("AVRO", RECORD)) == Registered(7, None)
 
 
 async def test_intake_pauses_until_the_registry_answers_or_was_not_asked_for_a_while(

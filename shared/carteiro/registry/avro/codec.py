@@ -7,6 +7,7 @@ from carteiro.registry.avro.reader import READ_ERRORS, Readers, unreadable
 from carteiro.registry.avro.types import parse_schema
 from carteiro.registry.errors import SchemaUnusable
 from carteiro.registry.framing import Frame
+from carteiro.registry.json_values import MAX_JSON_CHARACTERS, check_json_size
 from carteiro.registry.member_types import RecordOf
 from carteiro.registry.registered_schema import FetchedSchema, SchemaType
 from carteiro.wire.event_format import EventUnreadable
@@ -37,6 +38,9 @@ class AvroCodec:
             raise unreadable(error) from None
         if not isinstance(document, dict):
             raise EventUnreadable("the event is no record")
+        # No value of the schema has more characters than the schema, so most events need no check.
+        if len(frame.value) * self._fetched.characters > MAX_JSON_CHARACTERS:
+            check_json_size(document)
         return document
 
     def extend(self, _: Frame, members: RecordOf) -> AvroExtension:

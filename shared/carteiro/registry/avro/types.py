@@ -14,7 +14,7 @@ _MAX_VALUES = 100_000
 """Maximum number of JSON values in the text of a schema."""
 _MAX_DEPTH = 200
 """Maximum depth of the JSON text of a schema."""
-_MAX_EMPTY_VALUES = 16
+_MAX_EMPTY_VALUES = 4
 """Maximum number of values that a record has without any byte of data: a few bytes must not become many values."""
 
 
@@ -182,7 +182,9 @@ def _build(schema: Any, names: dict[str, AvroType]) -> AvroType:  # noqa: PLR091
             names[schema["name"]] = EnumType(schema["name"], tuple(schema["symbols"]))
             return names[schema["name"]]
         case "fixed":
-            names[schema["name"]] = Fixed(schema["name"], int(schema["size"]), logical, int(scale))
+            if (size := int(schema["size"])) < 0:
+                raise SchemaUnusable(f"the size of {schema['name'][:100]} is negative")
+            names[schema["name"]] = Fixed(schema["name"], size, logical, int(scale))
             return names[schema["name"]]
         case "array":
             return ArrayType(_build(schema["items"], names))

@@ -5,6 +5,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from carteiro.registry.framing import Frame, write_indexes
+from carteiro.registry.json_values import MAX_JSON_CHARACTERS, check_json_size
 from carteiro.registry.member_types import RecordOf
 from carteiro.registry.protobuf.descriptors import SCHEMA_ERRORS, parse_schema
 from carteiro.registry.protobuf.document import Documents
@@ -33,9 +34,12 @@ class ProtobufCodec:
                 self._classes[indexes] = self._schema.message_class(self._schema.message_name(indexes))
             event = self._classes[indexes]()
             event.ParseFromString(payload)
-            return self._documents.convert(event)
+            document = self._documents.convert(event)
         except (DecodeError, *SCHEMA_ERRORS) as error:
             raise EventUnreadable(f"the event is not of its schema ({type(error).__name__})") from None
+        if len(frame.value) * self._fetched.characters > MAX_JSON_CHARACTERS:
+            check_json_size(document)
+        return document
 
     def extend(self, frame: Frame, members: RecordOf) -> ProtobufExtension:
         name = self._schema.message_name(frame.split_indexes()[0])

@@ -12,8 +12,10 @@ from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor
 
 from carteiro.registry.json_values import base64_text, decimal_text, finite
+from carteiro.wire.event_format import EventUnreadable
 
-_Converter = Callable[[Any], Any]
+_MAX_VALUES = 1_000_000
+"""Maximum number of values of an event. A message of two bytes has a value for each field without presence."""
 
 _WELL_KNOWN = frozenset(
     f"google.protobuf.{name}" for name in ("Timestamp", "Duration", "FieldMask", "Struct", "Value", "ListValue")
@@ -25,6 +27,22 @@ _WRAPPERS = frozenset(
 _DECIMAL = "confluent.type.Decimal"
 
 
+class _Budget:
+    """Values that an event may still have."""
+
+    def __init__(self) -> None:
+        self._left = _MAX_VALUES
+
+    def take(self, values: int) -> None:
+        """Raise `EventUnreadable` if the event has more values than the limit."""
+        self._left -= values
+        if self._left < 0:
+            raise EventUnreadable(f"the event has more than {_MAX_VALUES:,} values")
+
+
+_Converter = Callable[[Any, _Budget], Any]
+
+
 class Documents:
     """Conversion of the messages of one schema."""
 
@@ -32,11 +50,16 @@ class Documents:
         self._fields: dict[str, list[tuple[str, bool, _Converter]]] = {}
 
     def convert(self, message: Any) -> dict[str, Any]:
-        """Return a message as a JSON object."""
+        """Return a message as a JSON object. Raise `EventUnreadable` if it has more values than the limit."""
+        return self._convert(message, _Budget())
+
+    def _convert(self, message: Any, budget: _Budget) -> dict[str, Any]:
         document: dict[str, Any] = {}
-        for name, has_presence, convert in self._fields_of(message.DESCRIPTOR):
+        fields = self._fields_of(message.DESCRIPTOR)
+        budget.take(len(fields))
+        for name, has_presence, convert in fields:
             if not has_presence or message.HasField(name):
-                document[name] = convert(getattr(message, name))
+                document[name] = convert(getattr(message, name), budget)
         return document
 
     def _fields_of(self, descriptor: Any) -> list[tuple[str, bool, _Converter]]:
@@ -51,41 +74,37 @@ class Documents:
             return self._value_converter(field)
         if field.message_type is not None and field.message_type.GetOptions().map_entry:
             convert = self._value_converter(field.message_type.fields_by_name["value"])
-            return lambda entries: {_key(key): convert(entries[key]) for key in entries}
+            return lambda entries, budget: {_key(key): convert(entries[key], budget) for key in entries}
         convert = self._value_converter(field)
-        return lambda values: [convert(each) for each in values]
+        return lambda values, budget: [convert(each, budget) for each in values]
 
     def _value_converter(self, field: Any) -> _Converter:
         if field.message_type is not None:
             return self._message_converter(field.message_type.full_name)
         match field.type:
             case FieldDescriptor.TYPE_BYTES:
-                return base64_text
+                return lambda raw, _: base64_text(raw)
             case FieldDescriptor.TYPE_FLOAT | FieldDescriptor.TYPE_DOUBLE:
-                return finite
+                return lambda number, _: finite(number)
             case FieldDescriptor.TYPE_ENUM:
                 names = {number: value.name for number, value in field.enum_type.values_by_number.items()}
-                return lambda number: names.get(number, number)
-        return _unchanged
+                return lambda number, _: names.get(number, number)
+        return lambda value, _: value
 
     def _message_converter(self, name: str) -> _Converter:
         if name in _WELL_KNOWN:
             return self._convert_well_known
         if name in _WRAPPERS:
-            return lambda message: self.convert(message).get("value")
+            return lambda message, budget: self._convert(message, budget).get("value")
         if name == _DECIMAL:
-            return lambda message: decimal_text(message.value, message.scale)
-        return self.convert
+            return lambda message, _: decimal_text(message.value, message.scale)
+        return self._convert
 
-    def _convert_well_known(self, message: Any) -> Any:
+    def _convert_well_known(self, message: Any, budget: _Budget) -> Any:
         try:
             return json_format.MessageToDict(message)
         except ValueError:
-            return self.convert(message)  # For example a time after the year 9999.
-
-
-def _unchanged(value: Any) -> Any:
-    return value
+            return self._convert(message, budget)  # For example a time after the year 9999.
 
 
 def _key(key: Any) -> str:

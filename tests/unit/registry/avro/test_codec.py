@@ -52,3 +52,12 @@ async def test_referenced_types_are_read_and_stay_referenced(
 async def test_event_that_is_no_record_is_unreadable(client: RegistryClient, confluent: Confluent) -> None:
     with pytest.raises(EventUnreadable, match="the event is no record"):
         await decode(client, await confluent.avro('"string"', "text"))
+
+
+async def test_event_that_repeats_a_long_symbol_is_unreadable(client: RegistryClient, confluent: Confluent) -> None:
+    symbol = {"type": "enum", "name": "E", "symbols": ["x" * 100_000]}
+    schema = record(typed("a", {"type": "array", "items": symbol}))
+    event = await confluent.avro(schema, {"a": ["x" * 100_000] * 200})
+    assert len(event.value or b"") < 300
+    with pytest.raises(EventUnreadable, match="characters as JSON"):
+        await decode(client, event)

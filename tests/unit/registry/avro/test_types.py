@@ -33,11 +33,23 @@ def test_names_have_their_namespaces_and_attributes_are_kept() -> None:
         record("R", "Unknown"),
         {"type": "record", "name": "R", "fields": [{"name": "x", "type": "int"}] * 2},
         {"type": "fixed", "name": "F", "size": "many"},
+        {"type": "array", "items": {"type": "fixed", "name": "F", "size": -1}},
         {"type": "array", "items": "null"},
         {"type": "array", "items": record("Empty")},
         record("R", *["null"] * 20),
     ],
-    ids=["cut", "deep", "no type", "unknown name", "two fields", "size", "array of nulls", "array of empties", "nulls"],
+    ids=[
+        "cut",
+        "deep",
+        "no type",
+        "unknown name",
+        "two fields",
+        "size",
+        "negative size",
+        "array of nulls",
+        "array of empties",
+        "nulls",
+    ],
 )
 def test_schema_that_cannot_be_read_or_that_makes_values_of_nothing_is_unusable(schema: Any) -> None:
     with pytest.raises(SchemaUnusable):

@@ -201,3 +201,16 @@ async def test_optional_fields_are_read_without_their_oneofs(client: RegistryCli
     events = RegistryFormat(client, Schemas(client), SubjectStrategy.TOPIC, "enriched", MEMBERS)
     value = b"\x00" + number.to_bytes(4, "big") + b"\x00" + bytes([field.number << 3 | 2, 1]) + b"x"
     assert (await events.decode(FakeRecord(value))).document["note"] == "x"
+
+
+async def test_message_of_many_unset_fields_is_unreadable(client: RegistryClient, server: RegistryServer) -> None:
+    file = FileDescriptorProto(name="bomb.proto", syntax="proto3")
+    root, empty = file.message_type.add(name="Root"), file.message_type.add(name="Empty")
+    root.field.add(name="items", number=1, type=11, label=3, type_name=".Empty")
+    for number in range(1, 1001):
+        empty.field.add(name=f"f{number}", number=number, type=5, label=1)
+    text = base64.b64encode(file.SerializeToString()).decode()
+    number, _ = server.store.register("bomb", {"schema": text, "schemaType": "PROTOBUF"})
+    events = RegistryFormat(client, Schemas(client), SubjectStrategy.TOPIC, "enriched", MEMBERS)
+    with pytest.raises(EventUnreadable, match="more than 1,000,000 values"):
+        await events.decode(FakeRecord(b"\x00" + number.to_bytes(4, "big") + b"\x00" + b"\x0a\x00" * 1001))
