@@ -8,9 +8,7 @@ from typing import Any
 
 from carteiro.wire.event_format import EncodedEvent, EventUnreadable, MemberRefused, Path, find_obstacle
 from carteiro.wire.json_members import Members, NotAnObject, append_members, to_json, write_members
-from carteiro.wire.record import PARSE_IN_THREAD_BYTES, Record
-
-_BYTE_ORDER_MARK = "\ufeff"
+from carteiro.wire.record import BYTE_ORDER_MARK, PARSE_IN_THREAD_BYTES, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +37,8 @@ class JsonEvent:
                 text = write_members(self.text, written)
         except RecursionError:
             raise MemberRefused("it is nested too deeply") from None
-        return EncodedEvent(text.encode(errors="surrogatepass"))
+        mark = BYTE_ORDER_MARK if self.value.startswith(BYTE_ORDER_MARK) else b""
+        return EncodedEvent(mark + text.encode(errors="surrogatepass"))
 
 
 class JsonFormat:
@@ -55,7 +54,7 @@ class JsonFormat:
 def parse_event(value: bytes) -> JsonEvent:
     """Return the event in `value`, JSON in UTF-8. Raise `EventUnreadable`."""
     try:
-        text = value.decode().removeprefix(_BYTE_ORDER_MARK)
+        text = value.removeprefix(BYTE_ORDER_MARK).decode()
         document = _read_json(text)
     except (ValueError, RecursionError):
         raise EventUnreadable("the event is no JSON in UTF-8") from None

@@ -125,8 +125,9 @@ async def test_value_that_is_no_json_object_is_unreadable(value: bytes) -> None:
         await enrich(make_file(), Tasks(), value)
 
 
-async def test_byte_order_mark_is_accepted() -> None:
-    assert json.loads((await enrich(make_file(), Tasks(), b"\xef\xbb\xbf" + EVENT)).value)["n"] == 1.1
+async def test_byte_order_mark_is_accepted_and_kept() -> None:
+    marked = (await enrich(make_file(), Tasks(), b"\xef\xbb\xbf" + EVENT)).value
+    assert marked == b"\xef\xbb\xbf" + (await enrich(make_file(), Tasks())).value
 
 
 async def test_cancellation_ends_every_step() -> None:
