@@ -29,7 +29,9 @@ Key = Annotated[str | None, typer.Option(help="Only of this key.")]
 
 @app.command("list")
 def list_dead_letters(
-    task: Annotated[str | None, typer.Argument(help="A task; by default all.", autocompletion=task_names)] = None,
+    task: Annotated[
+        str | None, typer.Argument(help="A task, or enrich-NAME; by default all tasks.", autocompletion=task_names)
+    ] = None,
     code: Codes = None,
     reason: Reason = None,
     since: Since = None,
@@ -130,7 +132,7 @@ def redrive_dead_letters(
     carteiro dead redrive chat --code model_unavailable --dry-run
     carteiro dead redrive llm.chat.dead/0/17 llm.chat.dead/0/18
     """
-    from carteiro.cli.dead.filters import FilterInvalid, read_dead_letter_ids
+    from carteiro.cli.dead.filters import FilterInvalid, check_redrivable, read_dead_letter_ids
     from carteiro.cli.dead.plan import make_plan
     from carteiro.cli.dead.redrive import RedriveResult, redrive
     from carteiro.cli.dead.report import JsonRedriveReport, RedriveReport
@@ -140,6 +142,7 @@ def redrive_dead_letters(
     given = read_kafka_settings()
     try:
         tasks, ids = read_dead_letter_ids(letters or [], given.topics)
+        check_redrivable(tasks)
     except FilterInvalid as error:
         exit_with(str(error), EXIT_USAGE)
 

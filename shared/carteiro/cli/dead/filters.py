@@ -11,6 +11,7 @@ from carteiro.wire.dead_letter import DeadLetter
 from carteiro.wire.topics import Topics
 
 _ID = re.compile(r"(?:([^/]+)/)?(\d{1,9})/(\d{1,18})", re.ASCII)
+_ENRICHMENT = re.compile(r"enrich-[a-z0-9][a-z0-9-]{0,62}")
 _RELATIVE_TIME = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -67,12 +68,26 @@ def read_filters(
 
 
 def read_tasks(task: str | None) -> list[str]:
-    """Return the named task, or all tasks. Raise `FilterInvalid` if there is no such task."""
+    """Return the named task or enrichment, or all tasks. Raise `FilterInvalid` if there is no such task."""
     if task is None:
         return list(REQUESTS)
-    if task not in REQUESTS:
-        raise FilterInvalid(f"there is no task {task!r}; there are {', '.join(REQUESTS)}")
+    if task not in REQUESTS and not is_enrichment(task):
+        raise FilterInvalid(f"there is no task {task!r}; there are {', '.join(REQUESTS)}, and enrich-NAME")
     return [task]
+
+
+def is_enrichment(task: str) -> bool:
+    """True if the name is that of an enrichment among the tasks."""
+    return _ENRICHMENT.fullmatch(task) is not None
+
+
+def check_redrivable(tasks: Sequence[str]) -> None:
+    """Do nothing if the dead letters of these tasks can be redriven. Raise `FilterInvalid`."""
+    for task in filter(is_enrichment, tasks):
+        raise FilterInvalid(
+            f"{task}: events are not sent again, since each reader of their topic would get them twice; "
+            "an enrichment can read its topic of dead letters in `from`"
+        )
 
 
 def read_dead_letter_ids(arguments: Sequence[str], topics: Topics) -> tuple[list[str], list[DeadLetterId]]:
@@ -83,6 +98,11 @@ def read_dead_letter_ids(arguments: Sequence[str], topics: Topics) -> tuple[list
     tasks = read_tasks(named)
     ids = [_parse_id(each) for each in arguments[1 if named else 0 :]]
     of_topic = {topics.dead(task): task for task in tasks}
+    if named is None:
+        for each in ids:
+            task = (each.topic or "").removeprefix(f"{topics.prefix}.").removesuffix(".dead")
+            if is_enrichment(task):
+                of_topic[topics.dead(task)] = task
     for each in ids:
         if each.topic and each.topic not in of_topic:
             raise FilterInvalid(f"{each}: is not in a topic that is looked at: {', '.join(of_topic)}")

@@ -8,6 +8,7 @@ from carteiro.cli.dead.filters import (
     DeadLetterFilters,
     DeadLetterId,
     FilterInvalid,
+    check_redrivable,
     read_dead_letter_ids,
     read_filters,
     read_tasks,
@@ -98,6 +99,15 @@ def test_tasks_are_selected_by_name():
     assert read_tasks(None) == list(REQUESTS)
     with pytest.raises(FilterInvalid, match="no task 'sing'"):
         read_tasks("sing")
+
+
+def test_letters_of_an_enrichment_are_selected_and_not_redriven():
+    full = "llm.enrich-shop.dead/0/17"
+    assert read_tasks("enrich-shop") == ["enrich-shop"]
+    assert read_dead_letter_ids([full], TOPICS) == (["enrich-shop"], [DeadLetterId("llm.enrich-shop.dead", 0, 17)])
+    check_redrivable(list(REQUESTS))
+    with pytest.raises(FilterInvalid, match="enrich-shop: events are not sent again"):
+        check_redrivable(["chat", "enrich-shop"])
 
 
 def test_letters_are_selected_by_task_and_id():
