@@ -1,6 +1,6 @@
 """Deferrable requests: their service defers them, and the batch service answers them through a provider's batch."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -9,10 +9,18 @@ from carteiro.schemas import Options
 from carteiro.schemas.generate import GenerateRequest
 from tests.broker.worker_process import WorkerProcess
 from tests.conftest import eventually
+from tests.provider import Provider
 
 pytestmark = pytest.mark.timeout(240)
 
 WAIT = Options(wait="1h")
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[Provider]:
+    """Return a provider without the batches of other tests."""
+    async with Provider() as running:
+        yield running
 
 
 @pytest.fixture
