@@ -15,6 +15,8 @@ OBJECT_SCHEMES = get_args(ObjectScheme)
 _SCHEMES = (*OBJECT_SCHEMES, "https", "file")
 _HTTPS_PORT = 443
 _MAX_PORT = 65535
+_MAX_KEY_BYTES = 1024
+"""Longest key of an object in all three stores."""
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _AUTHORITY = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9._-]*[a-z0-9])?)(:(?P<port>[0-9]{1,5}))?")
 _NUMERIC_HOST = re.compile(r"(.*\.)?(0x[0-9a-f]*|[0-9]+)")
@@ -92,6 +94,8 @@ def _parse(uri: str) -> Address:
 
 def _parse_object(scheme: str, rest: str) -> Address:
     bucket, _, key = rest.partition("/")
+    if len(key.encode(errors="surrogatepass")) > _MAX_KEY_BYTES:
+        raise AddressInvalid(f"has a key of more than {_MAX_KEY_BYTES} bytes")
     if not _BUCKET.fullmatch(bucket):
         raise AddressInvalid("names no bucket")
     return Address(scheme, bucket, _checked(key.split("/") if key else ()))

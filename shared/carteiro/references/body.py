@@ -1,5 +1,6 @@
 """A text as a store sends it, and the checks of its size and type."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ _TEXT_TYPES = ("application/json", "application/octet-stream", "application/x-nd
 _CHARSET = re.compile(r"charset\s*=\s*\"?([^\s;\"]+)")
 _CHARSETS = ("utf-8", "utf8", "us-ascii")
 _MAX_SHOWN_CHARS = 60
+_DECODE_IN_THREAD_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +38,15 @@ async def read_text(body: Body, max_bytes: int) -> str:
         received += chunk
         _check_size(len(received), max_bytes)
     try:
-        return received.removeprefix(_BYTE_ORDER_MARK).decode()
+        if len(received) > _DECODE_IN_THREAD_BYTES:
+            return await asyncio.to_thread(_decode, received)
+        return _decode(received)
     except UnicodeDecodeError:
         raise ReferenceRefused("is not text in UTF-8") from None
+
+
+def _decode(received: bytearray) -> str:
+    return received.removeprefix(_BYTE_ORDER_MARK).decode()
 
 
 def _check_size(size: int, max_bytes: int) -> None:

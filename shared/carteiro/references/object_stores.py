@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import obstore
-from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import BaseError, InvalidPathError, NotFoundError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from carteiro.references.address import Address
@@ -20,7 +20,8 @@ from carteiro.references.errors import ReferenceRefused, StoreInvalid, StoreRefu
 _CHUNK_BYTES = 256 * 1024
 _DENIED = (PermissionDeniedError, UnauthenticatedError, PermissionError)
 _MISSING = (NotFoundError, FileNotFoundError)
-_FAILED = (BaseError, OSError, ValueError)
+_WRONG_KEY = (InvalidPathError, ValueError)
+_FAILED = (BaseError, OSError)
 """Errors of obstore: its own, and those of Python that are near to them."""
 _CLIENT_OPTIONS: dict[str, Any] = {"connect_timeout": timedelta(seconds=10), "timeout": timedelta(seconds=60)}
 # One try for each call: the caller pauses and tries again.
@@ -38,7 +39,7 @@ class ObjectStores:
         if address.place not in self._stores:
             try:
                 self._stores[address.place] = _open_store(address)
-            except _FAILED as error:
+            except (*_FAILED, ValueError) as error:
                 raise StoreInvalid(
                     f"{address.place} cannot be opened ({type(error).__name__}): "
                     "see the variables of the store, such as AWS_REGION, AZURE_STORAGE_ACCOUNT_NAME"
@@ -90,5 +91,8 @@ def _translated(address: Address, refused: type[Exception]) -> Iterator[None]:
         raise refused("does not exist") from None
     except _DENIED:
         raise refused("must not be used by this service: the store denies the access") from None
+    except _WRONG_KEY:
+        raise refused("has a key that no object has") from None
     except _FAILED as error:
-        raise StoreUnavailable(f"{address.place} does not answer as it should: {type(error).__name__}") from None
+        reason = f"{address.place} does not answer as it should, or there are no credentials for it"
+        raise StoreUnavailable(f"{reason} ({type(error).__name__})") from None

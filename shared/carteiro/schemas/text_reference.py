@@ -1,11 +1,13 @@
 """Texts by reference: a field for a long text may hold the text's address instead."""
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import Field, SerializeAsAny, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic.fields import FieldInfo
 
+from carteiro.schemas.field_types import plain_type
 from carteiro.schemas.request import Schema, Text
 
 MAX_ADDRESS_CHARS = 8192
@@ -45,35 +47,35 @@ def find_texts(value: Schema) -> Iterator[tuple[str, str | TextReference]]:
 
     Each comes with the path of its field (`messages.0.content`).
     """
-    for name, info in type(value).model_fields.items():
-        field = getattr(value, name)
-        if may_be_reference(info):
-            yield name, field
-        for place, item in _nested(name, field):
-            for path, found in find_texts(item):
-                yield f"{place}.{path}", found
+    texts, parts = _text_fields(type(value))
+    for name in texts:
+        yield name, getattr(value, name)
+    for name in parts:
+        for number, part in enumerate(getattr(value, name)):
+            for path, found in find_texts(part):
+                yield f"{name}.{number}.{path}", found
 
 
 def replace_texts(value: SchemaT, replacements: Mapping[str, TextReference] | Mapping[TextReference, str]) -> SchemaT:
     """Return the request with other texts or references in its fields for long texts."""
-    changed: dict[str, Any] = {}
-    for name, info in type(value).model_fields.items():
-        field = getattr(value, name)
-        if may_be_reference(info):
-            new: Any = replacements.get(field, field)
-        elif isinstance(field, list):
-            new = [replace_texts(item, replacements) if isinstance(item, Schema) else item for item in field]
-            new = new if any(one is not other for one, other in zip(new, field, strict=True)) else field
-        else:
-            new = replace_texts(field, replacements) if isinstance(field, Schema) else field
-        if new is not field:
-            changed[name] = new
+    texts, parts = _text_fields(type(value))
+    fields: dict[str, Any] = {name: getattr(value, name) for name in (*texts, *parts)}
+    changed: dict[str, Any] = {name: replacements[fields[name]] for name in texts if fields[name] in replacements}
+    for name in parts:
+        replaced = [replace_texts(part, replacements) for part in fields[name]]
+        if any(new is not old for new, old in zip(replaced, fields[name], strict=True)):
+            changed[name] = replaced
     return value.model_copy(update=changed) if changed else value
 
 
-def _nested(name: str, field: object) -> Iterator[tuple[str, Schema]]:
-    """Yield the parts of a request in a field, each with its path."""
-    items = enumerate(field) if isinstance(field, list) else ()
-    yield from ((f"{name}.{number}", item) for number, item in items if isinstance(item, Schema))
-    if isinstance(field, Schema) and not isinstance(field, TextReference):
-        yield name, field
+@cache
+def _text_fields(kind: type[Schema]) -> tuple[Sequence[str], Sequence[str]]:
+    """Return the names of a schema's fields for long texts, and of its lists of parts that have such fields."""
+    texts = tuple(name for name, info in kind.model_fields.items() if may_be_reference(info))
+    items = {name: get_args(plain_type(info.annotation)) for name, info in kind.model_fields.items()}
+    parts = {name: found[0] for name, found in items.items() if found and _is_schema(found[0])}
+    return texts, tuple(name for name, part in parts.items() if any(_text_fields(part)))
+
+
+def _is_schema(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Schema)

@@ -51,7 +51,7 @@ class WorkerSettings(KafkaSettings):
     references: str | None = None
     """Addresses below which requests may refer to texts, separated by commas: `s3://BUCKET/PREFIX`, `gs://`, `az://`,
     `https://HOST/PATH`, `file:///FOLDER`. Without it, no text is read by reference."""
-    reference_max_bytes: int = Field(default=4 * 1024 * 1024, ge=1, le=1024**3)
+    reference_max_bytes: int = Field(default=4 * 1024 * 1024, ge=1, le=64 * 1024 * 1024)
     """Most bytes of the texts that one request refers to. All texts in memory have at most 16 times as many."""
     reply_bucket: str | None = None
     """Bucket for results that are too large for their topic, `s3://BUCKET/PREFIX`, `gs://` or `az://`."""

@@ -45,6 +45,7 @@ def test_spellings_of_one_place_are_one_address(uri: str, place: str, key: str) 
         "s3://letters/./a",
         "s3://letters//a",
         "s3://letters/in/",
+        "s3://letters/" + "é" * 513,
         "s3://user@letters/a",
         "s3://let ters/a",
         "s3://letters/a\n",
