@@ -13,6 +13,7 @@ from carteiro.client import Carteiro, ReplyError
 from carteiro.schemas.generate import GenerateRequest
 from tests.broker.conftest import environment
 from tests.broker.raw_kafka_client import RawKafkaClient
+from tests.broker.test_ask import run
 from tests.broker.test_enrich import create_topics
 from tests.broker.worker_process import WorkerProcess
 from tests.conftest import eventually
@@ -72,6 +73,22 @@ async def test_long_text_is_uploaded_and_a_large_result_read_from_the_bucket(cli
     assert len(s3.keys("worker/uploads/")) == 1
     (key,) = s3.keys(f"worker/replies/{reply.request_id}-")
     assert json.loads(s3.get(f"s3://letters/{key}"))["text"] == text
+
+
+async def test_command_uploads_a_long_text_and_prints_a_large_result(
+    client: Carteiro, broker: EmbeddedBroker, s3: S3Server, tmp_path: Path
+) -> None:
+    text = " ".join(["line"] * 300_000)
+    (tmp_path / "long.txt").write_text(text)
+    kafka = {"CARTEIRO_BOOTSTRAP_SERVERS": broker.address, "CARTEIRO_TOPIC_PREFIX": PREFIX} | s3.environment
+    arguments = ["ask", "generate", "--file", str(tmp_path / "long.txt")]
+    result = await run(*arguments, "--bucket", "s3://letters/worker/uploads/command", **kafka)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == f"{text}\n"
+    assert len(s3.keys("worker/uploads/command/")) == 1
+    for bucket, reason in (("letters", "--bucket: does not begin with"), ("s3://nobody", "does not exist")):
+        result = await run(*arguments, "--bucket", bucket, **kafka)
+        assert (result.returncode, reason in result.stderr) == (2, True), result.stderr
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,10 @@ def ask(
     seed: Annotated[int | None, typer.Option(help="Makes sampling repeatable.")] = None,
     wait: Annotated[str | None, typer.Option(help="How long the reply may take, for less money: 30m, 24h.")] = None,
     timeout: Annotated[float | None, typer.Option(help="Seconds to wait for the reply; 300, or as --wait says")] = None,
+    bucket: Annotated[
+        str | None,
+        typer.Option(help="Upload the longest texts of a request above 512 KiB there: s3://..., gs://..., az://..."),
+    ] = None,
     in_flight: Annotated[int, typer.Option(min=1, help="--jsonl: maximum requests at once, without --wait.")] = 256,
     as_json: AsJson = False,
     *,
@@ -102,8 +106,8 @@ def ask(
     except OptionInvalid as error:
         exit_with(str(error), EXIT_USAGE)
     if jsonl or out:
-        if not jsonl or not out or text is not None or file or request:
-            exit_with("--jsonl and --out go together, and without a text, --file or --request", EXIT_USAGE)
+        if not jsonl or not out or text is not None or file or request or bucket:
+            exit_with("--jsonl and --out go together, and without a text, --file, --request or --bucket", EXIT_USAGE)
         from carteiro.cli.bulk.command import run_bulk_job
 
         run_bulk_job(every, jsonl, out, timeout=timeout, max_in_flight=in_flight, as_json=as_json)
@@ -115,7 +119,7 @@ def ask(
     if stream is None:
         waits = whole.options.wait is not None
         stream = whole.options.stream or (task in _STREAMING and not as_json and not waits and sys.stdout.isatty())
-    ask_exchange.exchange(whole, timeout=timeout, stream=stream, as_json=as_json)
+    ask_exchange.exchange(whole, bucket=bucket, timeout=timeout, stream=stream, as_json=as_json)
 
 
 ask.command_class = AskCommand  # type: ignore[attr-defined]

@@ -14,7 +14,9 @@ from carteiro.cli.json_lines import print_json
 from carteiro.cli.request_options import error_line
 from carteiro.cli.unknown_variables import warn_unknown_variables
 from carteiro.client import Carteiro, CarteiroError, KafkaUnavailable, ReplyError, ReplyTimeout, TopicMissing
+from carteiro.extras import ExtraMissing
 from carteiro.kafka.security import connection_options
+from carteiro.references.errors import AddressInvalid, StoreInvalid
 from carteiro.schemas import REQUESTS, OkReply, PartialReply, Request
 from carteiro.schemas.field_errors import explain, field_errors
 from carteiro.settings.environment import SettingsInvalid, load_kafka_settings
@@ -23,10 +25,12 @@ _TIMEOUT_SECONDS = 300.0
 _NO_REASONING = "no reasoning: the model shows none, or its service has no CARTEIRO_SHOW_REASONING=true"
 
 
-def exchange(request: Request[Any], *, timeout: float | None, stream: bool, as_json: bool) -> None:
+def exchange(request: Request[Any], *, bucket: str | None, timeout: float | None, stream: bool, as_json: bool) -> None:
     """Send the request and print its reply, or exit with an error. `timeout` is in seconds."""
     try:
-        asyncio.run(_exchange(request, timeout, stream=stream, as_json=as_json))
+        asyncio.run(_exchange(request, bucket, timeout, stream=stream, as_json=as_json))
+    except (AddressInvalid, StoreInvalid, ExtraMissing) as error:
+        _exit_with(f"--bucket: {error}", EXIT_USAGE)
     except ReplyError as error:
         if as_json:
             print_json(error.reply.model_dump(mode="json"))
@@ -47,7 +51,9 @@ def _exit_with(reason: str, code: int) -> NoReturn:
     exit_with(reason, code)
 
 
-async def _exchange(request: Request[Any], timeout: float | None, *, stream: bool, as_json: bool) -> None:
+async def _exchange(
+    request: Request[Any], bucket: str | None, timeout: float | None, *, stream: bool, as_json: bool
+) -> None:
     warn_unknown_variables()
     settings = load_kafka_settings()
     options = connection_options(settings)
@@ -63,6 +69,7 @@ async def _exchange(request: Request[Any], timeout: float | None, *, stream: boo
                 topic_prefix=settings.topic_prefix,
                 timeout=_TIMEOUT_SECONDS,
                 compression=settings.compression,
+                bucket=bucket,
                 **options,
             )
         )

@@ -22,6 +22,10 @@ def error(code, **more):
             [reply(cost_usd=0.5), reply(cost_usd=0.25, service_tier="batch"), error("expired"), error("expired")],
             "4 answered: 2 ok, 2 errors (2 expired); 20 + 10 tokens; 0.750000 USD, 0.250000 of it by batch (1 request)",
         ),
+        (
+            [reply(cost_usd=0) | {"status": "stored"}],
+            "1 answered: 1 ok; 10 + 5 tokens; 0.000000 USD, none of it by batch",
+        ),
         ([reply()], "1 answered: 1 ok; 10 + 5 tokens; cost not known"),
         ([reply(service_tier="batch")], "1 answered: 1 ok; 10 + 5 tokens; cost not known; 1 by batch"),
         (
