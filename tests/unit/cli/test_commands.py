@@ -20,6 +20,12 @@ from carteiro.cli.main import app
 
 ROOT = Path(__file__).parents[3]
 CARTEIRO = str(Path(sys.executable).with_name("carteiro"))
+POINTED = {
+    "CARTEIRO_BOOTSTRAP_SERVERS": "127.0.0.1:9",
+    "CARTEIRO_MODEL": "http://127.0.0.1:9/v1#echo",
+    "TERM": "xterm-256color",
+}
+"""Settings with which no command finds a broker, and none loads a model."""
 WITHOUT_JSON = {
     "asyncapi": "what it prints is JSON",
     "worker": "it logs",
@@ -62,8 +68,7 @@ def test_every_command_has_an_example_in_its_help(name):
 @pytest.mark.parametrize("arguments", [["--help"], ["sing"], ["ask", "--help"], ["doctor", "--no-ask"]])
 def test_pipe_gets_no_colours(arguments):
     plain = {name: value for name, value in os.environ.items() if name not in {"FORCE_COLOR", "PY_COLORS"}}
-    pointed = {"CARTEIRO_BOOTSTRAP_SERVERS": "127.0.0.1:9", "TERM": "xterm-256color", "GITHUB_ACTIONS": ""}
-    called = subprocess.run([CARTEIRO, *arguments], env=plain | pointed, cwd=ROOT, capture_output=True)
+    called = subprocess.run([CARTEIRO, *arguments], env=plain | POINTED | {"GITHUB_ACTIONS": ""}, cwd=ROOT, capture_output=True)
     assert called.stdout + called.stderr
     assert b"\x1b" not in called.stdout + called.stderr
 
@@ -72,8 +77,8 @@ def test_terminal_gets_no_colours_with_no_color():
     for no_color, found in (("", True), ("1", False)):
         ours, theirs = pty.openpty()
         plain = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
-        pointed = {"CARTEIRO_BOOTSTRAP_SERVERS": "127.0.0.1:9", "TERM": "xterm-256color", "NO_COLOR": no_color}
-        subprocess.run([CARTEIRO, "doctor", "--no-ask"], env=plain | pointed, cwd=ROOT, stdout=theirs, stderr=theirs)
+        pointed = plain | POINTED | {"NO_COLOR": no_color}
+        subprocess.run([CARTEIRO, "doctor", "--no-ask"], env=pointed, cwd=ROOT, stdout=theirs, stderr=theirs)
         os.close(theirs)
         output = b""
         with suppress(OSError):  # The reader end of this terminal is closed.

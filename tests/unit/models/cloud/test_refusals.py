@@ -101,8 +101,8 @@ async def test_refusal_of_gemini_is_a_typed_failure(name: str, provider: Provide
 async def test_retry_after_of_azure_and_gemini(provider: Provider, azure: CloudModel, gemini: CloudModel) -> None:
     for model, (status, body, headers), seconds in (
         (azure, AZURE["rate"], 6.5),
-        (gemini, GEMINI["rate"], 22.5),
         (gemini, GEMINI["rate-vertex"], None),
+        (gemini, GEMINI["rate"], 22.5),  # the last one, since the model's next call waits for it
     ):
         provider.answer(body, status, **headers)
         raised = await expect_failure(model)

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.timeout(60)
 RUBBISH = [b"", b"   ", b"null", b"5", b'"x"', b"\xe9\xe8", b"{" * 100_000, b"data: x\n\n", b"<html>"]
 
 
-@pytest.mark.parametrize("rubbish", RUBBISH, ids=repr)
+@pytest.mark.parametrize("rubbish", RUBBISH, ids=lambda each: repr(each[:10]))
 async def test_unreadable_answer_is_a_clear_failure(provider, model, rubbish):
     for call in (model.complete(PROMPT), model.stream(PROMPT, lambda text: None)):
         provider._next.append(answer_with(rubbish))
@@ -38,19 +38,25 @@ ERRORS = [
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=repr)
-async def test_error_with_status_200(provider, api, model, error):
+async def test_error_with_status_200(provider, model, error):
     provider._next.append(answer_with(json.dumps(error).encode()))
     with pytest.raises((Unavailable, RateLimited)):
         await model.complete(PROMPT)
+
+
+# One stream for each model: a call after a refusal waits.
+@pytest.mark.parametrize("form", ["event", "event after text", "line after text"])
+@pytest.mark.parametrize("error", ERRORS, ids=repr)
+async def test_error_in_a_stream(provider, api, model, error, form):
     half = stream_chunks(api, ["Lis", "bon."])[:2]
-    for sent in (
-        event_bytes([error]),
-        event_bytes([*half, error]),
-        event_bytes(half, done=False) + json.dumps(error).encode() + b"\n",
-    ):
-        provider._next.append(answer_with(sent))
-        with pytest.raises((Unavailable, RateLimited)):
-            await model.stream(PROMPT, lambda text: None)
+    sent = {
+        "event": event_bytes([error]),
+        "event after text": event_bytes([*half, error]),
+        "line after text": event_bytes(half, done=False) + json.dumps(error).encode() + b"\n",
+    }
+    provider._next.append(answer_with(sent[form]))
+    with pytest.raises((Unavailable, RateLimited)):
+        await model.stream(PROMPT, lambda text: None)
 
 
 @pytest.mark.parametrize("sent", [b"overloaded", b'{"message": "overloaded"}', b'{"code": 503}'])
