@@ -65,6 +65,14 @@ class RegistryClient:
         """Close the connections."""
         await self._client.aclose()
 
+    async def check(self) -> None:
+        """Raise `RegistryUnavailable` if the registry does not answer a question that any registry can answer."""
+        try:
+            await self._call(self._client.get_subjects())
+        except SchemaRegistryError as error:
+            if error.http_status_code != 403:
+                raise _unavailable(error) from None
+
     async def fetch(self, schema_id: SchemaId) -> FetchedSchema:
         """Return the schema of an id with all its references.
 
@@ -113,10 +121,9 @@ class RegistryClient:
         return fetched
 
     async def _answers(self) -> bool:
-        """Return True if the registry lists its subjects."""
         try:
-            await self._call(self._client.get_subjects())
-        except (RegistryUnavailable, SchemaRegistryError):
+            await self.check()
+        except RegistryUnavailable:
             return False
         return True
 

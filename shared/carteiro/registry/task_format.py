@@ -1,16 +1,19 @@
 """The formats of the requests and the replies of one task."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from carteiro.registry.event_format import Schemas, decode_event
+from carteiro.registry.codec import SchemaCodec
+from carteiro.registry.event_format import Schemas
 from carteiro.registry.format_choice import ReplyFormatChoice
-from carteiro.registry.framing import RecordFormat, read_frame
+from carteiro.registry.framing import Frame, RecordFormat, read_frame
 from carteiro.registry.registered_schema import SchemaType
 from carteiro.registry.reply_format import ReplyFormat
-from carteiro.wire.record import Record
+from carteiro.wire.event_format import EventUnreadable
+from carteiro.wire.record import PARSE_IN_THREAD_BYTES, Record
 from carteiro.wire.reply import JSON_REPLIES, ReplyEncoder
 
 
@@ -36,10 +39,10 @@ async def read_request(
     if frame is None:
         return DecodedRequest(record.value)
     codec = await schemas.codec(frame.schema_id)
-    document = _without_nulls(await decode_event(frame, codec))
-    for name in json_text_members & document.keys():
-        document[name] = _parse(document[name])
-    value = json.dumps(document, ensure_ascii=False).encode()
+    if len(frame.value) >= PARSE_IN_THREAD_BYTES:
+        value = await asyncio.to_thread(_decode_as_json, frame, codec, json_text_members)
+    else:
+        value = _decode_as_json(frame, codec, json_text_members)
     return DecodedRequest(value, RecordFormat(codec.schema_type, frame.header is not None))
 
 
@@ -75,6 +78,17 @@ class TaskFormat:
         if kind is None:
             return JSON_REPLIES
         return await self._replies[kind].encoder(id_in_header=request is not None and request.id_in_header)
+
+
+def _decode_as_json(frame: Frame, codec: SchemaCodec, json_text_members: frozenset[str]) -> bytes:
+    try:
+        document = _without_nulls(codec.decode(frame))
+        for name in json_text_members & document.keys():
+            document[name] = _parse(document[name])
+        # Halves of surrogate pairs stay, so that they are refused as in JSON without a schema.
+        return json.dumps(document, ensure_ascii=False).encode(errors="surrogatepass")
+    except RecursionError:
+        raise EventUnreadable("the request is nested too deeply") from None
 
 
 def _parse(value: Any) -> Any:

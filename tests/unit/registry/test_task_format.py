@@ -1,3 +1,4 @@
+import contextlib
 import json
 
 import pytest
@@ -12,6 +13,7 @@ from carteiro.registry.registered_schema import SCHEMA_TYPES, SchemaType
 from carteiro.registry.reply_format import RegistryReplyEncoder, ReplyFormat
 from carteiro.registry.subjects import SubjectStrategy
 from carteiro.registry.task_format import TaskFormat, read_request
+from carteiro.wire.event_format import EventUnreadable
 from carteiro.wire.record import PARSE_IN_THREAD_BYTES
 from carteiro.wire.reply import JSON_REPLIES
 from tests.registry_server import RegistryServer
@@ -57,6 +59,24 @@ async def test_large_request_is_read_in_a_thread(client: RegistryClient, conflue
     record = await confluent.avro(AVRO, {"text": "x" * PARSE_IN_THREAD_BYTES, "o": None})
     read = await read_request(record, Schemas(client))
     assert len(read.value or b"") > PARSE_IN_THREAD_BYTES
+
+
+@pytest.mark.parametrize("depth", [400, 100_000])
+async def test_json_of_any_depth_is_read_or_unreadable(
+    client: RegistryClient, server: RegistryServer, depth: int
+) -> None:
+    number, _ = server.store.register("deep", {"schema": "{}", "schemaType": "JSON"})
+    value = b"\x00" + number.to_bytes(4, "big") + b'{"a":' * depth + b"1" + b"}" * depth
+    with contextlib.suppress(EventUnreadable):
+        assert (await read_request(FakeRecord(value), Schemas(client))).value
+
+
+async def test_half_of_a_surrogate_pair_is_refused_later(client: RegistryClient, server: RegistryServer) -> None:
+    number, _ = server.store.register("deep", {"schema": "{}", "schemaType": "JSON"})
+    value = b"\x00" + number.to_bytes(4, "big") + b'{"a":"\\ud800"}'
+    read = await read_request(FakeRecord(value), Schemas(client))
+    with pytest.raises(UnicodeDecodeError):
+        (read.value or b"").decode()
 
 
 async def test_request_without_a_schema_id_is_read_as_it_is(client: RegistryClient) -> None:

@@ -63,6 +63,7 @@ async def _findings(files: list[Path], *, ask: bool) -> AsyncIterator[Finding]:
     from carteiro.cli.doctor.enrichment_checks import check_enrichment
     from carteiro.cli.doctor.kafka_checks import check_kafka
     from carteiro.cli.doctor.model_checks import check_budget, check_models
+    from carteiro.cli.doctor.registry_checks import check_registry
     from carteiro.cli.kafka import silence_worker_logs
     from carteiro.cli.unknown_variables import warn_unknown_variables
     from carteiro.kafka.security import connection_options
@@ -79,6 +80,8 @@ async def _findings(files: list[Path], *, ask: bool) -> AsyncIterator[Finding]:
         yield finding
     if (spending := check_budget(tasks, settings)) is not None:
         yield spending
+    if (registry := await check_registry()) is not None:
+        yield registry
     for path in files:
         async for finding in check_enrichment(path, settings, model_settings):
             yield finding

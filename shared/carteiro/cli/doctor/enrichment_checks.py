@@ -16,6 +16,7 @@ from carteiro.models.errors import ModelUnusable
 from carteiro.models.settings import ModelSettings
 from carteiro.registry.connection import open_configured_registry, read_as_json
 from carteiro.registry.errors import RegistryUnavailable
+from carteiro.registry.settings import RegistrySettingsInvalid
 from carteiro.settings.worker import WorkerSettings
 from carteiro.wire.event_format import EventUnreadable
 from carteiro.wire.json_event import parse_event
@@ -69,7 +70,10 @@ def _check_topics(file: EnrichmentFile, kafka: KafkaSession) -> Iterator[Finding
 async def _check_events(file: EnrichmentFile, records: list[Record]) -> AsyncIterator[Finding]:
     """Yield findings on the expressions that can be evaluated before any step has run, on the latest events."""
     what, events = f"events of {file.source}", list[tuple[str, object]]()
-    registry = open_configured_registry()
+    try:
+        registry = open_configured_registry()
+    except RegistrySettingsInvalid:
+        return  # `check_registry` tells it.
     for record in records:
         try:
             if (value := await read_as_json(record, registry)) is not None:
