@@ -68,7 +68,9 @@ def test_every_command_has_an_example_in_its_help(name):
 @pytest.mark.parametrize("arguments", [["--help"], ["sing"], ["ask", "--help"], ["doctor", "--no-ask"]])
 def test_pipe_gets_no_colours(arguments):
     plain = {name: value for name, value in os.environ.items() if name not in {"FORCE_COLOR", "PY_COLORS"}}
-    called = subprocess.run([CARTEIRO, *arguments], env=plain | POINTED | {"GITHUB_ACTIONS": ""}, cwd=ROOT, capture_output=True)
+    called = subprocess.run(
+        [CARTEIRO, *arguments], env=plain | POINTED | {"GITHUB_ACTIONS": ""}, cwd=ROOT, capture_output=True
+    )
     assert called.stdout + called.stderr
     assert b"\x1b" not in called.stdout + called.stderr
 
