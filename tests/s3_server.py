@@ -16,10 +16,9 @@ class S3Server:
 
     def __init__(self) -> None:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        self._server.start()
-        _, port = self._server.get_host_and_port()
-        self.url = f"http://127.0.0.1:{port}"
+        self._port = 0
+        self.start()
+        self.url = f"http://127.0.0.1:{self._port}"
         self.environment = {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": "key-id",
@@ -34,6 +33,12 @@ class S3Server:
             aws_secret_access_key="s3-secret",
         )
         self._client.create_bucket(Bucket=BUCKET)
+
+    def start(self) -> None:
+        """Start, after a stop on the same port and with the same objects."""
+        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=self._port, verbose=False)
+        self._server.start()
+        _, self._port = self._server.get_host_and_port()
 
     def put(self, key: str, body: bytes, **options: str) -> str:
         """Write an object. Return its address."""

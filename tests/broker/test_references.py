@@ -1,5 +1,6 @@
 """Texts and results in a bucket, on a real S3 server: requests, events and replies that are larger than Kafka takes."""
 
+import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -86,9 +87,20 @@ async def test_command_uploads_a_long_text_and_prints_a_large_result(
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout == f"{text}\n"
     assert len(s3.keys("worker/uploads/command/")) == 1
-    for bucket, reason in (("letters", "--bucket: does not begin with"), ("s3://nobody", "does not exist")):
+    for bucket, reason in (("letters", "--bucket: is no bucket"), ("s3://nobody", "does not exist")):
         result = await run(*arguments, "--bucket", bucket, **kafka)
         assert (result.returncode, reason in result.stderr) == (2, True), result.stderr
+
+
+async def test_request_waits_for_a_store_that_is_away(client: Carteiro, s3: S3Server, worker: WorkerProcess) -> None:
+    uri = s3.put("in/late.txt", b"Better late.")
+    s3.stop()
+    try:
+        waiting = asyncio.create_task(client.generate({"uri": uri}))
+        await eventually(lambda: worker.find_log_line("a request waits for the store of its text"))
+    finally:
+        s3.start()
+    assert (await waiting).result.text == "Better late."
 
 
 @pytest.mark.parametrize(

@@ -18,11 +18,14 @@ class AllowList:
 
 
 def parse_allow_list(text: str) -> AllowList:
-    """Return the list of entries with commas between them. Raise `AddressInvalid`, which names the wrong entry."""
+    """Return the list of entries with commas between them. Raise `AddressInvalid`, with the number of the entry.
+
+    The entry itself may hold a password.
+    """
     entries = []
-    for uri in filter(None, (each.strip() for each in text.split(","))):
+    for number, uri in enumerate(filter(None, (each.strip() for each in text.split(","))), 1):
         try:
             entries.append(parse_prefix(uri))
         except AddressInvalid as error:
-            raise AddressInvalid(f"{uri.partition('?')[0]} {error}") from None
+            raise AddressInvalid(f"entry {number} {error}") from None
     return AllowList(tuple(entries))

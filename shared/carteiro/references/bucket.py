@@ -16,10 +16,9 @@ _CALL_SECONDS = 60.0
 
 def parse_bucket(uri: str) -> Address:
     """Return the address of a bucket, or of a part of it. Raise `AddressInvalid`."""
-    address = parse_prefix(uri)
-    if address.scheme not in OBJECT_SCHEMES:
+    if uri.partition("://")[0].lower() not in OBJECT_SCHEMES:
         raise AddressInvalid(f"is no bucket: it begins with {', '.join(f'{each}://' for each in OBJECT_SCHEMES)}")
-    return address
+    return parse_prefix(uri)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from carteiro.references.allow_list import parse_allow_list
+from carteiro.references.bucket import parse_bucket
 from carteiro.settings.kafka import KafkaSettings
 
 
@@ -99,6 +101,19 @@ class WorkerSettings(KafkaSettings):
         if 4 * poll > (margin := info.data.get("batch_margin_seconds", 4 * poll)):
             raise ValueError(f"may be a quarter of CARTEIRO_BATCH_MARGIN_SECONDS, {margin:g}, at most")
         return poll
+
+    @field_validator("references")
+    @classmethod
+    def _check_references(cls, references: str | None) -> str | None:
+        parse_allow_list(references or "")
+        return references
+
+    @field_validator("reply_bucket")
+    @classmethod
+    def _check_reply_bucket(cls, bucket: str | None) -> str | None:
+        if bucket is not None:
+            parse_bucket(bucket)
+        return bucket
 
     def group_of(self, task: str) -> str:
         """Return the consumer group of a task's workers."""

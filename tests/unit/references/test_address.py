@@ -1,6 +1,9 @@
 """Addresses of texts: one form for all spellings of a place, and none for what could mean another."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from yarl import URL
 
 from carteiro.references.address import Address, parse_address, parse_prefix
 from carteiro.references.errors import AddressInvalid
@@ -112,6 +115,49 @@ def test_spellings_of_one_place_are_one_address(uri: str, place: str, key: str) 
 def test_ambiguous_text_is_no_address(uri: str) -> None:
     with pytest.raises(AddressInvalid):
         parse_address(uri)
+
+
+PIECES = [
+    "a",
+    "..",
+    ".",
+    "/",
+    "//",
+    "%2e",
+    "%2f",
+    "%25",
+    ";",
+    "?",
+    "#",
+    "@",
+    ":",
+    "\\",
+    "[",
+    "]",
+    "::1",
+    "é",
+    " ",
+    "\0",
+]
+
+
+@settings(max_examples=500)
+@given(
+    st.sampled_from(["s3://", "https://", "file:///", "https://example.com/", "s3://letters/", "file:///data/", ""]),
+    st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=5)), max_size=8).map("".join),
+)
+def test_any_text_is_an_address_without_a_way_up_or_no_address(start: str, rest: str) -> None:
+    try:
+        address = parse_address(start + rest)
+    except AddressInvalid:
+        return
+    assert address.segments
+    assert not {"", ".", ".."} & set(address.segments)
+    if address.scheme == "https":
+        url = URL(f"{address.place}{address.target}", encoded=True)
+        assert url.raw_authority == address.authority, "the library connects to the same host"
+        assert url.user is None
+        assert [each for each in url.path.split("/") if each] == list(address.segments)
 
 
 def test_query_is_kept_for_the_request_and_shown_nowhere() -> None:

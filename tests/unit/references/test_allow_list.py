@@ -56,6 +56,14 @@ def test_empty_list_permits_nothing() -> None:
     assert AllowList().find(parse_address("s3://letters/a")) is None
 
 
-def test_wrong_entry_is_named() -> None:
-    with pytest.raises(AddressInvalid, match=r"^http://example.com is not encrypted"):
-        parse_allow_list("s3://letters, http://example.com")
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        ("http://example.com", "is not encrypted"),
+        ("https://user:hunter2@example.com", "has a user or a password in it"),
+    ],
+)
+def test_wrong_entry_is_named_by_its_number(entry: str, reason: str) -> None:
+    with pytest.raises(AddressInvalid, match=f"^entry 2 {reason}") as caught:
+        parse_allow_list(f"s3://letters, {entry}")
+    assert "hunter2" not in str(caught.value)

@@ -1,6 +1,6 @@
 import pytest
 
-from carteiro.settings.environment import load_settings
+from carteiro.settings.environment import SettingsInvalid, load_settings
 from carteiro.settings.worker import task_models
 
 
@@ -13,3 +13,20 @@ def test_model_of_a_task_is_its_own_or_the_common_one(monkeypatch: pytest.Monkey
     monkeypatch.setenv("CARTEIRO_CHAT_MODEL", " openai:chat, local:chat,openai:chat,")
     assert task_models("chat", settings, "local:default") == ["openai:chat", "local:chat"]
     assert task_models("translate", settings, "local:default") == ["openai:all"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("REFERENCES", "s3://letters, http://example.com", "entry 2 is not encrypted: http:// is not read"),
+        ("REFERENCES", "file:///", "entry 1 names the whole file system"),
+        ("REFERENCE_MAX_BYTES", "100000000", "must be at most 67108864"),
+        ("REPLY_BUCKET", "letters", "is no bucket: it begins with s3://, gs://, az://"),
+        ("REPLY_BUCKET", "https://example.com/a", "is no bucket: it begins with s3://, gs://, az://"),
+    ],
+)
+def test_wrong_address_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str) -> None:
+    monkeypatch.setenv(f"CARTEIRO_{name}", value)
+    with pytest.raises(SettingsInvalid) as caught:
+        load_settings()
+    assert str(caught.value) == f"CARTEIRO_{name}: {message}"

@@ -3,14 +3,15 @@
 from typing import TYPE_CHECKING
 
 from carteiro.extras import needs
-from carteiro.references.address import OBJECT_SCHEMES
+from carteiro.references.address import OBJECT_SCHEMES, Address
 from carteiro.references.allow_list import parse_allow_list
 from carteiro.references.bucket import Bucket, parse_bucket
-from carteiro.references.errors import AddressInvalid, StoreInvalid
+from carteiro.references.errors import StoreInvalid
 from carteiro.settings.environment import SettingsInvalid
 from carteiro.settings.worker import WorkerSettings
 
 if TYPE_CHECKING:
+    from carteiro.references.object_stores import ObjectStores
     from carteiro.references.reader import ReferenceReader
 
 
@@ -19,21 +20,14 @@ def open_references(settings: WorkerSettings) -> "ReferenceReader | None":
 
     Raise `SettingsInvalid`, and `ExtraMissing` if a library is not installed.
     """
-    try:
-        allowed = parse_allow_list(settings.references or "")
-        if not allowed.entries:
-            return None
-        needs("CARTEIRO_REFERENCES", "references", "obstore", "aiohttp")
-        from carteiro.references.object_stores import ObjectStores
-        from carteiro.references.reader import ReferenceReader
+    allowed = parse_allow_list(settings.references or "")
+    if not allowed.entries:
+        return None
+    needs("CARTEIRO_REFERENCES", "references", "obstore", "aiohttp")
+    from carteiro.references.reader import ReferenceReader
 
-        stores = ObjectStores()
-        for entry in allowed.entries:
-            if entry.scheme in OBJECT_SCHEMES:
-                stores.open(entry)
-        return ReferenceReader(allowed, settings.reference_max_bytes, stores)
-    except (AddressInvalid, StoreInvalid) as error:
-        raise SettingsInvalid(f"CARTEIRO_REFERENCES: {error}") from None
+    buckets = [entry for entry in allowed.entries if entry.scheme in OBJECT_SCHEMES]
+    return ReferenceReader(allowed, settings.reference_max_bytes, _open_stores("CARTEIRO_REFERENCES", *buckets))
 
 
 def open_reply_bucket(settings: WorkerSettings) -> Bucket | None:
@@ -43,13 +37,18 @@ def open_reply_bucket(settings: WorkerSettings) -> Bucket | None:
     """
     if settings.reply_bucket is None:
         return None
-    try:
-        address = parse_bucket(settings.reply_bucket)
-        needs("CARTEIRO_REPLY_BUCKET", "references", "obstore")
-        from carteiro.references.object_stores import ObjectStores
+    needs("CARTEIRO_REPLY_BUCKET", "references", "obstore")
+    address = parse_bucket(settings.reply_bucket)
+    return Bucket(address, _open_stores("CARTEIRO_REPLY_BUCKET", address))
 
-        stores = ObjectStores()
-        stores.open(address)
-        return Bucket(address, stores)
-    except (AddressInvalid, StoreInvalid) as error:
-        raise SettingsInvalid(f"CARTEIRO_REPLY_BUCKET: {error}") from None
+
+def _open_stores(variable: str, *buckets: Address) -> "ObjectStores":
+    from carteiro.references.object_stores import ObjectStores
+
+    stores = ObjectStores()
+    try:
+        for bucket in buckets:
+            stores.open(bucket)
+    except StoreInvalid as error:
+        raise SettingsInvalid(f"{variable}: {error}") from None
+    return stores

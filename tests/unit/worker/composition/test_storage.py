@@ -37,15 +37,13 @@ def test_stores_of_the_settings_are_opened(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("references", "http://example.com", "CARTEIRO_REFERENCES: http://example.com is not encrypted"),
-        ("references", "file:///", "CARTEIRO_REFERENCES: file:/// names the whole file system"),
         ("references", "az://letters", "CARTEIRO_REFERENCES: az://letters cannot be opened"),
-        ("reply_bucket", "letters", "CARTEIRO_REPLY_BUCKET: does not begin with"),
-        ("reply_bucket", "https://example.com/a", "CARTEIRO_REPLY_BUCKET: is no bucket"),
         ("reply_bucket", "az://letters", "CARTEIRO_REPLY_BUCKET: az://letters cannot be opened"),
     ],
 )
-def test_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str) -> None:
+def test_bucket_without_its_variables_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
+) -> None:
     monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_NAME", raising=False)
     settings = WorkerSettings(**{name: value})
     with pytest.raises(SettingsInvalid) as caught:
