@@ -35,6 +35,10 @@ class SchemaCodec(Protocol):
     def schema_type(self) -> SchemaType:
         """Type of the schema."""
 
+    @property
+    def characters(self) -> int:
+        """Size of the schema with those that it refers to."""
+
     def indexes(self, frame: Frame) -> bytes:
         """Return the encoded message indexes of an event; empty if the format has none. Raise `EventUnreadable`."""
 

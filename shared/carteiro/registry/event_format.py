@@ -28,7 +28,9 @@ class Schemas:
 
     def __init__(self, client: RegistryClient) -> None:
         self._client = client
-        self._codecs: SchemaCache[SchemaCodec] = SchemaCache(_MAX_SCHEMAS, _FAILURE_SECONDS)
+        self._codecs: SchemaCache[SchemaCodec] = SchemaCache(
+            _MAX_SCHEMAS, _FAILURE_SECONDS, lambda codec: codec.characters
+        )
 
     async def codec(self, schema_id: SchemaId) -> SchemaCodec:
         """Return the codec of a schema.
@@ -78,7 +80,9 @@ class RegistryFormat:
         """
         self._client, self._schemas, self._strategy, self._topic = client, schemas, strategy, topic
         self._members: RecordOf = member_types(members)
-        self._targets: SchemaCache[Target] = SchemaCache(_MAX_SCHEMAS, _FAILURE_SECONDS)
+        self._targets: SchemaCache[Target] = SchemaCache(
+            _MAX_SCHEMAS, _FAILURE_SECONDS, lambda target: len(target.extension.schema.text)
+        )
 
     async def decode(self, record: Record) -> DecodedEvent:
         """Return the event in a record. Raise `EventUnreadable` or `RegistryUnavailable`."""

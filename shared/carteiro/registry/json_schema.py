@@ -35,7 +35,7 @@ class JsonSchemaCodec:
             self._document = json.loads(schema.root.text)
         except (ValueError, RecursionError):
             raise SchemaUnusable("the schema is no JSON") from None
-        self._schema = schema.root
+        self._schema, self.characters = schema.root, schema.characters
 
     def indexes(self, _: Frame) -> bytes:
         return b""

@@ -59,7 +59,7 @@ class ReplyFormat:
         """
         self._client, self._strategy, self._topic, self._kind, self._name = client, strategy, topic, kind, name
         self._members = members
-        self._targets: SchemaCache[tuple[DerivedSchema, Registered]] = SchemaCache(1, _FAILURE_SECONDS)
+        self._targets: SchemaCache[tuple[DerivedSchema, Registered]] = SchemaCache(1, _FAILURE_SECONDS, lambda _: 0)
 
     async def encoder(self, *, id_in_header: bool) -> RegistryReplyEncoder:
         """Return the encoder of replies.

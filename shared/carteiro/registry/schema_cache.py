@@ -3,7 +3,7 @@
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from carteiro.concurrency.single_flight import SingleFlight
 from carteiro.wire.event_format import EventUnreadable, MemberRefused
@@ -13,6 +13,10 @@ _FAILURES = (EventUnreadable, MemberRefused)
 """Failures that belong to the schema, so that the next event of it has the same one."""
 
 
+MAX_CHARACTERS = 8 * 1024 * 1024
+"""Maximum size of the schemas of one cache. What is made from a schema takes up to 40 times its size."""
+
+
 class SchemaCache(Generic[T]):
     """Cache by key. The entry that was not used for the longest time goes first.
 
@@ -20,8 +24,16 @@ class SchemaCache(Generic[T]):
     registry for each event.
     """
 
-    def __init__(self, max_entries: int, failure_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        max_entries: int,
+        failure_seconds: float,
+        measure: Callable[[T], int],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Create an empty cache. `measure` returns the characters of an entry's schema; they are limited too."""
         self._max_entries, self._failure_seconds, self._clock = max_entries, failure_seconds, clock
+        self._measure, self._characters = measure, 0
         self._entries: OrderedDict[bytes, T] = OrderedDict()
         self._failures: OrderedDict[bytes, tuple[float, Exception]] = OrderedDict()
         self._flights: SingleFlight[T] = SingleFlight()
@@ -48,14 +60,13 @@ class SchemaCache(Generic[T]):
         except _FAILURES as error:
             self._failures[key] = (self._clock() + self._failure_seconds, error)
             self._failures.move_to_end(key)
-            _trim(self._failures, self._max_entries)
+            if len(self._failures) > self._max_entries:
+                self._failures.popitem(last=False)
             raise
         self._failures.pop(key, None)
         self._entries[key] = entry
-        _trim(self._entries, self._max_entries)
+        self._characters += self._measure(entry)
+        while len(self._entries) > self._max_entries or (self._characters > MAX_CHARACTERS and len(self._entries) > 1):
+            _, oldest = self._entries.popitem(last=False)
+            self._characters -= self._measure(oldest)
         return entry
-
-
-def _trim(entries: OrderedDict[bytes, Any], max_entries: int) -> None:
-    while len(entries) > max_entries:
-        entries.popitem(last=False)

@@ -22,7 +22,7 @@ class AvroCodec:
 
     def __init__(self, schema: FetchedSchema) -> None:
         """Parse a schema. Raise `SchemaUnusable`."""
-        self._fetched, self._schema = schema, parse_schema(schema)
+        self._fetched, self._schema, self.characters = schema, parse_schema(schema), schema.characters
         try:
             self._read = Readers().of(self._schema.root)
         except RecursionError:
@@ -39,7 +39,7 @@ class AvroCodec:
         if not isinstance(document, dict):
             raise EventUnreadable("the event is no record")
         # No value of the schema has more characters than the schema, so most events need no check.
-        if len(frame.value) * self._fetched.characters > MAX_JSON_CHARACTERS:
+        if len(frame.value) * self.characters > MAX_JSON_CHARACTERS:
             check_json_size(document)
         return document
 

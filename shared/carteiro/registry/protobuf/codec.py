@@ -22,6 +22,7 @@ class ProtobufCodec:
     def __init__(self, schema: FetchedSchema) -> None:
         """Parse a schema. Raise `SchemaUnusable`."""
         self._fetched, self._schema, self._documents = schema, parse_schema(schema), Documents()
+        self.characters = schema.characters
         self._classes: dict[tuple[int, ...], Any] = {}
 
     def indexes(self, frame: Frame) -> bytes:
@@ -37,7 +38,7 @@ class ProtobufCodec:
             document = self._documents.convert(event)
         except (DecodeError, *SCHEMA_ERRORS) as error:
             raise EventUnreadable(f"the event is not of its schema ({type(error).__name__})") from None
-        if len(frame.value) * self._fetched.characters > MAX_JSON_CHARACTERS:
+        if len(frame.value) * self.characters > MAX_JSON_CHARACTERS:
             check_json_size(document)
         return document
 
