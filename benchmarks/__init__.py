@@ -2,6 +2,7 @@
 
 BENCHMARKS: dict[str, list[list[str]]] = {
     "delivery": [[]],
+    "enrichment": [[]],
     "quota": [["--simulate"], []],
     "local": [[]],
     "engines": [[]],

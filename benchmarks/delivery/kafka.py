@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
-PROMPT = "Write one sentence about a lighthouse keeper and the sea, for request number {}."
+from benchmarks.delivery.traffic import Traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,25 +19,26 @@ class MeasuredReply:
     ok: bool
 
 
-async def preload(bootstrap: str, topic: str, partitions: int, count: int) -> None:
+async def preload(bootstrap: str, topic: str, partitions: int, count: int, traffic: Traffic) -> None:
     """Send the whole backlog, to the partitions in turn."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, linger_ms=5, max_batch_size=256 * 1024)
     async with producer:
         sent = None
         for number in range(count):
-            sent = await send(producer, topic, number, number % partitions)
+            sent = await send(producer, topic, number, traffic, number % partitions)
         await producer.flush()
         if sent:
             await sent
 
 
 async def send(
-    producer: AIOKafkaProducer, topic: str, number: int, partition: int | None = None
+    producer: AIOKafkaProducer, topic: str, number: int, traffic: Traffic, partition: int | None = None
 ) -> "asyncio.Future[object]":
     """Give one request to the producer."""
-    value = b'{"prompt": "%s"}' % PROMPT.format(number).encode()
     headers = [("correlation_id", b"%d" % number)]
-    future: asyncio.Future[object] = await producer.send(topic, value, partition=partition, headers=headers)
+    future: asyncio.Future[object] = await producer.send(
+        topic, traffic.make_value(number), partition=partition, headers=headers
+    )
     return future
 
 
@@ -57,16 +58,16 @@ async def end_offset_sum(consumer: AIOKafkaConsumer) -> int:
     return sum((await consumer.end_offsets(list(consumer.assignment()))).values())
 
 
-async def read_replies(consumer: AIOKafkaConsumer) -> list[MeasuredReply]:
+async def read_replies(consumer: AIOKafkaConsumer, traffic: Traffic) -> list[MeasuredReply]:
     """Return all replies."""
     replies: list[MeasuredReply] = []
     ends = await consumer.end_offsets(list(consumer.assignment()))
     while any([await consumer.position(partition) < end for partition, end in ends.items()]):
         for records in (await consumer.getmany(timeout_ms=500)).values():
-            replies += map(parse_reply, records)
+            replies += (parse_reply(record, traffic) for record in records)
     return replies
 
 
-def parse_reply(record: ConsumerRecord[bytes, bytes]) -> MeasuredReply:
+def parse_reply(record: ConsumerRecord[bytes, bytes], traffic: Traffic) -> MeasuredReply:
     number = dict(record.headers)["correlation_id"].decode()
-    return MeasuredReply(number, record.timestamp, b'"ok"' in record.value)
+    return MeasuredReply(number, record.timestamp, traffic.is_ok(record.value))

@@ -42,7 +42,7 @@ def _panels(workload: Workload, measurements: Sequence[Measurement]) -> list[Cal
 
 
 def _bars(axis: Axes, title: str, values: Mapping[str, float], number_format: str) -> None:
-    colours = [_COLOURS[_BY_NAME[name].module] for name in values]
+    colours = [_COLOURS[_BY_NAME[name].module.rpartition(".")[2]] for name in values]
     bars = axis.barh(list(values), list(values.values()), color=colours)
     axis.bar_label(bars, [format(value, number_format) for value in values.values()], padding=3)
     axis.invert_yaxis()

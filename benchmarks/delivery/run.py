@@ -33,11 +33,11 @@ async def run(workload: Workload, contender: Contender, job: ContenderConfig, lo
         if workload.rate:
             return await _measure_latency(workload, contender, job, log, seconds, reader)
         backlog = workload.backlog_size(seconds)
-        await kafka.preload(job.bootstrap, job.requests, partitions, backlog)
+        await kafka.preload(job.bootstrap, job.requests, partitions, backlog, workload.traffic)
         with ContenderProcess(contender, job, log) as process:
             await _watch_backlog(process, reader, backlog, seconds)
             samples = process.samples
-        replies = await kafka.read_replies(reader)
+        replies = await kafka.read_replies(reader, workload.traffic)
         ideal = workload.ideal_rate if workload.latency else None
         in_flight = 1 if contender.one_at_a_time else MAX_IN_FLIGHT * partitions
         return measurement.throughput(workload.name, contender.name, replies, samples, in_flight, ideal)
@@ -72,7 +72,7 @@ async def _measure_latency(
             for records in (await reader.getmany(timeout_ms=1000)).values():
                 now = time.perf_counter()
                 for record in records:
-                    reply = kafka.parse_reply(record)
+                    reply = kafka.parse_reply(record, workload.traffic)
                     read_at.setdefault(reply.request, now)
                     replies.append(reply)
 
@@ -87,7 +87,7 @@ async def _measure_latency(
         async with producer, asyncio.TaskGroup() as group:
             reading = group.create_task(read())
             for number in range(_WARM_UP_REQUESTS):
-                await kafka.send(producer, job.requests, number)
+                await kafka.send(producer, job.requests, number, workload.traffic)
             await answered(_WARM_UP_REQUESTS, _START_SECONDS)
             process.samples.clear()
             process.sample()
@@ -96,7 +96,7 @@ async def _measure_latency(
             for number in range(_WARM_UP_REQUESTS, _WARM_UP_REQUESTS + count):
                 await asyncio.sleep(pause.uniform(0.5, 1.5) / workload.rate)
                 sent_at[str(number)] = time.perf_counter()
-                await kafka.send(producer, job.requests, number)
+                await kafka.send(producer, job.requests, number, workload.traffic)
             await answered(_WARM_UP_REQUESTS + count, 30)
             process.sample()
             reading.cancel()

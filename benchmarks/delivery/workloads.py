@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from benchmarks.delivery.traffic import REQUESTS, Traffic
+
 MAX_IN_FLIGHT = 64
 """Requests in flight per partition, for contenders with such a limit."""
 
@@ -23,6 +25,7 @@ class Workload:
     requests: int = 0
     """Size of the backlog if the model takes no time. The fastest contenders finish it early."""
     rate: float = 0.0
+    traffic: Traffic = REQUESTS
 
     @property
     def ideal_rate(self) -> float:

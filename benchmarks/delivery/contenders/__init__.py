@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
-    """A way to serve requests. `module` is its file here, which gets the `options`."""
+    """A way to serve requests. `module` is the full name of its module, which gets the `options`."""
 
     name: str
     module: str
@@ -21,17 +21,23 @@ class Contender:
 
 def _carteiro(delivery: str, *, as_shipped: bool = False) -> Contender:
     name = f"carteiro {delivery}" + (" as shipped" if as_shipped else "")
-    return Contender(name=name, module="carteiro_worker", options={"delivery": delivery}, as_shipped=as_shipped)
+    return Contender(
+        name=name, module=f"{__name__}.carteiro_worker", options={"delivery": delivery}, as_shipped=as_shipped
+    )
 
 
-RAW = Contender(name="raw aiokafka", module="raw")
+RAW = Contender(name="raw aiokafka", module=f"{__name__}.raw")
 AT_LEAST_ONCE, EXACTLY_ONCE = _carteiro("at_least_once"), _carteiro("exactly_once")
 CONTENDERS = (
     RAW,
-    Contender(name="raw aiokafka + LiteLLM router", module="raw", options={"client": "litellm"}, through_sdk=True),
-    Contender(name="faststream", module="faststream_app", one_at_a_time=True),
-    Contender(name="faststream ACK", module="faststream_app", options={"ack_policy": "ack"}, one_at_a_time=True),
-    Contender(name="faststream max_workers=64", module="faststream_app", options={"max_workers": 64}),
+    Contender(
+        name="raw aiokafka + LiteLLM router", module=f"{__name__}.raw", options={"client": "litellm"}, through_sdk=True
+    ),
+    Contender(name="faststream", module=f"{__name__}.faststream_app", one_at_a_time=True),
+    Contender(
+        name="faststream ACK", module=f"{__name__}.faststream_app", options={"ack_policy": "ack"}, one_at_a_time=True
+    ),
+    Contender(name="faststream max_workers=64", module=f"{__name__}.faststream_app", options={"max_workers": 64}),
     AT_LEAST_ONCE,
     EXACTLY_ONCE,
     _carteiro("at_least_once", as_shipped=True),

@@ -19,6 +19,6 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 if __name__ == "__main__":
-    contender = importlib.import_module(f"benchmarks.delivery.contenders.{sys.argv[1]}")
+    contender = importlib.import_module(sys.argv[1])
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(contender.run(ContenderConfig.from_json(sys.argv[2])))
