@@ -14,14 +14,19 @@ Headers = list[tuple[str, bytes]]
 class RawKafkaClient:
     """Client that sends records, and collects the records of a topic from its start on."""
 
-    def __init__(self, address: str, replies: str) -> None:
+    def __init__(self, address: str, replies: str, isolation_level: str = "read_uncommitted") -> None:
         self.address = address
         self.replies = replies
+        self._isolation_level = isolation_level
         self.records: list[ConsumerRecord[Any, Any]] = []
 
     async def __aenter__(self) -> Self:
         self._producer = AIOKafkaProducer(bootstrap_servers=self.address, max_request_size=8 * 2**20)
-        self._consumer = AIOKafkaConsumer(bootstrap_servers=self.address, max_partition_fetch_bytes=8 * 2**20)
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.address,
+            max_partition_fetch_bytes=8 * 2**20,
+            isolation_level=self._isolation_level,
+        )
         await self._producer.start()
         await self._consumer.start()
         partitions = [TopicPartition(self.replies, each) for each in await self._producer.partitions_for(self.replies)]
