@@ -1,7 +1,7 @@
 """Reader of texts by their addresses: what is permitted, within limits of size, time, memory and number."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
@@ -34,19 +34,20 @@ class ReferenceReader:
         self._memory = MemoryBudget(MEMORY_FACTOR * max_bytes)
         self._reads = asyncio.Semaphore(_MAX_READS)
 
-    async def read(self, uris: Iterable[str]) -> tuple[Mapping[str, str], Reservation]:
+    async def read(self, uses: Mapping[str, int]) -> tuple[Mapping[str, str], Reservation]:
         """Return the texts of one request by their addresses, and the memory that is theirs until it is released.
 
-        Raise `ReferenceRefused` and `StoreUnavailable`.
+        `uses` are the numbers of places in the request for each text, which count as so many texts. Raise
+        `ReferenceRefused` and `StoreUnavailable`.
         """
-        checked = {uri: self._check(uri) for uri in uris}
+        checked = {uri: self._check(uri) for uri in uses}
         reservation = await self._memory.reserve(self.max_bytes)
         try:
             texts: dict[str, str] = {}
             left = self.max_bytes
             for uri, (address, entry) in checked.items():
-                texts[uri] = await self._read_part(uri, address, entry, left)
-                left -= len(texts[uri].encode())
+                texts[uri] = await self._read_part(uri, address, entry, left // uses[uri])
+                left -= len(texts[uri].encode()) * uses[uri]
         except BaseException:
             reservation.release()
             raise

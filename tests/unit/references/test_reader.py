@@ -1,6 +1,7 @@
 """The reader of texts: what is permitted, and its limits."""
 
 import asyncio
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def make_reader(allowed: str, max_bytes: int = 10) -> ReferenceReader:
 async def test_texts_of_several_stores_are_read(folder: Path, s3_environment: S3Server) -> None:
     reader = make_reader(f"s3://letters/in,{folder.as_uri()}")
     uris = [s3_environment.put("in/c.txt", b"abc"), (folder / "a.txt").as_uri()]
-    texts, _ = await reader.read(uris)
+    texts, _ = await reader.read(Counter(uris))
     assert texts == dict(zip(uris, ["abc", "Olá"], strict=True))
 
 
@@ -45,25 +46,33 @@ async def test_address_that_is_not_permitted_is_refused_before_anything_is_read(
     folder: Path, uri: str, reason: str
 ) -> None:
     with pytest.raises(ReferenceRefused, match=reason) as caught:
-        await make_reader(folder.as_uri()).read([(folder / "missing").as_uri(), uri])
+        await make_reader(folder.as_uri()).read({(folder / "missing").as_uri(): 1, uri: 1})
     assert caught.value.uri == uri
 
 
 async def test_texts_of_a_request_share_one_limit(folder: Path) -> None:
     reader = make_reader(folder.as_uri())
-    await reader.read([(folder / "b.txt").as_uri()])
+    await reader.read({(folder / "b.txt").as_uri(): 1})
     with pytest.raises(ReferenceRefused, match="have at most 10 bytes") as caught:
-        await reader.read([(folder / "b.txt").as_uri(), (folder / "a.txt").as_uri()])
+        await reader.read({(folder / "b.txt").as_uri(): 1, (folder / "a.txt").as_uri(): 1})
     assert caught.value.is_too_large
     assert caught.value.uri.endswith("a.txt")
+
+
+async def test_text_counts_for_each_of_its_places(folder: Path) -> None:
+    reader, uri = make_reader(folder.as_uri()), (folder / "a.txt").as_uri()
+    await reader.read({uri: 2})
+    with pytest.raises(ReferenceRefused) as caught:
+        await reader.read({uri: 3})
+    assert caught.value.is_too_large
 
 
 async def test_texts_in_memory_have_a_limit(folder: Path) -> None:
     reader = make_reader(folder.as_uri())
     uri = (folder / "b.txt").as_uri()
-    held = [await reader.read([uri]) for _ in range(MEMORY_FACTOR)]
-    held += [await reader.read([uri]) for _ in range(3)]  # what the texts do not need was given back
-    waiting = asyncio.create_task(reader.read([uri]))
+    held = [await reader.read({uri: 1}) for _ in range(MEMORY_FACTOR)]
+    held += [await reader.read({uri: 1}) for _ in range(3)]  # what the texts do not need was given back
+    waiting = asyncio.create_task(reader.read({uri: 1}))
     await asyncio.sleep(0)
     assert not waiting.done()
     for _, reservation in held:
@@ -75,7 +84,7 @@ async def test_refused_text_keeps_no_memory(folder: Path) -> None:
     reader = make_reader(folder.as_uri())
     for _ in range(2 * MEMORY_FACTOR):
         with pytest.raises(ReferenceRefused):
-            await reader.read([(folder / "missing").as_uri()])
+            await reader.read({(folder / "missing").as_uri(): 1})
 
 
 async def test_slow_store_is_unavailable(
@@ -83,4 +92,4 @@ async def test_slow_store_is_unavailable(
 ) -> None:
     monkeypatch.setattr(module, "_READ_SECONDS", 0.0)
     with pytest.raises(StoreUnavailable, match="took more than 0 s"):
-        await make_reader("s3://letters").read([s3_environment.put("a", b"abc")])
+        await make_reader("s3://letters").read({s3_environment.put("a", b"abc"): 1})

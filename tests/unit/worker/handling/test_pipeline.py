@@ -4,6 +4,7 @@ import asyncio
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from aiokafka.errors import MessageSizeTooLargeError, UnknownTopicOrPartitionError
@@ -11,8 +12,10 @@ from aiokafka.errors import MessageSizeTooLargeError, UnknownTopicOrPartitionErr
 from carteiro.models.cloud.client import CloudModel
 from carteiro.models.prices import Price, PriceTable
 from carteiro.references.errors import StoreUnavailable
+from carteiro.references.memory_budget import MemoryBudget
 from carteiro.schemas import Usage
 from carteiro.wire.envelope import read_envelope
+from carteiro.worker.batch_api.deferral_policy import DeferRequest
 from carteiro.worker.handling import error_replies
 from carteiro.worker.handling.idempotency import IdempotencyStore
 from carteiro.worker.handling.pipeline import Pipeline
@@ -47,13 +50,13 @@ async def ask(provider):
     breaker = CircuitBreaker(model, lambda: None)
     pipeline = Pipeline(task, FallbackChain([ModelTarget(model, breaker)]), IdempotencyStore(60), ReplyCache(60))
 
-    async def ask(*, seconds=60.0, by=pipeline, caps=None, **request):
+    async def ask(*, seconds=60.0, by=pipeline, caps=None, body=b'{"prompt": "one two three"}', headers=()):
         """Return a function that sends a request with a deadline in seconds, and returns its answer and envelope."""
         deadline = (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
         now = int(time.time() * 1000)
         record = FakeRecord(
-            b'{"prompt": "one two three"}',
-            (("deadline", deadline.encode()),),
+            body,
+            (("deadline", deadline.encode()), *headers),
             topic="llm.generate.requests",
             timestamp=now,
         )
@@ -136,13 +139,46 @@ async def test_requests_that_wait_for_a_provider_expire_by_their_own_deadlines(p
     assert len(provider.requests) <= 8
 
 
+class FakeReader:
+    """Reader of one text at any address."""
+
+    def __init__(self):
+        self.calls = 0
+
+    async def read(self, uris):
+        self.calls += 1
+        return dict.fromkeys(uris, "one two three"), await MemoryBudget(1).reserve(0)
+
+
+async def test_repeated_request_reads_its_text_once_and_the_cache_goes_by_the_text(provider, ask):
+    reader = FakeReader()
+    by = replace(ask.answerer, references=reader)
+    body = b'{"prompt": {"uri": "s3://letters/%s"}, "options": {"cache": true}}'
+    again = [("idempotency_key", b"k")]
+    first, _ = await ask(by=by, body=body % b"a", headers=again)
+    second, _ = await ask(by=by, body=body % b"a", headers=again)
+    assert first.result == second.result
+    assert reader.calls == 1
+    third, _ = await ask(by=by, body=body % b"b")
+    assert (third.cached, third.result) == (True, first.result)
+    assert reader.calls == 2
+    assert provider.calls["one two three"] == 1
+
+
+async def test_deferred_request_does_not_read_its_text(ask):
+    reader = FakeReader()
+    by = replace(ask.answerer, references=reader, deferral=SimpleNamespace(defers=lambda *_: True))
+    with pytest.raises(DeferRequest):
+        await ask(by=by, body=b'{"prompt": {"uri": "s3://letters/a"}, "options": {"wait": "24h"}}')
+    assert reader.calls == 0
+
+
 async def test_store_that_stays_away_is_a_retryable_error_and_a_dead_letter(ask, monkeypatch):
     async def away(self, context, handle):
         raise StoreUnavailable("s3://letters does not answer")
 
     monkeypatch.setattr(ResolveReferences, "__call__", away)
-    answerer = replace(ask.answerer)
-    reply, _ = await ask(by=answerer)
+    reply, _ = await ask(by=replace(ask.answerer))
     assert (reply.error.code, reply.error.retryable) == ("store_unavailable", True)
     assert reply.error.message == "s3://letters does not answer"
     assert ask.result.dead_letter_reason == "s3://letters does not answer"

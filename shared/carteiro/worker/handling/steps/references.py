@@ -1,6 +1,7 @@
 """Replaces the references in a request by their texts."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -45,15 +46,16 @@ class ResolveReferences:
 
     async def __call__(self, context: RequestContext, handle: Handle) -> OkReply[Any]:
         request = context.parsed
-        fields = {found.uri: path for path, found in find_texts(request) if isinstance(found, TextReference)}
-        if not fields:
+        found = [(path, text.uri) for path, text in find_texts(request) if isinstance(text, TextReference)]
+        if not found:
             return await handle(context)
-        if len(fields) > _MAX_REFERENCES:
-            reason = f"refers to {len(fields):,} texts; a request refers to at most {_MAX_REFERENCES}"
+        if len(found) > _MAX_REFERENCES:
+            reason = f"refers to {len(found):,} texts; a request refers to at most {_MAX_REFERENCES}"
             raise invalid_field(FieldError(field="request", reason=reason))
+        fields = {uri: path for path, uri in found}
         context.activity = "the service was reading a text by reference"
         try:
-            texts, reservation = await self._read(fields)
+            texts, reservation = await self._read(Counter(uri for _, uri in found))
         except ReferenceRefused as refused:
             problem = FieldError(field=f"{fields[refused.uri]}.uri", reason=refused.reason)
             raise _rejection(problem, is_too_large=refused.is_too_large) from None
@@ -63,9 +65,9 @@ class ResolveReferences:
             context.activity = "the model was at work"
             return await handle(context)
 
-    async def _read(self, fields: Mapping[str, str]) -> "tuple[Mapping[str, str], Reservation]":
+    async def _read(self, uses: Mapping[str, int]) -> "tuple[Mapping[str, str], Reservation]":
         if self.reader is None:
-            uri = next(iter(fields))
+            uri = next(iter(uses))
             raise ReferenceRefused("this service reads no text by reference (CARTEIRO_REFERENCES)", uri=uri)
         scope = asyncio.timeout(self.patience)
         away: list[StoreUnavailable] = []
@@ -76,7 +78,7 @@ class ResolveReferences:
 
         try:
             async with scope:
-                read = partial(self.reader.read, fields)
+                read = partial(self.reader.read, uses)
                 return await retry_while_away(read, StoreUnavailable, log_away, self.sleep)
         except TimeoutError:
             if not scope.expired():

@@ -96,8 +96,16 @@ async def test_service_without_an_allow_list_refuses_every_reference(make_contex
         await ResolveReferences(None)(make_context(by_reference("s3://letters/a")), next_handler)
 
 
+async def test_text_in_many_places_is_as_large_as_many_texts(make_context, next_handler, step, folder):
+    (folder / "a.txt").write_text("x" * 60)
+    message = {"role": "user", "content": {"uri": (folder / "a.txt").as_uri()}}
+    with pytest.raises(RequestRejected) as caught:
+        await step(make_context(ChatRequest.model_validate({"messages": [message] * 2})), next_handler)
+    assert caught.value.error.code == "too_large"
+
+
 async def test_too_many_references_are_refused(make_context, next_handler, step):
-    messages = [{"role": "user", "content": {"uri": f"s3://letters/{number}"}} for number in range(101)]
+    messages = [{"role": "user", "content": {"uri": f"s3://letters/{number % 2}"}} for number in range(101)]
     with pytest.raises(RequestRejected, match="refers to 101 texts"):
         await step(make_context(ChatRequest.model_validate({"messages": messages})), next_handler)
 
