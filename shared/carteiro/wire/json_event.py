@@ -10,6 +10,11 @@ from carteiro.wire.event_format import EncodedEvent, EventUnreadable, MemberRefu
 from carteiro.wire.json_members import Members, NotAnObject, append_members, to_json, write_members
 from carteiro.wire.record import BYTE_ORDER_MARK, PARSE_IN_THREAD_BYTES, Record
 
+_decoder = json.JSONDecoder(strict=False)
+_decoder_of_long_numbers = json.JSONDecoder(
+    strict=False, parse_int=lambda digits: int(digits) if len(digits) < 1000 else float(digits)
+)
+
 
 @dataclass(frozen=True, slots=True)
 class JsonEvent:
@@ -65,10 +70,8 @@ def parse_event(value: bytes) -> JsonEvent:
 
 def _read_json(text: str) -> Any:
     try:
-        return json.loads(text, strict=False)
+        return _decoder.decode(text)
     except json.JSONDecodeError:
         raise
     except ValueError:  # a number of more digits than `int` reads
-        return json.loads(
-            text, strict=False, parse_int=lambda digits: int(digits) if len(digits) < 1000 else float(digits)
-        )
+        return _decoder_of_long_numbers.decode(text)
