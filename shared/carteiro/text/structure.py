@@ -5,7 +5,7 @@ Hard-wrapped lines are joined, so a sentence may span several lines. The rules a
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from carteiro.text.sentences import is_complete, split_sentences
@@ -104,28 +104,47 @@ def _block_lines(block: list[tuple[str, int]]) -> Iterator[tuple[str, int, PartK
         yield from ((line, start, PartKind.CODE) for line, start in block)
         return
     longest = max(len(line.rstrip()) for line, _ in block)
-    pending: tuple[str, int, PartKind] | None = None
+    pending: _JoinedLine | None = None
     for number, (line, start) in enumerate(block):
         kind = _kind_of_line(line)
         if kind is None:  # a horizontal rule: it makes a short line above it a heading
-            if pending and pending[2] is PartKind.PROSE and len(pending[0].split()) <= _MAX_HEADING_WORDS:
-                pending = (pending[0], pending[1], PartKind.HEADING)
+            if pending and pending.kind is PartKind.PROSE and pending.word_count <= _MAX_HEADING_WORDS:
+                pending.kind = PartKind.HEADING
             continue
-        if pending and kind is PartKind.PROSE and _continues_line(pending, block[number - 1][0], line, longest):
-            pending = (f"{pending[0]} {line}", pending[1], pending[2])
+        if pending and kind is PartKind.PROSE and _continues_line(pending.kind, block[number - 1][0], line, longest):
+            pending.append(line)
             continue
         if pending:
-            yield pending
-        pending = (line, start, kind)
+            yield pending.joined
+        pending = _JoinedLine(start, kind)
+        pending.append(line)
     if pending:
-        yield pending
+        yield pending.joined
 
 
-def _continues_line(pending: tuple[str, int, PartKind], previous_line: str, line: str, longest: int) -> bool:
-    """Return True if a line continues the line before it."""
-    if pending[2] is PartKind.ITEM:
+@dataclass(slots=True)
+class _JoinedLine:
+    """A logical line whose end is not known yet. Its lines are joined once, at its end: a text may have millions."""
+
+    start: int
+    kind: PartKind
+    lines: list[str] = field(default_factory=list)
+    word_count: int = 0
+
+    def append(self, line: str) -> None:
+        self.lines.append(line)
+        self.word_count += len(line.split())
+
+    @property
+    def joined(self) -> tuple[str, int, PartKind]:
+        return " ".join(self.lines), self.start, self.kind
+
+
+def _continues_line(kind: PartKind, previous_line: str, line: str, longest: int) -> bool:
+    """Return True if a line continues the line of `kind` before it."""
+    if kind is PartKind.ITEM:
         return line.startswith((" ", "\t")) or line.lstrip()[:1].islower()
-    if pending[2] is not PartKind.PROSE:
+    if kind is not PartKind.PROSE:
         return False
     first = line.lstrip()[:1]
     ended = len(previous_line.rstrip()) < max(_SHORT_LINE_RATIO * longest, _SHORT_LINE_CHARACTERS) and (
