@@ -28,7 +28,7 @@ from tests.containers.conftest import ApacheKafka
 from tests.containers.fuzz_report import FuzzLimits, FuzzReport
 from tests.containers.fuzz_service import LATENESS_BUCKETS, PARTITIONS, FuzzedService, Pace, RawProducer, ReplyCounter
 from tests.containers.hostile_records import HostileBatchGenerator
-from tests.containers.hostile_requests import FORBIDDEN
+from tests.containers.hostile_requests import FORBIDDEN, READABLE
 from tests.provider import ScriptedProvider
 from tests.provider.completions import Json, answer
 
@@ -196,7 +196,13 @@ async def _admin(address: str) -> AsyncIterator[AIOKafkaAdminClient]:
 def _cluster(kafka: ApacheKafka, model: CountingProvider, task: str) -> Cluster:
     # The services share a prefix, so a request to one of them can name the other's topics.
     cluster = Cluster(
-        kafka.address, model, _PREFIX, task=task, partitions=PARTITIONS, CARTEIRO_GROUP=f"{_PREFIX}-{task}"
+        kafka.address,
+        model,
+        _PREFIX,
+        task=task,
+        partitions=PARTITIONS,
+        CARTEIRO_GROUP=f"{_PREFIX}-{task}",
+        CARTEIRO_REFERENCES=READABLE,
     )
     cluster.group = f"{_PREFIX}-{task}"
     return cluster

@@ -10,6 +10,15 @@ from typing import Any
 FORBIDDEN = "this request is not valid and must cost no call"
 """Marker in each prompt of a request that no model may see."""
 
+READABLE = "file:///usr/share/carteiro-fuzz"
+"""The address that the workers may read. There is nothing."""
+_PLACES = [READABLE, READABLE, "file:///", "s3://letters", "https://169.254.169.254", "https://localhost", ""]
+_WAYS = [
+    *("", "/", "/missing", "/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/..%2f..%2fetc/passwd", "?a#b", "\0"),
+    *("/%252e%252e/etc/passwd", "/a\r\nHost: b", "@evil.example/a", "\\..\\etc", "é\u2028", "/" + "a/" * 4_000),
+    *("/" + "x" * 8_000, "x" * 10_000),
+]
+
 _NUMBERS = ["NaN", "-Infinity", "1e999", "-1", "1" + "0" * 400, "-0.0001", "1e308", '"1"', "null x", "[]"]
 _TIMES = [
     *"9999-12-31T23:59:59Z 9999-12-31T23:59:59-23:59 0001-01-01T00:00:00Z 0001-01-01T00:00:00+23:59 now".split(),
@@ -56,6 +65,7 @@ class HostileRequestGenerator:
         self._task, self._chance, self._names = task, chance, list(names)
         self._number = 0
         self._bodies = {"json": self._json, "options": self._options, "events": self._event_body}
+        self._bodies |= {"references": self._reference}
         self._bodies |= dict.fromkeys(["headers", "addresses", "keys", "times", "idempotency"], self.valid)
         if task == "chat":
             self._bodies |= {"conversations": self._conversation}
@@ -157,6 +167,15 @@ class HostileRequestGenerator:
         elif kind == 5:
             return b'{"id": "1", "data": ' + _nested("[", self._pick([900, 100_000])) + b"}"
         return json.dumps(event).encode()
+
+    def _reference(self) -> bytes:
+        uri = self._pick(_PLACES) + self._pick([*_WAYS, self._text()])
+        content = {"uri": self._pick([*[uri] * 6, None, 7, {"uri": uri}])}
+        content |= self._pick([{}, {}, {}, {"text": FORBIDDEN}])
+        if self._task == "chat":
+            users = [{"role": "user", "content": content}] * self._pick([1, 1, 3_000])
+            return json.dumps({"messages": [{"role": "system", "content": FORBIDDEN}, *users]}).encode()
+        return json.dumps({"prompt": content, "system": FORBIDDEN}).encode()
 
     # Headers.
 
