@@ -179,6 +179,10 @@ class Traffic:
         reply: dict[str, Any] = json.loads(record.value)
         return reply
 
+    def served_requests(self, ids: Iterable[str]) -> dict[str, list[str]]:
+        """Return the ids of the requests that the replies with these correlation ids name."""
+        return {each: [json.loads(reply.value)["request_id"] for reply in self._replies.records[each]] for each in ids}
+
     def is_ok(self, correlation_id: str) -> bool:
         """True if no reply of the request is an error."""
         return all(_is_ok(json.loads(record.value)) for record in self._replies.records[correlation_id])
