@@ -13,6 +13,8 @@ from tests.provider import ScriptedProvider
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(280)]
 
+REQUESTS = 400
+
 
 async def small(
     kafka: ApacheKafka, model: ScriptedProvider, mode: str, *, static: bool, task: str = "generate"
@@ -20,7 +22,7 @@ async def small(
     seed = random.randrange(1_000_000)
     keys = 100 if task == "enrich" else 0
     plan = ChaosPlan(
-        mode=mode, seed=seed, task=task, requests=600, window=8, kills=3, pauses=0, keys=keys, static=static
+        mode=mode, seed=seed, task=task, requests=REQUESTS, window=8, kills=2, pauses=0, keys=keys, static=static
     )
     outcome = await run(kafka, model, plan)
     print(outcome)
@@ -29,13 +31,13 @@ async def small(
 
 async def test_every_request_is_answered_once(kafka: ApacheKafka, model: ScriptedProvider):
     outcome = await small(kafka, model, "exactly_once", static=False)
-    assert (outcome.requests, outcome.answered) == (600, 600)
+    assert (outcome.requests, outcome.answered) == (REQUESTS, REQUESTS)
     assert (outcome.lost, outcome.duplicates, outcome.not_ok, outcome.dead_letters, outcome.lag) == (0, 0, 0, 0, 0)
 
 
 async def test_every_event_is_enriched_once(kafka: ApacheKafka, model: ScriptedProvider):
     outcome = await small(kafka, model, "exactly_once", static=False, task="enrich")
-    assert (outcome.requests, outcome.answered, outcome.overtaken) == (600, 600, 0)
+    assert (outcome.requests, outcome.answered, outcome.overtaken) == (REQUESTS, REQUESTS, 0)
     assert (outcome.lost, outcome.duplicates, outcome.not_ok, outcome.dead_letters, outcome.lag) == (0, 0, 0, 0, 0)
 
 

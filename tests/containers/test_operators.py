@@ -60,6 +60,7 @@ async def test_reset_group_serves_from_the_operators_offset(kafka: ApacheKafka, 
         assert await counts(cluster) == Counter(2 * first + first[-3:] + passed_over + 2 * last)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", MODES)
 async def test_metadata_of_another_offset_finishes_no_request(kafka: ApacheKafka, model: ScriptedProvider, mode: str):
     model.when("hung", "hang")

@@ -18,7 +18,7 @@ from tests.containers.framed_proxy import FramedProxy
 from tests.provider import ScriptedProvider
 
 pytestmark = pytest.mark.containers
-MODES = pytest.mark.parametrize("mode", ["exactly_once", "at_least_once"])
+MODES = pytest.mark.parametrize("mode", ["exactly_once", pytest.param("at_least_once", marks=pytest.mark.long)])
 ONE_MODE = pytest.mark.parametrize("mode", ["exactly_once", pytest.param("at_least_once", marks=pytest.mark.long)])
 """For the behaviour of the producer, which both modes share."""
 

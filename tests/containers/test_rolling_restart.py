@@ -16,7 +16,8 @@ pytestmark = [pytest.mark.containers, pytest.mark.timeout(240)]
 WORKERS = ("a", "b", "c")
 
 
-@pytest.mark.parametrize("mode", ["exactly_once", pytest.param("at_least_once", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("mode", ["exactly_once", "at_least_once"])
 async def test_no_reply_is_lost_or_duplicated_and_no_call_is_repeated(
     kafka: ApacheKafka, model: ScriptedProvider, mode: str
 ):

@@ -15,10 +15,9 @@ DIED = "the partition's last owner died; its requests in flight are served again
 STANDING_BY = "standing by: another worker has this one's place in the group"
 
 
-@pytest.mark.parametrize("mode", ["exactly_once", pytest.param("at_least_once", marks=pytest.mark.long)])
-@pytest.mark.parametrize(
-    "together", [False, pytest.param(True, marks=pytest.mark.long)], ids=["one-after-the-other", "at-once"]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("mode", ["exactly_once", "at_least_once"])
+@pytest.mark.parametrize("together", [False, True], ids=["one-after-the-other", "at-once"])
 async def test_second_worker_with_the_same_instance_id_stands_by(
     kafka: ApacheKafka, model: ScriptedProvider, mode: str, *, together: bool
 ):

@@ -46,6 +46,7 @@ async def test_finished_requests_behind_a_hung_request_are_not_repeated(
             assert not await cluster.lag()
 
 
+@pytest.mark.long
 async def test_static_member_is_back_within_the_session_timeout(kafka: ApacheKafka, model: ScriptedProvider):
     timeout = {"CARTEIRO_SESSION_TIMEOUT_SECONDS": str(SESSION_SECONDS)}
     cluster = Cluster(kafka.address, model, "static", partitions=2, static=True, **timeout)
