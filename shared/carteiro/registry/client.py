@@ -36,6 +36,10 @@ _MIN_TRIES, _PATIENCE_SECONDS = 4, 60.0
 """Number of tries and time after which a schema is given up that a registry does not give, although it answers."""
 _MAX_FAILING = 500
 """Maximum number of schemas whose tries are counted."""
+_OF_EVERY_CALL = (401, 408, 429)
+"""Statuses between 400 and 499 that do not depend on the schema."""
+_MAX_OWN_SUBJECTS = 500
+"""Maximum number of subjects that are remembered."""
 _NOT_FOUND = (40401, 40402, 40403)
 """Error codes: no such subject, version, schema."""
 
@@ -48,6 +52,10 @@ class RegistryClient:
         self._client = AsyncSchemaRegistryClient(settings.client_configuration() | {"max.retries": 0})
         self._timeout, self._clock = settings.timeout_seconds, clock
         self._failure: tuple[str, float] | None = None
+        self._has_given = False
+        """True if the registry has given a schema, so this worker may read in it."""
+        self._own_subjects: set[str] = set()
+        """Subjects under which this worker may register."""
         self._failing: dict[SchemaId, tuple[int, float]] = {}
         """Number of failed tries of a schema, and the time of the first."""
 
@@ -118,11 +126,15 @@ class RegistryClient:
                 raise SchemaFailing(str(error)) from None
             raise SchemaUnusable(f"the registry answers, but not with the schema of id {schema_id}: {error}") from None
         self._failing.pop(schema_id, None)
+        self._has_given = True
         return fetched
 
     async def _answers(self) -> bool:
+        """Return True if the registry answers this worker, so that a failure is that of one schema."""
         try:
-            await self.check()
+            await self._call(self._client.get_subjects())
+        except SchemaRegistryError as error:
+            return error.http_status_code == 403 and self._has_given
         except RegistryUnavailable:
             return False
         return True
@@ -155,9 +167,14 @@ class RegistryClient:
             if error.http_status_code in (409, 422):
                 reason = str(error.error_message)[:500]
                 raise SchemaRejected(f"the registry refuses the schema for subject {subject}: {reason}") from None
+            if error.http_status_code == 403 and self._own_subjects - {subject}:
+                # An event's schema may choose the subject, by the name of its record.
+                raise SchemaRejected(f"the registry denies this service the subject {subject}") from None
             raise _unavailable(error) from None
         if type(registered.schema_id) is not int or not 0 <= registered.schema_id <= MAX_SCHEMA_ID:
             raise RegistryUnavailable("the registry gives no id for a schema")
+        if len(self._own_subjects) < _MAX_OWN_SUBJECTS:
+            self._own_subjects.add(subject)
         return Registered(registered.schema_id, _guid(registered.guid))
 
     async def _get(self, schema_id: SchemaId, fmt: str | None) -> Schema:
@@ -221,5 +238,8 @@ def _guid(text: Any) -> UUID | None:
 
 
 def _unavailable(error: SchemaRegistryError) -> RegistryUnavailable:
-    kind = AnswerUnusable if error.http_status_code == 500 else RegistryUnavailable
+    status = error.http_status_code
+    # Any event may name an id that this worker is denied, or that the registry does not understand.
+    is_of_one_call = status == 500 or (400 <= status < 500 and status not in _OF_EVERY_CALL)
+    kind = AnswerUnusable if is_of_one_call else RegistryUnavailable
     return kind(f"the registry answers {error.http_status_code}: {str(error.error_message)[:500]}")

@@ -241,6 +241,49 @@ async def test_schema_is_not_given_up_while_the_registry_fails_on_everything(
         assert client.pause_reason is not None
 
 
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 422])
+async def test_schema_that_is_denied_pauses_nothing_and_is_given_up_after_a_while(
+    clock: tuple[RegistryClient, list[float]], server: RegistryServer, schema_id: int, status: int
+) -> None:
+    client, now = clock
+    server.answers[f"/schemas/ids/{schema_id}"] = (status, "denied")
+    for now[0] in (0.0, 1.0, 30.0, 59.0):
+        with pytest.raises(RegistryUnavailable, match=f"answers {status}"):
+            await client.fetch(schema_id)
+        assert client.pause_reason is None
+    now[0] = 61.0
+    with pytest.raises(SchemaUnusable, match=f"answers {status}"):
+        await client.fetch(schema_id)
+
+
+async def test_right_on_single_subjects_tells_a_denied_schema_from_a_denied_worker(
+    client: RegistryClient, server: RegistryServer, schema_id: int
+) -> None:
+    server.answers |= {"/subjects": (403, "denied"), "/schemas/ids/7": (403, "denied")}
+    with pytest.raises(RegistryUnavailable):
+        await client.fetch(7)
+    assert client.pause_reason is not None
+    await client.fetch(schema_id)
+    with pytest.raises(RegistryUnavailable):
+        await client.fetch(7)
+    assert client.pause_reason is None
+
+
+async def test_denied_subject_refuses_one_schema_if_another_subject_is_granted(
+    client: RegistryClient, server: RegistryServer
+) -> None:
+    server.answers["/subjects/theirs/versions"] = (403, "denied")
+    with pytest.raises(RegistryUnavailable, match="answers 403"):
+        await client.register("theirs", SchemaText("AVRO", RECORD))
+    await client.register("ours", SchemaText("AVRO", RECORD))
+    with pytest.raises(SchemaRejected, match="denies this service the subject theirs"):
+        await client.register("theirs", SchemaText("AVRO", RECORD))
+    assert client.pause_reason is None
+    server.answers["/subjects/ours/versions"] = (403, "denied")
+    with pytest.raises(RegistryUnavailable, match="answers 403"):
+        await client.register("ours", SchemaText("AVRO", RECORD))
+
+
 @pytest.mark.parametrize(
     ("body", "error"),
     [
