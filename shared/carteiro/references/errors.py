@@ -24,3 +24,7 @@ class StoreInvalid(ValueError):
 
 class StoreUnavailable(Exception):
     """A store cannot be reached, or fails by itself. A later try may succeed."""
+
+
+class ServerUnavailable(StoreUnavailable):
+    """An HTTPS server cannot be reached, fails or is slow. It may be the sender's own, who chooses what it does."""

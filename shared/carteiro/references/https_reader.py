@@ -7,8 +7,10 @@ names again by itself and follows redirects to anywhere.
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from ipaddress import ip_address
 from typing import Any
 
@@ -18,10 +20,11 @@ from yarl import URL
 
 from carteiro.references.address import Address
 from carteiro.references.body import Body
-from carteiro.references.errors import ReferenceRefused, StoreUnavailable
+from carteiro.references.errors import ReferenceRefused, ServerUnavailable
 from carteiro.references.internal_addresses import is_internal
 
 _CONNECT_SECONDS = 10.0
+_LOOKUP_THREADS = 8
 _CHUNK_BYTES = 64 * 1024
 _HEADERS = {"Accept": "text/*, application/json, */*;q=0.1", "Accept-Encoding": "identity", "User-Agent": "carteiro"}
 _PASSING_STATUSES = (408, 425, 429)
@@ -38,12 +41,17 @@ class CheckedResolver(AbstractResolver):
     So the address that was checked is the address that is connected to, whatever a second lookup would answer.
     """
 
+    def __init__(self, look_up: Callable[..., Any] = socket.getaddrinfo) -> None:
+        """`look_up` has the arguments and the result of `socket.getaddrinfo`. It may take its time."""
+        # Threads of their own: a name server that hangs must not hold those that parse requests.
+        self._look_up, self._threads = look_up, ThreadPoolExecutor(_LOOKUP_THREADS, "name-lookups")
+
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         """Return the addresses of a host. Raise `_Internal` if one of them is internal, and `OSError`."""
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
+        look_up = partial(self._look_up, host, port, family, socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(self._threads, look_up)
         hosts = [(str(each[4][0]), each[0]) for each in found]
         # A link-local address comes with its zone.
         if host not in _LOCAL_NAMES and any(is_internal(ip_address(ip.partition("%")[0])) for ip, _ in hosts):
@@ -54,7 +62,7 @@ class CheckedResolver(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """No-op: nothing is kept."""
+        """No-op: all connections share the threads."""
 
 
 class HttpsReader:
@@ -69,7 +77,7 @@ class HttpsReader:
 
     @asynccontextmanager
     async def open(self, address: Address) -> AsyncIterator[Body]:
-        """Open the text of an address for the `with` block. Raise `ReferenceRefused` and `StoreUnavailable`."""
+        """Open the text of an address for the `with` block. Raise `ReferenceRefused` and `ServerUnavailable`."""
         try:
             async with (
                 aiohttp.ClientSession(connector=self._connector(), **_session_options()) as session,
@@ -85,7 +93,7 @@ class HttpsReader:
         except _Internal:
             raise ReferenceRefused("names a host with an internal address") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise StoreUnavailable(f"{address.place} cannot be read: {type(error).__name__}") from None
+            raise ServerUnavailable(f"{address.place} cannot be read: {type(error).__name__}") from None
 
     def _connector(self) -> aiohttp.TCPConnector:
         return aiohttp.TCPConnector(resolver=self._resolver, ssl=self._tls, use_dns_cache=False, force_close=True)
@@ -110,7 +118,7 @@ def _check_status(status: int) -> None:
     if status == 200:
         return
     if status >= 500 or status in _PASSING_STATUSES:
-        raise StoreUnavailable(f"the server answers {status}")
+        raise ServerUnavailable(f"the server answers {status}")
     if 300 <= status < 400:
         raise ReferenceRefused("is redirected, and redirects are not followed")
     if status in (401, 403, 404, 410):

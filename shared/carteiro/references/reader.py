@@ -1,14 +1,15 @@
 """Reader of texts by their addresses: what is permitted, within limits of size, time, memory and number."""
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from carteiro.references.address import OBJECT_SCHEMES, Address, parse_address
 from carteiro.references.allow_list import AllowList
 from carteiro.references.body import Body, read_text
-from carteiro.references.errors import AddressInvalid, ReferenceRefused, StoreUnavailable
+from carteiro.references.errors import AddressInvalid, ReferenceRefused, ServerUnavailable, StoreUnavailable
 from carteiro.references.file_reader import open_file
 from carteiro.references.https_reader import HttpsReader
 from carteiro.references.memory_budget import MemoryBudget, Reservation
@@ -17,22 +18,32 @@ if TYPE_CHECKING:
     from carteiro.references.object_stores import ObjectStores
 
 _READ_SECONDS = 60.0
-"""Longest time to read one text."""
+"""Longest time to read the texts of one request."""
 _MAX_READS = 8
 """Texts that are read at once."""
 MEMORY_FACTOR = 16
 """Texts in memory at once, if each has the largest size."""
+_MAX_SERVER_READS = MEMORY_FACTOR // 2
+"""Requests that are read from HTTPS servers at once. A sender may own a server, and have it send slowly: so much memory
+is left for other requests.
+"""
 
 
 class ReferenceReader:
     """Reader of the texts that requests name. The texts of one request together have at most `max_bytes` bytes."""
 
     def __init__(
-        self, allowed: AllowList, max_bytes: int, stores: "ObjectStores", https: HttpsReader | None = None
+        self,
+        allowed: AllowList,
+        max_bytes: int,
+        stores: "ObjectStores",
+        https: HttpsReader | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._allowed, self.max_bytes, self._stores, self._https = allowed, max_bytes, stores, https or HttpsReader()
+        self._clock = clock
         self._memory = MemoryBudget(MEMORY_FACTOR * max_bytes)
-        self._reads = asyncio.Semaphore(_MAX_READS)
+        self._reads, self._server_reads = asyncio.Semaphore(_MAX_READS), asyncio.Semaphore(_MAX_SERVER_READS)
 
     async def read(self, uses: Mapping[str, int]) -> tuple[Mapping[str, str], Reservation]:
         """Return the texts of one request by their addresses, and the memory that is theirs until it is released.
@@ -41,12 +52,20 @@ class ReferenceReader:
         `ReferenceRefused` and `StoreUnavailable`.
         """
         checked = {uri: self._check(uri) for uri in uses}
+        if any(_is_served(address) for address, _ in checked.values()):
+            async with self._server_reads:
+                return await self._read_all(checked, uses)
+        return await self._read_all(checked, uses)
+
+    async def _read_all(
+        self, checked: Mapping[str, tuple[Address, Address]], uses: Mapping[str, int]
+    ) -> tuple[Mapping[str, str], Reservation]:
         reservation = await self._memory.reserve(self.max_bytes)
         try:
             texts: dict[str, str] = {}
-            left = self.max_bytes
+            left, watch = self.max_bytes, _Stopwatch(_READ_SECONDS, self._clock)
             for uri, (address, entry) in checked.items():
-                texts[uri] = await self._read_part(uri, address, entry, left // uses[uri])
+                texts[uri] = await self._read_part(uri, address, entry, left // uses[uri], watch)
                 left -= len(texts[uri].encode()) * uses[uri]
         except BaseException:
             reservation.release()
@@ -65,23 +84,49 @@ class ReferenceReader:
             raise ReferenceRefused(reason, uri=uri)
         return address, entry
 
-    async def _read_part(self, uri: str, address: Address, entry: Address, max_bytes: int) -> str:
+    async def _read_part(self, uri: str, address: Address, entry: Address, max_bytes: int, watch: "_Stopwatch") -> str:
         try:
-            return await self._read(address, entry, max_bytes)
+            if _is_served(address):
+                return await self._read(address, entry, max_bytes, watch)
+            async with self._reads:
+                return await self._read(address, entry, max_bytes, watch)
         except ReferenceRefused as error:
             too_large = f"is too large: the texts of a request have at most {self.max_bytes:,} bytes together"
             reason = too_large if error.is_too_large else error.reason
             raise ReferenceRefused(reason, uri=uri, is_too_large=error.is_too_large) from None
 
-    async def _read(self, address: Address, entry: Address, max_bytes: int) -> str:
-        async with self._reads:
-            try:
-                async with asyncio.timeout(_READ_SECONDS), self._open(address, entry) as body:
-                    return await read_text(body, max_bytes)
-            except TimeoutError:
-                raise StoreUnavailable(f"{address.place} took more than {_READ_SECONDS:g} s for a text") from None
+    async def _read(self, address: Address, entry: Address, max_bytes: int, watch: "_Stopwatch") -> str:
+        try:
+            async with watch.limit(), self._open(address, entry) as body:
+                return await read_text(body, max_bytes)
+        except TimeoutError:
+            unavailable = ServerUnavailable if _is_served(address) else StoreUnavailable
+            raise unavailable(f"the texts of a request took more than {_READ_SECONDS:g} s ({address.place})") from None
 
     def _open(self, address: Address, entry: Address) -> AbstractAsyncContextManager[Body]:
         if address.scheme in OBJECT_SCHEMES:
             return self._stores.open_object(address)
         return open_file(address, entry) if address.scheme == "file" else self._https.open(address)
+
+
+class _Stopwatch:
+    """Seconds that are left for the reads of one request. Waits between them do not count."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
+        self._left, self._clock = seconds, clock
+
+    @asynccontextmanager
+    async def limit(self) -> AsyncIterator[None]:
+        """Raise `TimeoutError` if the `with` block takes more than what is left."""
+        if self._left <= 0:
+            raise TimeoutError
+        began = self._clock()
+        try:
+            async with asyncio.timeout(self._left):
+                yield
+        finally:
+            self._left -= self._clock() - began
+
+
+def _is_served(address: Address) -> bool:
+    return address.scheme == "https"

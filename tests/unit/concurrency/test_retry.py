@@ -30,3 +30,19 @@ async def test_other_errors_are_raised_at_once() -> None:
 
     with pytest.raises(LookupError):
         await retry_while_away(work, Away, lambda _: pytest.fail("it is not away"))
+
+
+async def test_failure_after_the_patience_for_it_is_raised() -> None:
+    now, pauses = 100.0, list[float]()
+
+    async def work() -> None:
+        raise Away
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+        pauses.append(seconds)
+
+    with pytest.raises(Away):
+        await retry_while_away(work, Away, lambda _: None, sleep, patience=lambda _: 60.0, clock=lambda: now)
+    assert sum(pauses[:-1]) < 60 <= sum(pauses)

@@ -3,7 +3,9 @@
 import asyncio
 import gzip
 import socket
+import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -115,23 +117,19 @@ async def test_unknown_certificate_or_closed_port_is_an_unavailable_store(server
         ["fd00:ec2::254"],
     ],
 )
-async def test_name_with_an_internal_address_is_refused(
-    server: HttpsServer, found: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answer_lookups(monkeypatch, found)
+async def test_name_with_an_internal_address_is_refused(server: HttpsServer, found: list[str]) -> None:
+    resolver = CheckedResolver(Lookups(found))
     with pytest.raises(ReferenceRefused, match="internal address"):
-        await read(server, f"https://texts.example:{server.port}/a")
+        await read(server, f"https://texts.example:{server.port}/a", resolver=resolver)
     assert not server.requests
 
 
-async def test_connection_goes_to_the_address_that_was_checked(
-    server: HttpsServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_connection_goes_to_the_address_that_was_checked() -> None:
     # A second lookup would give an internal address, as after a DNS rebinding.
-    looked_up = answer_lookups(monkeypatch, ["93.184.216.34"], ["127.0.0.1"])
-    found = await CheckedResolver().resolve("texts.example", 443)
+    lookups = Lookups(["93.184.216.34"], ["127.0.0.1"])
+    found = await CheckedResolver(lookups).resolve("texts.example", 443)
     assert [(each["host"], each["flags"]) for each in found] == [("93.184.216.34", socket.AI_NUMERICHOST)]
-    assert looked_up == ["texts.example"]
+    assert lookups.hosts == ["texts.example"]
 
 
 async def test_localhost_is_what_its_entry_names(server: HttpsServer) -> None:
@@ -139,29 +137,41 @@ async def test_localhost_is_what_its_entry_names(server: HttpsServer) -> None:
     assert await read(server, f"https://localhost:{server.port}/a") == "local"
 
 
-async def test_name_without_an_address_is_an_unavailable_store(
-    server: HttpsServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def fail(*_: Any, **__: Any) -> None:
+async def test_name_without_an_address_is_an_unavailable_store(server: HttpsServer) -> None:
+    def fail(*_: Any) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "no such name")
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", fail, raising=False)
     with pytest.raises(StoreUnavailable):
-        await read(server, "https://nowhere.example/a")
+        await read(server, "https://nowhere.example/a", resolver=CheckedResolver(fail))
 
 
-def answer_lookups(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
-    """Answer lookups of names one after the other. Return the list of names that are looked up."""
-    loop, looked_up, left = asyncio.get_running_loop(), list[str](), list(answers)
-    real = loop.getaddrinfo
+async def test_name_server_that_hangs_holds_no_thread_of_the_requests() -> None:
+    answered = threading.Event()
 
-    async def getaddrinfo(host: Any, port: Any, **options: Any) -> Any:
-        if options.get("flags"):
-            return await real(host, port, **options)
-        looked_up.append(host)
-        found = left.pop(0) if len(left) > 1 else left[0]
+    def hang(*_: Any) -> list[Any]:
+        answered.wait(60)
+        return []
+
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    resolver = CheckedResolver(hang)
+    lookups = [asyncio.create_task(resolver.resolve("texts.example")) for _ in range(20)]
+    try:
+        async with asyncio.timeout(30):
+            await asyncio.sleep(0)
+            await asyncio.to_thread(bool)
+    finally:
+        answered.set()
+        await asyncio.gather(*lookups, return_exceptions=True)
+
+
+class Lookups:
+    """`getaddrinfo` that answers from a list; the last answer stays."""
+
+    def __init__(self, *answers: list[str]) -> None:
+        self._left, self.hosts = list(answers), list[str]()
+
+    def __call__(self, host: str, port: int, *_: Any) -> list[Any]:
+        self.hosts.append(host)
+        found = self._left.pop(0) if len(self._left) > 1 else self._left[0]
         kinds = [socket.AF_INET6 if ":" in ip else socket.AF_INET for ip in found]
         return [(kind, socket.SOCK_STREAM, 6, "", (ip, port)) for kind, ip in zip(kinds, found, strict=True)]
-
-    monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo, raising=False)
-    return looked_up

@@ -2,13 +2,18 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from carteiro.references import reader as module
+from carteiro.references.address import Address
 from carteiro.references.allow_list import parse_allow_list
-from carteiro.references.errors import ReferenceRefused, StoreUnavailable
+from carteiro.references.body import Body
+from carteiro.references.errors import ReferenceRefused, ServerUnavailable, StoreUnavailable
+from carteiro.references.https_reader import HttpsReader
 from carteiro.references.object_stores import ObjectStores
 from carteiro.references.reader import MEMORY_FACTOR, ReferenceReader
 from tests.s3_server import S3Server
@@ -93,3 +98,63 @@ async def test_slow_store_is_unavailable(
     monkeypatch.setattr(module, "_READ_SECONDS", 0.0)
     with pytest.raises(StoreUnavailable, match="took more than 0 s"):
         await make_reader("s3://letters").read({s3_environment.put("a", b"abc"): 1})
+
+
+class SlowServers(HttpsReader):
+    """HTTPS servers that send nothing until `served` is set."""
+
+    def __init__(self) -> None:
+        self.opened, self.served = 0, asyncio.Event()
+
+    @asynccontextmanager
+    async def open(self, address: Address) -> AsyncIterator[Body]:
+        self.opened += 1
+        await self.served.wait()
+        yield Body(_chunks(b"late"))
+
+
+async def _chunks(*chunks: bytes) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+
+
+async def test_servers_that_send_slowly_hold_up_no_other_store(folder: Path) -> None:
+    servers = SlowServers()
+    allowed = parse_allow_list(f"https://texts.example, {folder.as_uri()}")
+    reader = ReferenceReader(allowed, 10, ObjectStores(), servers)
+    own = (folder / "a.txt").as_uri()
+    slow = [
+        asyncio.create_task(reader.read({own: 1, f"https://texts.example/{number}": 1}))
+        for number in range(3 * MEMORY_FACTOR)
+    ]
+    try:
+        async with asyncio.timeout(30):
+            while servers.opened < MEMORY_FACTOR // 2:
+                await asyncio.sleep(0)
+            held = [await reader.read({own: 1}) for _ in range(MEMORY_FACTOR)]
+        assert all(texts == {own: "Olá"} for texts, _ in held)
+    finally:
+        servers.served.set()
+        for _, reservation in [*held, *await asyncio.gather(*slow[: MEMORY_FACTOR // 2])]:
+            reservation.release()
+        for each in slow:
+            each.cancel()
+        await asyncio.gather(*slow, return_exceptions=True)
+
+
+async def test_time_is_that_of_all_texts_of_a_request() -> None:
+    now = 0.0
+
+    class Server(SlowServers):
+        @asynccontextmanager
+        async def open(self, address: Address) -> AsyncIterator[Body]:
+            nonlocal now
+            now += 35  # seconds; each text by itself is in time
+            self.opened += 1
+            yield Body(_chunks(b"a"))
+
+    servers = Server()
+    reader = ReferenceReader(parse_allow_list("https://texts.example"), 10, ObjectStores(), servers, lambda: now)
+    with pytest.raises(ServerUnavailable, match=r"more than 60 s \(https://texts\.example\)"):
+        await reader.read({f"https://texts.example/{number}": 1 for number in range(5)})
+    assert servers.opened == 2

@@ -1,6 +1,7 @@
 """Replaces the references in a request by their texts."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from carteiro.concurrency.retry import retry_while_away
-from carteiro.references.errors import ReferenceRefused, StoreUnavailable
+from carteiro.references.errors import ReferenceRefused, ServerUnavailable, StoreUnavailable
 from carteiro.schemas import FieldError, OkReply
 from carteiro.schemas.field_errors import field_errors
 from carteiro.schemas.request import Text
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("carteiro.worker")
 
-_PATIENCE_SECONDS = 3600.0
-"""Longest time that a request waits for a store, if its deadline is not earlier. Then it becomes a dead letter."""
+_PATIENCE_SECONDS, _SERVER_PATIENCE_SECONDS = 3600.0, 60.0
+"""Time for which a request tries a store again, and an HTTPS server, if its deadline is not earlier. Then it becomes a
+dead letter. A sender may own the server: its requests must not hold their partition, or another sender's key, for long.
+"""
 _MAX_REFERENCES = 100
 _text = TypeAdapter[str](Text)
 
@@ -41,8 +44,8 @@ class ResolveReferences:
 
     reader: "ReferenceReader | None"
     """None if the service reads nothing by reference."""
-    patience: float = _PATIENCE_SECONDS
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    clock: Callable[[], float] = time.monotonic
 
     async def __call__(self, context: RequestContext, handle: Handle) -> OkReply[Any]:
         request = context.parsed
@@ -69,21 +72,22 @@ class ResolveReferences:
         if self.reader is None:
             uri = next(iter(uses))
             raise ReferenceRefused("this service reads no text by reference (CARTEIRO_REFERENCES)", uri=uri)
-        scope = asyncio.timeout(self.patience)
-        away: list[StoreUnavailable] = []
+        return await retry_while_away(
+            partial(self.reader.read, uses),
+            StoreUnavailable,
+            _log_away,
+            self.sleep,
+            patience=_patience,
+            clock=self.clock,
+        )
 
-        def log_away(error: StoreUnavailable) -> None:
-            away.append(error)
-            log.warning("a request waits for the store of its text", reason=str(error))
 
-        try:
-            async with scope:
-                read = partial(self.reader.read, uses)
-                return await retry_while_away(read, StoreUnavailable, log_away, self.sleep)
-        except TimeoutError:
-            if not scope.expired():
-                raise
-            raise away[0] if away else StoreUnavailable("other texts take all memory") from None
+def _log_away(error: StoreUnavailable) -> None:
+    log.warning("a request waits for the store of its text", reason=str(error))
+
+
+def _patience(error: StoreUnavailable) -> float:
+    return _SERVER_PATIENCE_SECONDS if isinstance(error, ServerUnavailable) else _PATIENCE_SECONDS
 
 
 def _check_texts(texts: Mapping[str, str], fields: Mapping[str, str]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from carteiro.references.allow_list import parse_allow_list
-from carteiro.references.errors import StoreUnavailable
+from carteiro.references.errors import ServerUnavailable, StoreUnavailable
 from carteiro.references.memory_budget import MemoryBudget
 from carteiro.references.object_stores import ObjectStores
 from carteiro.references.reader import ReferenceReader
@@ -27,13 +27,13 @@ def by_reference(uri: str) -> GenerateRequest:
 class FlakyReader:
     """Reader whose store is away for the first calls."""
 
-    def __init__(self, failures: float) -> None:
-        self.failures = failures
+    def __init__(self, failures: float, error: type[StoreUnavailable] = StoreUnavailable) -> None:
+        self.failures, self.error = failures, error
 
     async def read(self, uris):
         if self.failures > 0:
             self.failures -= 1
-            raise StoreUnavailable("s3://letters does not answer")
+            raise self.error("s3://letters does not answer")
         return dict.fromkeys(uris, "found"), await MemoryBudget(1).reserve(0)
 
 
@@ -133,10 +133,20 @@ async def test_store_that_stays_away_ends_at_the_deadline(make_context, next_han
     assert caught.value.error.code == "expired"
 
 
-async def test_store_that_stays_away_is_an_error_of_its_own_in_the_end(make_context, next_handler):
-    step = ResolveReferences(FlakyReader(1e9), patience=0.05)
-    with pytest.raises(StoreUnavailable, match="s3://letters does not answer"):
+@pytest.mark.parametrize(("error", "longest"), [(StoreUnavailable, 3700), (ServerUnavailable, 100)])
+async def test_store_that_stays_away_is_an_error_of_its_own_and_a_senders_server_soon(
+    make_context, next_handler, error, longest
+):
+    now = 0.0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    step = ResolveReferences(FlakyReader(1e9, error), sleep=sleep, clock=lambda: now)
+    with pytest.raises(error, match="s3://letters does not answer"):
         await step(make_context(by_reference("s3://letters/a")), next_handler)
+    assert longest / 2 < now < longest
 
 
 async def test_memory_of_the_texts_is_given_back_after_the_request(make_context, folder):
