@@ -110,9 +110,15 @@ class WorkerSettings(KafkaSettings):
 
     @field_validator("reply_bucket")
     @classmethod
-    def _check_reply_bucket(cls, bucket: str | None) -> str | None:
-        if bucket is not None:
-            parse_bucket(bucket)
+    def _check_reply_bucket(cls, bucket: str | None, info: ValidationInfo) -> str | None:
+        if bucket is None:
+            return None
+        allowed = parse_allow_list(info.data.get("references") or "")
+        if allowed.find(parse_bucket(bucket)) is not None:
+            raise ValueError(
+                "is below an entry of CARTEIRO_REFERENCES, so any sender could read the results of others: choose "
+                "another folder"
+            )
         return bucket
 
     def group_of(self, task: str) -> str:

@@ -30,3 +30,19 @@ def test_wrong_address_is_named(monkeypatch: pytest.MonkeyPatch, name: str, valu
     with pytest.raises(SettingsInvalid) as caught:
         load_settings()
     assert str(caught.value) == f"CARTEIRO_{name}: {message}"
+
+
+@pytest.mark.parametrize(
+    ("references", "is_refused"),
+    [("s3://letters", True), ("file:///data, s3://letters/out", True), ("s3://letters/in", False), ("", False)],
+)
+def test_results_of_other_senders_cannot_be_read_by_reference(
+    monkeypatch: pytest.MonkeyPatch, references: str, is_refused: bool
+) -> None:
+    monkeypatch.setenv("CARTEIRO_REFERENCES", references)
+    monkeypatch.setenv("CARTEIRO_REPLY_BUCKET", "s3://letters/out")
+    if not is_refused:
+        load_settings()
+        return
+    with pytest.raises(SettingsInvalid, match="CARTEIRO_REPLY_BUCKET: is below an entry of CARTEIRO_REFERENCES"):
+        load_settings()
