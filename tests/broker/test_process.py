@@ -104,7 +104,7 @@ async def test_every_log_line_of_a_request_has_its_ids_but_not_its_text(broker, 
 )
 async def test_invalid_setting_ends_in_one_line_that_names_it(settings, code, says):
     with WorkerProcess("chat", **settings) as worker:
-        await eventually(worker.has_exited, 60)
+        await eventually(worker.has_exited)
         lines = worker.output.strip().splitlines()
         assert worker.process.returncode == code, worker.output
         assert len(lines) == 1, worker.output
@@ -116,7 +116,7 @@ async def test_port_in_use_ends_in_one_line(broker, provider):
     with socket.create_server(("0.0.0.0", 0)) as taken:
         port = str(taken.getsockname()[1])
         with WorkerProcess("chat", **environment(broker, provider), CARTEIRO_HTTP_PORT=port) as worker:
-            await eventually(worker.has_exited, 60)
+            await eventually(worker.has_exited)
             assert worker.process.returncode == 5
             assert worker.output.strip().splitlines() == [
                 f"carteiro: CARTEIRO_HTTP_PORT: port {port} cannot be used (Address already in use); set another"
@@ -127,7 +127,7 @@ async def test_model_that_cannot_be_loaded_ends_the_worker(broker, provider, tmp
     (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
     settings = environment(broker, provider) | {"CARTEIRO_MODEL": f"local:{tmp_path}"}
     with WorkerProcess("chat", **settings) as worker:
-        await eventually(worker.has_exited, 60)
+        await eventually(worker.has_exited)
         assert worker.process.returncode == 3
         (line,) = [line for line in worker.log if line["level"] == "critical"]
         assert str(tmp_path) in line["reason"]
