@@ -9,7 +9,7 @@ from carteiro.enrichment.enrichment_file import EnrichmentFile, OnError, Step
 from carteiro.enrichment.expression import ExpressionFailed, Path
 from carteiro.wire.event_format import DecodedEvent, MemberRefused
 from carteiro.wire.json_members import NotJson, to_json
-from carteiro.wire.record import PARSE_IN_THREAD_BYTES, Headers
+from carteiro.wire.record import Headers
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -81,7 +81,7 @@ class Enricher:
     async def enrich(self, event: DecodedEvent) -> EnrichedEvent:
         """Return the event with the results of all steps, or what is done with it because a step failed."""
         results = _Results()
-        call: _Call = asyncio.to_thread if len(event.value) >= PARSE_IN_THREAD_BYTES else _call_at_once
+        call: _Call = asyncio.to_thread if event.is_large else _call_at_once
         try:
             if self._file.when is not None and not await call(self._file.when.is_true, event.document):
                 return EnrichedEvent("send", event.value)
@@ -122,7 +122,7 @@ class Enricher:
                     document = _with_value(document, self._file.steps[needed].into, results.values[needed])
             if step.when is not None and not await call(step.when.is_true, document):
                 return
-            event.check_place(step.into)  # before a call of a model is paid
+            await call(event.check_place, step.into)  # before a call of a model is paid
             result = await self._call_task(step, await call(step.request.evaluate, document))
             value = step.take.evaluate(result)
             to_json(value)

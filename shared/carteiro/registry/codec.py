@@ -7,6 +7,7 @@ from carteiro.registry.framing import Frame
 from carteiro.registry.member_types import RecordOf
 from carteiro.registry.registered_schema import FetchedSchema, SchemaText, SchemaType
 from carteiro.wire.event_format import Path
+from carteiro.wire.record import PARSE_IN_THREAD_BYTES
 
 
 class SchemaExtension(Protocol):
@@ -39,6 +40,10 @@ class SchemaCodec(Protocol):
     def characters(self) -> int:
         """Size of the schema with those that it refers to."""
 
+    @property
+    def values_per_byte(self) -> int:
+        """Maximum number of values that a byte of an event becomes, about."""
+
     def indexes(self, frame: Frame) -> bytes:
         """Return the encoded message indexes of an event; empty if the format has none. Raise `EventUnreadable`."""
 
@@ -47,6 +52,11 @@ class SchemaCodec(Protocol):
 
     def extend(self, frame: Frame, members: RecordOf) -> SchemaExtension:
         """Return the schema with members, for events of the same message indexes. Raise `MemberRefused`."""
+
+
+def is_large(frame: Frame, codec: SchemaCodec) -> bool:
+    """Return True if an event is decoded, and its values are worked on, in a thread, so that heartbeats continue."""
+    return len(frame.value) * codec.values_per_byte >= PARSE_IN_THREAD_BYTES
 
 
 def open_codec(schema: FetchedSchema) -> SchemaCodec:

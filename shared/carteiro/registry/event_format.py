@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from carteiro.registry.client import RegistryClient
-from carteiro.registry.codec import SchemaCodec, SchemaExtension, open_codec
+from carteiro.registry.codec import SchemaCodec, SchemaExtension, is_large, open_codec
 from carteiro.registry.errors import SchemaRejected
 from carteiro.registry.framing import Frame, SchemaId, read_frame
 from carteiro.registry.member_types import RecordOf, member_types
@@ -15,7 +15,7 @@ from carteiro.registry.schema_cache import SchemaCache
 from carteiro.registry.subjects import SubjectStrategy
 from carteiro.wire.event_format import DecodedEvent, EncodedEvent, Path, find_obstacle
 from carteiro.wire.json_event import JsonFormat
-from carteiro.wire.record import PARSE_IN_THREAD_BYTES, Record
+from carteiro.wire.record import Record
 
 _MAX_SCHEMAS = 500
 """Maximum number of schemas in memory."""
@@ -46,7 +46,7 @@ class Schemas:
 
 async def decode_event(frame: Frame, codec: SchemaCodec) -> dict[str, Any]:
     """Return an event as a JSON object. A thread decodes a large one. Raise `EventUnreadable`."""
-    if len(frame.value) >= PARSE_IN_THREAD_BYTES:
+    if is_large(frame, codec):
         return await asyncio.to_thread(codec.decode, frame)
     return codec.decode(frame)
 
@@ -112,7 +112,7 @@ class RegistryEvent:
     """An event whose schema is in the registry."""
 
     def __init__(self, frame: Frame, codec: SchemaCodec, document: dict[str, Any], owner: RegistryFormat) -> None:
-        self.value, self.document = frame.value, document
+        self.value, self.document, self.is_large = frame.value, document, is_large(frame, codec)
         self._frame, self._codec, self._owner = frame, codec, owner
         self._target: Target | None = None
 

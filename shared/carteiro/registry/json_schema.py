@@ -28,6 +28,7 @@ class JsonSchemaCodec:
     """A schema of JSON events. Events are not validated: that is the producer's business."""
 
     schema_type: SchemaType = "JSON"
+    values_per_byte = 1
 
     def __init__(self, schema: FetchedSchema) -> None:
         """Parse a schema. Raise `SchemaUnusable`."""

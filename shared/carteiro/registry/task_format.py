@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from carteiro.registry.codec import SchemaCodec
+from carteiro.registry.codec import SchemaCodec, is_large
 from carteiro.registry.event_format import Schemas
 from carteiro.registry.format_choice import ReplyFormatChoice
 from carteiro.registry.framing import Frame, RecordFormat, read_frame
 from carteiro.registry.registered_schema import SchemaType
 from carteiro.registry.reply_format import ReplyFormat
 from carteiro.wire.event_format import EventUnreadable
-from carteiro.wire.record import PARSE_IN_THREAD_BYTES, Record
+from carteiro.wire.record import Record
 from carteiro.wire.reply import JSON_REPLIES, ReplyEncoder
 
 
@@ -39,7 +39,7 @@ async def read_request(
     if frame is None:
         return DecodedRequest(record.value)
     codec = await schemas.codec(frame.schema_id)
-    if len(frame.value) >= PARSE_IN_THREAD_BYTES:
+    if is_large(frame, codec):
         value = await asyncio.to_thread(_decode_as_json, frame, codec, json_text_members)
     else:
         value = _decode_as_json(frame, codec, json_text_members)

@@ -35,6 +35,10 @@ class DecodedEvent(Protocol):
         """The event's value, as it was read."""
 
     @property
+    def is_large(self) -> bool:
+        """True if work on the event takes so long that a thread does it."""
+
+    @property
     def document(self) -> dict[str, Any]:
         """The event as a JSON object, for expressions. It is not written again, so it may be less exact."""
 

@@ -24,6 +24,10 @@ class JsonEvent:
     text: str
     document: dict[str, Any]
 
+    @property
+    def is_large(self) -> bool:
+        return len(self.value) >= PARSE_IN_THREAD_BYTES
+
     def check_place(self, path: Path) -> None:
         if (obstacle := find_obstacle(self.document, path)) is not None:
             raise NotAnObject(obstacle)

@@ -218,10 +218,29 @@ async def test_large_event_is_evaluated_in_a_thread(
     assert threads == [in_thread]
 
 
+async def test_place_in_a_large_event_is_checked_in_a_thread() -> None:
+    threads = list[bool]()
+
+    class LargeEvent(RefusingEvent):
+        is_large = True
+
+        def check_place(self, path: Path) -> None:
+            threads.append(threading.current_thread() is not threading.main_thread())
+
+        async def prepare(self) -> None:
+            pass
+
+        def encode(self, members: Mapping[Path, Any]) -> EncodedEvent:
+            return EncodedEvent(b"new")
+
+    await Enricher(make_file(), Tasks()).enrich(LargeEvent())
+    assert threads == [True] * 3
+
+
 class RefusingEvent:
     """An event whose schema cannot have the members."""
 
-    value, document = EVENT, {"text": "hello"}
+    value, document, is_large = EVENT, {"text": "hello"}, False
 
     def check_place(self, path: Path) -> None:
         pass

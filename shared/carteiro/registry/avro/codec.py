@@ -19,6 +19,7 @@ class AvroCodec:
     """A schema of Avro events."""
 
     schema_type: SchemaType = "AVRO"
+    values_per_byte = 1
 
     def __init__(self, schema: FetchedSchema) -> None:
         """Parse a schema. Raise `SchemaUnusable`."""

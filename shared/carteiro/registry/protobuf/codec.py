@@ -23,6 +23,8 @@ class ProtobufCodec:
         """Parse a schema. Raise `SchemaUnusable`."""
         self._fetched, self._schema, self._documents = schema, parse_schema(schema), Documents()
         self.characters = schema.characters
+        # A message of two bytes has a value for each of its fields.
+        self.values_per_byte = max(self._schema.max_fields // 2, 1)
         self._classes: dict[tuple[int, ...], Any] = {}
 
     def indexes(self, frame: Frame) -> bytes:

@@ -29,6 +29,8 @@ class ProtobufSchema:
     """Its `FileDescriptorProto`."""
     pool: Any
     """Pool that has the file and its imports."""
+    max_fields: int
+    """Number of fields of the message that has the most, in the file or a referenced one."""
 
     def message_name(self, indexes: tuple[int, ...]) -> str:
         """Return the full name of the message at an index in the file, an index of its nested messages, and so on.
@@ -55,12 +57,13 @@ def parse_schema(schema: FetchedSchema) -> ProtobufSchema:
 
 def link(schema: FetchedSchema, file: Any) -> ProtobufSchema:
     """Return the schema of `file` with the imports of a fetched schema. Raise `SchemaUnusable`."""
-    pool = DescriptorPool()
+    pool, files = DescriptorPool(), [file]
     try:
         # Google's and Confluent's own files are in no registry.
         _init_pool(pool)
         for name, text in schema.referenced:
-            pool.AddSerializedFile(_read_file(text.text, name).SerializeToString())
+            files.append(_read_file(text.text, name))
+            pool.AddSerializedFile(files[-1].SerializeToString())
         added = FileDescriptorProto()
         added.CopyFrom(file)
         added.name = added.name or _UNNAMED_FILE
@@ -69,7 +72,11 @@ def link(schema: FetchedSchema, file: Any) -> ProtobufSchema:
         pool.FindFileByName(added.name)
     except SCHEMA_ERRORS as error:
         raise SchemaUnusable(f"the schema is no Protobuf schema: {str(error)[:200]}") from None
-    return ProtobufSchema(file, pool)
+    return ProtobufSchema(file, pool, max(_max_fields(each.message_type) for each in files))
+
+
+def _max_fields(messages: Any) -> int:
+    return max((max(len(each.field), _max_fields(each.nested_type)) for each in messages), default=0)
 
 
 def _read_file(text: str, name: str | None) -> Any:

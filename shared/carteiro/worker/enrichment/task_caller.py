@@ -1,5 +1,6 @@
 """Sends the requests of an enrichment's steps through the tasks' pipelines."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,11 +11,14 @@ from carteiro.enrichment.enrichment_file import Step
 from carteiro.schemas import OkReply, PartialReply
 from carteiro.wire.envelope import Envelope, find_sent_time
 from carteiro.wire.json_members import NotJson, to_json
-from carteiro.wire.record import Record, record_id
+from carteiro.wire.record import Record, record_id, value_size
 from carteiro.worker.handling.pipeline import Pipeline
 from carteiro.worker.model_calls.budget import UsageMeter
 from carteiro.worker.model_calls.deferred_request import DeferredRequest
 from carteiro.worker.reply_stream import ReplyStream
+
+_ENCODE_IN_THREAD_BYTES = 4 * 1024
+"""Size of an event, in bytes, from which a thread encodes requests: a byte of Protobuf becomes many values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class TaskCaller:
             raise StepFailed("invalid_request", f"request: the expression gives {kind}; a request is an object")
         options = step.options.model_dump(exclude_unset=True)
         try:
-            body = to_json(request | {"options": options} if options else request).encode()
+            body = await _encode(request | {"options": options} if options else request, self.record)
         except NotJson as error:
             raise StepFailed("invalid_request", f"request: {step.request.text} {error}") from None
         record, request_id = self.record, f"{record_id(self.record)}/{step.name}"
@@ -60,6 +64,16 @@ class TaskCaller:
             result: dict[str, Any] = reply.result.model_dump(mode="json")
             return result
         raise StepFailed(reply.error.code, reply.error.message)
+
+
+async def _encode(request: dict[str, Any], record: Record) -> bytes:
+    """Return a request as JSON. A thread encodes it if the event is long enough to become a large one.
+
+    Raise `NotJson`.
+    """
+    if value_size(record) >= _ENCODE_IN_THREAD_BYTES:
+        return (await asyncio.to_thread(to_json, request)).encode()
+    return to_json(request).encode()
 
 
 async def _send_nothing(_: PartialReply) -> None:

@@ -1,6 +1,7 @@
 """Protobuf events that Confluent's serializer writes, and that its deserializer reads after they were enriched."""
 
 import base64
+import threading
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
 from carteiro.registry.client import RegistryClient
 from carteiro.registry.event_format import RegistryFormat, Schemas
+from carteiro.registry.framing import Frame
+from carteiro.registry.protobuf.codec import ProtobufCodec
 from carteiro.registry.subjects import SubjectStrategy
 from carteiro.wire.event_format import EncodedEvent, EventUnreadable, MemberRefused
 from tests.registry_server import RegistryServer
@@ -203,7 +206,8 @@ async def test_optional_fields_are_read_without_their_oneofs(client: RegistryCli
     assert (await events.decode(FakeRecord(value))).document["note"] == "x"
 
 
-async def test_message_of_many_unset_fields_is_unreadable(client: RegistryClient, server: RegistryServer) -> None:
+async def open_bomb(client: RegistryClient, server: RegistryServer) -> tuple[RegistryFormat, bytes]:
+    """Return a format, and the start of an event to which each two bytes `\x0a\x00` add an item of 1,000 fields."""
     file = FileDescriptorProto(name="bomb.proto", syntax="proto3")
     root, empty = file.message_type.add(name="Root"), file.message_type.add(name="Empty")
     root.field.add(name="items", number=1, type=11, label=3, type_name=".Empty")
@@ -212,5 +216,27 @@ async def test_message_of_many_unset_fields_is_unreadable(client: RegistryClient
     text = base64.b64encode(file.SerializeToString()).decode()
     number, _ = server.store.register("bomb", {"schema": text, "schemaType": "PROTOBUF"})
     events = RegistryFormat(client, Schemas(client), SubjectStrategy.TOPIC, "enriched", MEMBERS)
+    return events, b"\x00" + number.to_bytes(4, "big") + b"\x00"
+
+
+async def test_message_of_many_unset_fields_is_unreadable(client: RegistryClient, server: RegistryServer) -> None:
+    events, start = await open_bomb(client, server)
     with pytest.raises(EventUnreadable, match="more than 1,000,000 values"):
-        await events.decode(FakeRecord(b"\x00" + number.to_bytes(4, "big") + b"\x00" + b"\x0a\x00" * 1001))
+        await events.decode(FakeRecord(start + b"\x0a\x00" * 1001))
+
+
+@pytest.mark.parametrize(("items", "in_thread"), [(1, False), (200, True)])
+async def test_short_event_of_many_values_is_decoded_in_a_thread(
+    client: RegistryClient, server: RegistryServer, monkeypatch: pytest.MonkeyPatch, items: int, in_thread: bool
+) -> None:
+    events, start = await open_bomb(client, server)
+    decode, threads = ProtobufCodec.decode, list[bool]()
+
+    def note_thread(self: ProtobufCodec, frame: Frame) -> dict[str, Any]:
+        threads.append(threading.current_thread() is not threading.main_thread())
+        return decode(self, frame)
+
+    monkeypatch.setattr(ProtobufCodec, "decode", note_thread)
+    event = await events.decode(FakeRecord(start + b"\x0a\x00" * items))
+    assert len(event.document["items"]) == items
+    assert threads == [event.is_large] == [in_thread]
