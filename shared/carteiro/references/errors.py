@@ -26,5 +26,7 @@ class StoreUnavailable(Exception):
     """A store cannot be reached, or fails by itself. A later try may succeed."""
 
 
-class ServerUnavailable(StoreUnavailable):
-    """An HTTPS server cannot be reached, fails or is slow. It may be the sender's own, who chooses what it does."""
+class TextUnavailable(StoreUnavailable):
+    """One text cannot be read now. Its sender may be the cause: he may own the HTTPS server, or have stored the object
+    so that the store does not give it.
+    """

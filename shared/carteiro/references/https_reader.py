@@ -20,7 +20,7 @@ from yarl import URL
 
 from carteiro.references.address import Address
 from carteiro.references.body import Body
-from carteiro.references.errors import ReferenceRefused, ServerUnavailable
+from carteiro.references.errors import ReferenceRefused, TextUnavailable
 from carteiro.references.internal_addresses import is_internal
 
 _CONNECT_SECONDS = 10.0
@@ -77,7 +77,7 @@ class HttpsReader:
 
     @asynccontextmanager
     async def open(self, address: Address) -> AsyncIterator[Body]:
-        """Open the text of an address for the `with` block. Raise `ReferenceRefused` and `ServerUnavailable`."""
+        """Open the text of an address for the `with` block. Raise `ReferenceRefused` and `TextUnavailable`."""
         try:
             async with (
                 aiohttp.ClientSession(connector=self._connector(), **_session_options()) as session,
@@ -93,7 +93,7 @@ class HttpsReader:
         except _Internal:
             raise ReferenceRefused("names a host with an internal address") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise ServerUnavailable(f"{address.place} cannot be read: {type(error).__name__}") from None
+            raise TextUnavailable(f"{address.place} cannot be read: {type(error).__name__}") from None
 
     def _connector(self) -> aiohttp.TCPConnector:
         return aiohttp.TCPConnector(resolver=self._resolver, ssl=self._tls, use_dns_cache=False, force_close=True)
@@ -118,7 +118,7 @@ def _check_status(status: int) -> None:
     if status == 200:
         return
     if status >= 500 or status in _PASSING_STATUSES:
-        raise ServerUnavailable(f"the server answers {status}")
+        raise TextUnavailable(f"the server answers {status}")
     if 300 <= status < 400:
         raise ReferenceRefused("is redirected, and redirects are not followed")
     if status in (401, 403, 404, 410):

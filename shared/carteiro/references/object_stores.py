@@ -8,6 +8,7 @@ interpreter ends aborts the process (2 in 60 short commands, of obstore 0.12 on 
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
@@ -16,12 +17,21 @@ from functools import partial
 from typing import Any, TypeVar
 
 import obstore
-from obstore.exceptions import BaseError, InvalidPathError, NotFoundError, PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    InvalidPathError,
+    NotFoundError,
+    NotModifiedError,
+    PermissionDeniedError,
+    PreconditionError,
+    UnauthenticatedError,
+)
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from carteiro.references.address import Address
 from carteiro.references.body import Body
-from carteiro.references.errors import ReferenceRefused, StoreInvalid, StoreRefused, StoreUnavailable
+from carteiro.references.errors import ReferenceRefused, StoreInvalid, StoreRefused, StoreUnavailable, TextUnavailable
 
 T = TypeVar("T")
 
@@ -32,6 +42,14 @@ _MISSING = (NotFoundError, FileNotFoundError)
 _WRONG_KEY = (InvalidPathError, ValueError)
 _FAILED = (BaseError, OSError)
 """Errors of obstore: its own, and those of Python that are near to them."""
+_OF_ONE_OBJECT = (AlreadyExistsError, PreconditionError, NotModifiedError)
+"""Errors of obstore for the answers 409, 412 and 304. Azure answers 409 for a blob in the archive."""
+_CLIENT_ERROR = re.compile(r"Server returned non-2xx status code: (4\d\d)(?:.*?<Code>(\w+)</Code>)?", re.DOTALL)
+"""Status and S3's code in the message of another error of obstore. The address before it has no spaces. S3 answers 400
+for an object that is encrypted with its uploader's key.
+"""
+_OF_ALL_OBJECTS = ("408", "429", "ExpiredToken", "InvalidToken", "TokenRefreshRequired", "RequestTimeTooSkewed")
+"""Statuses and codes whose cause is not the object."""
 _CLIENT_OPTIONS: dict[str, Any] = {"connect_timeout": timedelta(seconds=10), "timeout": timedelta(seconds=30)}
 """The time is that of a whole call, with its body. A thread that nobody waits for any more ends by it."""
 # One try for each call: the caller pauses and tries again.
@@ -110,5 +128,15 @@ def _translated(address: Address, refused: type[Exception]) -> Iterator[None]:
     except _WRONG_KEY:
         raise refused("has a key that no object has") from None
     except _FAILED as error:
+        if refused is ReferenceRefused and _is_of_one_object(error):
+            raise TextUnavailable(f"{address.place} does not give a text ({type(error).__name__})") from None
         reason = f"{address.place} does not answer as it should, or there are no credentials for it"
         raise StoreUnavailable(f"{reason} ({type(error).__name__})") from None
+
+
+def _is_of_one_object(error: Exception) -> bool:
+    """Return True if the store answers, but not with this object."""
+    if isinstance(error, _OF_ONE_OBJECT):
+        return True
+    found = _CLIENT_ERROR.search(str(error))
+    return found is not None and not set(found.groups()) & set(_OF_ALL_OBJECTS)

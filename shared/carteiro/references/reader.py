@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from carteiro.references.address import OBJECT_SCHEMES, Address, parse_address
 from carteiro.references.allow_list import AllowList
 from carteiro.references.body import Body, read_text
-from carteiro.references.errors import AddressInvalid, ReferenceRefused, ServerUnavailable, StoreUnavailable
+from carteiro.references.errors import AddressInvalid, ReferenceRefused, StoreUnavailable, TextUnavailable
 from carteiro.references.file_reader import open_file
 from carteiro.references.https_reader import HttpsReader
 from carteiro.references.memory_budget import MemoryBudget, Reservation
@@ -100,7 +100,7 @@ class ReferenceReader:
             async with watch.limit(), self._open(address, entry) as body:
                 return await read_text(body, max_bytes)
         except TimeoutError:
-            unavailable = ServerUnavailable if _is_served(address) else StoreUnavailable
+            unavailable = TextUnavailable if _is_served(address) else StoreUnavailable
             raise unavailable(f"the texts of a request took more than {_READ_SECONDS:g} s ({address.place})") from None
 
     def _open(self, address: Address, entry: Address) -> AbstractAsyncContextManager[Body]:

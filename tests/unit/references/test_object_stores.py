@@ -1,10 +1,12 @@
 """Objects on a real S3 server."""
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from carteiro.references.address import parse_address, parse_prefix
 from carteiro.references.body import read_text
-from carteiro.references.errors import ReferenceRefused, StoreInvalid, StoreRefused, StoreUnavailable
+from carteiro.references.errors import ReferenceRefused, StoreInvalid, StoreRefused, StoreUnavailable, TextUnavailable
 from carteiro.references.object_stores import ObjectStores
 from tests.s3_server import S3Server
 
@@ -44,6 +46,36 @@ async def test_store_that_is_away_is_unavailable_and_names_no_key(monkeypatch: p
         await read("s3://letters/in/name-of-a-patient")
     assert str(caught.value).startswith("s3://letters does not answer")
     assert "patient" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "is_of_the_object"),
+    [
+        (400, "InvalidRequest", True),
+        (304, "", True),
+        (409, "BlobArchived", True),
+        (412, "PreconditionFailed", True),
+        (416, "InvalidRange", True),
+        (400, "ExpiredToken", False),
+        (429, "TooManyRequests", False),
+        (503, "SlowDown", False),
+    ],
+)
+async def test_object_that_its_store_does_not_give_is_told_from_a_store_that_is_away(
+    monkeypatch: pytest.MonkeyPatch, status: int, code: str, is_of_the_object: bool
+) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        body = f"<Error><Code>{code}</Code><Key>&lt;Code&gt;ExpiredToken</Key></Error>" if status != 304 else None
+        return web.Response(status=status, text=body)
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    async with TestServer(app) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", str(server.make_url("")).rstrip("/"))
+        with pytest.raises(StoreUnavailable) as caught:
+            await read("s3://letters/in/Server returned non-2xx status code: 503 <Code>ExpiredToken</Code>")
+    assert isinstance(caught.value, TextUnavailable) is is_of_the_object
+    assert "Server returned" not in str(caught.value)
 
 
 async def test_written_object_has_its_type_and_replaces_an_earlier_one(s3: S3Server) -> None:

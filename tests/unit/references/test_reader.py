@@ -12,7 +12,7 @@ from carteiro.references import reader as module
 from carteiro.references.address import Address
 from carteiro.references.allow_list import parse_allow_list
 from carteiro.references.body import Body
-from carteiro.references.errors import ReferenceRefused, ServerUnavailable, StoreUnavailable
+from carteiro.references.errors import ReferenceRefused, StoreUnavailable, TextUnavailable
 from carteiro.references.https_reader import HttpsReader
 from carteiro.references.object_stores import ObjectStores
 from carteiro.references.reader import MEMORY_FACTOR, ReferenceReader
@@ -155,6 +155,6 @@ async def test_time_is_that_of_all_texts_of_a_request() -> None:
 
     servers = Server()
     reader = ReferenceReader(parse_allow_list("https://texts.example"), 10, ObjectStores(), servers, lambda: now)
-    with pytest.raises(ServerUnavailable, match=r"more than 60 s \(https://texts\.example\)"):
+    with pytest.raises(TextUnavailable, match=r"more than 60 s \(https://texts\.example\)"):
         await reader.read({f"https://texts.example/{number}": 1 for number in range(5)})
     assert servers.opened == 2

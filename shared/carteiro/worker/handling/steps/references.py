@@ -12,7 +12,7 @@ import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from carteiro.concurrency.retry import retry_while_away
-from carteiro.references.errors import ReferenceRefused, ServerUnavailable, StoreUnavailable
+from carteiro.references.errors import ReferenceRefused, StoreUnavailable, TextUnavailable
 from carteiro.schemas import FieldError, OkReply
 from carteiro.schemas.field_errors import field_errors
 from carteiro.schemas.request import Text
@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("carteiro.worker")
 
-_PATIENCE_SECONDS, _SERVER_PATIENCE_SECONDS = 3600.0, 60.0
-"""Time for which a request tries a store again, and an HTTPS server, if its deadline is not earlier. Then it becomes a
-dead letter. A sender may own the server: its requests must not hold their partition, or another sender's key, for long.
+_PATIENCE_SECONDS, _TEXT_PATIENCE_SECONDS = 3600.0, 60.0
+"""Time for which a request tries a store again, and one text, if its deadline is not earlier. Then it becomes a dead
+letter. The sender may be the cause that one text fails: it must not hold its partition, or another sender's key, for
+long.
 """
 _MAX_REFERENCES = 100
 _text = TypeAdapter[str](Text)
@@ -87,7 +88,7 @@ def _log_away(error: StoreUnavailable) -> None:
 
 
 def _patience(error: StoreUnavailable) -> float:
-    return _SERVER_PATIENCE_SECONDS if isinstance(error, ServerUnavailable) else _PATIENCE_SECONDS
+    return _TEXT_PATIENCE_SECONDS if isinstance(error, TextUnavailable) else _PATIENCE_SECONDS
 
 
 def _check_texts(texts: Mapping[str, str], fields: Mapping[str, str]) -> None:

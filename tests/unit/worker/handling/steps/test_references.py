@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from carteiro.references.allow_list import parse_allow_list
-from carteiro.references.errors import ServerUnavailable, StoreUnavailable
+from carteiro.references.errors import StoreUnavailable, TextUnavailable
 from carteiro.references.memory_budget import MemoryBudget
 from carteiro.references.object_stores import ObjectStores
 from carteiro.references.reader import ReferenceReader
@@ -133,7 +133,7 @@ async def test_store_that_stays_away_ends_at_the_deadline(make_context, next_han
     assert caught.value.error.code == "expired"
 
 
-@pytest.mark.parametrize(("error", "longest"), [(StoreUnavailable, 3700), (ServerUnavailable, 100)])
+@pytest.mark.parametrize(("error", "longest"), [(StoreUnavailable, 3700), (TextUnavailable, 100)])
 async def test_store_that_stays_away_is_an_error_of_its_own_and_a_senders_server_soon(
     make_context, next_handler, error, longest
 ):
