@@ -28,8 +28,15 @@ async def open_file(address: Address, entry: Address) -> AsyncIterator[Body]:
 
 
 async def _read(descriptor: int) -> AsyncIterator[bytes]:
-    while chunk := await asyncio.to_thread(os.read, descriptor, _CHUNK_BYTES):
+    while chunk := await asyncio.to_thread(_read_chunk, descriptor):
         yield chunk
+
+
+def _read_chunk(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, _CHUNK_BYTES)
+    except OSError as error:
+        raise StoreUnavailable(f"a file cannot be read: {type(error).__name__}") from None
 
 
 def _open_below(folder: Path, path: Path) -> int:

@@ -124,7 +124,8 @@ class RegistryClient:
                 del self._failing[next(iter(self._failing))]
             if tries < _MIN_TRIES or self._clock() < began + _PATIENCE_SECONDS:
                 raise SchemaFailing(str(error)) from None
-            raise SchemaUnusable(f"the registry answers, but not with the schema of id {schema_id}: {error}") from None
+            # The reason is in the log since the first try. Its words are the registry's, and not for a reply.
+            raise SchemaUnusable(f"the registry answers, but not with the schema of id {schema_id}") from None
         self._failing.pop(schema_id, None)
         self._has_given = True
         return fetched

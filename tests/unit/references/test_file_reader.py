@@ -7,7 +7,7 @@ import pytest
 
 from carteiro.references.address import parse_address, parse_prefix
 from carteiro.references.body import read_text
-from carteiro.references.errors import ReferenceRefused
+from carteiro.references.errors import ReferenceRefused, StoreUnavailable
 from carteiro.references.file_reader import open_file
 
 
@@ -79,3 +79,9 @@ async def test_file_is_closed_after_the_block(folder: Path) -> None:
         with pytest.raises(ReferenceRefused):
             await read(folder / "sub", folder)
     assert len(list(Path("/proc/self/fd").iterdir())) <= before + 5
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux")
+async def test_file_that_cannot_be_read_now_is_an_unavailable_store() -> None:
+    with pytest.raises(StoreUnavailable, match="OSError"):
+        await read(Path("/proc/self/mem"), Path("/proc/self"))
