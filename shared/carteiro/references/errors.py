@@ -30,3 +30,8 @@ class TextUnavailable(StoreUnavailable):
     """One text cannot be read now. Its sender may be the cause: he may own the HTTPS server, or have stored the object
     so that the store does not give it.
     """
+
+    def __init__(self, reason: str, *, is_slow: bool = False) -> None:
+        """`is_slow` is True if all time for the text was used. Then it is not tried again."""
+        super().__init__(reason)
+        self.is_slow = is_slow

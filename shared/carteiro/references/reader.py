@@ -100,8 +100,8 @@ class ReferenceReader:
             async with watch.limit(), self._open(address, entry) as body:
                 return await read_text(body, max_bytes)
         except TimeoutError:
-            unavailable = TextUnavailable if _is_served(address) else StoreUnavailable
-            raise unavailable(f"the texts of a request took more than {_READ_SECONDS:g} s ({address.place})") from None
+            reason = f"the texts of a request took more than {_READ_SECONDS:g} s ({address.place})"
+            raise TextUnavailable(reason, is_slow=True) if _is_served(address) else StoreUnavailable(reason) from None
 
     def _open(self, address: Address, entry: Address) -> AbstractAsyncContextManager[Body]:
         if address.scheme in OBJECT_SCHEMES:

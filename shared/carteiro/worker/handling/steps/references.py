@@ -88,7 +88,9 @@ def _log_away(error: StoreUnavailable) -> None:
 
 
 def _patience(error: StoreUnavailable) -> float:
-    return _TEXT_PATIENCE_SECONDS if isinstance(error, TextUnavailable) else _PATIENCE_SECONDS
+    if isinstance(error, TextUnavailable):
+        return 0.0 if error.is_slow else _TEXT_PATIENCE_SECONDS
+    return _PATIENCE_SECONDS
 
 
 def _check_texts(texts: Mapping[str, str], fields: Mapping[str, str]) -> None:

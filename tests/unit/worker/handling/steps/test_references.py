@@ -1,6 +1,7 @@
 """The step that reads the texts that a request refers to."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -27,7 +28,7 @@ def by_reference(uri: str) -> GenerateRequest:
 class FlakyReader:
     """Reader whose store is away for the first calls."""
 
-    def __init__(self, failures: float, error: type[StoreUnavailable] = StoreUnavailable) -> None:
+    def __init__(self, failures: float, error: Callable[[str], StoreUnavailable] = StoreUnavailable) -> None:
         self.failures, self.error = failures, error
 
     async def read(self, uris):
@@ -147,6 +148,12 @@ async def test_store_that_stays_away_is_an_error_of_its_own_and_a_senders_server
     with pytest.raises(error, match="s3://letters does not answer"):
         await step(make_context(by_reference("s3://letters/a")), next_handler)
     assert longest / 2 < now < longest
+
+
+async def test_text_that_comes_slowly_is_not_tried_again(make_context, next_handler):
+    step = ResolveReferences(FlakyReader(1, partial(TextUnavailable, is_slow=True)))
+    with pytest.raises(TextUnavailable):
+        await step(make_context(by_reference("https://texts.example/a")), next_handler)
 
 
 async def test_memory_of_the_texts_is_given_back_after_the_request(make_context, folder):
