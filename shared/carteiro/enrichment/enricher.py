@@ -31,18 +31,27 @@ class StepFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StepError:
-    """A step that failed."""
+    """A step that failed, the file's condition that failed, or an event that cannot be read or written into."""
 
-    step: Step | None
-    """The step; None if the condition of the file itself failed."""
+    step: Step | Literal["when", "event"]
     code: str
     message: str
+
+    @property
+    def name(self) -> str:
+        """Name of the step, or `when` or `event`."""
+        return self.step if isinstance(self.step, str) else self.step.name
+
+    @property
+    def on_error(self) -> OnError | None:
+        """Action of the step itself; None for the file's."""
+        return None if isinstance(self.step, str) else self.step.on_error
 
     def as_json(self) -> dict[str, str]:
         """Return the error as an entry of the event's list of errors."""
         return (
-            {"step": self.step.name if self.step else "when"}
-            | ({"task": self.step.task} if self.step else {})
+            {"step": self.name}
+            | ({} if isinstance(self.step, str) else {"task": self.step.task})
             | {"code": self.code, "message": self.message}
         )
 
@@ -86,7 +95,7 @@ class Enricher:
             if self._file.when is not None and not await call(self._file.when.is_true, event.document):
                 return EnrichedEvent("send", event.value)
         except ExpressionFailed as error:
-            results.errors[-1] = StepError(None, "invalid_request", str(error))
+            results.errors[-1] = StepError("when", "invalid_request", str(error))
         try:
             await event.prepare()
         except MemberRefused as error:
@@ -138,7 +147,7 @@ class Enricher:
 
     def _finish(self, event: DecodedEvent, results: _Results) -> EnrichedEvent:
         errors = tuple(results.errors[index] for index in sorted(results.errors))
-        actions = {(error.step.on_error if error.step else None) or self._file.on_error for error in errors}
+        actions = {error.on_error or self._file.on_error for error in errors}
         if "dead_letter" in actions:
             return EnrichedEvent("dead_letter", event.value, errors)
         if "drop" in actions:
@@ -156,7 +165,7 @@ class Enricher:
 
     def _refuse(self, event: DecodedEvent, error: MemberRefused, errors: tuple[StepError, ...]) -> EnrichedEvent:
         """Return what becomes of an event into which nothing can be written, not even its errors."""
-        refused = StepError(None, "invalid_request", f"cannot write into the event: {error}")
+        refused = StepError("event", "invalid_request", f"cannot write into the event: {error}")
         return EnrichedEvent(_ACTIONS[self._file.on_error], event.value, (*errors, refused))
 
 

@@ -31,8 +31,8 @@ def print_result(console: Console, result: "TrialResult") -> None:
     table.add_row(_pretty(result.before), "" if enriched.action != "send" else _pretty(enriched.value))
     console.print(table)
     for error in enriched.errors:
-        line = f"  {error.step.name if error.step else 'event'}: {error.code}: {error.message}"
-        console.print(escape(line), style="red", markup=False)
+        line = f"  {error.name}: {error.code}: {error.message}"
+        console.print(escape(line), style="red", markup=False, soft_wrap=True)
 
 
 def print_totals(console: Console, results: Sequence["TrialResult"], backlog: int) -> None:
@@ -59,7 +59,7 @@ def print_result_as_json(result: "TrialResult") -> None:
             "event_id": record_id(result.record),
             "action": result.enriched.action,
             "before": before.decode(errors="replace") if before is not None else None,
-            "after": after.decode(errors="replace"),
+            "after": after.decode(errors="replace") if before is not None else None,
             "errors": [error.as_json() for error in result.enriched.errors],
             "usage": result.usage.model_dump(),
             "seconds": round(result.seconds, 3),

@@ -56,7 +56,7 @@ class EnrichmentTrial:
         deadline, began = datetime.now(UTC) + timedelta(seconds=timeout), time.monotonic()
         before = record.value
         if before is None and (size := value_size(record)):
-            error = StepError(None, "too_large", f"the event is not read: it has {size:,} bytes")
+            error = StepError("event", "too_large", f"the event is not read: it has {size:,} bytes")
             return TrialResult(record, before, EnrichedEvent("dead_letter", b"", (error,)), meter.usage, 0.0)
         try:
             # As JSON: to write an event by its schema, the new schema would have to be registered.
@@ -65,7 +65,7 @@ class EnrichmentTrial:
             enricher = Enricher(self.file, caller)
             enriched = await enricher.enrich(parse_event(before)) if before is not None else EnrichedEvent("send", b"")
         except (EventUnreadable, RegistryUnavailable) as error:
-            enriched = EnrichedEvent("send", before or b"", (StepError(None, "unreadable", str(error)),))
+            enriched = EnrichedEvent("send", before or b"", (StepError("event", "unreadable", str(error)),))
         return TrialResult(record, before, enriched, meter.usage, time.monotonic() - began)
 
 

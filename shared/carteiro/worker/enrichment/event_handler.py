@@ -59,6 +59,7 @@ class EventHandler:
             enricher = Enricher(self.file, caller)
             return self._outcome(record, await self._enrich(record, enricher))
         except EventUnreadable as error:
+            log.warning("an event is not enriched", **self._fields(record), reason=str(error))
             return self._failed(record, "unreadable", str(error))
         except Exception as error:  # noqa: BLE001  # nothing stops a partition
             log.critical("an event cannot be enriched", **self._fields(record), failure=traceback_summary(error))
@@ -89,7 +90,7 @@ class EventHandler:
         return self._failed(record, "internal", reason, tries=crashes)
 
     def _outcome(self, record: Record, enriched: EnrichedEvent) -> EventOutcome:
-        codes = ",".join(f"{error.step.name if error.step else 'when'}={error.code}" for error in enriched.errors)
+        codes = ",".join(f"{error.name}={error.code}" for error in enriched.errors)
         if codes:
             log.warning("an event is not enriched as a whole", **self._fields(record), errors=codes)
         code = enriched.errors[0].code if enriched.errors else "ok"

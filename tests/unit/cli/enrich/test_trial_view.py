@@ -67,17 +67,17 @@ def test_event_that_does_not_go_on_is_shown_once(action: str, word: str) -> None
     "value", [b"\x1b]0;evil\x07", '{"a": "\x9b31m"}'.encode(), b'{"a": "\\ud800"}', b"\xff\x1b[2J", "\u202e".encode()]
 )
 def test_event_never_reaches_the_terminal_as_control_characters(value: bytes) -> None:
-    text = shown(make_result(value, value, errors=(StepError(None, "internal", "\x1b[2J"),)))
+    text = shown(make_result(value, value, errors=(StepError("event", "internal", "\x1b[2J"),)))
     assert not [char for char in text if not (char.isprintable() or char == "\n")]
 
 
 def test_brackets_in_an_error_are_shown() -> None:
-    error = StepError(None, "invalid_request", "join(',', [a, b]): no [/end]")
-    assert "event: invalid_request: join(',', [a, b]): no [/end]" in shown(make_result(errors=(error,)))
+    error = StepError("when", "invalid_request", "join(',', [a, b]): no [/end]")
+    assert "when: invalid_request: join(',', [a, b]): no [/end]" in shown(make_result(errors=(error,)))
 
 
 def test_totals_extrapolate_to_the_backlog() -> None:
-    text = totals([make_result(), make_result(errors=(StepError(None, "internal", "no"),))], 1000)
+    text = totals([make_result(), make_result(errors=(StepError("event", "internal", "no"),))], 1000)
     assert "2 events, 1 with errors, 2,000 tokens, 0.008000 USD. Nothing was written." in text
     assert "Backlog: 1,000 events; at the mean of these, 1,000,000 tokens, 4.00 USD." in text
 
@@ -92,10 +92,16 @@ def test_event_without_a_call_costs_nothing() -> None:
 
 
 def test_json_has_one_line_with_all_of_an_event(capsys: pytest.CaptureFixture[str]) -> None:
-    print_result_as_json(make_result(b"\xff", errors=(StepError(None, "unreadable", "no JSON"),)))
+    print_result_as_json(make_result(b"\xff", errors=(StepError("event", "unreadable", "no JSON"),)))
     (line,) = capsys.readouterr().out.splitlines()
     printed = json.loads(line)
     assert (printed["event_id"], printed["action"], printed["before"]) == ("reviews/2/17", "send", "\ufffd")
     assert (printed["after"], printed["seconds"]) == (AFTER.decode(), 1.26)
-    assert printed["errors"] == [{"step": "when", "code": "unreadable", "message": "no JSON"}]
+    assert printed["errors"] == [{"step": "event", "code": "unreadable", "message": "no JSON"}]
     assert printed["usage"]["cost_usd"] == 0.004
+
+
+def test_tombstone_is_null_in_json_before_and_after(capsys: pytest.CaptureFixture[str]) -> None:
+    print_result_as_json(make_result(None, b"", usage=Usage()))
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["before"], printed["after"]) == (None, None)

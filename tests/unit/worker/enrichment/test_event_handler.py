@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from aiokafka.errors import MessageSizeTooLargeError
+from structlog.testing import capture_logs
 
 from carteiro.enrichment.enrichment_file import parse_enrichment
 from carteiro.enrichment.member_schemas import member_schemas, result_schemas
@@ -142,7 +143,11 @@ async def test_wrong_request_is_an_error_of_the_event(pipeline: Pipeline, provid
 async def test_unreadable_event_is_dealt_with_as_the_file_says(
     pipeline: Pipeline, on_error: str, result: str, topics: list[str]
 ) -> None:
-    outcome = await handle(pipeline, b"\xff no JSON", on_error)
+    with capture_logs() as logs:
+        outcome = await handle(pipeline, b"\xff no JSON", on_error)
+    assert [(each["event"], each["event_id"], each["reason"]) for each in logs] == [
+        ("an event is not enriched", "reviews/2/5", "the event is no JSON in UTF-8")
+    ]
     assert outcome.result == result
     assert [record.topic for record in outcome.records] == topics
     assert all(record.value == b"\xff no JSON" for record in outcome.records)
