@@ -214,7 +214,7 @@ def parse_enrichment(text: bytes, file: str, default_name: str) -> EnrichmentFil
     except ValidationError as error:
         problems = [
             f"{file}: line {_line_of(root, raw['loc'])}: {told.field + ': ' if told.field else ''}{told.reason}"
-            for raw, told in zip(error.errors(), field_errors(error, root=""), strict=False)
+            for raw, told in zip(error.errors(), field_errors(error, root="", document="this file"), strict=False)
         ]
         raise EnrichmentFileInvalid("\n".join(problems)) from None
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from carteiro.schemas.reply import FieldError
 from carteiro.schemas.request import DURATION_PATTERN, LANGUAGE_PATTERN, TEXT_PATTERN
@@ -15,7 +16,7 @@ _PATTERNS = {
 }
 _REASONS = {
     "missing": "is missing",
-    "extra_forbidden": "is not a field of this request",
+    "extra_forbidden": "is not a field of {document}",
     "string_type": "must be a text",
     "string_unicode": "must be a text of whole characters",
     "bytes_type": "must be bytes",
@@ -49,21 +50,28 @@ _REASONS = {
 }
 
 
-def field_errors(error: ValidationError, *, root: str = "request", limit: int | None = None) -> list[FieldError]:
+def field_errors(
+    error: ValidationError, *, root: str = "request", document: str = "this request", limit: int | None = None
+) -> list[FieldError]:
     """Return the first `limit` errors, each with the path of its field (`messages.0.role`).
 
-    `root` is the name of the whole document, for an error that belongs to no field.
+    `root` is the name of the whole document, for an error that belongs to no field; `document` names it in a sentence.
     """
-    problems = error.errors(include_url=False, include_input=False)[:limit]
     return [
-        FieldError(field=".".join(map(str, each["loc"])) or root, reason=_reason(each["type"], each.get("ctx", {})))
-        for each in problems
+        FieldError(field=".".join(map(str, each["loc"])) or root, reason=_field_reason(each, document))
+        for each in error.errors(include_url=False)[:limit]
     ]
 
 
 def explain(fields: Sequence[FieldError]) -> str:
     """Return the errors as one line."""
     return "; ".join(f"{each.field}: {each.reason}" for each in fields)
+
+
+def _field_reason(error: ErrorDetails, document: str) -> str:
+    reason = _reason(error["type"], error.get("ctx", {}) | {"document": document})
+    # Null is what an expression gives for a member that an event lacks.
+    return f"{reason}, not null" if error["input"] is None and error["type"].endswith("_type") else reason
 
 
 def _reason(kind: str, context: dict[str, Any]) -> str:

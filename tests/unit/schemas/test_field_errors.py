@@ -16,6 +16,8 @@ from carteiro.schemas.generate import GenerateRequest
     [
         ({}, "prompt: is missing"),
         ({"prompt": " "}, "prompt: must not be blank"),
+        ({"prompt": 5}, "prompt: must be a text"),
+        ({"prompt": None}, "prompt: must be a text, not null"),
         ({"prompt": "x", "stop": 5}, "stop: must be a list"),
         ({"prompt": "x", "more": 1}, "more: is not a field of this request"),
         ({"prompt": "x", "options": {"temperature": 9}}, "options.temperature: must be at most 2"),
@@ -26,6 +28,12 @@ def test_error_names_the_field_and_never_its_value(body: dict[str, Any], line: s
     with pytest.raises(ValidationError) as caught:
         GenerateRequest.model_validate(body)
     assert explain(field_errors(caught.value)).startswith(line)
+
+
+def test_unknown_field_names_its_document() -> None:
+    with pytest.raises(ValidationError) as caught:
+        GenerateRequest.model_validate({"prompt": "x", "more": 1})
+    assert explain(field_errors(caught.value, document="an order")) == "more: is not a field of an order"
 
 
 def test_document_itself_has_a_name_and_errors_have_a_limit() -> None:

@@ -51,7 +51,7 @@ def enrich(
         settings, model_settings = load_settings()
         enrichments = load_enrichment_files(files)
     except (EnrichmentFileInvalid, SettingsInvalid) as error:
-        exit_with(str(error), EXIT_USAGE)
+        exit_with("; ".join(str(error).splitlines()), EXIT_USAGE)
 
     async def prepare(kafka: "KafkaSession") -> None:
         for file in enrichments:
