@@ -83,6 +83,7 @@ async def test_trial_shows_events_before_and_after_and_writes_nothing(
         (FILE.replace("tickets", "nowhere"), ["--try", "1"], "there is no topic nowhere"),
         (FILE.replace("generate", "sing"), ["--try", "1"], "there is no task 'sing'"),
         (FILE.replace("{prompt", "{{prompt"), [], "line 4"),
+        (FILE + "more: 1\nand: 2\n", [], "more: is not a field of this file; "),
         (FILE, ["--since", "yesterday"], "--since 'yesterday' is no time"),
     ],
 )
@@ -112,7 +113,7 @@ async def test_doctor_checks_the_file_its_topics_and_its_expressions(
     )
     found = [json.loads(line) for line in done.stdout.splitlines()]
     told = [(each["verdict"], each["message"]) for each in found if "events of" in each["what"]]
-    assert ("ok", "when: found on 2 of 4 events") in told
+    assert ("ok", "when: true on 2 of 4 events") in told
     assert any(verdict == "fault" and "join() takes" in message for verdict, message in told)
     assert any("line 4: steps.0.into: '@' is no path" in each["message"] for each in found)
     assert done.returncode == 1

@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from aiokafka.errors import KafkaError
+from pydantic import ValidationError
 
 from carteiro.cli.doctor.finding import Finding
 from carteiro.cli.enrich.events import read_events
 from carteiro.cli.kafka import KafkaFailed, KafkaSession
-from carteiro.enrichment.enrichment_file import EnrichmentFile, EnrichmentFileInvalid, load_enrichment_file
+from carteiro.enrichment.enrichment_file import EnrichmentFile, EnrichmentFileInvalid, Step, load_enrichment_file
 from carteiro.enrichment.expression import Expression, ExpressionFailed
 from carteiro.kafka.connection import admin_client
 from carteiro.kafka.security import connection_options
@@ -17,13 +18,21 @@ from carteiro.models.settings import ModelSettings
 from carteiro.registry.connection import open_configured_registry, read_as_json
 from carteiro.registry.errors import RegistryUnavailable
 from carteiro.registry.settings import RegistrySettingsInvalid
+from carteiro.schemas import REQUESTS
+from carteiro.schemas.field_errors import explain, field_errors
 from carteiro.settings.worker import WorkerSettings
 from carteiro.wire.event_format import EventUnreadable
 from carteiro.wire.json_event import parse_event
+from carteiro.wire.json_members import NotJson, to_json
 from carteiro.wire.record import Record, record_id
 from carteiro.worker.composition.enrichment_trial import check_models
 
 _SAMPLES = 20
+_GUARD = "leave such events out by `when`, such as body.text && ..."
+_NAMES = "see the names of the event's fields with `carteiro enrich FILE --try 1`"
+
+_Events = list[tuple[str, object]]
+"""Ids and documents of events."""
 
 
 async def check_enrichment(
@@ -40,7 +49,10 @@ async def check_enrichment(
     except ModelUnusable as error:
         yield Finding(f"models of {file.name}", "fault", str(error), "see docs/start/models.md")
     else:
-        yield Finding(f"enrichment {file.name}", "ok", f"{len(file.steps)} steps, and their models")
+        count = len(file.steps)
+        yield Finding(
+            f"enrichment {file.name}", "ok", f"{count} step{'s' if count > 1 else ''} and the models are usable"
+        )
     try:
         options = connection_options(settings)
         async with admin_client(options) as admin:
@@ -57,19 +69,23 @@ async def check_enrichment(
 
 
 def _check_topics(file: EnrichmentFile, kafka: KafkaSession) -> Iterator[Finding]:
-    what, create = f"topics of {file.name}", f"create it; `carteiro enrich {file.name}.yaml` does so when it starts"
+    what, create = f"topics of {file.name}", f"create {{}}; `carteiro enrich {file.name}.yaml` does so when it starts"
     if file.source not in kafka.existing:
-        yield Finding(what, "fault", f"there is no {file.source}, which `from` names", "or this user may not see it")
+        yield Finding(
+            what, "fault", f"there is no {file.source}, which `from` names", "create it; or this user may not see it"
+        )
     wanted = [file.target, kafka.topics.dead(file.served_name)]
     if missing := [name for name in wanted if name not in kafka.existing]:
-        yield Finding(what, "warning", f"there is no {', no '.join(missing)}", create)
+        yield Finding(
+            what, "warning", f"there is no {', no '.join(missing)}", create.format("them" if missing[1:] else "it")
+        )
     elif file.source in kafka.existing:
         yield Finding(what, "ok", f"{file.source} to {file.target}")
 
 
 async def _check_events(file: EnrichmentFile, records: list[Record]) -> AsyncIterator[Finding]:
     """Yield findings on the expressions that can be evaluated before any step has run, on the latest events."""
-    what, events = f"events of {file.source}", list[tuple[str, object]]()
+    what, events = f"events of {file.source}", _Events()
     try:
         registry = open_configured_registry()
     except RegistrySettingsInvalid:
@@ -88,22 +104,51 @@ async def _check_events(file: EnrichmentFile, records: list[Record]) -> AsyncIte
     if not events:
         yield Finding(what, "warning", "there is no event yet, so no expression was tried")
         return
-    named = [("when", file.when)] if file.when else []
+    chosen, findings = _try_condition(what, "when", file.when, events)
     for number, step in enumerate(file.steps):
         if not file.steps_before(number):
-            named.append((f"steps.{number}.request ({step.name})", step.request))
-    for name, expression in named:
-        yield _try_expression(what, name, expression, events)
+            name = f"steps.{number}.{{}} ({step.name})"
+            asked, found = _try_condition(what, name.format("when"), step.when, chosen)
+            findings += [*found, *_try_requests(what, name.format("request"), step, asked)]
+    for finding in findings:
+        yield finding
 
 
-def _try_expression(what: str, name: str, expression: Expression, events: list[tuple[str, object]]) -> Finding:
-    empty = 0
+def _try_condition(
+    what: str, name: str, condition: Expression | None, events: _Events
+) -> tuple[_Events, list[Finding]]:
+    """Return the events for which a condition is true, and what there is to say of it."""
+    if condition is None or not events:
+        return events, []
+    chosen: _Events = []
     for event_id, event in events:
         try:
-            empty += not expression.is_true(event)
+            if condition.is_true(event):
+                chosen.append((event_id, event))
         except ExpressionFailed as error:
-            return Finding(what, "fault", f"{name}: on {event_id}: {error}", "guard it by `when`, such as body.text &&")
-    if empty == len(events):
-        advice = "see the names of the event's fields with `carteiro enrich FILE --try 1`"
-        return Finding(what, "warning", f"{name}: {expression.text} is empty or false on all {empty} events", advice)
-    return Finding(what, "ok", f"{name}: found on {len(events) - empty} of {len(events)} events")
+            return [], [Finding(what, "fault", f"{name}: on {event_id}: {error}", _GUARD)]
+    if not chosen:
+        return [], [Finding(what, "warning", f"{name}: {condition.text} is false on all {len(events)} events", _NAMES)]
+    return chosen, [Finding(what, "ok", f"{name}: true on {len(chosen)} of {len(events)} events")]
+
+
+def _try_requests(what: str, name: str, step: Step, events: _Events) -> list[Finding]:
+    """Return what there is to say of a step's requests from these events, by the schema of its task."""
+    if not events:
+        return []
+    refused = dict[str, str]()
+    for event_id, event in events:
+        try:
+            REQUESTS[step.task].model_validate_json(to_json(step.request.evaluate(event)))
+        except ExpressionFailed as error:
+            return [Finding(what, "fault", f"{name}: on {event_id}: {error}", _GUARD)]
+        except NotJson as error:
+            refused[event_id] = f"the request {error}"
+        except ValidationError as error:
+            refused[event_id] = explain(field_errors(error, limit=3))
+    good = f"{name}: a request from {len(events) - len(refused)} of {len(events)} events"
+    if not refused:
+        return [Finding(what, "ok", good)]
+    event_id, reason = next(iter(refused.items()))
+    advice = _NAMES if len(refused) == len(events) else _GUARD
+    return [Finding(what, "warning", f"{good}; on {event_id}: {reason}", advice)]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from carteiro.enrichment.enrichment_file import EnrichmentFile, EnrichmentFileInvalid, load_enrichment_files
+from carteiro.enrichment.enrichment_file import EnrichmentFile, EnrichmentFileInvalid, Step, load_enrichment_files
 from carteiro.models.errors import ModelUnusable
 from carteiro.models.interface import Model
 from carteiro.models.settings import ModelSettings
@@ -28,15 +28,33 @@ def load_enrichments(paths: str | None) -> list[EnrichmentFile]:
 
 
 def tasks_of(files: Sequence[EnrichmentFile]) -> dict[str, Task[Any, Any]]:
-    """Return the tasks that the steps of the files use, by their names. Raise `EnrichmentFileInvalid`."""
+    """Return the tasks that the steps of the files use, by their names.
+
+    Raise `EnrichmentFileInvalid` if there is no such task, or if a step names fields that its task does not have.
+    """
     tasks = {task.name: task for task in find_tasks()}
     for file in files:
         for number, step in enumerate(file.steps):
             if step.task not in tasks:
                 where, known = f"{file.name}: steps.{number}.task", ", ".join(tasks)
                 raise EnrichmentFileInvalid(f"{where}: there is no task {step.task!r}; there are {known}")
+            _check_fields(f"{file.name}: steps.{number}", step, tasks[step.task])
     used = {step.task for file in files for step in file.steps}
     return {name: task for name, task in tasks.items() if name in used}
+
+
+def _check_fields(where: str, step: Step, task: Task[Any, Any]) -> None:
+    """Raise `EnrichmentFileInvalid` if the step sends or takes a field that the task does not have."""
+    sent = step.request.tree["children"] if step.request.tree["type"] == "multi_select_dict" else ()
+    taken = [path[0] for path in step.take.reads if path]
+    for part, names, fields in (
+        ("request", [each["value"] for each in sent], task.request.model_fields),
+        ("take", sorted(taken), task.request.result.model_fields),
+    ):
+        if unknown := [name for name in names if name not in fields]:
+            whose = f"the {'result' if part == 'take' else 'request'} of {task.name}"
+            reason = f"{whose} has no field {unknown[0]!r}; it has {', '.join(fields)}"
+            raise EnrichmentFileInvalid(f"{where}.{part}: {reason}")
 
 
 def open_step_models(

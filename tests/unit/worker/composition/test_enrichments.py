@@ -1,5 +1,6 @@
 """The files, tasks and models of enrichments."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,28 @@ def test_only_the_tasks_of_the_steps_are_used() -> None:
 def test_unknown_task_is_named_with_its_step_and_the_known_ones() -> None:
     with pytest.raises(EnrichmentFileInvalid, match=r"shop: steps\.2\.task: there is no task 'sing'; there are .*chat"):
         tasks_of([make_file("task: summarize", "task: sing")])
+
+
+@pytest.mark.parametrize(
+    ("new", "message"),
+    [
+        (
+            "request: '{txt: text}'",
+            "steps.2.request: the request of summarize has no field 'txt'; it has options, text",
+        ),
+        (
+            "request: '{text: text}', take: sumary",
+            "steps.2.take: the result of summarize has no field 'sumary'; it has",
+        ),
+        (
+            "request: '{text: text}', take: '{a: summary, b: no.x}'",
+            "steps.2.take: the result of summarize has no field 'no'",
+        ),
+    ],
+)
+def test_field_that_the_task_does_not_have_is_refused(new: str, message: str) -> None:
+    with pytest.raises(EnrichmentFileInvalid, match=re.escape(message)):
+        tasks_of([make_file('summarize, request: "{text: text}"', f"summarize, {new}")])
 
 
 def test_step_has_its_own_chain_and_else_that_of_its_task(monkeypatch: pytest.MonkeyPatch) -> None:
