@@ -70,7 +70,9 @@ async def _collect(
 
 
 def _task_rows(lag: dict[str, int], metrics: WorkerMetrics) -> list[tuple[str, int | None, TaskCounts]]:
-    names = [name for name in task_names() if name in lag or name in metrics.tasks]
+    tasks = task_names()
+    names = [name for name in tasks if name in lag or name in metrics.tasks]
+    names += sorted(metrics.tasks.keys() - set(tasks))  # enrichments, whose lag only their workers know
     return [(name, lag.get(name), metrics.tasks.get(name, TaskCounts())) for name in names]
 
 

@@ -21,3 +21,12 @@ def test_no_word_of_the_table_is_cut(width):
     for word in ("flight", "errors", "tokens", "USD", "letters", "waiting", *task_names()):
         assert word in words
     assert words.count("–") >= len(task_names())
+
+
+def test_enrichment_has_a_row_after_the_tasks_and_its_lag_is_unknown():
+    shown = Console(width=80, file=io.StringIO())
+    metrics = WorkerMetrics()
+    metrics.tasks["enrich-reviews"] = TaskCounts(ok=3)
+    shown.print(render_table({"chat": 0}, metrics))
+    rows = [line.split() for line in shown.file.getvalue().splitlines()]
+    assert [row[:2] for row in rows[-2:]] == [["chat", "0"], ["enrich-reviews", "–"]]
