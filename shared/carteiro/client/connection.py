@@ -168,7 +168,8 @@ class KafkaConnection:
             yield
         except MessageSizeTooLargeError as error:
             raise CarteiroError(
-                f"the request is larger than {topic} accepts, and no bucket takes its texts: {error}"
+                f"the request is larger than {topic} accepts; a bucket (the client's `bucket`, the command's --bucket)"
+                f" takes long texts: {error}"
             ) from error
         except UnknownTopicOrPartitionError as error:
             raise TopicMissing(f"there is no topic {topic} at {self._servers} any more") from error

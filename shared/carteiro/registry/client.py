@@ -40,6 +40,8 @@ _OF_EVERY_CALL = (401, 408, 429)
 """Statuses between 400 and 499 that do not depend on the schema."""
 _MAX_OWN_SUBJECTS = 500
 """Maximum number of subjects that are remembered."""
+_ADDRESS = "CARTEIRO_SCHEMA_REGISTRY_URL"
+"""The setting, and not its value, which may have a password."""
 _NOT_FOUND = (40401, 40402, 40403)
 """Error codes: no such subject, version, schema."""
 
@@ -210,9 +212,11 @@ class RegistryClient:
         except SchemaRegistryError:
             raise
         except TimeoutError:
-            raise RegistryUnavailable(f"the registry does not answer within {self._timeout:g} s") from None
+            reason = f"does not answer within {self._timeout:g} s"
+            raise RegistryUnavailable(f"the registry at {_ADDRESS} {reason}") from None
         except Exception as error:  # noqa: BLE001  # the client raises what its parts raise: of HTTP, OAuth, JSON
-            raise AnswerUnusable(f"the registry cannot be asked: {type(error).__name__}: {str(error)[:500]}") from None
+            reason = f"cannot be asked: {type(error).__name__}: {str(error)[:500]}"
+            raise AnswerUnusable(f"the registry at {_ADDRESS} {reason}") from None
         finally:
             # The client's own cache has no limit, and it does not tell the formats of a schema apart.
             await self._client.clear_caches()  # type: ignore[no-untyped-call]
