@@ -51,7 +51,7 @@ async def check_enrichment(
     else:
         count = len(file.steps)
         yield Finding(
-            f"enrichment {file.name}", "ok", f"{count} step{'s' if count > 1 else ''} and the models are usable"
+            f"enrichment {file.name}", "ok", f"{count} step{'s' if count > 1 else ''}, whose models can be used"
         )
     try:
         options = connection_options(settings)
