@@ -26,8 +26,8 @@ def print_result(console: Console, result: "TrialResult") -> None:
     parts = [record_id(result.record), f"{_tokens(result):,} tokens", _price(_cost(result)), f"{result.seconds:.1f} s"]
     console.print("  ".join(filter(None, [*parts, _ACTIONS[enriched.action]])), style="bold", markup=False)
     table = Table(show_header=False, expand=True)
-    table.add_column(ratio=1)
-    table.add_column(ratio=1)
+    table.add_column(ratio=1, overflow="fold")
+    table.add_column(ratio=1, overflow="fold")
     table.add_row(_pretty(result.before), "" if enriched.action != "send" else _pretty(enriched.value))
     console.print(table)
     for error in enriched.errors:

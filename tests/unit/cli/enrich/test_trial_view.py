@@ -105,3 +105,10 @@ def test_tombstone_is_null_in_json_before_and_after(capsys: pytest.CaptureFixtur
     print_result_as_json(make_result(None, b"", usage=Usage()))
     printed = json.loads(capsys.readouterr().out)
     assert (printed["before"], printed["after"]) == (None, None)
+
+
+def test_long_word_is_folded_and_not_cut() -> None:
+    address = b"s3://letters/" + b"0123456789" * 10
+    text = shown(make_result(b'{"at": "%s"}' % address))
+    assert "…" not in text
+    assert text.count("9") == 10
