@@ -15,7 +15,8 @@ _decoder_of_long_numbers = json.JSONDecoder(
     strict=False, parse_int=lambda digits: int(digits) if len(digits) < 1000 else float(digits)
 )
 
-_SCHEMA_HINT = "it begins as a value with a schema does: set CARTEIRO_SCHEMA_REGISTRY_URL"
+SCHEMA_HINT = "it begins as a value with a schema does, which needs CARTEIRO_SCHEMA_REGISTRY_URL"
+"""Advice for a value that begins with a zero byte, as Confluent's serializers write before a schema's id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def parse_event(value: bytes) -> JsonEvent:
         text = value.removeprefix(BYTE_ORDER_MARK).decode()
         document = _read_json(text)
     except (ValueError, RecursionError):
-        hint = f"; {_SCHEMA_HINT}" if value[:1] == b"\0" else ""
+        hint = f"; {SCHEMA_HINT}" if value[:1] == b"\0" else ""
         raise EventUnreadable(f"the event is no JSON in UTF-8{hint}") from None
     if not isinstance(document, dict):
         raise EventUnreadable("the event is no JSON object")

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from carteiro.schemas import ErrorCode, ErrorDetail, FieldError, Request
 from carteiro.schemas.field_errors import field_errors
 from carteiro.wire.envelope import Envelope
+from carteiro.wire.json_event import SCHEMA_HINT
 from carteiro.wire.record import BYTE_ORDER_MARK, MAX_REQUEST_BYTES, PARSE_IN_THREAD_BYTES, UNKNOWN_SIZE
 
 RequestT = TypeVar("RequestT", bound=Request[Any])
@@ -60,6 +61,8 @@ def read_request(request: type[RequestT], envelope: Envelope) -> RequestT:
         # The sender chooses the names of unknown fields, which may have any length.
         fields = [FieldError(field=each.field[:_MAX_NAME_CHARS], reason=each.reason) for each in fields]
         unreadable = fields[0].reason.startswith("is not JSON: ")
+        if unreadable and body.startswith(b"\0"):
+            fields = [FieldError(field="value", reason=f"is not JSON; {SCHEMA_HINT}")]
         raise _rejection("unreadable" if unreadable else "invalid_request", fields, count=error.error_count()) from None
 
 

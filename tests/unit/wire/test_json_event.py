@@ -68,7 +68,9 @@ def test_all_that_is_not_written_is_kept(text: str, path: Path) -> None:
 
 
 def test_value_with_a_schema_id_names_the_setting_of_the_registry() -> None:
-    with pytest.raises(EventUnreadable, match="begins as a value with a schema does: set CARTEIRO_SCHEMA_REGISTRY_URL"):
+    with pytest.raises(
+        EventUnreadable, match="begins as a value with a schema does, which needs CARTEIRO_SCHEMA_REGISTRY_URL"
+    ):
         parse_event(b"\0\0\0\0\1\2a")
 
 

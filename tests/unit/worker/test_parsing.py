@@ -52,6 +52,12 @@ def test_json_with_many_faults_costs_little_memory_and_gets_a_short_reply(kind, 
     assert peak < 64 * 2**20
 
 
+def test_value_with_a_schema_id_names_the_setting_of_the_registry():
+    error = rejected(ChatRequest, b"\0\0\0\0\1\2a").error
+    assert (error.code, error.fields[0].field) == ("unreadable", "value")
+    assert "needs CARTEIRO_SCHEMA_REGISTRY_URL" in error.message
+
+
 def test_byte_order_mark_before_the_json_is_skipped():
     body = b"\xef\xbb\xbf" + json.dumps(CHAT).encode()
     assert read_request(ChatRequest, read_envelope(FakeRecord(value=body))).messages[0].content == "Hi"
