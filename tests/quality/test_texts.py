@@ -57,7 +57,7 @@ async def test_answers_are_right_or_an_honest_no(models, part):
     assert refused >= 0.8 * (len(asked) - len(answerable))
 
 
-@pytest.mark.parametrize("part", ["tuned", "held_out"])
+@pytest.mark.parametrize("part", [pytest.param("tuned", marks=pytest.mark.long), "held_out"])
 async def test_summary_sentences_are_from_the_text_and_the_lengths_differ(models, part):
     texts = list(dict.fromkeys(fact.text for fact in read_facts(part)))
     forms = list(itertools.product(texts, STYLES, LENGTHS))
