@@ -77,7 +77,7 @@ def scaled_object(task: str) -> dict[str, Any]:
     """
     metadata = {
         "bootstrapServersFromEnv": "CARTEIRO_BOOTSTRAP_SERVERS",
-        "consumerGroup": f"carteiro-{task}",
+        "consumerGroup": TOPICS.group(task),
         # Without it KEDA adds up all topics that the group has ever read.
         "topic": TOPICS.requests(task),
         # A group that has never committed reads from the beginning, so its lag counts from there.
@@ -119,7 +119,7 @@ def user(task: str, *, conversations: bool) -> dict[str, Any]:
 
     `tests/containers/test_security.py` gives workers on Apache Kafka exactly these permissions.
     """
-    group = f"carteiro-{task}"
+    group = TOPICS.group(task)
     acls = [
         allow("topic", TOPICS.requests(task), "Read", "Describe"),
         allow("topic", TOPICS.replies(task), "Write", "Describe"),
@@ -138,7 +138,7 @@ def batch_user(tasks: list[str]) -> dict[str, Any]:
     """Return the Kafka user of the batch worker."""
     acls = []
     for task in tasks:
-        group = f"carteiro-{task}-batch"
+        group = f"{TOPICS.group(task)}-batch"
         acls += [
             allow("topic", TOPICS.deferred(task), "Read", "Describe"),
             allow("topic", TOPICS.batches(task), "Read", "Write", "Describe"),

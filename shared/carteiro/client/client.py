@@ -11,7 +11,7 @@ from carteiro.client.calls import CoroutineCalls, StreamingCalls
 from carteiro.client.connection import KafkaConnection
 from carteiro.client.request_builder import check_keyword
 from carteiro.wire.compression import DEFAULT_COMPRESSION, Compression
-from carteiro.wire.topics import Topics
+from carteiro.wire.topics import DEFAULT_PREFIX, Topics
 
 _CONNECTION_OPTIONS = frozenset(inspect.signature(AIOKafkaProducer).parameters) & frozenset(
     inspect.signature(AIOKafkaConsumer).parameters
@@ -45,7 +45,7 @@ class Carteiro(CoroutineCalls):
         self,
         bootstrap_servers: str = "localhost:9092",
         *,
-        topic_prefix: str = "llm",
+        topic_prefix: str = DEFAULT_PREFIX,
         timeout: float = 120.0,
         compression: Compression = DEFAULT_COMPRESSION,
         bucket: str | None = None,

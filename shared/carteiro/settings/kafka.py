@@ -8,7 +8,7 @@ from pydantic import SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from carteiro.wire.compression import DEFAULT_COMPRESSION, Compression
-from carteiro.wire.topics import Topics, is_topic_name
+from carteiro.wire.topics import DEFAULT_PREFIX, Topics, is_topic_name
 
 
 class KafkaSettings(BaseSettings):
@@ -50,7 +50,7 @@ class KafkaSettings(BaseSettings):
     """The private key's password."""
     ssl_key_password_file: Path | None = None
     """File with that password, read at the start."""
-    topic_prefix: str = "llm"
+    topic_prefix: str = DEFAULT_PREFIX
     """Start of the names of all topics."""
     compression: Compression = DEFAULT_COMPRESSION
     """Compression of what producers send. Azure Event Hubs needs `none`."""

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-_DEFAULT_PREFIX = "llm"
+DEFAULT_PREFIX = "llm"
 _RESERVED_SUFFIXES = frozenset({"requests", "dead", "deferred", "batches", "conversations"})
 """Last parts of the names of topics that hold requests or internal state of the services."""
 _LEGAL = re.compile(r"[a-zA-Z0-9._-]{1,249}")
@@ -22,7 +22,7 @@ def is_topic_name(name: str) -> bool:
 class Topics:
     """The topics of the tasks, all under one prefix."""
 
-    prefix: str = _DEFAULT_PREFIX
+    prefix: str = DEFAULT_PREFIX
 
     def is_reserved(self, name: str) -> bool:
         """True if no reply may go to the topic: it is internal to Kafka, or a task's topic other than its replies.
@@ -38,7 +38,7 @@ class Topics:
         Workers with another prefix than the default one have another group: members of one group that read different
         topics would interrupt each other.
         """
-        return f"carteiro-{task}" if self.prefix == _DEFAULT_PREFIX else f"carteiro-{self.prefix}-{task}"
+        return f"carteiro-{task}" if self.prefix == DEFAULT_PREFIX else f"carteiro-{self.prefix}-{task}"
 
     def requests(self, task: str) -> str:
         """Return the name of the topic of a task's requests."""
