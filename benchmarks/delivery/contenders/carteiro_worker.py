@@ -9,6 +9,7 @@ from carteiro.models.registry import open_model
 from carteiro.models.settings import ModelSettings
 from carteiro.schemas import Usage
 from carteiro.settings.environment import load_settings
+from carteiro.settings.worker import WorkerSettings
 from carteiro.worker.observability.logs import configure_logs
 from carteiro.worker.worker import Worker
 from services.generate.task import task
@@ -40,7 +41,8 @@ class SleepingModel:
         return Completion(prompt.messages[-1].content, "stop", Usage(input_tokens=10, output_tokens=10))
 
 
-async def run(job: ContenderConfig) -> None:
+def configure_worker(job: ContenderConfig) -> WorkerSettings:
+    """Set the environment of a worker, and return the settings that it reads from there."""
     os.environ |= {
         "CARTEIRO_BOOTSTRAP_SERVERS": job.bootstrap,
         "CARTEIRO_TOPIC_PREFIX": job.prefix,
@@ -52,5 +54,10 @@ async def run(job: ContenderConfig) -> None:
     }
     settings, _ = load_settings()
     configure_logs(settings.log_level, settings.log_format)
+    return settings
+
+
+async def run(job: ContenderConfig) -> None:
+    settings = configure_worker(job)
     model = open_model(f"{job.url}#bench", ModelSettings()) if job.url else SleepingModel(job.latency)
     await Worker([task], {task.name: [model]}, settings).run()
