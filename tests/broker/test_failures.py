@@ -91,7 +91,14 @@ async def test_internal_error_shows_no_internals(services, peer: RawKafkaClient,
 
 def test_every_code_is_tested_in_this_module():
     tested = {code for code, _ in FAILURES.values()} | {code for _, code, *_ in INVALID_RECORDS.values()}
-    elsewhere = {"expired", "invalid_output", "internal", "unsupported", "model_unavailable", "over_budget"}
-    elsewhere |= {"store_unavailable"}
+    elsewhere = {
+        "expired",
+        "invalid_output",
+        "internal",
+        "unsupported",
+        "model_unavailable",
+        "over_budget",
+        "store_unavailable",
+    }
     # A rate limit is waited for, so no caller gets this code.
     assert tested | elsewhere | {"rate_limited"} == set(ERROR_CODES)

@@ -130,7 +130,7 @@ def _normalise_authority(authority: str) -> str:
         elif _NUMERIC_HOST.fullmatch(host):
             host = str(IPv4Address(host))
     except AddressValueError:
-        raise AddressInvalid("names a host that looks like an IP address, but is none") from None
+        raise AddressInvalid("names a host that looks like an IP address and is not one") from None
     if ".." in host or not 0 < port <= _MAX_PORT:
         raise AddressInvalid("names no host, or no port")
     return host if port == _HTTPS_PORT else f"{host}:{port}"
