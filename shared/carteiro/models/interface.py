@@ -16,6 +16,8 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from carteiro.schemas import FinishReason, Usage
 
 Role = Literal["system", "user", "assistant"]
+InputType = Literal["query", "document"]
+"""Use of an embedded text: to search with it, or to be found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,10 +247,15 @@ class EmbeddingModel(Model, Protocol):
     texts.
     """
 
-    async def embed(self, texts: Sequence[str]) -> Embeddings:
+    async def embed(
+        self, texts: Sequence[str], *, input_type: InputType | None = None, dimensions: int | None = None
+    ) -> Embeddings:
         """Return one vector for each text: `[texts, dimensions]`, each of length 1; the usage counts input tokens.
 
-        No texts give no vectors. Raise `PromptTooLarge` if one of the texts is too long, or `Unavailable`.
+        With `input_type`, a model that has different vectors for queries and documents makes the one of that type;
+        other models ignore it. `dimensions` is the size of the vectors; by default the model's own. No texts give no
+        vectors. Raise `PromptTooLarge` if one of the texts is too long, `Unsupported` if the model has no vectors of
+        that size, or `Unavailable`.
         """
 
 

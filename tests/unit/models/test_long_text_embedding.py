@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carteiro.models.interface import EmbeddingModel, Embeddings
+from carteiro.models.interface import EmbeddingModel, Embeddings, InputType
 from carteiro.models.long_text_embedding import embed_long_texts
 from carteiro.schemas import Usage
 
@@ -28,7 +28,9 @@ class LetterModel(EmbeddingModel):
     def count_tokens(self, text: str) -> int:
         return len(text)
 
-    async def embed(self, texts: Sequence[str]) -> Embeddings:
+    async def embed(
+        self, texts: Sequence[str], *, input_type: InputType | None = None, dimensions: int | None = None
+    ) -> Embeddings:
         self.embedded += texts
         return Embeddings([[1.0, 0.0] if each[:1] == "a" else [0.0, 1.0] for each in texts], Usage(input_tokens=7))
 

@@ -6,7 +6,7 @@ from typing import Any
 from zlib import crc32
 
 from carteiro.models.errors import PromptTooLarge
-from carteiro.models.interface import EmbeddingModel, Embeddings
+from carteiro.models.interface import EmbeddingModel, Embeddings, InputType
 from carteiro.schemas import REQUESTS, Usage
 from carteiro.tasks.discovery import find_tasks
 from carteiro.text.questions import split_words
@@ -39,7 +39,9 @@ class WordEmbedder(EmbeddingModel):
 
     async def close(self) -> None: ...
 
-    async def embed(self, texts: Sequence[str]) -> Embeddings:
+    async def embed(
+        self, texts: Sequence[str], *, input_type: InputType | None = None, dimensions: int | None = None
+    ) -> Embeddings:
         if any(self.count_tokens(text) > self.context_tokens for text in texts):
             raise PromptTooLarge("too long")
         return Embeddings(

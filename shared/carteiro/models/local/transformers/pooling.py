@@ -1,14 +1,12 @@
 """Pooling of token vectors into one vector, by the files that Sentence Transformers saves with a model."""
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from transformers.utils import cached_file
 
 from carteiro.models.errors import ModelUnusable
+from carteiro.models.local.transformers.model_files import read_json
 
 PoolingMode = Literal["mean", "cls"]
 _MODE_BY_FLAG: dict[str, PoolingMode] = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
@@ -43,7 +41,7 @@ class Pooling:
 
 def read_pooling(location: str) -> Pooling:
     """Return the pooling of the model in a directory or on the hub. Raise `ModelUnusable` if its files name none."""
-    modules = _read_json(location, "modules.json")
+    modules = read_json(location, "modules.json")
     if not isinstance(modules, list):
         raise ModelUnusable(
             f"{location} does not say how its vectors are made: it has no modules.json, as Sentence Transformers saves"
@@ -51,23 +49,12 @@ def read_pooling(location: str) -> Pooling:
     kinds = {str(module.get("type", "")).rpartition(".")[2]: str(module.get("path", "")) for module in modules}
     if unknown := sorted(kinds.keys() - _SUPPORTED_MODULES):
         raise ModelUnusable(f"{location} makes its vectors by {', '.join(unknown)}, which this service does not know")
-    config = _read_json(location, f"{kinds.get('Pooling', '1_Pooling')}/config.json") or {}
+    config = read_json(location, f"{kinds.get('Pooling', '1_Pooling')}/config.json") or {}
+    if config.get("include_prompt") is False:
+        raise ModelUnusable(f"{location} leaves its prompts out of its vectors, which this service cannot do")
     modes = [mode for flag, mode in _MODE_BY_FLAG.items() if config.get(flag)]
     modes = modes or [mode for mode in _MODE_BY_FLAG.values() if config.get("pooling_mode") == mode]
     if len(modes) != 1:
         raise ModelUnusable(f"{location} pools its tokens in a way that this service does not know: mean and cls only")
-    limit = (_read_json(location, "sentence_bert_config.json") or {}).get("max_seq_length")
+    limit = (read_json(location, "sentence_bert_config.json") or {}).get("max_seq_length")
     return Pooling(modes[0], limit if isinstance(limit, int) and limit > 0 else None)
-
-
-def _read_json(location: str, file: str) -> Any:
-    path = Path(location, file)
-    if not Path(location).is_dir():
-        found = cached_file(location, file, _raise_exceptions_for_missing_entries=False)
-        if found is None:
-            return None
-        path = Path(found)
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None

@@ -40,6 +40,7 @@ def test_pooling_is_read_from_the_files(tmp_path: Path, pooling: Any, limit: Any
     [
         ({}, {}, "does not say how its vectors are made"),
         ([TRANSFORMER, {"type": "sentence_transformers.models.Dense"}], {}, "by Dense, which"),
+        ([TRANSFORMER, POOLING], {"pooling_mode": "mean", "include_prompt": False}, "leaves its prompts out"),
         ([TRANSFORMER, POOLING], {"pooling_mode_max_tokens": True}, "mean and cls only"),
         ([TRANSFORMER, POOLING], {"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": True}, "mean and cls"),
     ],
