@@ -1,0 +1,1 @@
+"""Collections of documents that are searched by meaning and by words."""
