@@ -1,0 +1,58 @@
+"""A corpus for retrieval: documents of an invented town, and questions with the place of their answer.
+
+`README.md` describes the fields of `documents.jsonl` and `questions.jsonl`.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A text of the corpus. `fields` can be filtered by: department, year and tenant."""
+
+    key: str
+    language: str
+    title: str
+    uri: str
+    fields: Mapping[str, str | int]
+    text: str
+
+    def matches(self, wanted: Mapping[str, str | int]) -> bool:
+        """Return True if each wanted field has the wanted value."""
+        return all(self.fields.get(name) == value for name, value in wanted.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question in `language`. If `answer` is None, no document that matches `filter` answers it.
+
+    `quote` stands word for word in the text of `document`, and the answer in the quote if `extractive`.
+    """
+
+    id: str
+    language: str
+    question: str
+    answer: str | None
+    document: str | None = None
+    quote: str | None = None
+    filter: Mapping[str, str | int] = field(default_factory=dict)
+    extractive: bool = True
+
+
+def read_documents() -> list[Document]:
+    """Return the documents in the order of the file."""
+    return [Document(**row) for row in _rows("documents")]
+
+
+def read_questions() -> list[Question]:
+    """Return the questions in the order of the file."""
+    return [Question(**row) for row in _rows("questions")]
+
+
+def _rows(name: str) -> list[dict[str, Any]]:
+    lines = Path(__file__).with_name(f"{name}.jsonl").read_text(encoding="utf-8").split("\n")
+    return [json.loads(line) for line in lines if line]
