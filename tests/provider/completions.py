@@ -129,8 +129,8 @@ def messages(body: Json) -> list[Json]:
     """Return the messages of the request, in each of the APIs."""
     if "prompt" in body:
         return [{"role": "user", "content": body["prompt"]}]
-    found: list[Json] = body.get("input") or body["messages"]
-    return found
+    found: list[Any] = body.get("input") or body["messages"]
+    return [{"role": "user", "content": each} if isinstance(each, str) else each for each in found]
 
 
 def last_words(body: Json) -> str:

@@ -13,6 +13,7 @@ from multidict import CIMultiDict
 from tests.provider.batches import BatchEndpoints
 from tests.provider.completions import Json, complete, last_words
 from tests.provider.completions import answer as answered
+from tests.provider.embeddings import Limit, embeddings
 from tests.provider.faults import FAULTS, FaultHandler
 from tests.provider.headers import header_names
 from tests.provider.streams import stream
@@ -42,6 +43,8 @@ class Provider:
         self.calls: Counter[str] = Counter()
         """Number of calls with each prompt."""
         self.batches = BatchEndpoints(self._line)
+        self.embedding_limit: Limit = lambda texts: None
+        """Limit of the texts of a call for vectors."""
         self._host, self._port = host, port
         self._next: deque[FaultHandler] = deque()
         self._open = asyncio.Event()
@@ -95,7 +98,7 @@ class Provider:
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=256 * 2**20)
-        for api in ("chat/completions", "responses", "completions"):
+        for api in ("chat/completions", "responses", "completions", "embeddings"):
             app.router.add_post(f"/{{place:.+}}/{api}", self._call)
         app.router.add_get("/v1/models", self._models)
         app.router.add_routes(self.batches.routes())
@@ -135,6 +138,9 @@ class Provider:
     async def _answer(self, request: web.Request, body: Json) -> web.StreamResponse:
         if fault := self._fault(body):
             return await fault(request, body)
+        if request.path.endswith("/embeddings"):
+            status, answer = self.embedding_limit(body["input"]) or (200, embeddings(body))
+            return web.json_response(answer, status=status)
         if body.get("stream"):
             return await stream(request, body)
         return web.json_response(complete(body))

@@ -12,7 +12,7 @@ def better_model_hint(settings: WorkerSettings, command: str) -> str | None:
     writers = [
         task.name
         for task in find_tasks()
-        if task.name in _GENERATING_TASKS and task_models(task.name, settings, task.default_model)[0] == _PACKAGED_MODEL
+        if task.name in _GENERATING_TASKS and task_models(task, settings)[0] == _PACKAGED_MODEL
     ]
     if not writers:
         return None

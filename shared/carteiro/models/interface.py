@@ -259,6 +259,28 @@ class EmbeddingModel(Model, Protocol):
         """
 
 
+@runtime_checkable
+class RemoteEmbeddingModel(EmbeddingModel, Protocol):
+    """An embedding model that is called over the network, with a few texts in each call.
+
+    `embed` makes as many calls as the texts need; `carteiro.models.embedding_batches` splits them.
+    """
+
+    batch_limit: "BatchLimit"
+
+    async def embed_batch(
+        self, texts: Sequence[str], *, input_type: InputType | None = None, dimensions: int | None = None
+    ) -> Embeddings:
+        """Return one vector for each text, as `embed` does, from one call."""
+
+
+@dataclass(slots=True)
+class BatchLimit:
+    """Most texts that one call takes, as far as it is known."""
+
+    texts: int
+
+
 ABILITY_DESCRIPTIONS: Mapping[type, str] = {
     ChatModel: "a model that chats (a cloud LLM, or a local causal language model)",
     RankingModel: "a local causal language model",
@@ -266,7 +288,7 @@ ABILITY_DESCRIPTIONS: Mapping[type, str] = {
     SummaryModel: "a local encoder-decoder that summarizes (T5, BART and their kin)",
     ClassifierModel: "a local model with a sequence classification head (BERT, RoBERTa, XLNet and others)",
     QuestionAnsweringModel: "a local model with a question answering head (BERT, RoBERTa, XLNet and others)",
-    EmbeddingModel: "a local embedding model (minilm, or another that Sentence Transformers saved)",
+    EmbeddingModel: "an embedding model (minilm, or another that Sentence Transformers saved)",
 }
 """Description of the models with an ability, for a sentence."""
 
@@ -274,4 +296,5 @@ ABILITY_DESCRIPTIONS: Mapping[type, str] = {
 def unsupported_task_message(model: Model, task: str, abilities: Sequence[type]) -> str:
     """Return the sentence that says that a model cannot do a task, and names models that can."""
     needed = ", or ".join(ABILITY_DESCRIPTIONS[each] for each in abilities)
-    return f"{model.name} cannot do the task {task}, which needs {needed}"
+    told = f"{model.name} cannot do the task {task}, which needs {needed}"
+    return f"{told}; a worker cannot have it both to chat and to embed" if model.remote else told

@@ -22,6 +22,8 @@ class Provider:
     open: Callable[[str, str, ModelSettings], Model]
     """Return the model, not yet loaded, for its name, the name's part after the colon, and the settings. Raise
     `ModelUnusable` if there is no such model."""
+    open_embedder: Callable[[str, str, ModelSettings], Model] | None = None
+    """The same for an embedding model; None if `open` knows an embedding model by its files."""
     remote: bool = False
     """True if its models are called over the network and paid for by price; False if they run on this machine."""
     has_batches: bool = False

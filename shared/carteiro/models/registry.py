@@ -2,11 +2,12 @@
 
 import importlib
 import pkgutil
+from collections.abc import Collection
 from functools import cache
 
 from carteiro.models import providers
 from carteiro.models.errors import ModelUnusable
-from carteiro.models.interface import Model
+from carteiro.models.interface import ChatModel, EmbeddingModel, Model
 from carteiro.models.provider import Provider
 from carteiro.models.settings import ModelSettings
 
@@ -24,10 +25,15 @@ def find_provider(name: str) -> Provider | None:
     return load_providers().get(name.partition(":")[0])
 
 
-def open_model(name: str, settings: ModelSettings) -> Model:
-    """Return the model for `name`, not yet loaded. Raise `ModelUnusable` if the name is unknown."""
+def open_model(name: str, settings: ModelSettings, abilities: Collection[type] = ()) -> Model:
+    """Return the model for `name`, not yet loaded.
+
+    `abilities` are those of which its task needs one: a provider's name does not say if the model chats or embeds.
+    Raise `ModelUnusable` if the name is unknown.
+    """
     provider, rest = find_provider(name), name.partition(":")[2]
     if provider is None or not rest:
         forms = ", ".join(each.form for each in dict.fromkeys(load_providers().values()))
         raise ModelUnusable(f"{name!r} is no model; known are {forms}")
-    return provider.open(name, rest, settings)
+    embeds = EmbeddingModel in abilities and ChatModel not in abilities
+    return ((embeds and provider.open_embedder) or provider.open)(name, rest, settings)

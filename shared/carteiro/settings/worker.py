@@ -1,7 +1,7 @@
 """Settings of a worker and of its tasks."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -135,11 +135,28 @@ class TaskSettings(BaseSettings):
     """The model of this task, or several. It takes precedence over `CARTEIRO_MODEL`."""
 
 
-def task_models(task: str, settings: WorkerSettings, default: str) -> list[str]:
+class TaskModels(Protocol):
+    """Protocol of a task, as far as the settings name its models."""
+
+    @property
+    def name(self) -> str:
+        """Name of the task, also in its setting."""
+
+    @property
+    def default_model(self) -> str:
+        """Name of the model if the settings name none."""
+
+    @property
+    def shares_model(self) -> bool:
+        """True if the worker's model is also that of the task."""
+
+
+def task_models(task: TaskModels, settings: WorkerSettings) -> list[str]:
     """Return the names of a task's models, in the order of the fallback chain.
 
-    They come from the task's own setting, else from the worker's, else from `default`.
+    They come from the task's own setting, else from the worker's if the task shares it, else from the task.
     """
-    task_settings = TaskSettings(_env_prefix=f"CARTEIRO_{task.upper()}_")
-    names = (task_settings.model or settings.model or default).split(",")
-    return list(dict.fromkeys(name.strip() for name in names if name.strip())) or [default]
+    task_settings = TaskSettings(_env_prefix=f"CARTEIRO_{task.name.upper()}_")
+    shared = settings.model if task.shares_model else None
+    names = (task_settings.model or shared or task.default_model).split(",")
+    return list(dict.fromkeys(name.strip() for name in names if name.strip())) or [task.default_model]

@@ -51,6 +51,11 @@ class Task(Generic[RequestT, ResultT]):
         return self.request.task
 
     @property
+    def shares_model(self) -> bool:
+        """True if `CARTEIRO_MODEL` names its model too: a chat model can do it. Otherwise only its own setting does."""
+        return ChatModel in self.abilities
+
+    @property
     def streams(self) -> bool:
         """True if the model's text is the result, so that it can be streamed in chunks."""
         return self.request.streams

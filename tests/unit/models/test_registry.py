@@ -10,6 +10,7 @@ import pytest
 
 import carteiro
 from carteiro.models.errors import ModelUnusable
+from carteiro.models.interface import ChatModel, EmbeddingModel
 from carteiro.models.registry import find_provider, load_providers, open_model
 from carteiro.models.settings import ModelSettings
 
@@ -71,6 +72,25 @@ class LoudModel(ChatModel):
 
 PROVIDER = Provider(scheme="loud", form="loud:NAME", open=lambda name, *_: LoudModel(name))
 '''
+
+
+@pytest.mark.parametrize("name", ["openai:m", "azure:m", "google:m", "http://host/v1#m"])
+async def test_task_that_needs_vectors_gets_an_embedding_model(name: str) -> None:
+    settings = ModelSettings(
+        openai_api_key="k", azure_openai_api_key="k", azure_openai_endpoint="https://host", gemini_api_key="k"
+    )
+    embedder, chat = (
+        open_model(name, settings, (EmbeddingModel,)),
+        open_model(name, settings, (EmbeddingModel, ChatModel)),
+    )
+    assert (isinstance(embedder, EmbeddingModel), isinstance(embedder, ChatModel)) == (True, False)
+    assert (isinstance(chat, EmbeddingModel), isinstance(chat, ChatModel)) == (False, True)
+    with pytest.raises(ModelUnusable, match="leave out .api="):
+        open_model(f"{name}?api=responses", settings, (EmbeddingModel,))
+    await embedder.close()
+    await chat.close()
+
+
 ASK = """
 import asyncio
 from carteiro.models import registry

@@ -1,18 +1,32 @@
+from types import SimpleNamespace
+
 import pytest
 
 from carteiro.settings.environment import SettingsInvalid, load_settings
 from carteiro.settings.worker import task_models
 
 
+def task(name: str, *, shares_model: bool = True) -> SimpleNamespace:
+    return SimpleNamespace(name=name, default_model="local:default", shares_model=shares_model)
+
+
 def test_model_of_a_task_is_its_own_or_the_common_one(monkeypatch: pytest.MonkeyPatch) -> None:
     settings, _ = load_settings()
-    assert task_models("chat", settings, "local:default") == ["local:default"]
+    assert task_models(task("chat"), settings) == ["local:default"]
     monkeypatch.setenv("CARTEIRO_MODEL", "openai:all")
     settings, _ = load_settings()
-    assert task_models("chat", settings, "local:default") == ["openai:all"]
+    assert task_models(task("chat"), settings) == ["openai:all"]
     monkeypatch.setenv("CARTEIRO_CHAT_MODEL", " openai:chat, local:chat,openai:chat,")
-    assert task_models("chat", settings, "local:default") == ["openai:chat", "local:chat"]
-    assert task_models("translate", settings, "local:default") == ["openai:all"]
+    assert task_models(task("chat"), settings) == ["openai:chat", "local:chat"]
+    assert task_models(task("translate"), settings) == ["openai:all"]
+
+
+def test_task_that_shares_no_model_has_its_own_or_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CARTEIRO_MODEL", "openai:gpt-4.1-mini")
+    settings, _ = load_settings()
+    assert task_models(task("embed", shares_model=False), settings) == ["local:default"]
+    monkeypatch.setenv("CARTEIRO_EMBED_MODEL", "openai:text-embedding-3-small")
+    assert task_models(task("embed", shares_model=False), settings) == ["openai:text-embedding-3-small"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """A model that fails as a test tells it."""
 
-from carteiro.models.interface import Completion, Message, Prompt
+from carteiro.models.interface import BatchLimit, Completion, Embeddings, Message, Prompt
 from carteiro.models.prices import PriceTable
 from carteiro.schemas import Usage
 from carteiro.worker.model_calls.budget import BudgetLimits, CostBudget, UsageMeter
@@ -40,6 +40,25 @@ class FailingModel:
     @property
     def probes(self):
         return len(self.prompts) - self.calls
+
+
+class FailingEmbedder(FailingModel):
+    """The same as an embedding model. A call of `embed_batch` is a call of ASKED; `embed` is the probe."""
+
+    complete = None
+
+    def __init__(self, *failures, most=256, **more):
+        super().__init__(*failures, **more)
+        self.batch_limit = BatchLimit(most)
+        self.texts = []
+
+    async def embed(self, texts, *, input_type=None, dimensions=None):
+        await FailingModel.complete(self, texts)
+
+    async def embed_batch(self, texts, *, input_type=None, dimensions=None):
+        self.texts.append(list(texts))
+        await FailingModel.complete(self, ASKED)
+        return Embeddings([[1.0]] * len(texts), Usage(input_tokens=len(texts)))
 
 
 def usage_meter(key: bytes | None = None, budget: CostBudget = FREE) -> UsageMeter:

@@ -6,7 +6,7 @@ from typing import Any
 
 from carteiro.cli.doctor.finding import Finding
 from carteiro.models.errors import Misconfigured, ModelError, ModelUnusable, QuotaExhausted, RateLimited
-from carteiro.models.interface import ChatModel, Message, Model, Prompt, unsupported_task_message
+from carteiro.models.interface import ChatModel, Message, Model, Prompt, RemoteEmbeddingModel, unsupported_task_message
 from carteiro.models.registry import open_model
 from carteiro.models.settings import ModelSettings
 from carteiro.settings.worker import WorkerSettings, task_models
@@ -26,11 +26,11 @@ async def check_models(
     """Yield one finding for each model that the tasks name. With `ask`, send a test prompt to the cloud models."""
     named: dict[str, list[Task[Any, Any]]] = {}
     for task in tasks:
-        for name in task_models(task.name, settings, task.default_model):
+        for name in task_models(task, settings):
             named.setdefault(name, []).append(task)
     for name, served in named.items():
         try:
-            model = open_model(name, model_settings)
+            model = open_model(name, model_settings, served[0].abilities)
             for task in served:
                 if not isinstance(model, task.abilities):
                     raise ModelUnusable(unsupported_task_message(model, task.name, task.abilities))
@@ -47,7 +47,7 @@ def check_budget(tasks: Sequence[Task[Any, Any]], settings: WorkerSettings) -> F
     caps = (settings.spend_per_request_usd, settings.spend_per_key_usd, settings.spend_per_day_usd)
     if settings.prices is None and all(cap is None for cap in caps):
         return None
-    models = {name for task in tasks for name in task_models(task.name, settings, task.default_model)}
+    models = {name for task in tasks for name in task_models(task, settings)}
     try:
         create_budget(settings, sorted(models), lambda: None)
     except ModelUnusable as error:
@@ -62,14 +62,17 @@ def _report_unprobed(model: Model) -> Finding:
 
 async def _probe_model(model: Model) -> Finding:
     what, began = f"model {model.name}", time.monotonic()
-    assert isinstance(model, ChatModel)
+    assert isinstance(model, ChatModel | RemoteEmbeddingModel)
 
     def describe(failure: ModelError) -> str:
         return failure.message.removeprefix(f"{model.name} ")
 
     try:
         await model.load()
-        await model.complete(_PROBE)
+        if isinstance(model, RemoteEmbeddingModel):
+            await model.embed([_PROBE.messages[0].content])
+        else:
+            await model.complete(_PROBE)
     except QuotaExhausted as failure:
         return Finding(
             what, "fault", describe(failure), "what was paid for is used up: see the provider's billing page"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from carteiro.models.cloud.api import ApiName
+from carteiro.models.cloud.embedding_format import EmbeddingFormat
 
 MAX_RETRY_AFTER_SECONDS = 3600.0
 """Default of `CARTEIRO_MAX_RETRY_AFTER_SECONDS`."""
@@ -66,5 +67,7 @@ class Endpoint:
     """True if the server is OpenAI's own. Only OpenAI gets OPENAI_ORG_ID and OPENAI_PROJECT_ID."""
     batches: BatchAddress | None = None
     """Address of the batches; None if the provider has none."""
+    embeddings: EmbeddingFormat = field(default_factory=EmbeddingFormat)
+    """Form of requests for vectors, if the model is an embedding model."""
     max_retry_after: float = MAX_RETRY_AFTER_SECONDS
     """Longest wait, in seconds, that the provider may ask for. A longer wait is cut to this."""

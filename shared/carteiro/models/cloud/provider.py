@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from carteiro.models.cloud.api import ApiName, split_api_option
 from carteiro.models.cloud.endpoint import Endpoint
+from carteiro.models.errors import ModelUnusable
 from carteiro.models.interface import Model
 from carteiro.models.provider import Provider
 from carteiro.models.settings import ModelSettings
@@ -38,11 +39,22 @@ def cloud_provider(
         quota = Quota(QuotaController(settings.requests_per_minute, settings.tokens_per_minute))
         return CloudModel(name, made, timeout=settings.timeout, quota=quota)
 
+    def open_embedder(name: str, rest: str, settings: ModelSettings) -> Model:
+        from carteiro.models.cloud.embedder import CloudEmbedder
+        from carteiro.models.cloud.quota import Quota, QuotaController
+
+        if split_api_option(rest)[1] is not None:
+            raise ModelUnusable(f"{name} is an embedding model, which has one API: leave out ?api=")
+        made = replace(endpoint(name, rest, "chat", settings), max_retry_after=settings.max_retry_after)
+        quota = Quota(QuotaController(settings.requests_per_minute, settings.tokens_per_minute))
+        return CloudEmbedder(name, made, timeout=settings.timeout, quota=quota)
+
     return Provider(
         scheme=scheme,
         aliases=aliases,
         form=form,
         open=open_model,
+        open_embedder=open_embedder,
         remote=True,
         has_batches=has_batches,
         telemetry_name=telemetry_name,

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from carteiro.models.cloud.access_tokens import AccessToken, TokenCredential
 from carteiro.models.cloud.api import ApiName, default_api
 from carteiro.models.cloud.api_keys import load_api_key
+from carteiro.models.cloud.embedding_format import EmbeddingFormat
 from carteiro.models.cloud.endpoint import BatchAddress, Endpoint
 from carteiro.models.cloud.provider import cloud_provider
 from carteiro.models.errors import Misconfigured, ModelUnusable, Unavailable
@@ -58,6 +59,7 @@ def endpoint(name: str, deployment: str, api: ApiName | None, settings: ModelSet
             query={"api-version": version} if version and not dated else {},
             processes_files=True,
         ),
+        embeddings=EmbeddingFormat(base64=True, max_texts=256),
     )
 
 

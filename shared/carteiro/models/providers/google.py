@@ -14,6 +14,7 @@ from urllib.parse import quote
 from carteiro.models.cloud.access_tokens import AccessToken, TokenCredential
 from carteiro.models.cloud.api import ApiName
 from carteiro.models.cloud.api_keys import load_api_key
+from carteiro.models.cloud.embedding_format import EmbeddingFormat
 from carteiro.models.cloud.endpoint import BatchAddress, Endpoint
 from carteiro.models.cloud.provider import cloud_provider
 from carteiro.models.errors import Misconfigured, ModelUnusable, Unavailable
@@ -22,6 +23,8 @@ from carteiro.models.settings import ModelSettings
 GEMINI_URL = "https://generativelanguage.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 """Scope of an access token."""
+_MAX_TEXTS = 100
+"""Most texts in a call for vectors (https://ai.google.dev/api/embeddings)."""
 
 
 def endpoint(name: str, model: str, api: ApiName | None, settings: ModelSettings) -> Endpoint:
@@ -39,6 +42,7 @@ def endpoint(name: str, model: str, api: ApiName | None, settings: ModelSettings
             credential=key,
             not_found_hint="the model's name",
             batches=BatchAddress(url=f"{root}/v1beta/openai", google_files=root),
+            embeddings=EmbeddingFormat(max_texts=_MAX_TEXTS),
         )
     project, location = settings.google_cloud_project, settings.google_cloud_location
     if not project:
@@ -54,6 +58,7 @@ def endpoint(name: str, model: str, api: ApiName | None, settings: ModelSettings
         api=api or "chat",
         credential=application_default_credential(name),
         not_found_hint="the model's name, GOOGLE_CLOUD_PROJECT and GOOGLE_CLOUD_LOCATION",
+        embeddings=EmbeddingFormat(max_texts=_MAX_TEXTS),
     )
 
 

@@ -3,15 +3,22 @@
 vLLM, Ollama, llama.cpp, LiteLLM and OpenRouter document it.
 """
 
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
 from carteiro.models.cloud.api import ApiName
 from carteiro.models.cloud.api_keys import NoCredential, load_api_key
+from carteiro.models.cloud.embedding_format import QUERY_OR_DOCUMENT, QUERY_OR_PASSAGE, EmbeddingFormat
 from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.provider import cloud_provider
 from carteiro.models.errors import ModelUnusable
+from carteiro.models.interface import InputType
 from carteiro.models.settings import ModelSettings
 
 API_KEY_VARIABLE = "CARTEIRO_SERVER_API_KEY"
 """Setting of the key. It is separate, because OpenAI's key must not go to another host."""
+_INPUT_TYPES = {"api.voyageai.com": QUERY_OR_DOCUMENT, "integrate.api.nvidia.com": QUERY_OR_PASSAGE}
+"""Values of `input_type` at the hosts that know it."""
 
 
 def endpoint(name: str, location: str, api: ApiName | None, settings: ModelSettings) -> Endpoint:
@@ -34,7 +41,15 @@ def endpoint(name: str, location: str, api: ApiName | None, settings: ModelSetti
         credential=load_api_key(API_KEY_VARIABLE, settings.server_api_key, settings.server_api_key_file)
         or NoCredential(API_KEY_VARIABLE),
         not_found_hint="the model's name and the server's address",
+        embeddings=EmbeddingFormat(input_types=_input_types(url)),
     )
+
+
+def _input_types(url: str) -> Mapping[InputType, str]:
+    try:
+        return _INPUT_TYPES.get(urlsplit(url).hostname or "", {})
+    except ValueError:  # The first call says what is wrong with the address.
+        return {}
 
 
 PROVIDER = cloud_provider(

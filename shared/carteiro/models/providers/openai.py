@@ -2,6 +2,7 @@
 
 from carteiro.models.cloud.api import ApiName, default_api
 from carteiro.models.cloud.api_keys import load_api_key
+from carteiro.models.cloud.embedding_format import EmbeddingFormat
 from carteiro.models.cloud.endpoint import BatchAddress, Endpoint
 from carteiro.models.cloud.provider import cloud_provider
 from carteiro.models.errors import ModelUnusable
@@ -29,6 +30,7 @@ def endpoint(name: str, model: str, api: ApiName | None, settings: ModelSettings
         completion_limit="max_completion_tokens",
         openai=True,
         batches=BatchAddress(url=url),
+        embeddings=EmbeddingFormat(base64=True, max_texts=256),
     )
 
 

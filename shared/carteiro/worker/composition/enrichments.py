@@ -68,7 +68,7 @@ def open_step_models(
     for step in [step for file in files for step in file.steps]:
         task = tasks[step.task]
         names = [name.strip() for name in (step.model or "").split(",") if name.strip()]
-        chains[step.chain_name] = task, names or task_models(task.name, settings, task.default_model)
+        chains[step.chain_name] = task, names or task_models(task, settings)
     models = open_chains(chains, model_settings)
     for file in files:
         for step in file.steps if file.wait else ():

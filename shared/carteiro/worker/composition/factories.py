@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from carteiro.models.errors import ModelUnusable
-from carteiro.models.interface import ChatModel, Model, unsupported_task_message
+from carteiro.models.interface import ChatModel, Model, RemoteEmbeddingModel, unsupported_task_message
 from carteiro.models.prices import load_prices
 from carteiro.models.registry import find_provider, open_model
 from carteiro.models.settings import ModelSettings
@@ -27,9 +27,7 @@ def open_models(
 
     Raise `ModelUnusable` if a model cannot be used, or cannot do the task.
     """
-    return open_chains(
-        {task.name: (task, task_models(task.name, settings, task.default_model)) for task in tasks}, model_settings
-    )
+    return open_chains({task.name: (task, task_models(task, settings)) for task in tasks}, model_settings)
 
 
 def open_chains(
@@ -44,17 +42,18 @@ def open_chains(
     for chain, (task, names) in chains.items():
         for name in names:
             # Chains that name the same model share it: its weights are loaded once.
-            opened.setdefault(name, open_model(name, model_settings))
+            if name not in opened:
+                opened[name] = open_model(name, model_settings, task.abilities)
         models[chain] = [_check_model_type(task, opened[name]) for name in names]
     return models
 
 
 def create_circuit_breakers(models: Iterable[Model], on_change: Callable[[], None]) -> dict[str, CircuitBreaker]:
-    """Return the circuit breakers of the remote chat models, by the model's name."""
+    """Return the circuit breakers of the remote models, by the model's name."""
     return {
         model.name: CircuitBreaker(model, on_change)
         for model in models
-        if isinstance(model, ChatModel) and model.remote
+        if isinstance(model, ChatModel | RemoteEmbeddingModel) and model.remote
     }
 
 
@@ -70,7 +69,7 @@ def create_chains(
 
 def may_have_batches(task: Task[Any, Any], settings: WorkerSettings) -> bool:
     """Return True if the provider of a task's first model may have a batch API. The model is not opened."""
-    provider = find_provider(task_models(task.name, settings, task.default_model)[0])
+    provider = find_provider(task_models(task, settings)[0])
     return provider is not None and provider.has_batches
 
 

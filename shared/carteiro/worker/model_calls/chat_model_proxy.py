@@ -1,4 +1,4 @@
-"""Proxies for a chat model: their base, and the proxy that streams completions while the model writes them."""
+"""Proxies for a model: their base, and the proxy that streams completions while the model writes them."""
 
 from typing import Generic, TypeVar
 
@@ -9,13 +9,10 @@ M = TypeVar("M", bound=Model)
 C = TypeVar("C", bound=ChatModel)
 
 
-class ChatModelProxy(ChatModel, Generic[C]):
-    """Chat model with the properties of another one. A subclass completes the prompts.
+class ModelProxy(Model, Generic[M]):
+    """Model with the properties of another one, which is loaded and closed elsewhere. A subclass has its ability."""
 
-    The other model is loaded and closed elsewhere.
-    """
-
-    _model: C
+    _model: M
 
     @property
     def name(self) -> str:
@@ -41,6 +38,10 @@ class ChatModelProxy(ChatModel, Generic[C]):
 
     def count_tokens(self, text: str) -> int:
         return self._model.count_tokens(text)
+
+
+class ChatModelProxy(ModelProxy[C], ChatModel, Generic[C]):
+    """Chat model with the properties of another one. A subclass completes the prompts."""
 
 
 class StreamingProxy(ChatModelProxy[StreamingModel]):

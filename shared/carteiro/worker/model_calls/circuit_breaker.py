@@ -13,7 +13,7 @@ import structlog
 
 from carteiro.concurrency.backoff import Backoff
 from carteiro.models.errors import Misconfigured, ModelError, QuotaExhausted, RateLimited, Unavailable
-from carteiro.models.interface import ChatModel, Message, Prompt
+from carteiro.models.interface import ChatModel, Message, Prompt, RemoteEmbeddingModel
 from carteiro.worker.observability import metrics
 
 log = structlog.get_logger("carteiro.worker")
@@ -49,7 +49,7 @@ class CircuitState(Enum):
 class CircuitBreaker:
     """Circuit breaker of one model. `on_change` is called when the circuit opens or closes."""
 
-    def __init__(self, model: ChatModel, on_change: Callable[[], None]) -> None:
+    def __init__(self, model: ChatModel | RemoteEmbeddingModel, on_change: Callable[[], None]) -> None:
         self.model, self._on_change = model, on_change
         metrics.MODEL_CIRCUIT_OPEN.labels(model.name).set(0)
         self._calls_allowed = asyncio.Event()
@@ -125,7 +125,7 @@ class CircuitBreaker:
             await asyncio.sleep(max(backoff.next_pause(), min(retry_after, _LONGEST_PAUSE)))
             self.state = CircuitState.HALF_OPEN
             try:
-                await self.model.complete(_PROBE)
+                await _probe(self.model)
             except _OUTAGES as failure:
                 if isinstance(failure, Unavailable) and failure.has_answered:
                     log.debug("the probe's answer is no completion", model=self.model.name, reason=failure.message)
@@ -149,3 +149,11 @@ class CircuitBreaker:
         self._probe_task = None
         self._calls_allowed.set()
         self._on_change()
+
+
+async def _probe(model: ChatModel | RemoteEmbeddingModel) -> None:
+    """Make the smallest call of the model. Raise the errors of `carteiro.models.errors`."""
+    if isinstance(model, RemoteEmbeddingModel):
+        await model.embed([_PROBE.messages[0].content])
+    else:
+        await model.complete(_PROBE)

@@ -18,12 +18,13 @@ from carteiro.models.errors import (
     Unavailable,
     Unsupported,
 )
-from carteiro.models.interface import ChatModel, Model
+from carteiro.models.interface import ChatModel, EmbeddingModel, Model
 from carteiro.worker.model_calls.budget import OverBudget, UsageMeter
 from carteiro.worker.model_calls.chat_model_proxy import with_streaming
 from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker
 from carteiro.worker.model_calls.deferred_request import DeferredRequest
-from carteiro.worker.model_calls.retry import RetryingModel, create_backoff, sleep_with_jitter
+from carteiro.worker.model_calls.retry import RetryingCalls, create_backoff, retrying, sleep_with_jitter
+from carteiro.worker.observability.semantic_conventions import CHAT
 from carteiro.worker.observability.tracing import model_span
 from carteiro.worker.reply_stream import ReplyStream
 
@@ -105,7 +106,7 @@ class FallbackRun:
         """
         self.chain, self._meter, self._stream, self._deadline = chain, meter, stream, deadline
         self._deferred = deferred
-        self._retrying_models: list[RetryingModel] = []
+        self._retrying_calls: list[RetryingCalls] = []
         self.model = chain.targets[0].model
         """The model that was called last."""
         self.is_metered = False
@@ -114,7 +115,7 @@ class FallbackRun:
     @property
     def tries(self) -> int:
         """Number of calls of remote models, over the whole run."""
-        return sum(model.tries for model in self._retrying_models)
+        return sum(calls.tries for calls in self._retrying_calls)
 
     async def run(self, work: Callable[[Model], Awaitable[T]]) -> T:
         """Return the result of `work` with the first model with which it succeeds.
@@ -150,10 +151,12 @@ class FallbackRun:
     async def _call(self, target: ModelTarget, work: Callable[[Model], Awaitable[T]], *, wait_if_open: bool) -> T:
         self.model, self.is_metered = target.model, target.circuit_breaker is not None
         if target.circuit_breaker is None:
-            with model_span(target.model.name):
+            operation = "embeddings" if isinstance(target.model, EmbeddingModel) else CHAT
+            with model_span(target.model.name, operation=operation):
                 return await work(with_streaming(target.model, self._stream))
-        retrying_model = RetryingModel(target.circuit_breaker, self._meter, self._stream, wait_if_open=wait_if_open)
-        self._retrying_models.append(retrying_model)
+        calls = RetryingCalls(target.circuit_breaker, self._meter, wait_if_open=wait_if_open)
+        self._retrying_calls.append(calls)
+        retrying_model = retrying(target.circuit_breaker.model, calls, self._stream)
         if target.batch_wrapper is None:
             return await work(retrying_model)
         assert self._deferred is not None

@@ -2,24 +2,36 @@
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Any, TypeVar
 
 import structlog
 
 from carteiro.concurrency.backoff import Backoff
+from carteiro.models.embedding_batches import embed_in_batches
 from carteiro.models.errors import Misconfigured, QuotaExhausted, RateLimited, Unavailable
 from carteiro.models.interface import (
     ChatModel,
     Completion,
+    EmbeddingModel,
+    Embeddings,
+    InputType,
+    Message,
     Prompt,
+    RemoteEmbeddingModel,
 )
+from carteiro.schemas import Usage
 from carteiro.worker.model_calls.budget import UsageMeter
-from carteiro.worker.model_calls.chat_model_proxy import ChatModelProxy, with_streaming
+from carteiro.worker.model_calls.chat_model_proxy import ChatModelProxy, ModelProxy, with_streaming
 from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker, CircuitOpen
 from carteiro.worker.observability.tracing import model_span
 from carteiro.worker.reply_stream import ReplyStream
 
 log = structlog.get_logger("carteiro.worker")
+
+A = TypeVar("A", Completion, Embeddings)
 
 MAX_TRIES = 5
 _MAX_TRIES_WITH_FALLBACK = 2
@@ -28,44 +40,36 @@ _JITTER = 1.05
 """Largest factor by which the wait for a rate limit is made longer, so that requests do not return all at once."""
 
 
-class RetryingModel(ChatModelProxy[ChatModel]):
-    """Chat model for one request that retries failed calls of another one.
+class RetryingCalls:
+    """Calls of a model for one request, which are made again if they fail.
 
     A failed try counts against the request if the model answers other requests, or a probe. It does not count if the
     model is down, rejects the call by its rate limit, or has no quota left: the request is not the cause.
 
-    With `wait_if_open=False`, for a model that has a fallback, it fails as soon as a call would have to wait.
+    With `wait_if_open=False`, for a model that has a fallback, a call fails as soon as it would have to wait.
     """
 
-    def __init__(
-        self,
-        circuit_breaker: CircuitBreaker,
-        meter: UsageMeter,
-        stream: ReplyStream | None = None,
-        *,
-        wait_if_open: bool = True,
-    ) -> None:
-        self._model, self._circuit_breaker, self._meter, self._wait_if_open = (
-            circuit_breaker.model,
-            circuit_breaker,
-            meter,
-            wait_if_open,
-        )
-        self._streaming_model = with_streaming(circuit_breaker.model, stream)
+    def __init__(self, circuit_breaker: CircuitBreaker, meter: UsageMeter, *, wait_if_open: bool = True) -> None:
+        self._circuit_breaker, self._meter, self._wait_if_open = circuit_breaker, meter, wait_if_open
         self.tries = 0
         """Number of calls so far."""
 
-    async def complete(self, prompt: Prompt) -> Completion:
+    async def run(self, prompt: Prompt, call: Callable[[], Awaitable[A]]) -> A:
+        """Return the answer of `call`, with the cost of its usage. `prompt` is what the model reads.
+
+        Raise the errors of `carteiro.models.errors`.
+        """
         counted, failures, refusals = 0, create_backoff(), create_backoff()
+        model = self._circuit_breaker.model
         while True:
             outages = self._circuit_breaker.confirmed_outages
             try:
                 await self._circuit_breaker.acquire(wait_if_open=self._wait_if_open)
-                async with self._meter.metered_call(self._model, prompt):
+                async with self._meter.metered_call(model, prompt):
                     self.tries += 1
-                    completion = await self._call(prompt)
+                    answer = await call()
                     self._circuit_breaker.record_success()
-                    return replace(completion, usage=self._meter.record(self.name, completion.usage))
+                    return replace(answer, usage=self._meter.record(model.name, answer.usage))
             except CircuitOpen:
                 raise
             except QuotaExhausted as failure:
@@ -77,7 +81,7 @@ class RetryingModel(ChatModelProxy[ChatModel]):
                 self._circuit_breaker.cool_down(wait)
                 if not self._wait_if_open and self._circuit_breaker.is_unavailable:
                     raise
-                log.info("the model takes no more calls for now", model=self.name, seconds=round(wait, 1))
+                log.info("the model takes no more calls for now", model=model.name, seconds=round(wait, 1))
                 await sleep_with_jitter(wait)
             except (Unavailable, Misconfigured) as failure:
                 counted += 1
@@ -91,14 +95,64 @@ class RetryingModel(ChatModelProxy[ChatModel]):
                     counted -= 1
                 if counted >= MAX_TRIES:
                     raise
-                log.warning("the model failed; trying again", model=self.name, reason=failure.message, tries=self.tries)
+                log.warning(
+                    "the model failed; trying again", model=model.name, reason=failure.message, tries=self.tries
+                )
                 await failures.pause()
+
+
+class RetryingModel(ChatModelProxy[ChatModel]):
+    """Chat model for one request, which calls another one by `calls`."""
+
+    def __init__(self, model: ChatModel, calls: RetryingCalls, stream: ReplyStream | None = None) -> None:
+        self._model, self._calls = model, calls
+        self._streaming_model = with_streaming(model, stream)
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        return await self._calls.run(prompt, partial(self._call, prompt))
 
     async def _call(self, prompt: Prompt) -> Completion:
         with model_span(self.name, prompt) as answered:
             completion = await self._streaming_model.complete(prompt)
             answered(completion)
         return completion
+
+
+class RetryingEmbedder(ModelProxy[RemoteEmbeddingModel], EmbeddingModel):
+    """Embedding model for one request, which calls another one by `calls`: only the texts of a failed call are sent
+    again.
+    """
+
+    def __init__(self, model: RemoteEmbeddingModel, calls: RetryingCalls) -> None:
+        self._model, self._calls = model, calls
+
+    async def embed(
+        self, texts: Sequence[str], *, input_type: InputType | None = None, dimensions: int | None = None
+    ) -> Embeddings:
+        if not texts:
+            return Embeddings([], Usage())
+        call = partial(self._embed_batch, input_type=input_type, dimensions=dimensions)
+        return await embed_in_batches(self._model.batch_limit, call, texts)
+
+    async def _embed_batch(
+        self, texts: Sequence[str], *, input_type: InputType | None, dimensions: int | None
+    ) -> Embeddings:
+        read = Prompt(messages=[Message("user", text) for text in texts], max_output_tokens=1)
+        call = partial(self._call, texts, input_type=input_type, dimensions=dimensions)
+        return await self._calls.run(read, call)
+
+    async def _call(self, texts: Sequence[str], *, input_type: InputType | None, dimensions: int | None) -> Embeddings:
+        with model_span(self.name, operation="embeddings") as answered:
+            embedded = await self._model.embed_batch(texts, input_type=input_type, dimensions=dimensions)
+            answered(embedded)
+        return embedded
+
+
+def retrying(model: ChatModel | RemoteEmbeddingModel, calls: RetryingCalls, stream: ReplyStream | None = None) -> Any:
+    """Return a model for one request that calls `model` by `calls`. If it chats, it writes to `stream`."""
+    if isinstance(model, RemoteEmbeddingModel):
+        return RetryingEmbedder(model, calls)
+    return RetryingModel(model, calls, stream)
 
 
 async def sleep_with_jitter(seconds: float) -> None:

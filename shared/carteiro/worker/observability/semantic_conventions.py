@@ -6,17 +6,18 @@ in development, and may change.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
-from carteiro.models.interface import Completion, Prompt
+from carteiro.models.interface import Completion, Embeddings, Prompt
 from carteiro.models.registry import find_provider
 from carteiro.wire.record import Record
 
 _MAX_KEY_BYTES = 200
 """Maximum bytes of a record's key in a span."""
 
-OPERATION = "chat"
-"""`gen_ai.operation.name`: for every task, the model completes a conversation."""
+Operation = Literal["chat", "embeddings"]
+"""`gen_ai.operation.name`. A model that does something else than to embed texts counts as completing a conversation."""
+CHAT: Operation = "chat"
 
 
 def process_attributes(record: Record, group: str, correlation_id: str) -> dict[str, Any]:
@@ -39,12 +40,12 @@ def send_attributes(topic: str) -> dict[str, Any]:
     return _messaging("send", topic)
 
 
-def model_attributes(name: str) -> dict[str, str]:
+def model_attributes(name: str, operation: Operation = CHAT) -> dict[str, str]:
     """Return the attributes of the called model."""
     scheme, _, model = name.partition(":")
     provider = find_provider(name)
     return {
-        "gen_ai.operation.name": OPERATION,
+        "gen_ai.operation.name": operation,
         "gen_ai.provider.name": (provider and provider.telemetry_name) or scheme,
         "gen_ai.request.model": model.rpartition("#")[2],
     }
@@ -61,11 +62,14 @@ def prompt_attributes(prompt: Prompt) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def completion_attributes(completion: Completion) -> Mapping[str, Any]:
+def answer_attributes(answer: Completion | Embeddings) -> Mapping[str, Any]:
     """Return the attributes of a successful call."""
-    usage = completion.usage
+    usage = answer.usage
+    if isinstance(answer, Embeddings):
+        sizes = {"gen_ai.embeddings.dimension.count": len(answer.vectors[0])} if answer.vectors else {}
+        return {"gen_ai.usage.input_tokens": usage.input_tokens, **sizes}
     return {
-        "gen_ai.response.finish_reasons": [completion.finish_reason],
+        "gen_ai.response.finish_reasons": [answer.finish_reason],
         "gen_ai.usage.input_tokens": usage.input_tokens,
         "gen_ai.usage.output_tokens": usage.output_tokens,
         "gen_ai.usage.cache_read.input_tokens": usage.cached_input_tokens,

@@ -16,7 +16,7 @@ from opentelemetry.trace import Span, SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from carteiro.models.errors import ModelError
-from carteiro.models.interface import Completion, Prompt
+from carteiro.models.interface import Completion, Embeddings, Prompt
 from carteiro.wire.record import Record
 from carteiro.worker.observability import metrics, semantic_conventions
 
@@ -69,9 +69,11 @@ def request_span(record: Record, group: str, correlation_id: str, carrier: dict[
 
 
 @contextmanager
-def model_span(name: str, prompt: Prompt | None = None) -> Iterator[Callable[[Completion], None]]:
-    """Open a span for one model call, and measure its duration. Call the yielded function with the completion."""
-    attributes: dict[str, Any] = semantic_conventions.model_attributes(name)
+def model_span(
+    name: str, prompt: Prompt | None = None, operation: semantic_conventions.Operation = semantic_conventions.CHAT
+) -> Iterator[Callable[[Completion | Embeddings], None]]:
+    """Open a span for one model call, and measure its duration. Call the yielded function with the answer."""
+    attributes: dict[str, Any] = semantic_conventions.model_attributes(name, operation)
     if prompt is not None:
         attributes |= semantic_conventions.prompt_attributes(prompt)
     title = f"{attributes['gen_ai.operation.name']} {attributes['gen_ai.request.model']}"
@@ -81,7 +83,7 @@ def model_span(name: str, prompt: Prompt | None = None) -> Iterator[Callable[[Co
         title, kind=SpanKind.CLIENT, attributes=attributes, record_exception=False, set_status_on_exception=False
     ) as span:
         try:
-            yield lambda completion: span.set_attributes(semantic_conventions.completion_attributes(completion))
+            yield lambda answer: span.set_attributes(semantic_conventions.answer_attributes(answer))
         except BaseException as error:
             # The span has only the error's code, since the message may quote the prompt.
             failed = error.code if isinstance(error, ModelError) else type(error).__name__

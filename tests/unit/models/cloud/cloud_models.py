@@ -5,9 +5,10 @@ from pydantic import SecretStr
 
 from carteiro.models.cloud.api_keys import ApiKey, NoCredential
 from carteiro.models.cloud.client import CloudModel
+from carteiro.models.cloud.embedder import CloudEmbedder
 from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.errors import ModelError
-from carteiro.models.interface import Message, Prompt
+from carteiro.models.interface import EmbeddingModel, Message, Prompt
 from carteiro.models.registry import open_model
 from carteiro.models.settings import ModelSettings
 
@@ -28,6 +29,13 @@ def open_cloud_model(name: str, **settings: str) -> CloudModel:
     """Open the model of this name under these settings, by the names of their variables."""
     model = open_model(name, ModelSettings(**settings))
     assert isinstance(model, CloudModel)
+    return model
+
+
+def open_cloud_embedder(name: str, **settings: str) -> CloudEmbedder:
+    """Open the embedding model of this name under these settings, by the names of their variables."""
+    model = open_model(name, ModelSettings(**settings), (EmbeddingModel,))
+    assert isinstance(model, CloudEmbedder)
     return model
 
 

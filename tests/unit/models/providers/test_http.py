@@ -3,6 +3,7 @@
 import pytest
 
 from carteiro.models.cloud.api_keys import NoCredential
+from carteiro.models.cloud.embedding_format import EmbeddingFormat
 from carteiro.models.errors import ModelUnusable
 from carteiro.models.providers.http import API_KEY_VARIABLE, endpoint
 from carteiro.models.settings import ModelSettings
@@ -21,6 +22,20 @@ async def test_server_without_a_key_gets_no_credential(monkeypatch: pytest.Monke
     credential = endpoint("http://h/v1#m", "//h/v1#m", "responses", ModelSettings()).credential
     assert isinstance(credential, NoCredential)
     assert (await credential.get_value(), credential.variable) == ("", API_KEY_VARIABLE)
+
+
+@pytest.mark.parametrize(
+    ("host", "types"),
+    [
+        ("api.voyageai.com", {"query": "query", "document": "document"}),
+        ("integrate.api.nvidia.com", {"query": "query", "document": "passage"}),
+        ("tei:8080", {}),
+        ("[", {}),
+    ],
+)
+def test_input_type_is_known_for_its_hosts(host: str, types: dict[str, str]) -> None:
+    made = endpoint(f"https://{host}/v1#m", f"//{host}/v1#m", None, ModelSettings())
+    assert made.embeddings == EmbeddingFormat(input_types=types)
 
 
 @pytest.mark.parametrize("location", ["//host/v1", "//host/v1#", "//user:pass@host/v1#m"])

@@ -40,7 +40,7 @@ def test_chains_have_their_models_in_order_and_share_equal_ones() -> None:
 
 
 def test_model_that_cannot_do_the_task_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "open_model", lambda name, _: SimpleNamespace(name=name))
+    monkeypatch.setattr(module, "open_model", lambda name, *_: SimpleNamespace(name=name, remote=False))
     with pytest.raises(ModelUnusable, match="openai:x cannot do the task chat"):
         open_chains({"a": (TASKS["chat"], ["openai:x"])}, KEYS)
 

@@ -12,7 +12,7 @@ from carteiro.models.prices import Price, PriceTable, load_prices
 from carteiro.schemas import Usage
 from carteiro.worker.model_calls.budget import BudgetLimits, CostBudget, OverBudget, UsageMeter
 from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker
-from carteiro.worker.model_calls.retry import RetryingModel
+from carteiro.worker.model_calls.retry import RetryingCalls, retrying
 from carteiro.worker.observability.metrics import REGISTRY
 from tests.conftest import eventually
 from tests.unit.worker.failing_model import ASKED, FailingModel
@@ -34,6 +34,10 @@ class BudgetClock:
 class PricedModel(FailingModel):
     async def complete(self, prompt):
         return Completion((await super().complete(prompt)).text, "stop", USED)
+
+
+def retry(model, meter):
+    return retrying(model, RetryingCalls(CircuitBreaker(model, lambda: None), meter))
 
 
 def make_budget(**limits):
@@ -243,7 +247,7 @@ async def test_failed_call_is_counted_in_the_cost(cap, no_pauses):
         attach_usage(failure, USED)
     of = make_budget(**cap)
     paid = make_meter(of)
-    model = RetryingModel(CircuitBreaker(FailingModel(cut, filtered), lambda: None), paid)
+    model = retry(FailingModel(cut, filtered), paid)
     with pytest.raises(ContentFiltered):
         await model.complete(ASKED)
     assert paid.usage == USED.model_copy(update={"cost_usd": 22.5}) + USED.model_copy(update={"cost_usd": 22.5})
@@ -262,7 +266,7 @@ async def test_call_cut_by_its_deadline_is_counted_in_the_cost():
     paid = make_meter(make_budget())
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
-            await RetryingModel(CircuitBreaker(Slow(), lambda: None), paid).complete(ASKED)
+            await retry(Slow(), paid).complete(ASKED)
     assert paid.usage.cost_usd == 22.5
 
 
@@ -273,8 +277,9 @@ def test_error_without_usage_has_no_usage():
 
 async def test_every_paid_try_is_counted_in_the_cost(no_pauses):
     paid = make_meter(make_budget(per_request=25))
-    model = RetryingModel(CircuitBreaker(PricedModel(Unavailable("502")), lambda: None), paid)
+    called = PricedModel(Unavailable("502"))
+    model = retry(called, paid)
     assert (await model.complete(ASKED)).usage.cost_usd == 22.5
     with pytest.raises(OverBudget):
         await model.complete(ASKED)
-    assert model.tries == 2, "the limit was checked before the call"
+    assert called.calls == 2, "the limit was checked before the call"

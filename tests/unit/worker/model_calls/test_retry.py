@@ -5,10 +5,14 @@ import asyncio
 import pytest
 
 from carteiro.models.errors import InvalidPrompt, Misconfigured, QuotaExhausted, RateLimited, Unavailable
+from carteiro.models.interface import ChatModel, EmbeddingModel, Embeddings
+from carteiro.models.prices import Price, PriceTable
+from carteiro.schemas import Usage
+from carteiro.worker.model_calls.budget import BudgetLimits, CostBudget, OverBudget
 from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker
-from carteiro.worker.model_calls.retry import MAX_TRIES, RetryingModel
+from carteiro.worker.model_calls.retry import MAX_TRIES, RetryingCalls, retrying
 from tests.conftest import eventually
-from tests.unit.worker.failing_model import ASKED, DONE, FailingModel, usage_meter
+from tests.unit.worker.failing_model import ASKED, DONE, FailingEmbedder, FailingModel, usage_meter
 
 pytestmark = pytest.mark.usefixtures("no_pauses")
 
@@ -19,7 +23,7 @@ async def with_breaker():
 
     def make(model):
         breakers.append(CircuitBreaker(model, lambda: None))
-        return breakers[-1], RetryingModel(breakers[-1], usage_meter())
+        return breakers[-1], retrying(model, RetryingCalls(breakers[-1], usage_meter()))
 
     yield make
     for breaker in breakers:
@@ -30,7 +34,7 @@ async def test_transient_failure_is_tried_again(with_breaker):
     model = FailingModel(Unavailable("502"), RateLimited("429", 0.001), Unavailable("timeout"))
     _, retried = with_breaker(model)
     assert await retried.complete(ASKED) == DONE
-    assert (model.calls, model.probes, retried.tries) == (4, 0, 4)
+    assert (model.calls, model.probes) == (4, 0)
 
 
 async def test_request_that_always_fails_uses_up_its_tries(with_breaker):
@@ -56,7 +60,9 @@ async def test_caller_error_is_not_tried_again(with_breaker):
 async def test_model_that_is_down_is_not_called_and_no_request_fails(with_breaker, failure):
     model = FailingModel(always=failure)
     breaker, _ = with_breaker(model)
-    several = [asyncio.create_task(RetryingModel(breaker, usage_meter()).complete(ASKED)) for _ in range(10)]
+    several = [
+        asyncio.create_task(retrying(model, RetryingCalls(breaker, usage_meter())).complete(ASKED)) for _ in range(10)
+    ]
     await eventually(lambda: breaker.confirmed_outages == 1)
     calls = model.calls
     probes = model.probes
@@ -96,3 +102,35 @@ async def test_model_that_rejects_the_probe_is_up(with_breaker):
         await retried.complete(ASKED)
     assert not breaker.is_open
     assert model.calls == 4
+
+
+async def test_only_the_texts_of_a_failed_call_are_embedded_again(with_breaker):
+    model = FailingEmbedder(Unavailable("502"), RateLimited("429", 0.001), most=2)
+    _, retried = with_breaker(model)
+    assert isinstance(retried, EmbeddingModel)
+    assert not isinstance(retried, ChatModel)
+    embedded = await retried.embed(["a", "b", "c"], input_type="query", dimensions=1)
+    assert embedded == Embeddings([[1.0]] * 3, Usage(input_tokens=3))
+    assert model.texts == [["a", "b"], ["a", "b"], ["a", "b"], ["c"]]
+    assert await retried.embed([]) == Embeddings([], Usage())
+
+
+async def test_cost_of_vectors_is_that_of_all_calls():
+    prices = PriceTable({"test:model": Price(input=1e6, output=0)})
+    meter = usage_meter(budget=CostBudget(prices, BudgetLimits(per_request=8)))
+    model = FailingEmbedder(most=2)
+    breaker = CircuitBreaker(model, lambda: None)
+    embedded = await retrying(model, RetryingCalls(breaker, meter)).embed(["a", "b", "c"])
+    assert embedded.usage == meter.usage == Usage(input_tokens=3, cost_usd=3.0)
+    with pytest.raises(OverBudget):
+        await retrying(model, RetryingCalls(breaker, meter)).embed(["letters"])
+
+
+async def test_embedding_model_is_probed_with_a_text(with_breaker):
+    model = FailingEmbedder(always=Misconfigured("wrong key"))
+    _, retried = with_breaker(model)
+    waiting = asyncio.create_task(retried.embed(["a"]))
+    await eventually(lambda: model.probes > 2)
+    assert model.calls == 1
+    model.always = None
+    assert (await waiting).vectors == [[1.0]]

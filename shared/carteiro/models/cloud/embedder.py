@@ -1,0 +1,146 @@
+"""Client of embedding models behind an HTTP API."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from carteiro.models.cloud import embeddings
+from carteiro.models.cloud.call_usage import CallUsageMeter, MeteredQuota, usage_of
+from carteiro.models.cloud.connection import ProviderConnection
+from carteiro.models.cloud.embedding_format import QUERY_OR_PASSAGE
+from carteiro.models.cloud.endpoint import Endpoint
+from carteiro.models.cloud.errors import failure_in_200
+from carteiro.models.cloud.quota import Quota
+from carteiro.models.cloud.response_body import find_error, parse_lenient_json, read_body
+from carteiro.models.cloud.token_counts import estimate_tokens, load_token_counter
+from carteiro.models.embedding_batches import embed_in_batches
+from carteiro.models.errors import InvalidPrompt, ModelError, RateLimited, Unavailable, Unsupported
+from carteiro.models.interface import BatchLimit, Embeddings, InputType
+from carteiro.schemas import Usage
+
+_LARGE_BODY = 100_000
+"""Bytes of an answer from which on its reading would block the event loop."""
+
+
+class CloudEmbedder:
+    """An embedding model behind an HTTP API. It is no chat model.
+
+    `name` is the model's name in replies. `endpoint` says how it is called. `timeout` bounds a complete call, in
+    seconds. A call is not retried here, except with a credential that has just been replaced, or in another form if
+    the server rejects an option that we added.
+
+    The connections stay open between calls; `close` closes them.
+    """
+
+    context_tokens: None = None
+    """None: only the provider knows the longest text."""
+    is_small = False
+    remote = True
+
+    def __init__(self, name: str, endpoint: Endpoint, *, timeout: float, quota: Quota | None = None) -> None:
+        self.name = name
+        self._endpoint = endpoint
+        self._format = endpoint.embeddings
+        self.batch_limit = BatchLimit(self._format.max_texts)
+        self._quota = quota or Quota()
+        self._metered_quota = MeteredQuota(self._quota)
+        self._token_counter: Callable[[str], int] = estimate_tokens
+        self._connection = ProviderConnection(name, endpoint, timeout)
+
+    async def load(self) -> None:
+        """Check the credential. The provider is not called: an outage must not keep a worker from starting.
+
+        Raise `ModelUnusable` if there is no credential.
+        """
+        await self._endpoint.credential.check()
+        self._token_counter = await asyncio.to_thread(load_token_counter, self._endpoint.model)
+
+    async def close(self) -> None:
+        """Close the connections. Calls in flight fail."""
+        await self._connection.close()
+
+    def count_tokens(self, text: str) -> int:
+        """Count the text's tokens if the model's vocabulary is known, else estimate them."""
+        return self._token_counter(text)
+
+    @property
+    def retry_after_seconds(self) -> float:
+        """Seconds for which the provider has asked for no calls; 0 if the model may be called."""
+        return self._quota.retry_after
+
+    async def embed(
+        self, texts: Sequence[str], *, input_type: InputType | None = None, dimensions: int | None = None
+    ) -> Embeddings:
+        """Return a vector of length 1 for each text, also if the provider's vectors have another length.
+
+        Raise the errors of `carteiro.models.errors`; that of a text names its index.
+        """
+        if not texts:
+            return Embeddings([], Usage())
+        call = partial(self.embed_batch, input_type=input_type, dimensions=dimensions)
+        return await embed_in_batches(self.batch_limit, call, texts)
+
+    async def embed_batch(
+        self, texts: Sequence[str], *, input_type: InputType | None = None, dimensions: int | None = None
+    ) -> Embeddings:
+        """Return a vector of length 1 for each text, from one call. Raise the errors of `carteiro.models.errors`."""
+        tokens = await asyncio.to_thread(lambda: sum(map(self._token_counter, texts)))
+        while True:
+            form = self._format
+            body = embeddings.request(self._endpoint.model, texts, form, input_type=input_type, dimensions=dimensions)
+            try:
+                return await self._call(body, tokens, dimensions)
+            except (InvalidPrompt, Unsupported) as refusal:
+                self._adapt(body, refusal, input_type)
+                if self._format == form:
+                    raise
+
+    def _adapt(self, body: Mapping[str, Any], refusal: ModelError, input_type: InputType | None) -> None:
+        """Change the form of requests if the server rejects an option that we added, or requires `input_type`."""
+        if "encoding_format" in body and "encoding_format" in refusal.message:
+            self._format = replace(self._format, base64=False)
+        elif "input_type" not in body and "input_type" in refusal.message and input_type is not None:
+            self._format = replace(self._format, input_types=QUERY_OR_PASSAGE)
+
+    async def _call(self, body: dict[str, Any], tokens: int, dimensions: int | None) -> Embeddings:
+        """Make one HTTP call, within the quota. `tokens` is the number of tokens of its texts."""
+        async with self._metered_quota.call(tokens, 0) as (permit, meter):
+            async with self._connection.translate_errors(request_body=body):
+                answer, headers = await self._send(body, meter)
+            try:
+                vectors = await asyncio.to_thread(
+                    embeddings.read_vectors, answer, len(body["input"]), self.name, dimensions
+                )
+            except ModelError as failure:
+                if not isinstance(failure, RateLimited):
+                    permit.completed(None, headers)
+                raise
+            usage = usage_of(answer)
+            if usage is None or not usage.input_tokens:
+                usage = Usage(input_tokens=tokens)
+            self._metered_quota.record_completion(permit, usage, headers)
+            return Embeddings(vectors, usage)
+
+    async def _send(self, body: dict[str, Any], meter: CallUsageMeter) -> tuple[Any, Mapping[str, str]]:
+        """Return the answer's JSON and its headers, with names in lower case."""
+        response = await self._connection.post(embeddings.PATH, body)
+        headers, content = dict(response.headers), await read_body(response)
+        try:
+            if len(content) < _LARGE_BODY:
+                answer = _parse(content)
+            else:
+                answer = await asyncio.to_thread(_parse, content)
+        except ValueError as error:
+            raise Unavailable(f"{self.name} answered with something that is not JSON") from error
+        meter.on_answer(answer)
+        has_vectors = isinstance(answer, dict) and bool(answer.get("data"))
+        if not has_vectors and (found := find_error(answer)) is not None:
+            raise failure_in_200(found, self.name, self._endpoint, headers, body)
+        return answer, headers
+
+
+def _parse(content: bytes) -> Any:
+    answer = parse_lenient_json(content.decode(errors="surrogateescape"))
+    return answer[0] if isinstance(answer, list) and len(answer) == 1 else answer  # Gemini wraps errors so.
