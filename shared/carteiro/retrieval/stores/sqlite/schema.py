@@ -1,6 +1,7 @@
 """The tables, and the connections that have them."""
 
 import sqlite3
+import time
 from pathlib import Path
 
 from carteiro.retrieval.errors import DocumentStoreInvalid
@@ -8,6 +9,7 @@ from carteiro.retrieval.errors import DocumentStoreInvalid
 _VERSION = 1
 BUSY_SECONDS = 10.0
 """Longest wait for another writer."""
+_PAUSE_SECONDS = 0.02
 _CACHE_KIB = 16 * 1024
 
 # Rows of `chunks` are never used twice: a matrix in memory knows by their ids what it lacks.
@@ -63,13 +65,28 @@ def connect(path: Path) -> sqlite3.Connection:
     """Return a connection that several threads may use in turn. Transactions are begun by statements."""
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
+        _use_log(connection)
         # A commit is on the disk before it returns: the record that brought a document is then acknowledged.
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"cache_size=-{_CACHE_KIB}"):
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", f"cache_size=-{_CACHE_KIB}"):
             connection.execute(f"PRAGMA {pragma}")
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _use_log(connection: sqlite3.Connection) -> None:
+    """Set the mode in which readers do not wait for writers. SQLite itself does not wait if another process does it."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return
 
 
 def create_tables(connection: sqlite3.Connection) -> None:

@@ -105,6 +105,19 @@ async def test_file_held_by_another_writer_is_unavailable_for_a_bounded_time(tmp
     await store.close()
 
 
+def test_new_file_held_by_another_process_is_opened_after_it(tmp_path, monkeypatch):
+    path, pauses = tmp_path / "documents.sqlite", []
+    with (
+        contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other,
+        contextlib.closing(sqlite3.connect(path, timeout=0)) as connection,
+    ):
+        other.execute("BEGIN EXCLUSIVE")
+        monkeypatch.setattr(schema.time, "sleep", lambda seconds: pauses.append(seconds) or other.rollback())
+        schema._use_log(connection)
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert len(pauses) == 1
+
+
 async def test_full_disk_is_unavailable_and_leaves_what_was_there(tmp_path, monkeypatch):
     store = await open_store(tmp_path / "documents.sqlite")
     await fill(store, document())
