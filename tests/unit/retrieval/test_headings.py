@@ -1,0 +1,54 @@
+from carteiro.retrieval.headings import HeadingPaths
+from carteiro.text.structure import split_parts
+
+TEXT = """# Contract
+
+It is long enough to be a sentence.
+
+## Term
+
+Notice
+======
+
+Thirty days are given to both of the parties.
+
+Payment
+
+The price is paid within fourteen days.
+
+```
+# no heading
+```
+### Last ###
+The end of the text is here.
+Dear John,
+
+Best
+"""
+
+
+def above(text: str, place: str) -> str:
+    return " > ".join(HeadingPaths(text, split_parts(text)).above(text.index(place)))
+
+
+def test_path_has_the_open_headings():
+    assert above(TEXT, "# Contract") == ""
+    assert above(TEXT, "### Last") == "Notice"
+    assert above(TEXT, "It is") == "Contract"
+    assert above(TEXT, "## Term") == "Contract"
+    assert above(TEXT, "Thirty") == "Notice"
+    assert above(TEXT, "The price") == "Notice > Payment"
+    assert above(TEXT, "The end") == "Notice > Last"
+
+
+def test_line_of_code_is_no_heading():
+    assert above(TEXT, "```\n###") == "Notice > Payment"
+
+
+def test_short_lines_are_no_headings_unless_blank_lines_are_around_them():
+    assert above("alpha\nbeta\ngamma\n", "gamma") == ""
+    assert above("Dear John,\n\nThank you for the letter.", "Thank") == ""
+
+
+def test_long_title_is_cut():
+    assert len(above("# " + "word " * 100 + "\n\nThe text is here now.", "The text")) == 100
