@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from typing_extensions import TypeIs
+
 from carteiro.schemas import FinishReason, Usage
 
 Role = Literal["system", "user", "assistant"]
@@ -279,6 +281,27 @@ class BatchLimit:
     """Most texts that one call takes, as far as it is known."""
 
     texts: int
+
+
+_known_abilities: dict[tuple[type, type], bool] = {}
+"""Abilities by class of model. `isinstance` with a protocol reads each of its members: 50 us before Python 3.12."""
+
+
+def can_stream(model: Model) -> TypeIs[StreamingModel]:
+    """Return True if the model can stream its completion."""
+    return _has_ability(model, StreamingModel)
+
+
+def is_remote_embedder(model: Model) -> TypeIs[RemoteEmbeddingModel]:
+    """Return True if the model embeds texts and is called over the network."""
+    return _has_ability(model, RemoteEmbeddingModel)
+
+
+def _has_ability(model: Model, ability: type) -> bool:
+    key = (type(model), ability)
+    if (known := _known_abilities.get(key)) is None:
+        known = _known_abilities[key] = isinstance(model, ability)
+    return known
 
 
 ABILITY_DESCRIPTIONS: Mapping[type, str] = {

@@ -53,10 +53,11 @@ class LaneSubscriber(DefaultSubscriber):
         config: KafkaSubscriberConfig,
         specification: Any,
         calls: CallsCollection[Record],
+        handler: Callable[[Record], Awaitable[Outcome]],
         on_unhandled: Callable[[Record], Awaitable[Outcome]],
     ) -> None:
         super().__init__(config, specification, calls)
-        self._on_unhandled = on_unhandled
+        self._handler, self._on_unhandled = handler, on_unhandled
         self.committer = OffsetCommitter()
         self.lanes: Lanes
         self.background_tasks: list[Callable[[], Coroutine[Any, Any, None]]] = []
@@ -84,9 +85,18 @@ class LaneSubscriber(DefaultSubscriber):
         await super().stop()
 
     async def dispatch(self, record: Record) -> Outcome:
-        """Let FastStream serve a record, and return its outcome. Raise nothing except cancellation."""
+        """Serve a record, through the broker's middlewares if it has any, and return its outcome.
+
+        Raise nothing except cancellation.
+        """
+        outcome: Any
         try:
-            outcome = (await self.process_message(record)).body
+            # Without middlewares, FastStream's parsing and dependency injection would take an eighth of a request's
+            # processor time and change nothing.
+            if self._broker_middlewares:
+                outcome = (await self.process_message(record)).body
+            else:
+                outcome = await self._handler(record)
         except Exception as error:  # noqa: BLE001  # it becomes a reply
             log_fields = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
             log.critical("a request could not be read", **log_fields, failure=traceback_summary(error))
@@ -151,7 +161,7 @@ def subscribe(
             topics=topics, title_=None, description_=None, include_in_schema=False
         ),
     )
-    subscriber = LaneSubscriber(config, specification, calls, on_unhandled)
+    subscriber = LaneSubscriber(config, specification, calls, handler, on_unhandled)
     Registrator.subscriber(broker, subscriber)
     subscriber.add_call(parser_=_parse_record, decoder_=_record_as_body, dependencies_=())
 

@@ -2,7 +2,7 @@
 
 from typing import Generic, TypeVar
 
-from carteiro.models.interface import ChatModel, Completion, Model, Prompt, StreamingModel
+from carteiro.models.interface import ChatModel, Completion, Model, Prompt, StreamingModel, can_stream
 from carteiro.worker.reply_stream import ReplyStream
 
 M = TypeVar("M", bound=Model)
@@ -56,4 +56,4 @@ class StreamingProxy(ChatModelProxy[StreamingModel]):
 
 def with_streaming(model: M, stream: ReplyStream | None) -> M | StreamingProxy:
     """Return the model, in a `StreamingProxy` if there is a stream and the model can stream."""
-    return StreamingProxy(model, stream) if stream is not None and isinstance(model, StreamingModel) else model
+    return StreamingProxy(model, stream) if stream is not None and can_stream(model) else model

@@ -21,6 +21,7 @@ from carteiro.models.interface import (
     Message,
     Prompt,
     RemoteEmbeddingModel,
+    is_remote_embedder,
 )
 from carteiro.schemas import Usage
 from carteiro.worker.model_calls.budget import UsageMeter
@@ -150,7 +151,7 @@ class RetryingEmbedder(ModelProxy[RemoteEmbeddingModel], EmbeddingModel):
 
 def retrying(model: ChatModel | RemoteEmbeddingModel, calls: RetryingCalls, stream: ReplyStream | None = None) -> Any:
     """Return a model for one request that calls `model` by `calls`. If it chats, it writes to `stream`."""
-    if isinstance(model, RemoteEmbeddingModel):
+    if is_remote_embedder(model):
         return RetryingEmbedder(model, calls)
     return RetryingModel(model, calls, stream)
 

@@ -42,13 +42,17 @@ def send_attributes(topic: str) -> dict[str, Any]:
 
 def model_attributes(name: str, operation: Operation = CHAT) -> dict[str, str]:
     """Return the attributes of the called model."""
-    scheme, _, model = name.partition(":")
-    provider = find_provider(name)
     return {
         "gen_ai.operation.name": operation,
-        "gen_ai.provider.name": (provider and provider.telemetry_name) or scheme,
-        "gen_ai.request.model": model.rpartition("#")[2],
+        "gen_ai.provider.name": provider_name(name),
+        "gen_ai.request.model": name.partition(":")[2].rpartition("#")[2],
     }
+
+
+def provider_name(name: str) -> str:
+    """Return `gen_ai.provider.name` of the called model."""
+    provider = find_provider(name)
+    return (provider and provider.telemetry_name) or name.partition(":")[0]
 
 
 def prompt_attributes(prompt: Prompt) -> dict[str, Any]:

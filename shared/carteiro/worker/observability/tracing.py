@@ -7,7 +7,8 @@ a span, with child spans for each model call and for the sending of its reply.
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
 from typing import Any
 
 from opentelemetry import trace
@@ -29,6 +30,7 @@ def configure_tracing(service: str) -> None:
 
     `service` is the service name, unless `OTEL_SERVICE_NAME` is set.
     """
+    _has_no_sdk.cache_clear()
     if not any(os.environ.get(f"OTEL_EXPORTER_OTLP_{which}ENDPOINT") for which in ("", "TRACES_")):
         return
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -73,17 +75,12 @@ def model_span(
     name: str, prompt: Prompt | None = None, operation: semantic_conventions.Operation = semantic_conventions.CHAT
 ) -> Iterator[Callable[[Completion | Embeddings], None]]:
     """Open a span for one model call, and measure its duration. Call the yielded function with the answer."""
-    attributes: dict[str, Any] = semantic_conventions.model_attributes(name, operation)
-    if prompt is not None:
-        attributes |= semantic_conventions.prompt_attributes(prompt)
-    title = f"{attributes['gen_ai.operation.name']} {attributes['gen_ai.request.model']}"
     began = time.monotonic()
     failed = ""
-    with _tracer.start_as_current_span(
-        title, kind=SpanKind.CLIENT, attributes=attributes, record_exception=False, set_status_on_exception=False
-    ) as span:
+    span_or_none = nullcontext(trace.INVALID_SPAN) if _has_no_sdk() else _start_model_span(name, prompt, operation)
+    with span_or_none as span:
         try:
-            yield lambda answer: span.set_attributes(semantic_conventions.answer_attributes(answer))
+            yield lambda answer: _describe_answer(span, answer)
         except BaseException as error:
             # The span has only the error's code, since the message may quote the prompt.
             failed = error.code if isinstance(error, ModelError) else type(error).__name__
@@ -91,8 +88,28 @@ def model_span(
             span.set_status(StatusCode.ERROR)
             raise
         finally:
-            labels = (attributes["gen_ai.operation.name"], attributes["gen_ai.provider.name"], name, failed)
+            labels = (operation, semantic_conventions.provider_name(name), name, failed)
             metrics.labelled(metrics.MODEL_SECONDS, *labels).observe(time.monotonic() - began)
+
+
+def _start_model_span(
+    name: str, prompt: Prompt | None, operation: semantic_conventions.Operation
+) -> AbstractContextManager[Span]:
+    attributes: dict[str, Any] = semantic_conventions.model_attributes(name, operation)
+    if prompt is not None:
+        attributes |= semantic_conventions.prompt_attributes(prompt)
+    return _tracer.start_as_current_span(
+        f"{operation} {attributes['gen_ai.request.model']}",
+        kind=SpanKind.CLIENT,
+        attributes=attributes,
+        record_exception=False,
+        set_status_on_exception=False,
+    )
+
+
+def _describe_answer(span: Span, answer: Completion | Embeddings) -> None:
+    if span.is_recording():
+        span.set_attributes(semantic_conventions.answer_attributes(answer))
 
 
 def send_span(topic: str, carrier: dict[str, str]) -> tuple[Span, dict[str, str]]:
@@ -121,4 +138,10 @@ def _inject(context: Context | None) -> dict[str, str]:
 
 def _tracing_disabled(carrier: dict[str, str]) -> bool:
     """Return True if no SDK exports spans and there is no context to pass on."""
-    return not carrier and isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+    return not carrier and _has_no_sdk()
+
+
+@cache
+def _has_no_sdk() -> bool:
+    """Return True if no SDK exports spans. OpenTelemetry reads the environment each time that it is asked."""
+    return isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)

@@ -7,6 +7,7 @@ from unittest.mock import Mock
 
 import pytest
 from aiokafka.errors import ConsumerStoppedError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from faststream import BaseMiddleware
 from faststream.kafka import KafkaBroker
 from structlog.testing import capture_logs
 
@@ -41,9 +42,19 @@ def task() -> Task:
     return Task()
 
 
-@pytest.fixture
-async def subscriber(task: Task) -> LaneSubscriber:
-    broker = KafkaBroker("127.0.0.1:9", logger=None)
+class CountingMiddleware(BaseMiddleware):
+    """FastStream's middleware of somebody else, who counts records."""
+
+    counted = 0
+
+    async def consume_scope(self, call_next: Any, msg: Any) -> Any:
+        CountingMiddleware.counted += 1
+        return await call_next(msg)
+
+
+@pytest.fixture(params=[(), (CountingMiddleware,)], ids=["no middleware", "a middleware"])
+async def subscriber(task: Task, request: pytest.FixtureRequest) -> LaneSubscriber:
+    broker = KafkaBroker("127.0.0.1:9", logger=None, middlewares=request.param)
     subscriber = subscribe(broker, PARTITION.topic, "g", task.handle, task.on_unhandled, {})
     # What the start of the broker and of the subscriber does, without a connection.
     broker._setup_logger()
@@ -62,7 +73,9 @@ async def test_handler_gets_the_complete_record(
     subscriber: LaneSubscriber, task: Task, headers: list[tuple[str, bytes]]
 ) -> None:
     record = request_record(headers)
+    before = CountingMiddleware.counted
     outcome = await subscriber.dispatch(record)
+    assert CountingMiddleware.counted - before == len(subscriber._broker_middlewares)
     assert [each.value for each in outcome.records] == [b"not json"]
     assert task.handled == [record]
     assert list(task.handled[0].headers) == headers
