@@ -62,7 +62,7 @@ def of_kind(manifests: Iterable[Manifest], kind: str) -> dict[str, Manifest]:
 
 
 def workers(manifests: Iterable[Manifest]) -> dict[str, Manifest]:
-    """The six Deployments, by task, and those of deferred requests and of enrichments."""
+    """The Deployments, by task, and those of deferred requests and of enrichments."""
     return {
         each["metadata"]["labels"]["app.kubernetes.io/component"]: each
         for each in of_kind(manifests, "Deployment").values()

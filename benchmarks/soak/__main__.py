@@ -1,4 +1,4 @@
-"""`python -m benchmarks.soak`: all six services on Apache Kafka under mixed load with faults, for a set time."""
+"""`python -m benchmarks.soak`: all services on Apache Kafka under mixed load with faults, for a set time."""
 
 import argparse
 import asyncio
@@ -42,6 +42,7 @@ def settings(address: str, provider: str) -> dict[str, str]:
         "CARTEIRO_TOPIC_PREFIX": TOPICS.prefix,
         "CARTEIRO_DELIVERY": "exactly_once",
         "CARTEIRO_MODEL": "openai:gpt-4.1-mini",
+        "CARTEIRO_EMBED_MODEL": "openai:text-embedding-3-small",
         "CARTEIRO_MODEL_TIMEOUT_SECONDS": "10",
         "CARTEIRO_IDEMPOTENCY_SECONDS": _RETENTION_SECONDS,
         "CARTEIRO_CACHE_SECONDS": _RETENTION_SECONDS,

@@ -29,7 +29,7 @@ _PROCESS_COLUMNS = (
     "processor",
 )
 ABOUT = f"""\
-Two processes of all six services on Apache Kafka, delivering `exactly_once`, under mixed load while things go wrong;
+Two processes of all services on Apache Kafka, delivering `exactly_once`, under mixed load while things go wrong;
 [what is sent, and what goes wrong](../../../docs/understand/soak.md).
 Quarters are medians. What a process rises by an hour is taken over the
 second half of its life, and judged if it lived {MIN_SECONDS / 60:g} minutes: {MAX_MIB_PER_HOUR:g} MiB and

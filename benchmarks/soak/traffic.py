@@ -10,9 +10,8 @@ from carteiro.client import Carteiro, ReplyError
 from carteiro.schemas import REQUESTS, Options, Request
 from carteiro.schemas.answer import AnswerRequest
 from carteiro.schemas.chat import ChatMessage, ChatRequest
+from carteiro.schemas.embed import EmbedRequest
 from carteiro.schemas.generate import GenerateRequest
-from carteiro.schemas.sentiment import SentimentRequest
-from carteiro.schemas.summarize import SummarizeRequest
 from carteiro.schemas.translate import TranslateRequest
 
 _WORDS = "the keeper counts ships of night and writes their names into a book while rain falls on glass".split()
@@ -110,11 +109,11 @@ class LoadGenerator:
                 going_on = conversations and self._chance.random() < 0.5
                 messages = [ChatMessage(role="user", content=self._text(options))]
                 return ChatRequest(messages=messages, options=options, conversation_id=name if going_on else None)
-            case "sentiment":
-                return SentimentRequest(text=self._text(options), options=options)
+            case "sentiment" | "summarize":
+                return REQUESTS[task].model_validate({"text": self._text(options), "options": options})
             case "answer":
                 return AnswerRequest(question="Who counts the ships?", context=self._text(options), options=options)
-        return SummarizeRequest(text=self._text(options), options=options)
+        return EmbedRequest(texts=[self._text(options) for _ in range(3)], options=options)
 
     def _text(self, options: Options) -> str:
         """Return mostly one or a few paragraphs, sometimes a document. With the cache, return one of a few texts."""

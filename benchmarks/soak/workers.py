@@ -1,4 +1,4 @@
-"""Worker processes of all six services, which can be killed, paused and sampled."""
+"""Worker processes of all services, which can be killed, paused and sampled."""
 
 import signal
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""All six services in this process, on the embedded broker, with the local provider as their model."""
+"""All services in this process, on the embedded broker, with the local provider as their model."""
 
 from collections.abc import AsyncIterator
 
@@ -20,6 +20,7 @@ def environment(broker: EmbeddedBroker, provider: Provider) -> dict[str, str]:
     settings = {
         "CARTEIRO_BOOTSTRAP_SERVERS": broker.address,
         "CARTEIRO_MODEL": f"{provider.url}#echo",
+        "CARTEIRO_EMBED_MODEL": f"{provider.url}#vectors",
         "CARTEIRO_MODEL_TIMEOUT_SECONDS": "5",
     }
     if isinstance(broker, EmbeddedBroker):

@@ -6,6 +6,7 @@ from typing import Any, Literal, Unpack
 from carteiro.client.request_builder import CallOptions, PreparedRequest, build_request
 from carteiro.schemas.answer import AnswerRequest, AnswerResult
 from carteiro.schemas.chat import ChatMessage, ChatRequest, ChatResult
+from carteiro.schemas.embed import EmbedRequest, EmbedResult
 from carteiro.schemas.generate import GenerateRequest, GenerateResult
 from carteiro.schemas.sentiment import SentimentRequest, SentimentResult
 from carteiro.schemas.summarize import SummarizeRequest, SummarizeResult
@@ -28,6 +29,17 @@ def chat(
 ) -> PreparedRequest[ChatResult]:
     """Write the assistant's next message. Requests with the same record key are answered in order."""
     return build_request(ChatRequest, call, {"messages": messages, "conversation_id": conversation_id})
+
+
+def embed(
+    texts: str | Sequence[str],
+    *,
+    input_type: Literal["query", "document"] | None = None,
+    dimensions: int | None = None,
+    **call: Unpack[CallOptions],
+) -> PreparedRequest[EmbedResult]:
+    """Turn texts into vectors. Texts of similar meaning have vectors near each other. A text is never cut."""
+    return build_request(EmbedRequest, call, {"texts": texts, "input_type": input_type, "dimensions": dimensions})
 
 
 def generate(

@@ -156,7 +156,15 @@ def task_models(task: TaskModels, settings: WorkerSettings) -> list[str]:
 
     They come from the task's own setting, else from the worker's if the task shares it, else from the task.
     """
-    task_settings = TaskSettings(_env_prefix=f"CARTEIRO_{task.name.upper()}_")
     shared = settings.model if task.shares_model else None
-    names = (task_settings.model or shared or task.default_model).split(",")
+    names = (_own_model(task) or shared or task.default_model).split(",")
     return list(dict.fromkeys(name.strip() for name in names if name.strip())) or [task.default_model]
+
+
+def has_only_default_model(task: TaskModels) -> bool:
+    """Return True if no setting names the model of a task that does not share the worker's."""
+    return not task.shares_model and not _own_model(task)
+
+
+def _own_model(task: TaskModels) -> str | None:
+    return TaskSettings(_env_prefix=f"CARTEIRO_{task.name.upper()}_").model

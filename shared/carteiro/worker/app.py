@@ -38,6 +38,7 @@ def worker(*tasks: Task[Any, Any], batch: bool = False) -> Worker:
         if batch:
             tasks = tuple(task for task in tasks if may_have_batches(task, settings))
         models = open_models(tasks, settings, model_settings)
+        tasks = tuple(task for task in tasks if task.name in models)
         if batch:
             tasks = tuple(task for task in tasks if supports_batches(models[task.name][0]))
             models = {task.name: models[task.name] for task in tasks}

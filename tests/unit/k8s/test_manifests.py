@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from carteiro.settings.worker import WorkerSettings
-from carteiro.tasks.discovery import find_tasks
+from carteiro.tasks.discovery import find_tasks, task_names
 from carteiro.wire.topics import Topics
 from tests.manifests import COMPONENTS, K8S, OVERLAYS, Manifest, of_kind, pods, workers
 from tests.unit.k8s.conftest import Render
@@ -95,6 +95,7 @@ def test_pod_has_longer_to_stop_than_its_drain(everything: list[Manifest]):
 
 def test_every_setting_exists(everything: list[Manifest]):
     known = {f"CARTEIRO_{name.upper()}" for name in WorkerSettings.model_fields}
+    known |= {f"CARTEIRO_{task.upper()}_MODEL" for task in task_names()}
     (config,) = settings(everything).values()
     named = set(config["data"])
     for pod in pods(everything).values():

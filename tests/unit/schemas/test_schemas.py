@@ -14,6 +14,7 @@ MINIMAL = {
     "sentiment": {"text": "Hi"},
     "answer": {"question": "Who?", "context": "She did."},
     "summarize": {"text": "Hi"},
+    "embed": {"texts": ["Hi"]},
 }
 
 

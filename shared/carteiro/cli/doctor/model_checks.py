@@ -9,7 +9,7 @@ from carteiro.models.errors import Misconfigured, ModelError, ModelUnusable, Quo
 from carteiro.models.interface import ChatModel, Message, Model, Prompt, RemoteEmbeddingModel, unsupported_task_message
 from carteiro.models.registry import open_model
 from carteiro.models.settings import ModelSettings
-from carteiro.settings.worker import WorkerSettings, task_models
+from carteiro.settings.worker import WorkerSettings, has_only_default_model, task_models
 from carteiro.tasks.task import Task
 from carteiro.worker.composition.factories import create_budget
 
@@ -36,8 +36,12 @@ async def check_models(
                     raise ModelUnusable(unsupported_task_message(model, task.name, task.abilities))
             yield await _probe_model(model) if ask and model.remote else _report_unprobed(model)
         except ModelUnusable as error:
-            advice = f"see docs/start/models.md; it is to serve {', '.join(task.name for task in served)}"
-            yield Finding(f"model {name}", "fault", str(error), advice)
+            names = ", ".join(task.name for task in served)
+            if len(tasks) > len(served) and all(map(has_only_default_model, served)):
+                advice = f"a worker of all tasks leaves {names} out: set CARTEIRO_{served[0].name.upper()}_MODEL"
+                yield Finding(f"model {name}", "warning", str(error), advice)
+            else:
+                yield Finding(f"model {name}", "fault", str(error), f"see docs/start/models.md; it is to serve {names}")
 
 
 def check_budget(tasks: Sequence[Task[Any, Any]], settings: WorkerSettings) -> Finding | None:

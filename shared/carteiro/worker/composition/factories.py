@@ -1,7 +1,9 @@
 """Factories of a worker's parts, from its settings."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
+
+import structlog
 
 from carteiro.models.errors import ModelUnusable
 from carteiro.models.interface import ChatModel, Model, RemoteEmbeddingModel, unsupported_task_message
@@ -9,12 +11,14 @@ from carteiro.models.prices import load_prices
 from carteiro.models.registry import find_provider, open_model
 from carteiro.models.settings import ModelSettings
 from carteiro.settings.environment import SettingsInvalid
-from carteiro.settings.worker import WorkerSettings, task_models
+from carteiro.settings.worker import WorkerSettings, has_only_default_model, task_models
 from carteiro.tasks.task import Task
 from carteiro.worker.handling.reply_cache import ReplyCache
 from carteiro.worker.model_calls.budget import BudgetLimits, CostBudget
 from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker
 from carteiro.worker.model_calls.fallback import FallbackChain, ModelTarget
+
+log = structlog.get_logger("carteiro.worker")
 
 _LOCK_SECONDS = 60.0
 """Time after which a lock in the shared cache expires: a worker that crashes blocks equal requests for that long."""
@@ -25,26 +29,45 @@ def open_models(
 ) -> dict[str, list[Model]]:
     """Return the models of each task by its name, not yet loaded, in the order of the fallback chain.
 
+    A task is left out, with a line in the log, if no setting names its model, its default cannot run here, and the
+    worker has other tasks. So an installation without torch serves what a cloud model can do.
+
     Raise `ModelUnusable` if a model cannot be used, or cannot do the task.
     """
-    return open_chains({task.name: (task, task_models(task, settings)) for task in tasks}, model_settings)
+    optional = [task.name for task in tasks if has_only_default_model(task)] if len(tasks) > 1 else []
+    chains = {task.name: (task, task_models(task, settings)) for task in tasks}
+    try:
+        return open_chains(chains, model_settings, optional)
+    except ModelUnusable as error:
+        if len(tasks) != 1 or tasks[0].shares_model:
+            raise
+        raise ModelUnusable(f"CARTEIRO_{tasks[0].name.upper()}_MODEL: {error}") from None
 
 
 def open_chains(
-    chains: Mapping[str, tuple[Task[Any, Any], Sequence[str]]], model_settings: ModelSettings
+    chains: Mapping[str, tuple[Task[Any, Any], Sequence[str]]],
+    model_settings: ModelSettings,
+    optional: Collection[str] = (),
 ) -> dict[str, list[Model]]:
     """Return the models of each chain, not yet loaded. `chains` are a task and the names of its models, by any name.
 
-    Raise `ModelUnusable` if a model cannot be used, or cannot do the task.
+    A chain in `optional` is left out if a model cannot be used. Raise `ModelUnusable` if another chain's model cannot
+    be used, or cannot do the task.
     """
     opened: dict[str, Model] = {}
     models: dict[str, list[Model]] = {}
     for chain, (task, names) in chains.items():
-        for name in names:
-            # Chains that name the same model share it: its weights are loaded once.
-            if name not in opened:
-                opened[name] = open_model(name, model_settings, task.abilities)
-        models[chain] = [_check_model_type(task, opened[name]) for name in names]
+        try:
+            for name in names:
+                # Chains that name the same model share it: its weights are loaded once.
+                if name not in opened:
+                    opened[name] = open_model(name, model_settings, task.abilities)
+            models[chain] = [_check_model_type(task, opened[name]) for name in names]
+        except ModelUnusable as error:
+            if chain not in optional:
+                raise
+            advice = f"set CARTEIRO_{task.name.upper()}_MODEL, or ignore this"
+            log.warning("the task is not served: it has no model", task=task.name, reason=str(error), advice=advice)
     return models
 
 

@@ -6,8 +6,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from carteiro.models.errors import ModelUnusable
+from carteiro.models.interface import RemoteEmbeddingModel
 from carteiro.models.registry import load_providers
 from carteiro.models.settings import ModelSettings
 from carteiro.schemas import Usage
@@ -18,6 +20,7 @@ from carteiro.worker.composition import factories as module
 from carteiro.worker.composition.factories import (
     create_budget,
     create_cache,
+    create_circuit_breakers,
     may_have_batches,
     open_chains,
     open_models,
@@ -49,6 +52,33 @@ def test_model_of_the_task_s_own_setting_goes_before_the_worker_s(monkeypatch: p
     monkeypatch.setenv("CARTEIRO_CHAT_MODEL", "openai:own, openai:next")
     models = open_models([TASKS["chat"], TASKS["generate"]], WorkerSettings(model="openai:x"), KEYS)
     assert names(models) == {"chat": ["openai:own", "openai:next"], "generate": ["openai:x"]}
+
+
+def test_worker_without_torch_serves_what_its_cloud_model_can_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "carteiro.models.local.transformers.factory", None)
+    chat, embed = TASKS["chat"], TASKS["embed"]
+    with capture_logs() as logs:
+        assert list(open_models([chat, embed], WorkerSettings(model="openai:x"), KEYS)) == ["chat"]
+    assert [(line["task"], line["advice"]) for line in logs] == [("embed", "set CARTEIRO_EMBED_MODEL, or ignore this")]
+    with pytest.raises(ModelUnusable, match="^CARTEIRO_EMBED_MODEL: local:minilm needs"):
+        open_models([embed], WorkerSettings(model="openai:x"), KEYS)
+    monkeypatch.setenv("CARTEIRO_EMBED_MODEL", "local:other")
+    with pytest.raises(ModelUnusable):
+        open_models([chat, embed], WorkerSettings(model="openai:x"), KEYS)
+
+
+def test_cloud_model_embeds_for_the_task_that_needs_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CARTEIRO_EMBED_MODEL", "openai:small")
+    models = open_models([TASKS["chat"], TASKS["embed"]], WorkerSettings(model="openai:x"), KEYS)
+    (embedder,) = models["embed"]
+    assert isinstance(embedder, RemoteEmbeddingModel)
+    assert create_circuit_breakers([embedder, *models["chat"]], lambda: None).keys() == {"openai:small", "openai:x"}
+
+
+def test_model_that_chats_does_not_embed_in_the_same_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CARTEIRO_EMBED_MODEL", "openai:x")
+    with pytest.raises(ModelUnusable, match="openai:x cannot do the task embed.* both to chat and to embed"):
+        open_models([TASKS["chat"], TASKS["embed"]], WorkerSettings(model="openai:x"), KEYS)
 
 
 @pytest.mark.parametrize(
