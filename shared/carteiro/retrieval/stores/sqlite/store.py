@@ -16,7 +16,7 @@ from carteiro.retrieval.stores.sqlite import catalog, documents
 from carteiro.retrieval.stores.sqlite import chunks as chunk_rows
 from carteiro.retrieval.stores.sqlite.database import Database
 from carteiro.retrieval.stores.sqlite.search import VectorSearch, search_words
-from carteiro.retrieval.stores.validation import check_chunks, check_limit, check_query_vector
+from carteiro.retrieval.stores.validation import check_chunks, check_limit, check_query_vector, storable_error
 from carteiro.retrieval.words import query_words
 
 P = ParamSpec("P")
@@ -127,7 +127,8 @@ class SqliteStore:
         return await self._read(search_words, generation, words, labels, limit)
 
     async def note_error(self, collection: str, key: str, version: Version, code: str, message: str) -> bool:
-        return await self._write(documents.note_error, collection, DocumentError(key, version, code, message))
+        error = storable_error(key, version, code, message)
+        return await self._write(documents.note_error, collection, error)
 
     async def errors(self, collection: str, *, after: str = "", limit: int = 100) -> list[DocumentError]:
         return await self._read(documents.load_errors, collection, after, limit)

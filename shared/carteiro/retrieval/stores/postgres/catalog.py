@@ -1,0 +1,143 @@
+"""Collections and generations in PostgreSQL."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from carteiro.retrieval.collection import (
+    Collection,
+    CollectionCounts,
+    EmbeddingSettings,
+    Generation,
+    check_collection_name,
+)
+from carteiro.retrieval.errors import CollectionUnknown, DocumentStoreInvalid
+from carteiro.retrieval.stores.postgres.schema import chunks_table, create_chunks
+
+
+async def fetch(connection: AsyncConnection, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """Return all rows of a query. It is put together of names of ours; all else is a parameter."""
+    return await (await connection.execute(query.encode(), parameters)).fetchall()
+
+
+async def collection_row(connection: AsyncConnection, name: str) -> int:
+    """Return the row of a collection. Raise `CollectionUnknown`."""
+    found = await fetch(connection, "SELECT id FROM carteiro.collections WHERE name = %s", [name])
+    if not found:
+        raise CollectionUnknown("the store has no collection of this name")
+    return int(found[0][0])
+
+
+async def generation_row(connection: AsyncConnection, generation: Generation) -> int:
+    """Return the row of a generation, which is not dropped before the transaction ends. Raise `CollectionUnknown`."""
+    found = await fetch(
+        connection,
+        "SELECT g.id FROM carteiro.generations g JOIN carteiro.collections c ON c.id = g.collection"
+        " WHERE c.name = %s AND g.name = %s FOR KEY SHARE OF g",
+        [generation.collection, generation.id],
+    )
+    if not found:
+        raise CollectionUnknown("the store has no collection of this name with vectors of this model")
+    return int(found[0][0])
+
+
+async def list_collections(connection: AsyncConnection) -> list[Collection]:
+    """Return all collections, by name."""
+    names = await fetch(connection, 'SELECT name FROM carteiro.collections ORDER BY name COLLATE "C"')
+    return [await load_collection(connection, name) for (name,) in names]
+
+
+async def load_collection(connection: AsyncConnection, name: str) -> Collection:
+    """Return a collection. Raise `CollectionUnknown`."""
+    row = await collection_row(connection, name)
+    generations: list[Generation] = []
+    active = None
+    for is_active, *settings in await fetch(
+        connection,
+        "SELECT g.id = c.active, model, dimensions, max_tokens, overlap_tokens FROM carteiro.generations g"
+        " JOIN carteiro.collections c ON c.id = g.collection WHERE c.id = %s ORDER BY g.id",
+        [row],
+    ):
+        generations.append(Generation(name, EmbeddingSettings(*settings)))
+        active = generations[-1] if is_active else active
+    return Collection(name, tuple(generations), active)
+
+
+async def add_generation(connection: AsyncConnection, generation: Generation) -> Collection:
+    """Create a generation, and its collection, unless they exist. The first one of a collection is active."""
+    check_collection_name(generation.collection)
+    await connection.execute(
+        "INSERT INTO carteiro.collections (name) VALUES (%s) ON CONFLICT DO NOTHING", [generation.collection]
+    )
+    collection, settings = await collection_row(connection, generation.collection), generation.embedding
+    added = await fetch(
+        connection,
+        "INSERT INTO carteiro.generations (collection, name, model, dimensions, max_tokens, overlap_tokens)"
+        " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING id",
+        [
+            collection,
+            generation.id,
+            settings.model,
+            settings.dimensions,
+            settings.max_tokens,
+            settings.overlap_tokens,
+        ],
+    )
+    if added:
+        await create_chunks(connection, added[0][0], settings.dimensions)
+        await connection.execute(
+            "UPDATE carteiro.collections SET active = %s WHERE id = %s AND active IS NULL", [added[0][0], collection]
+        )
+    return await load_collection(connection, generation.collection)
+
+
+async def activate(connection: AsyncConnection, generation: Generation) -> None:
+    """Make a generation the one that searches use."""
+    row = await generation_row(connection, generation)
+    await connection.execute(
+        "UPDATE carteiro.collections SET active = %s WHERE name = %s", [row, generation.collection]
+    )
+
+
+async def drop_generation(connection: AsyncConnection, generation: Generation) -> None:
+    """Delete a generation. Raise `DocumentStoreInvalid` if it is the active one."""
+    await fetch(
+        connection, "SELECT 1 FROM carteiro.collections WHERE name = %s FOR NO KEY UPDATE", [generation.collection]
+    )
+    row = await generation_row(connection, generation)
+    if await fetch(connection, "SELECT 1 FROM carteiro.collections WHERE active = %s", [row]):
+        raise DocumentStoreInvalid("the generation is in use: activate another one of the collection first")
+    await connection.execute("DELETE FROM carteiro.generations WHERE id = %s", [row])
+    await connection.execute(f"DROP TABLE {chunks_table(row)}".encode())
+
+
+async def drop_collection(connection: AsyncConnection, name: str) -> None:
+    """Delete a collection with its documents."""
+    collection = await collection_row(connection, name)
+    rows = await fetch(connection, "DELETE FROM carteiro.generations WHERE collection = %s RETURNING id", [collection])
+    for (row,) in rows:
+        await connection.execute(f"DROP TABLE {chunks_table(row)}".encode())
+    await connection.execute("DELETE FROM carteiro.collections WHERE id = %s", [collection])
+
+
+async def count(connection: AsyncConnection, name: str) -> CollectionCounts:
+    """Return the numbers of a collection's documents, chunks and errors."""
+    row = await collection_row(connection, name)
+    ((documents, errors),) = await fetch(
+        connection,
+        "SELECT (SELECT count(*) FROM carteiro.documents WHERE collection = %s AND NOT deleted),"
+        " (SELECT count(*) FROM carteiro.errors WHERE collection = %s)",
+        [row, row],
+    )
+    chunks, outdated = {}, {}
+    for generation, generation_name, built in await fetch(
+        connection,
+        "SELECT g.id, name, (SELECT count(*) FROM carteiro.builds b JOIN carteiro.documents d ON d.id = b.document"
+        "  WHERE b.generation = g.id AND b.revision = d.revision AND NOT d.deleted)"
+        " FROM carteiro.generations g WHERE collection = %s",
+        [row],
+    ):
+        ((number,),) = await fetch(connection, f"SELECT count(*) FROM {chunks_table(generation)}")
+        chunks[generation_name], outdated[generation_name] = number, documents - built
+    return CollectionCounts(documents, errors, chunks, outdated)

@@ -1,0 +1,89 @@
+"""Transactions in PostgreSQL, in a bounded time."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import AsyncConnection, errors
+from psycopg.conninfo import conninfo_to_dict
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from carteiro.retrieval.errors import CollectionUnknown, DocumentStoreInvalid, DocumentStoreUnavailable
+from carteiro.retrieval.stores.postgres.schema import create_tables
+
+_MAX_CONNECTIONS = 8
+_CONNECT_SECONDS = 10
+_STATEMENT_SECONDS = 60
+_CLIENT_SECONDS = 70
+"""Longest transaction, if the server does not end it itself."""
+_LOCK_SECONDS = 10
+_OPTIONS = (
+    f"-c statement_timeout={_STATEMENT_SECONDS}s -c lock_timeout={_LOCK_SECONDS}s"
+    f" -c idle_in_transaction_session_timeout={_STATEMENT_SECONDS}s"
+)
+_SETTINGS_WRONG = (errors.InsufficientPrivilege, errors.InvalidAuthorizationSpecification, errors.InvalidCatalogName)
+_AWAY = "PostgreSQL cannot be reached, or does not accept the connection"
+
+
+class PostgresDatabase:
+    """A database with the store's tables, and the connections to it."""
+
+    def __init__(self, url: str) -> None:
+        """`url` is a connection URI of libpq. Raise `DocumentStoreInvalid` if it is not."""
+        try:
+            urlsplit(url)
+            options = conninfo_to_dict(url).get("options") or ""
+        except (psycopg.Error, ValueError):
+            raise DocumentStoreInvalid("the address of the store is no connection URI of PostgreSQL") from None
+        self._pool = AsyncConnectionPool(
+            url,
+            # Prepared statements are lost in a pooler of transactions, such as PgBouncer.
+            kwargs={
+                "connect_timeout": _CONNECT_SECONDS,
+                "prepare_threshold": None,
+                "options": f"{_OPTIONS} {options}",
+                "tcp_user_timeout": _CLIENT_SECONDS * 1000,
+            },
+            min_size=0,
+            max_size=_MAX_CONNECTIONS,
+            timeout=_CONNECT_SECONDS,
+            check=AsyncConnectionPool.check_connection,
+            open=False,
+        )
+
+    async def open(self) -> None:
+        """Connect, and create the tables if they are missing."""
+        if self._pool.closed:
+            try:
+                await self._pool.open()
+            except psycopg.Error:
+                raise DocumentStoreUnavailable("the store is closed") from None
+        async with self.transaction() as connection:
+            await create_tables(connection)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection whose changes are stored at the end, or not at all."""
+        try:
+            async with asyncio.timeout(_CLIENT_SECONDS), self._pool.connection() as connection:
+                yield connection
+        except (PoolTimeout, TimeoutError):
+            raise DocumentStoreUnavailable(f"{_AWAY} in time") from None
+        except psycopg.Error as error:
+            raise _translate(error) from None
+
+
+def _translate(error: psycopg.Error) -> Exception:
+    if isinstance(error, errors.UndefinedTable):
+        return CollectionUnknown("the store has no collection of this name with vectors of this model (any more)")
+    if isinstance(error, _SETTINGS_WRONG):
+        return DocumentStoreInvalid(f"PostgreSQL refuses the user of the store, or its database ({error.sqlstate})")
+    if error.sqlstate:
+        return DocumentStoreUnavailable(f"PostgreSQL fails ({error.sqlstate})")
+    return DocumentStoreUnavailable(_AWAY)

@@ -1,0 +1,200 @@
+"""Documents in PostgreSQL: their texts, fields and versions."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.types.json import Jsonb
+
+from carteiro.retrieval.chunk import EmbeddedChunk
+from carteiro.retrieval.collection import Generation
+from carteiro.retrieval.document import Document, DocumentError, StoredDocument, Version, check_key
+from carteiro.retrieval.field_filter import field_labels
+from carteiro.retrieval.stores.postgres.catalog import collection_row, fetch, generation_row
+from carteiro.retrieval.stores.postgres.chunks import write_chunks
+from carteiro.retrieval.stores.postgres.schema import chunks_table
+
+_VERSION = 'topic, partition, "offset", timestamp'
+_DOCUMENT = f"d.key, text, title, uri, fields, page_starts, {_VERSION}"
+
+
+async def load_version(connection: AsyncConnection, collection: int, key: str) -> Version | None:
+    """Return the version of a document, or of its deletion; None if the key was never written."""
+    found = await fetch(
+        connection,
+        f"SELECT {_VERSION} FROM carteiro.documents WHERE collection = %s AND key = %s AND revision > 0",
+        [collection, key],
+    )
+    return Version(*found[0]) if found else None
+
+
+async def write_document(
+    connection: AsyncConnection,
+    collection_name: str,
+    document: Document,
+    version: Version,
+    chunks: Mapping[Generation, Sequence[EmbeddedChunk]],
+) -> bool:
+    """Replace a document and its chunks in generations. Return False if the stored version is newer."""
+    collection = await collection_row(connection, collection_name)
+    row = await _claim(connection, collection, document.key, version, is_deleted=False)
+    if row is None:
+        return False
+    await connection.execute(
+        "UPDATE carteiro.documents SET title = %s, uri = %s, fields = %s, labels = %s, page_starts = %s, text = %s"
+        " WHERE id = %s",
+        [
+            document.title,
+            document.uri,
+            Jsonb(dict(document.fields)),
+            field_labels(document.fields),
+            list(document.page_starts),
+            document.text,
+            row,
+        ],
+    )
+    for generation, embedded in chunks.items():
+        await write_chunks(connection, await generation_row(connection, generation), row, embedded)
+    return True
+
+
+async def build_document(
+    connection: AsyncConnection, generation: Generation, stored: StoredDocument, chunks: Sequence[EmbeddedChunk]
+) -> bool:
+    """Replace a document's chunks in a generation. Return False if the document has another version, or is deleted."""
+    collection = await collection_row(connection, generation.collection)
+    found = await _lock(connection, collection, stored.document.key)
+    row = await generation_row(connection, generation)
+    if found is None or found[1] or Version(*found[3:]) != stored.version:
+        return False
+    await write_chunks(connection, row, found[0], chunks)
+    return True
+
+
+async def delete_document(connection: AsyncConnection, collection_name: str, key: str, version: Version) -> bool:
+    """Delete a document with all that belongs to it but its version. Return False if the stored version is newer."""
+    check_key(key)
+    collection = await collection_row(connection, collection_name)
+    row = await _claim(connection, collection, key, version, is_deleted=True)
+    if row is None:
+        return False
+    await connection.execute(
+        "UPDATE carteiro.documents SET title = '', uri = '', fields = '{}', labels = '{}', page_starts = '{}',"
+        " text = '' WHERE id = %s",
+        [row],
+    )
+    generations = await fetch(
+        connection, "SELECT id FROM carteiro.generations WHERE collection = %s FOR KEY SHARE", [collection]
+    )
+    for (generation,) in generations:
+        await connection.execute(f"DELETE FROM {chunks_table(generation)} WHERE document = %s".encode(), [row])
+    await connection.execute("DELETE FROM carteiro.builds WHERE document = %s", [row])
+    return True
+
+
+async def _lock(connection: AsyncConnection, collection: int, key: str) -> tuple[Any, ...] | None:
+    """Lock a document's row, and return its id, True if it is deleted, its revision and its version."""
+    found = await fetch(
+        connection,
+        f"SELECT id, deleted, revision, {_VERSION} FROM carteiro.documents"
+        " WHERE collection = %s AND key = %s FOR NO KEY UPDATE",
+        [collection, key],
+    )
+    return found[0] if found else None
+
+
+async def _claim(
+    connection: AsyncConnection, collection: int, key: str, version: Version, *, is_deleted: bool
+) -> int | None:
+    """Give a document a new version, and delete its error. Return its row; None if the stored version is newer.
+
+    Other writers of the document wait until this transaction ends.
+    """
+    await connection.execute(
+        "INSERT INTO carteiro.documents (collection, key) VALUES (%s, %s) ON CONFLICT DO NOTHING", [collection, key]
+    )
+    stored = await _lock(connection, collection, key)
+    assert stored is not None
+    if stored[2] > 0 and not version.supersedes(Version(*stored[3:])):
+        return None
+    await connection.execute("DELETE FROM carteiro.errors WHERE collection = %s AND key = %s", [collection, key])
+    await connection.execute(
+        "UPDATE carteiro.documents SET deleted = %s, revision = revision + 1, topic = %s, partition = %s,"
+        ' "offset" = %s, timestamp = %s WHERE id = %s',
+        [is_deleted, version.topic, version.partition, version.offset, version.timestamp, stored[0]],
+    )
+    return int(stored[0])
+
+
+async def load_document(connection: AsyncConnection, collection_name: str, key: str) -> StoredDocument | None:
+    """Return a document; None if it is not there, or deleted."""
+    found = await fetch(
+        connection,
+        f"SELECT {_DOCUMENT} FROM carteiro.documents d WHERE collection = %s AND key = %s AND NOT deleted",
+        [await collection_row(connection, collection_name), key],
+    )
+    return _stored(*found[0]) if found else None
+
+
+async def load_documents(
+    connection: AsyncConnection, collection_name: str, after: str, limit: int, outdated_in: Generation | None
+) -> list[StoredDocument]:
+    """Return documents in the order of their keys, without those whose version is in the generation `outdated_in`."""
+    collection = await collection_row(connection, collection_name)
+    generation = await generation_row(connection, outdated_in) if outdated_in else None
+    found = await fetch(
+        connection,
+        f"SELECT {_DOCUMENT} FROM carteiro.documents d WHERE collection = %s AND key > %s AND NOT deleted"
+        " AND (%s::bigint IS NULL OR NOT EXISTS (SELECT 1 FROM carteiro.builds b"
+        "  WHERE b.document = d.id AND b.generation = %s AND b.revision = d.revision)) ORDER BY key LIMIT %s",
+        [collection, after, generation, generation, limit],
+    )
+    return [_stored(*each) for each in found]
+
+
+def _stored(
+    key: str, text: str, title: str, uri: str, fields: dict[str, Any], page_starts: list[int], *version: Any
+) -> StoredDocument:
+    return StoredDocument(Document(key, text, title, uri, fields, tuple(page_starts)), Version(*version))
+
+
+async def note_error(connection: AsyncConnection, collection_name: str, error: DocumentError) -> bool:
+    """Keep the error of a document. Return False if the stored version is newer."""
+    collection, version = await collection_row(connection, collection_name), error.version
+    stored = await load_version(connection, collection, error.key)
+    noted = await fetch(
+        connection,
+        f"SELECT {_VERSION} FROM carteiro.errors WHERE collection = %s AND key = %s",
+        [collection, error.key],
+    )
+    known = [Version(*each) for each in noted] + ([stored] if stored else [])
+    if not all(map(version.supersedes, known)):
+        return False
+    await connection.execute(
+        f"INSERT INTO carteiro.errors (collection, key, {_VERSION}, code, message)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (collection, key) DO UPDATE SET topic = excluded.topic,"
+        ' partition = excluded.partition, "offset" = excluded."offset", timestamp = excluded.timestamp,'
+        " code = excluded.code, message = excluded.message".encode(),
+        [
+            collection,
+            error.key,
+            version.topic,
+            version.partition,
+            version.offset,
+            version.timestamp,
+            error.code,
+            error.message,
+        ],
+    )
+    return True
+
+
+async def load_errors(connection: AsyncConnection, collection_name: str, after: str, limit: int) -> list[DocumentError]:
+    """Return errors in the order of their keys."""
+    found = await fetch(
+        connection,
+        f"SELECT key, {_VERSION}, code, message FROM carteiro.errors WHERE collection = %s AND key > %s"
+        " ORDER BY key LIMIT %s",
+        [await collection_row(connection, collection_name), after, limit],
+    )
+    return [DocumentError(key, Version(*version), code, message) for key, *version, code, message in found]

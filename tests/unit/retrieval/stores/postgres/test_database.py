@@ -1,0 +1,135 @@
+"""A PostgreSQL that is away, hangs, comes back, or has other tables."""
+
+import asyncio
+import contextlib
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from carteiro.retrieval.errors import DocumentStoreInvalid, DocumentStoreUnavailable
+from carteiro.retrieval.stores.postgres import database
+from carteiro.retrieval.stores.postgres.store import PostgresStore
+from tests.unit.retrieval.stores.samples import OLD, document, fill, found, version
+
+
+class Proxy:
+    """A proxy of the server. While it does not forward, it ends new connections."""
+
+    def __init__(self, server_url: str) -> None:
+        self._socket = f"{conninfo_to_dict(server_url)['host']}/.s.PGSQL.5432"
+        self.forwards = asyncio.Event()
+        self.forwards.set()
+        self._tasks: set[asyncio.Task] = set()
+
+    async def __aenter__(self) -> "Proxy":
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1")
+        port = self._server.sockets[0].getsockname()[1]
+        self.url = f"postgresql://postgres:secret@127.0.0.1:{port}/postgres"
+        return self
+
+    async def __aexit__(self, *_) -> None:
+        self._server.close()
+        for each in self._tasks:
+            each.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader, writer) -> None:
+        if not self.forwards.is_set():
+            writer.close()
+            return
+        server_reader, server_writer = await asyncio.open_unix_connection(self._socket)
+        for pair in ((reader, server_writer), (server_reader, writer)):
+            self._tasks.add(asyncio.create_task(self._copy(*pair)))
+
+    async def _copy(self, reader, writer) -> None:
+        with contextlib.closing(writer):
+            while data := await reader.read(65536):
+                await self.forwards.wait()
+                writer.write(data)
+
+
+@pytest.fixture(autouse=True)
+def short_times(monkeypatch):
+    monkeypatch.setattr(database, "_CONNECT_SECONDS", 2)
+    monkeypatch.setattr(database, "_CLIENT_SECONDS", 1)
+
+
+async def test_server_that_is_away_is_unavailable():
+    store = PostgresStore("postgresql://postgres:secret@127.0.0.1:1/postgres")
+    with pytest.raises(DocumentStoreUnavailable, match="cannot be reached") as away:
+        await store.open()
+    assert "secret" not in str(away.value)
+    await store.close()
+
+
+async def test_silent_server_is_unavailable_and_serves_again(postgres_url):
+    async with Proxy(postgres_url) as proxy:
+        store = PostgresStore(proxy.url)
+        await store.open()
+        await fill(store, document())
+        proxy.forwards.clear()
+        for call in (store.version("handbook", "k1"), store.delete("handbook", "k1", version(9))):
+            with pytest.raises(DocumentStoreUnavailable):
+                await call
+        proxy.forwards.set()
+        assert await found(store) == [("k1", 0)]
+        await store.close()
+
+
+async def test_ended_connections_are_replaced(postgres_url):
+    store = PostgresStore(postgres_url)
+    await store.open()
+    await fill(store, document())
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+    assert await found(store) == [("k1", 0)]
+    await store.close()
+
+
+async def test_locked_document_is_unavailable(postgres_url):
+    separator = "&" if "?" in postgres_url else "?"
+    store = PostgresStore(f"{postgres_url}{separator}options=-c%20lock_timeout%3D50")
+    await store.open()
+    await fill(store, document())
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute("SELECT 1 FROM carteiro.documents FOR UPDATE")
+        with pytest.raises(DocumentStoreUnavailable, match="55P03"):
+            await store.delete("handbook", "k1", version(9))
+        assert await found(store) == [("k1", 0)]
+    assert await store.delete("handbook", "k1", version(9))
+    await store.close()
+
+
+async def test_database_with_other_tables_is_refused(postgres_url):
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA carteiro; CREATE TABLE carteiro.documents (x int)")
+    store = PostgresStore(postgres_url)
+    with pytest.raises(DocumentStoreInvalid, match="schema named carteiro"):
+        await store.open()
+    await store.close()
+
+
+async def test_user_who_may_not_create_tables_is_refused(postgres_url):
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(
+            "DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN; CREATE EXTENSION IF NOT EXISTS vector"
+        )
+    store = PostgresStore(postgres_url.replace("postgres:@", "reader:@", 1))
+    with pytest.raises(DocumentStoreInvalid, match="refuses the user"):
+        await store.open()
+    await store.close()
+
+
+def test_address_that_is_no_connection_uri_is_refused():
+    with pytest.raises(DocumentStoreInvalid, match="connection URI") as refused:
+        PostgresStore("postgresql://user:secret@host/database?unknown=1")
+    assert "secret" not in str(refused.value)
+
+
+async def test_tables_are_kept_when_the_store_is_opened_again(postgres_url):
+    for _ in range(2):
+        store = PostgresStore(postgres_url)
+        await store.open()
+        await store.add_generation(OLD)
+        await store.close()
