@@ -30,17 +30,18 @@ class Document:
 class Question:
     """A question in `language`. If `answer` is None, no document that matches `filter` answers it.
 
-    `quote` stands word for word in the text of `document`, and the answer in the quote if `extractive`.
+    `quote` stands word for word in the text of `document`, and the answer in the quote. Limits are chosen on the
+    questions whose `part` is `tuned`, and results are reported on those that are `held_out`.
     """
 
     id: str
     language: str
     question: str
     answer: str | None
+    part: str
     document: str | None = None
     quote: str | None = None
     filter: Mapping[str, str | int] = field(default_factory=dict)
-    extractive: bool = True
 
 
 def read_documents() -> list[Document]:
