@@ -34,8 +34,9 @@ PROMISED = {"": CLIENT} | {
     extra: rf"{WORKER}|carteiro\.models\.local\.{ENGINE[extra]}" if extra in ENGINE else WORKER
     for extra in PROJECT["optional-dependencies"]
 }
-PROMISED["retrieval"] += r"|carteiro\.retrieval(?!\.stores\.postgres)"
-PROMISED["postgres"] += r"|carteiro\.retrieval"
+PROMISED["retrieval"] += r"|carteiro\.retrieval(?!\.stores\.(postgres|qdrant))"
+PROMISED["postgres"] += r"|carteiro\.retrieval(?!\.stores\.qdrant)"
+PROMISED["qdrant"] += r"|carteiro\.retrieval(?!\.stores\.postgres)"
 PROMISED["references"] = rf"{CLIENT}|carteiro\.references"
 PROMISED["redis"] += r"|carteiro\.worker\.handling\.redis_cache"
 TOO_LARGE = {"openvino": "0.2 GB", "tensorflow": "1 GB"}

@@ -82,7 +82,7 @@ class DocumentStore(Protocol):
     async def documents(
         self, collection: str, *, after: str = "", limit: int = 16, outdated_in: Generation | None = None
     ) -> list[StoredDocument]:
-        """Return up to `limit` documents with keys above `after`, in ascending order of the keys' UTF-8 bytes.
+        """Return up to `limit` documents after that of the key `after`, in an order of the store's own.
 
         `outdated_in` leaves out those whose stored version is in a generation.
         """
@@ -115,7 +115,7 @@ class DocumentStore(Protocol):
         """
 
     async def errors(self, collection: str, *, after: str = "", limit: int = 100) -> list[DocumentError]:
-        """Return up to `limit` errors with keys above `after`, in ascending order of the keys' UTF-8 bytes."""
+        """Return up to `limit` errors after that of the key `after`, in an order of the store's own."""
 
     async def counts(self, collection: str) -> CollectionCounts:
         """Return the numbers of a collection's documents, chunks and errors."""

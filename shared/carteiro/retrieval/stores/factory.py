@@ -4,13 +4,14 @@ from carteiro.extras import needs
 from carteiro.retrieval.errors import DocumentStoreInvalid
 from carteiro.retrieval.store import DocumentStore
 
-SCHEMES = ("sqlite", "postgresql")
+SCHEMES = ("sqlite", "postgresql", "qdrant", "qdrant+https")
 
 
 def create_store(url: str) -> DocumentStore:
     """Return the store of an address, which is not opened yet.
 
-    It is `sqlite:///relative/path`, `sqlite:////absolute/path` or `postgresql://user:password@host/database`.
+    It is `sqlite:///relative/path`, `sqlite:////absolute/path`, `postgresql://user:password@host/database`,
+    `qdrant://host:port` or, with TLS, `qdrant+https://host:port`.
 
     Raise `DocumentStoreInvalid` for another address, or `ExtraMissing`. No message repeats the address.
     """
@@ -25,4 +26,9 @@ def create_store(url: str) -> DocumentStore:
             from carteiro.retrieval.stores.postgres.store import PostgresStore
 
             return PostgresStore(url)
+        case "qdrant" | "qdrant+http" | "qdrant+https":
+            needs("the store in Qdrant", "qdrant", "qdrant_client")
+            from carteiro.retrieval.stores.qdrant.store import QdrantStore
+
+            return QdrantStore.at(url)
     raise DocumentStoreInvalid(f"the address of the store does not begin with {'://, '.join(SCHEMES)}://")

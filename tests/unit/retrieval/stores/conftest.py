@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import psycopg
 import pytest
 import pytest_asyncio
+from qdrant_client import AsyncQdrantClient
 
 from carteiro.retrieval.store import DocumentStore
 from carteiro.retrieval.stores.postgres.store import PostgresStore
+from carteiro.retrieval.stores.qdrant.store import QdrantStore
 from carteiro.retrieval.stores.sqlite.store import SqliteStore
 
 
@@ -17,6 +19,7 @@ def postgres_server() -> Iterator[str]:
     # Root's server runs as another user, who may not enter pytest's own folders.
     with tempfile.TemporaryDirectory(prefix="postgres") as folder:
         server = pgserver.get_server(folder)
+        server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf()")
         yield server.get_uri()
         server.cleanup()
 
@@ -29,11 +32,14 @@ def postgres_url(postgres_server) -> str:
     return postgres_server
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", "postgres", "qdrant"])
 def make_store(request, tmp_path) -> Callable[[], DocumentStore]:
     """Return a function that makes stores of the same empty contents: as many as a test has workers."""
     if request.param == "sqlite":
         return lambda: SqliteStore(tmp_path / "documents.sqlite")
+    if request.param == "qdrant":
+        client = AsyncQdrantClient(":memory:")
+        return lambda: QdrantStore(client, is_server=False)
     url = request.getfixturevalue("postgres_url")
     return lambda: PostgresStore(url)
 
