@@ -139,14 +139,14 @@ async def test_unusual_keys_and_texts_are_kept(store):
 
 
 async def test_long_document_is_kept_whole(store):
-    words = " ".join(f"word{number}" for number in range(300_000))
+    words = " ".join(f"word{number}" for number in range(60_000))
     long = dataclasses.replace(document(text=words), page_starts=())
     chunks = embedded(long, *range(100))
     await store.add_generation(OLD)
     assert await store.write("handbook", long, version(1), {OLD: chunks})
     assert (await store.document("handbook", "k1")).document.text == words
-    (hit,) = await store.search_words(OLD, "word222222")
-    assert "word222222" in hit.chunk.text
+    (hit,) = await store.search_words(OLD, "word44444")
+    assert "word44444" in hit.chunk.text
     assert words[hit.chunk.start : hit.chunk.end] == hit.chunk.text
 
 
