@@ -86,6 +86,7 @@ async def test_demo_shows_each_reply_and_leaves_nothing_running(tmp_path):
     await eventually(lambda: brokers() <= before)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 async def test_demo_prints_json_for_programs(tmp_path):
     (tmp_path / "sentiment.json").write_text('{"text": "I love it."}')
@@ -102,7 +103,7 @@ async def test_demo_prints_json_for_programs(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", ["loading the model", "joining the group"])
+@pytest.mark.parametrize("moment", [pytest.param("loading the model", marks=pytest.mark.long), "joining the group"])
 async def test_ctrl_c_stops_the_demo_at_any_moment(moment):
     before = brokers()
     process = start("demo", CARTEIRO_LOG_LEVEL="info", CARTEIRO_LOG_FORMAT="json")
@@ -179,6 +180,7 @@ async def test_up_runs_until_ctrl_c(provider):
     await eventually(lambda: brokers() <= before)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 async def test_ctrl_c_stops_up_while_it_loads_a_model():
     before = brokers()

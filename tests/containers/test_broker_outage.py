@@ -61,6 +61,7 @@ async def test_broker_that_is_paused_under_load_loses_nothing(
             assert not await cluster.lag()
 
 
+@pytest.mark.long
 async def test_broker_that_is_missing_at_the_start_is_waited_for(kafka: ApacheKafka, model: ScriptedProvider):
     cluster = Cluster(kafka.address, model, "late")
     async with cluster:

@@ -35,6 +35,7 @@ async def test_every_request_is_answered_once(kafka: ApacheKafka, model: Scripte
     assert (outcome.lost, outcome.duplicates, outcome.not_ok, outcome.dead_letters, outcome.lag) == (0, 0, 0, 0, 0)
 
 
+@pytest.mark.long
 async def test_every_event_is_enriched_once(kafka: ApacheKafka, model: ScriptedProvider):
     outcome = await small(kafka, model, "exactly_once", static=False, task="enrich")
     assert (outcome.requests, outcome.answered, outcome.overtaken) == (REQUESTS, REQUESTS, 0)

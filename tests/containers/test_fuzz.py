@@ -6,7 +6,7 @@ from tests.containers.conftest import ApacheKafka
 from tests.containers.fuzz import FuzzPlan, run
 from tests.containers.fuzz_report import FuzzLimits
 
-pytestmark = [pytest.mark.containers, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.containers, pytest.mark.long, pytest.mark.timeout(280)]
 
 # Times on a machine that runs other tests say little. These limits only detect a worker that is stuck.
 LIMITS = FuzzLimits(answer_seconds=60, lag_seconds=5)

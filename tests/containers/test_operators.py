@@ -113,6 +113,7 @@ async def test_topic_recreated_under_a_worker_is_served_whole(kafka: ApacheKafka
         assert cluster.calls(traffic) == 60
 
 
+@pytest.mark.long
 async def test_records_left_by_retention_are_served_once_and_loss_is_logged(
     kafka: ApacheKafka, model: ScriptedProvider
 ):
@@ -170,6 +171,7 @@ async def test_truncated_log_is_served_only_from_its_new_records(kafka: ApacheKa
         assert cluster.calls(traffic) == 10
 
 
+@pytest.mark.long
 async def test_new_partitions_are_served_at_once(kafka: ApacheKafka, model: ScriptedProvider):
     cluster = Cluster(kafka.address, model, f"grows-{time.time_ns()}")
     async with cluster, cluster.traffic() as traffic:

@@ -142,6 +142,7 @@ async def test_missing_topic_of_deferred_requests_is_one_clear_error(docker: Non
             await eventually(lambda: worker.find_log_line("request deferred"), 30)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", ["exactly_once", pytest.param("at_least_once", marks=pytest.mark.long)])
 async def test_reset_of_the_batch_services_group_is_obeyed(kafka: ApacheKafka, model: ScriptedProvider, mode: str):
     options = settings(model, mode)
