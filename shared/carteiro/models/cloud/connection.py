@@ -53,6 +53,8 @@ class ProviderConnection:
             # A redirect would take `api-key` along to another host, or turn the call into a GET.
             http_client=DefaultAioHttpClient(follow_redirects=False),
         )
+        # The SDK takes longer to join a path to its base URL than to read a whole URL.
+        self._base_url = str(self.client.base_url)
         if not endpoint.openai:
             self.client.organization = self.client.project = None
 
@@ -82,11 +84,12 @@ class ProviderConnection:
         read. Call it within `translate_errors`: it raises the SDK's errors.
         """
         client: Any = self.client
+        url = self._base_url + path.lstrip("/")
 
         async def send(headers: Headers) -> httpx2.Response:
             options: Any = {"headers": headers, "params": self.endpoint.query}
             response: httpx2.Response = await client.post(
-                path, cast_to=httpx2.Response, body=body, options=options, stream=True
+                url, cast_to=httpx2.Response, body=body, options=options, stream=True
             )
             return response
 
