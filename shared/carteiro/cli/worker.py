@@ -14,6 +14,7 @@ from carteiro.cli.exit_codes import EXIT_USAGE, exit_with
 
 _BATCH = "batch"
 _ENRICH = "enrich"
+_INDEX = "index"
 _EXIT_MODEL = 3
 _NO_MODEL = (
     "no model: this installation has none of its own. Set OPENAI_API_KEY, or CARTEIRO_MODEL "
@@ -26,7 +27,7 @@ def worker(
         list[str] | None,
         typer.Argument(
             help="The tasks; by default those of TASK, separated by commas, else all. `batch` is the batch service, "
-            "`enrich` that of the enrichments in CARTEIRO_ENRICHMENTS.",
+            "`enrich` that of the enrichments in CARTEIRO_ENRICHMENTS, `index` that of CARTEIRO_COLLECTIONS.",
             autocompletion=task_names,
         ),
     ] = None,
@@ -70,6 +71,11 @@ def run_worker(names: list[str]) -> None:
         from carteiro.worker.app import enrichment_worker
 
         asyncio.run(enrichment_worker().run())
+        return
+    if names == [_INDEX]:
+        from carteiro.worker.app import index_worker
+
+        asyncio.run(index_worker().run())
         return
     from carteiro.tasks.discovery import find_tasks
 

@@ -2,14 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -17,12 +16,11 @@ from pydantic import (
     Field,
     PlainValidator,
     StringConstraints,
-    ValidationError,
     model_validator,
 )
 
 from carteiro.enrichment.expression import Expression, InvalidExpression, Path, overlaps, parse_path
-from carteiro.schemas.field_errors import field_errors
+from carteiro.enrichment.yaml_file import default_name, read_yaml_file, validate_yaml
 from carteiro.schemas.request import Duration, Options
 from carteiro.wire.topics import is_topic_name
 
@@ -31,9 +29,7 @@ OnError = Literal["keep", "drop", "dead_letter"]
 letter.
 """
 
-_MAX_FILE_BYTES = 1024 * 1024
 _MAX_STEPS = 50
-_MERGE_TAG = "tag:yaml.org,2002:merge"
 
 
 class EnrichmentFileInvalid(Exception):
@@ -61,27 +57,31 @@ def _check_topic(value: Any) -> Any:
     return value
 
 
-_Expression = Annotated[Expression, PlainValidator(_compile)]
+ExpressionText = Annotated[Expression, PlainValidator(_compile)]
+"""An expression, compiled from its text."""
 _Path = Annotated[Path, PlainValidator(_read_path)]
-_Topic = Annotated[str, BeforeValidator(_check_topic)]
+TopicName = Annotated[str, BeforeValidator(_check_topic)]
+"""Name of a topic that Kafka allows."""
 
 
-class _Part(BaseModel):
+class FilePart(BaseModel):
+    """Base of all parts of a file."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, populate_by_name=True)
 
 
-class Step(_Part):
+class Step(FilePart):
     """One request to a task for each event, and the place of its result."""
 
     task: str
     """Name of the task, such as `summarize`."""
-    request: _Expression
+    request: ExpressionText
     """Expression of the task's request."""
     into: _Path
     """Path at which the result is written."""
-    take: _Expression = Expression("@")
+    take: ExpressionText = Expression("@")
     """Expression on the task's result, by default all of it."""
-    when: _Expression | None = None
+    when: ExpressionText | None = None
     """Condition. The step is left out for events for which it is false."""
     model: str | None = Field(default=None, max_length=1000)
     """The model that answers, or several in a fallback chain, with commas between them; by default the task's."""
@@ -112,16 +112,16 @@ class Step(_Part):
         return self
 
 
-class EnrichmentFile(_Part):
+class EnrichmentFile(FilePart):
     """An enrichment: any topic in, the same events out, enriched."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
     """Name of the enrichment, in its consumer group; by default the file's name without its ending."""
-    source: _Topic = Field(alias="from")
+    source: TopicName = Field(alias="from")
     """Topic of the events."""
-    target: _Topic = Field(alias="to")
+    target: TopicName = Field(alias="to")
     """Topic of the enriched events."""
-    when: _Expression | None = None
+    when: ExpressionText | None = None
     """Condition. Events for which it is false pass through unchanged."""
     steps: list[Step] = Field(min_length=1, max_length=_MAX_STEPS)
     on_error: OnError = "keep"
@@ -185,82 +185,11 @@ def load_enrichment_files(paths: Sequence[FilePath]) -> list[EnrichmentFile]:
 
 def load_enrichment_file(path: FilePath) -> EnrichmentFile:
     """Return the enrichment that the YAML file at `path` describes. Raise `EnrichmentFileInvalid`."""
-    try:
-        with path.open("rb") as file:
-            text = file.read(_MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise EnrichmentFileInvalid(f"{path}: cannot be read ({error.strerror})") from None
-    if len(text) > _MAX_FILE_BYTES:
-        raise EnrichmentFileInvalid(f"{path}: has more than {_MAX_FILE_BYTES:,} bytes")
-    return parse_enrichment(text, str(path), default_name=_default_name(path))
+    text = read_yaml_file(path, EnrichmentFileInvalid)
+    return parse_enrichment(text, str(path), default_name(path, "enrichment"))
 
 
 def parse_enrichment(text: bytes, file: str, default_name: str) -> EnrichmentFile:
     """Return the enrichment in a YAML text. `file` names it in errors. Raise `EnrichmentFileInvalid`."""
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        line = f" line {error.problem_mark.line + 1}:" if error.problem_mark else ""
-        raise EnrichmentFileInvalid(f"{file}:{line} is no YAML: {error.problem or 'it cannot be read'}") from None
-    except (yaml.YAMLError, ValueError, RecursionError):
-        raise EnrichmentFileInvalid(f"{file}: is no YAML in UTF-8") from None
-    for at, problem in _find_problems(root, set()):
-        raise EnrichmentFileInvalid(f"{file}: line {at}: {problem}")
-    if not isinstance(content, dict):
-        raise EnrichmentFileInvalid(f"{file}: is no enrichment: it has from, to and steps")
-    try:
-        return EnrichmentFile.model_validate({"name": default_name} | content)
-    except ValidationError as error:
-        problems = [
-            f"{file}: line {_line_of(root, raw['loc'])}: {told.field + ': ' if told.field else ''}{told.reason}"
-            for raw, told in zip(error.errors(), field_errors(error, root="", document="this file"), strict=False)
-        ]
-        raise EnrichmentFileInvalid("\n".join(problems)) from None
-
-
-def _default_name(path: FilePath) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-")[:63] or "enrichment"
-
-
-def _find_problems(node: yaml.Node | None, seen: set[int]) -> Iterator[tuple[int, str]]:
-    """Yield the lines and descriptions of what YAML accepts, but an enrichment cannot mean.
-
-    `seen` are the ids of nodes, which aliases repeat.
-    """
-    if node is None or id(node) in seen:
-        return
-    seen.add(id(node))
-    line = node.start_mark.line + 1
-    if isinstance(node, yaml.MappingNode):
-        names = set[tuple[str, str]]()
-        for name, value in node.value:
-            if isinstance(name, yaml.ScalarNode) and name.tag != _MERGE_TAG:
-                if (name.tag, name.value) in names:
-                    yield name.start_mark.line + 1, f"{name.value} is there twice: leave one out"
-                names.add((name.tag, name.value))
-            yield from _find_problems(name, seen)
-            yield from _find_problems(value, seen)
-    elif isinstance(node, yaml.SequenceNode):
-        for each in node.value:
-            yield from _find_problems(each, seen)
-    elif any("\ud800" <= char <= "\udfff" for char in node.value):
-        yield line, "a text has half of a surrogate pair, which is no character: write \\U and the character's number"
-
-
-def _line_of(node: yaml.Node | None, location: tuple[int | str, ...]) -> int:
-    """Return the line, from 1, of the node at a location; of the closest node around it if it is not in the file."""
-    line = node.start_mark.line + 1 if node else 1
-    for key in location:
-        found: yaml.Node | None = None
-        if isinstance(node, yaml.MappingNode):
-            for name, value in node.value:
-                if name.value == key:
-                    found, line = value, name.start_mark.line + 1
-        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
-            found = node.value[key]
-            line = found.start_mark.line + 1
-        if found is None:
-            break
-        node = found
-    return line
+    kind = "an enrichment: it has from, to and steps"
+    return validate_yaml(EnrichmentFile, text, file, {"name": default_name}, kind, EnrichmentFileInvalid)

@@ -1,5 +1,6 @@
 """Settings of a worker and of its tasks."""
 
+import os
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -59,6 +60,17 @@ class WorkerSettings(KafkaSettings):
     """Bucket for results that are too large for their topic, `s3://BUCKET/PREFIX`, `gs://` or `az://`."""
     enrichments: str | None = None
     """Files of the enrichments that the enrich service serves, with commas between them."""
+    collections: str | None = None
+    """Collections that the index service fills: names, and files that say how the events of a topic become documents,
+    with commas between them."""
+    store: SecretStr | None = None
+    """Store of collections: `sqlite:///PATH`. By default a file in this user's data folder, for one machine."""
+    index_model: str = "local:minilm"
+    """The model that embeds the documents of collections. Another one rebuilds them."""
+    index_dimensions: int | None = Field(default=None, ge=1, le=4096)
+    """Length of their vectors, for models that have several; by default the model's own."""
+    index_chunk_tokens: int = Field(default=256, ge=16, le=8192)
+    """Most tokens of one chunk of a document, if the model takes as many."""
     batches: bool = False
     """True if requests that can wait are deferred to the batch service, if the model's provider has a batch API."""
     batch_min_deadline_seconds: float | None = Field(default=None, gt=0)
@@ -120,6 +132,14 @@ class WorkerSettings(KafkaSettings):
                 "another folder"
             )
         return bucket
+
+    @property
+    def store_url(self) -> str:
+        """Address of the store of collections."""
+        if self.store is not None:
+            return self.store.get_secret_value()
+        folder = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+        return f"sqlite:///{Path(folder).absolute() / 'carteiro' / 'documents.sqlite'}"
 
     def group_of(self, task: str) -> str:
         """Return the consumer group of a task's workers."""

@@ -9,6 +9,7 @@ import structlog
 
 from carteiro.enrichment.enrichment_file import EnrichmentFile, EnrichmentFileInvalid
 from carteiro.extras import ExtraMissing
+from carteiro.index.collection_source import CollectionFileInvalid
 from carteiro.models.errors import ModelUnusable
 from carteiro.models.settings import ModelSettings
 from carteiro.registry.connection import open_configured_registry
@@ -18,6 +19,7 @@ from carteiro.settings.variable_names import find_unknown_variables
 from carteiro.settings.worker import WorkerSettings
 from carteiro.tasks.task import Task
 from carteiro.worker.batch_api.deferral_policy import supports_batches
+from carteiro.worker.composition.collections import open_index, open_index_model
 from carteiro.worker.composition.enrichments import load_enrichments, open_step_models, tasks_of
 from carteiro.worker.composition.factories import may_have_batches, open_models
 from carteiro.worker.exit_codes import EXIT_MODEL, EXIT_SETTINGS, exit_with
@@ -64,6 +66,21 @@ def enrichment_worker(*files: EnrichmentFile) -> Worker:
         return Worker(list(tasks.values()), models, settings, enrichments=enrichments, registry=registry)
 
 
+def index_worker() -> Worker:
+    """Return the worker of the collections that `CARTEIRO_COLLECTIONS` names.
+
+    Raise `SystemExit`, with a line on stderr, if a setting or a file is wrong or the model cannot be used.
+    """
+    with _exit_on_error():
+        settings, model_settings = _load_settings()
+        index = open_index(settings)
+        if index is None:
+            raise SettingsInvalid("CARTEIRO_COLLECTIONS: name a collection, or several with commas between")
+        models = open_index_model(settings, model_settings)
+        configure_tracing("carteiro-index")
+        return Worker([], models, settings, index=index, registry=open_configured_registry())
+
+
 def _load_settings() -> tuple[WorkerSettings, ModelSettings]:
     settings, model_settings = load_settings()
     configure_logs(settings.log_level, settings.log_format)
@@ -76,7 +93,13 @@ def _load_settings() -> tuple[WorkerSettings, ModelSettings]:
 def _exit_on_error() -> Iterator[None]:
     try:
         yield
-    except (SettingsInvalid, RegistrySettingsInvalid, EnrichmentFileInvalid, ExtraMissing) as error:
+    except (
+        SettingsInvalid,
+        RegistrySettingsInvalid,
+        EnrichmentFileInvalid,
+        CollectionFileInvalid,
+        ExtraMissing,
+    ) as error:
         exit_with(EXIT_SETTINGS, str(error))
     except ModelUnusable as error:
         # The message begins with the variable unless that is CARTEIRO_MODEL.

@@ -19,6 +19,7 @@ from carteiro.registry.connection import Registry
 from carteiro.settings.worker import WorkerSettings
 from carteiro.tasks.task import Task
 from carteiro.worker.composition.broker import WorkerBroker
+from carteiro.worker.composition.collections import CollectionIndex
 from carteiro.worker.composition.parts import WorkerParts
 from carteiro.worker.exit_codes import EXIT_KAFKA, EXIT_MODEL, EXIT_OTHER, EXIT_PORT, exit_with
 from carteiro.worker.http_server import HttpServer, PortUnusable
@@ -47,20 +48,22 @@ class Worker(AsgiFastStream):
         *,
         batch: bool = False,
         enrichments: Sequence[EnrichmentFile] = (),
+        index: CollectionIndex | None = None,
         registry: Registry | None = None,
     ) -> None:
         """Create a worker that is not started.
 
         `models` are the models of each task by its name, in the order of the fallback chain. With `batch` the worker
         serves the deferred requests of the tasks. With `enrichments` it serves their events, and `models` are those of
-        each step by `Step.chain_name`. `registry` has the schemas of requests and events that are not JSON.
+        each step by `Step.chain_name`. With `index` it fills collections too, by the model of `INDEX_CHAIN`. `registry`
+        has the schemas of requests and events that are not JSON.
         """
         self.settings = settings
         self.exit_code = 0
         self._http = HttpServer(settings.http_host, settings.http_port)
         broker = WorkerBroker(settings)
         self._parts = parts = WorkerParts(
-            tasks, models, settings, broker, batch=batch, enrichments=enrichments, registry=registry
+            tasks, models, settings, broker, batch=batch, enrichments=enrichments, index=index, registry=registry
         )
         self.health = parts.health
         state = WorkerStateReader(parts.served, parts.context, parts.health)

@@ -24,6 +24,7 @@ from carteiro.worker.delivery.transactional import TransactionalDelivery
 from carteiro.worker.handling.idempotency import IdempotencyStore
 from carteiro.worker.handling.reply_cache import ReplyCache
 from carteiro.worker.handling.reply_router import ReplyRouter
+from carteiro.worker.index.store_connection import StoreConnection
 from carteiro.worker.model_calls.budget import CostBudget
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class WorkerContext:
     """Reader of the texts that requests refer to; None if such requests are rejected."""
     reply_bucket: Bucket | None = None
     """Bucket of results that are too large for Kafka; None if there is no such bucket."""
+    store: StoreConnection | None = None
+    """The store of collections; None if the worker fills none."""
 
     @property
     def pause_reason(self) -> str | None:

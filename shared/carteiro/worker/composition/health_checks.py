@@ -29,7 +29,8 @@ class WorkerHealthChecks(HealthChecks):
 
     def pause_reason(self) -> str | None:
         chain_reasons = [chain.pause_reason for each in self._served for chain in each.chains]
-        return next(filter(None, [self._context.pause_reason, *chain_reasons]), None)
+        store_reason = self._context.store.pause_reason if self._context.store else None
+        return next(filter(None, [self._context.pause_reason, store_reason, *chain_reasons]), None)
 
     def stalled_partitions(self) -> list[str]:
         return [stalled for each in self._served for stalled in each.subscriber.lanes.stalled]

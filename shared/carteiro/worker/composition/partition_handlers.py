@@ -16,6 +16,7 @@ from carteiro.worker.delivery.partition_handler import PartitionHandler
 from carteiro.worker.delivery.subscriber import LaneSubscriber
 from carteiro.worker.enrichment.event_handler import EventHandler
 from carteiro.worker.handling.handler import RequestHandler
+from carteiro.worker.index.document_handler import DocumentHandler
 
 _MAX_PER_TRANSACTION = 20
 """Replies of a batch that are delivered together. Live replies wait behind them."""
@@ -143,6 +144,24 @@ class EnrichmentHandler(SubscribedHandler):
 
     async def reject_poison(self, record: Record, deaths: int) -> Outcome:
         return await self._events.reject_poison(record, deaths)
+
+
+class IndexHandler(SubscribedHandler):
+    """Handler of the topic of a collection's documents."""
+
+    by_key = True
+    """The store has the last version of each document."""
+
+    def __init__(self, documents: DocumentHandler, subscriber: LaneSubscriber, context: WorkerContext) -> None:
+        super().__init__(documents.group, subscriber, context)
+        self._documents = documents
+        self.max_value_bytes = max_event_bytes(context.settings)
+
+    def accepts_work(self) -> bool:
+        return super().accepts_work() and self._documents.writer.pause_reason is None
+
+    async def reject_poison(self, record: Record, deaths: int) -> Outcome:
+        return await self._documents.reject_poison(record, deaths)
 
 
 class BatchEnrichmentHandler(BatchedHandler):

@@ -12,6 +12,8 @@ from carteiro.registry.connection import Registry
 from carteiro.settings.worker import WorkerSettings
 from carteiro.tasks.task import Task
 from carteiro.worker.composition.batch_subscribers import serve_deferred_requests
+from carteiro.worker.composition.collection_subscribers import serve_collections
+from carteiro.worker.composition.collections import INDEX_CHAIN, CollectionIndex
 from carteiro.worker.composition.context import WorkerContext
 from carteiro.worker.composition.enrichment_subscribers import serve_enrichments
 from carteiro.worker.composition.factories import (
@@ -26,6 +28,7 @@ from carteiro.worker.composition.storage import open_references, open_reply_buck
 from carteiro.worker.composition.subscribers import serve_requests
 from carteiro.worker.handling.idempotency import IdempotencyStore
 from carteiro.worker.handling.reply_router import ReplyRouter
+from carteiro.worker.index.store_connection import StoreConnection
 from carteiro.worker.malloc import limit_arenas
 from carteiro.worker.observability.event_loop import watch_event_loop
 from carteiro.worker.observability.health import Health
@@ -43,6 +46,7 @@ class WorkerParts:
         *,
         batch: bool = False,
         enrichments: Sequence[EnrichmentFile] = (),
+        index: CollectionIndex | None = None,
         registry: Registry | None = None,
     ) -> None:
         """Build the parts. The subscribers are registered at `broker`. The other arguments are those of a worker."""
@@ -68,6 +72,12 @@ class WorkerParts:
         else:
             serve = serve_deferred_requests if batch else serve_requests
             self.served = [serve(broker, task, self.chains[task.name], self.context, self._on_joined) for task in tasks]
+        if index is not None:
+            self.context.store = StoreConnection(index.store, self._on_circuit_change)
+            chain = self.chains[INDEX_CHAIN]
+            self.served += serve_collections(
+                broker, index.sources, chain, self.context.store, self.context, self._on_joined
+            )
         self.served[0].subscriber.background_tasks.append(watch_event_loop)
         self.group = self.served[0].group
         checks = WorkerHealthChecks(self._models, self.served, self.context)
@@ -89,6 +99,8 @@ class WorkerParts:
         await self.context.cache.close()
         if self.context.registry is not None:
             await self.context.registry.close()
+        if self.context.store is not None:
+            await self.context.store.close()
         for model in self._models.values():
             await model.close()
 

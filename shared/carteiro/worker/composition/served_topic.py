@@ -9,13 +9,13 @@ from carteiro.worker.model_calls.fallback import FallbackChain
 
 @dataclass(frozen=True, slots=True)
 class ServedTopic:
-    """A task's requests, or an enrichment's events."""
+    """A task's requests, an enrichment's events, or a collection's documents."""
 
     name: str
-    """The task's name, or `enrich-` and the enrichment's."""
+    """The task's name, `enrich-` and the enrichment's, or `index-` and the collection's."""
     group: str
     """The consumer group."""
     chains: tuple[FallbackChain, ...]
     """Chains of the models that serve the topic."""
     subscriber: LaneSubscriber
-    records: Literal["requests", "events"] = "requests"
+    records: Literal["requests", "events", "documents"] = "requests"

@@ -15,7 +15,7 @@ _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
 REQUESTS = Counter(
     "carteiro_requests",
-    "Requests taken in. Events are counted too, by the task `enrich-` and the enrichment's name.",
+    "Requests taken in. Events and documents too, by the task `enrich-` or `index-` and the name of theirs.",
     ["task"],
     registry=REGISTRY,
 )
@@ -65,6 +65,21 @@ EVENTS = Counter(
     "Events that were read and dealt with; result is `enriched`, `failed`, `unchanged`, `dropped` or `dead_letter`.",
     ["enrichment", "result"],
     registry=REGISTRY,
+)
+DOCUMENTS = Counter(
+    "carteiro_documents",
+    "Documents that were read and dealt with; result is `indexed`, `deleted`, `outdated` or `dead_letter`.",
+    ["collection", "result"],
+    registry=REGISTRY,
+)
+CHUNKS = Counter(
+    "carteiro_chunks",
+    "Chunks of indexed documents; result is `embedded`, or `reused` if the store had its vector.",
+    ["collection", "result"],
+    registry=REGISTRY,
+)
+STORE_AWAY = Gauge(
+    "carteiro_store_away", "1 while no documents are taken because their store is away.", registry=REGISTRY
 )
 READY = Gauge("carteiro_ready", "1 while the worker takes requests in.", registry=REGISTRY)
 REPEATED_REPLIES = Counter(

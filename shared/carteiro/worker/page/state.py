@@ -37,8 +37,10 @@ class ModelState:
 
 @dataclass(frozen=True, slots=True)
 class TaskState:
-    """Counts of one task or enrichment since the worker's start. `lag` and `partitions` are about this worker's
-    partitions. Events count as requests, and enriched or unchanged events as `ok`.
+    """Counts of one task, enrichment or collection since the worker's start.
+
+    `lag` and `partitions` are about this worker's partitions. Events and documents count as requests, and those without
+    an error as `ok`.
     """
 
     task: str
@@ -53,7 +55,7 @@ class TaskState:
     ok: int
     errors: int
     dead_letters: int
-    records: Literal["requests", "events"] = "requests"
+    records: Literal["requests", "events", "documents"] = "requests"
 
 
 @dataclass(frozen=True, slots=True)

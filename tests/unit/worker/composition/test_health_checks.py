@@ -23,9 +23,11 @@ def make_checks(
     lanes: list[Any] | None = None,
     budget: str | None = None,
     topics: list[str | None] | None = None,
+    store: str | None = None,
 ) -> WorkerHealthChecks:
     """Return checks. `paused` has the reasons of the chains by task, `topics` the problems of watched topics."""
     context: Any = SimpleNamespace(
+        store=None if store is None else SimpleNamespace(pause_reason=store),
         pause_reason=budget,
         topic_watches=[SimpleNamespace(problem=problem) for problem in topics or ()],
     )
@@ -74,6 +76,10 @@ def test_used_up_budget_or_a_chain_without_a_model_pauses(
     paused: Mapping[str, str | None], budget: str | None, expected: str | None
 ) -> None:
     assert make_checks(paused=paused, budget=budget).pause_reason() == expected
+
+
+def test_store_of_documents_that_is_away_pauses() -> None:
+    assert make_checks(store="the disk is full").pause_reason() == "the disk is full"
 
 
 def test_partitions_of_all_lanes_are_checked() -> None:

@@ -70,17 +70,30 @@ class ResolveReferences:
             return await handle(context)
 
     async def _read(self, uses: Mapping[str, int]) -> "tuple[Mapping[str, str], Reservation]":
-        if self.reader is None:
-            uri = next(iter(uses))
-            raise ReferenceRefused("this service reads no text by reference (CARTEIRO_REFERENCES)", uri=uri)
-        return await retry_while_away(
-            partial(self.reader.read, uses),
-            StoreUnavailable,
-            _log_away,
-            self.sleep,
-            patience=_patience,
-            clock=self.clock,
-        )
+        return await read_texts(self.reader, uses, self.sleep, self.clock)
+
+
+async def read_texts(
+    reader: "ReferenceReader | None",
+    uses: Mapping[str, int],
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> "tuple[Mapping[str, str], Reservation]":
+    """Return texts as `ReferenceReader.read` does, tried again while their store is away, but not for ever.
+
+    Raise `ReferenceRefused`, and `StoreUnavailable` if a store stays away.
+    """
+    if reader is None:
+        uri = next(iter(uses))
+        raise ReferenceRefused("this service reads no text by reference (CARTEIRO_REFERENCES)", uri=uri)
+    return await retry_while_away(
+        partial(reader.read, uses),
+        StoreUnavailable,
+        _log_away,
+        sleep,
+        patience=_patience,
+        clock=clock,
+    )
 
 
 def _log_away(error: StoreUnavailable) -> None:

@@ -1,0 +1,78 @@
+"""Splits documents for an embedding model, and embeds their chunks."""
+
+import asyncio
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from carteiro.models.interface import EmbeddingModel, Embeddings, Model
+from carteiro.retrieval.chunk import Chunk
+from carteiro.retrieval.collection import EmbeddingSettings
+from carteiro.retrieval.document import Document
+from carteiro.retrieval.splitter import OVERLAP_SHARE, split_document
+from carteiro.worker.model_calls.budget import UsageMeter
+from carteiro.worker.model_calls.fallback import FallbackChain, FallbackRun
+
+_CHUNKS_AT_ONCE = 128
+"""Chunks whose vectors are in memory as Python's numbers, which take eight times the space."""
+_SAMPLE = "dimensions"
+
+
+@dataclass(slots=True)
+class ChunkEmbedder:
+    """Embedder of chunks by the model of a chain, which has only one: vectors of different models do not compare.
+
+    The model has to be loaded before the first call.
+    """
+
+    chain: FallbackChain
+    chunk_tokens: int
+    """Maximum tokens of a chunk, if the model takes as many."""
+    dimensions: int | None = None
+    """Length of the vectors; None for the model's own."""
+    _settings: EmbeddingSettings | None = None
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def _model(self) -> Model:
+        return self.chain.targets[0].model
+
+    async def settings(self, meter: UsageMeter) -> EmbeddingSettings:
+        """Return the settings of the vectors. The first call embeds a word, to know their length.
+
+        Raise the errors of models.
+        """
+        async with self._lock:
+            if self._settings is None:
+                dimensions = self.dimensions or len((await self.embed([_SAMPLE], meter))[0])
+                tokens = min(self.chunk_tokens, self._model.context_tokens or self.chunk_tokens)
+                self._settings = EmbeddingSettings(self._model.name, dimensions, tokens, int(tokens * OVERLAP_SHARE))
+            return self._settings
+
+    async def split(self, document: Document, settings: EmbeddingSettings) -> list[Chunk]:
+        """Return the chunks of a document. A thread splits it."""
+        count = self._model.count_tokens
+        return await asyncio.to_thread(split_document, document, count, settings.max_tokens, settings.overlap_tokens)
+
+    async def embed(self, texts: Sequence[str], meter: UsageMeter) -> "list[array[float]]":
+        """Return the vectors of texts, as numbers of 4 bytes. Raise the errors of models."""
+        vectors: list[array[float]] = []
+        for start in range(0, len(texts), _CHUNKS_AT_ONCE):
+            embedded = await self._embed(texts[start : start + _CHUNKS_AT_ONCE], meter)
+            vectors += await asyncio.to_thread(_pack, embedded)
+        return vectors
+
+    async def _embed(self, texts: Sequence[str], meter: UsageMeter) -> Embeddings:
+        async def work(model: Model) -> Embeddings:
+            assert isinstance(model, EmbeddingModel)  # the chain was opened for one
+            return await model.embed(texts, input_type="document", dimensions=self.dimensions)
+
+        run = FallbackRun(self.chain, meter)
+        embedded = await run.run(work)
+        if not run.is_metered:
+            meter.record(run.model.name, embedded.usage)
+        return embedded
+
+
+def _pack(embedded: Embeddings) -> "list[array[float]]":
+    return [array("f", vector) for vector in embedded.vectors]

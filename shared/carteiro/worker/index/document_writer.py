@@ -1,0 +1,124 @@
+"""Writes the documents of one collection to the store: only chunks that are new to it are embedded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from carteiro.references.memory_budget import MemoryBudget
+from carteiro.retrieval.chunk import Chunk, EmbeddedChunk
+from carteiro.retrieval.collection import Generation
+from carteiro.retrieval.document import Document, Version
+from carteiro.retrieval.errors import CollectionUnknown, VectorMissing
+from carteiro.retrieval.store import DocumentStore
+from carteiro.worker.index.chunk_embedder import ChunkEmbedder
+from carteiro.worker.index.store_connection import StoreConnection
+from carteiro.worker.model_calls.budget import UsageMeter
+from carteiro.worker.observability import metrics
+
+MEMORY_CHARACTERS = 16 * 1024 * 1024
+"""Characters of the documents that all collections of a worker split and embed at once. Their vectors take 2 to 12
+times as many bytes.
+"""
+_MAX_TRIES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentWriter:
+    """Writer of one collection. Calls for the same document run one after the other."""
+
+    collection: str
+    connection: StoreConnection
+    embedder: ChunkEmbedder
+    memory: MemoryBudget
+
+    @property
+    def pause_reason(self) -> str | None:
+        """Reason to take in no more documents; None if the store and the model answer."""
+        return self.connection.pause_reason or self.embedder.chain.pause_reason
+
+    async def write(self, document: Document, version: Version, meter: UsageMeter) -> bool:
+        """Write a version of a document. Return False, without a change, if the store has a newer one.
+
+        Wait while the store is away. Raise the errors of models.
+        """
+        if await self._is_outdated(document.key, version):
+            return False
+        with await self.memory.reserve(min(len(document.text), MEMORY_CHARACTERS)):
+            for _ in range(_MAX_TRIES - 1):
+                try:
+                    return await self._write(document, version, meter, reuse=True)
+                except (CollectionUnknown, VectorMissing):
+                    pass  # The collection was deleted meanwhile, or another worker has replaced the chunks.
+            return await self._write(document, version, meter, reuse=False)
+
+    async def delete(self, key: str, version: Version) -> bool:
+        """Delete a document. Return False, without a change, if the store has a newer version. Wait as `write`."""
+
+        async def delete(store: DocumentStore) -> bool:
+            return await store.delete(self.collection, key, version)
+
+        try:
+            return await self.connection.run(delete)
+        except CollectionUnknown:
+            return True  # Without a collection, the document is not there.
+
+    async def note_error(self, key: str, version: Version, code: str, message: str, meter: UsageMeter) -> None:
+        """Keep the reason why a version of a document is not stored. Wait and raise as `write`."""
+
+        async def note(store: DocumentStore) -> None:
+            await store.note_error(self.collection, key, version, code, message)
+
+        try:
+            await self.connection.run(note)
+        except CollectionUnknown:
+            await self._generation(meter)
+            await self.connection.run(note)
+
+    async def _is_outdated(self, key: str, version: Version) -> bool:
+        async def read(store: DocumentStore) -> Version | None:
+            return await store.version(self.collection, key)
+
+        try:
+            stored = await self.connection.run(read)
+        except CollectionUnknown:
+            return False
+        return stored is not None and not version.supersedes(stored)
+
+    async def _write(self, document: Document, version: Version, meter: UsageMeter, *, reuse: bool) -> bool:
+        generation = await self._generation(meter)
+        chunks = await self.embedder.split(document, generation.embedding)
+        known = await self._known_hashes(generation, document.key) if reuse else frozenset[str]()
+        embedded = await self._embed(chunks, known, meter)
+
+        async def write(store: DocumentStore) -> bool:
+            return await store.write(self.collection, document, version, {generation: embedded})
+
+        return await self.connection.run(write)
+
+    async def _generation(self, meter: UsageMeter) -> Generation:
+        """Return the generation of the worker's model. Create it, and the collection, if it is missing."""
+
+        async def ensure(store: DocumentStore) -> Generation:
+            # Here, settings that no store takes are an error of the store: documents wait, and are not given up.
+            generation = Generation(self.collection, await self.embedder.settings(meter))
+            try:
+                if generation in (await store.collection(self.collection)).generations:
+                    return generation
+            except CollectionUnknown:
+                pass
+            await store.add_generation(generation)
+            return generation
+
+        return await self.connection.run(ensure)
+
+    async def _known_hashes(self, generation: Generation, key: str) -> frozenset[str]:
+        async def read(store: DocumentStore) -> frozenset[str]:
+            return await store.known_hashes(generation, key)
+
+        return await self.connection.run(read)
+
+    async def _embed(self, chunks: Sequence[Chunk], known: frozenset[str], meter: UsageMeter) -> list[EmbeddedChunk]:
+        new = {chunk.hash: chunk.embedded_text for chunk in chunks if chunk.hash not in known}
+        vectors = dict(zip(new, await self.embedder.embed(list(new.values()), meter), strict=True))
+        metrics.labelled(metrics.CHUNKS, self.collection, "embedded").inc(len(new))
+        metrics.labelled(metrics.CHUNKS, self.collection, "reused").inc(len(chunks) - len(new))
+        return [EmbeddedChunk(chunk, vectors.get(chunk.hash)) for chunk in chunks]

@@ -1,0 +1,163 @@
+"""The index service as an operator starts it: documents in, chunks in a store."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from carteiro.cli.embedded import EmbeddedBroker
+from carteiro.retrieval.errors import CollectionUnknown
+from carteiro.retrieval.stores.sqlite.store import SqliteStore
+from tests.broker.conftest import environment
+from tests.broker.raw_kafka_client import RawKafkaClient
+from tests.broker.worker_process import WorkerProcess
+from tests.conftest import eventually, eventually_true
+from tests.provider import Provider
+from tests.provider.embeddings import vector
+
+pytestmark = pytest.mark.timeout(240)
+
+FILE = """\
+from: shop.articles
+document: "body && {text: body, title: name, fields: {shop: shop}}"
+"""
+OWN, SHOP = "llm.index-docs.documents", "shop.articles"
+DEAD = ("llm.index-docs.dead", "llm.index-articles.dead")
+
+
+async def create_topics(broker: EmbeddedBroker, *names: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker.address)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(name, 2, 1) for name in names])
+    finally:
+        await admin.close()
+
+
+def settings(broker: EmbeddedBroker, provider: Provider, store: Path, collections: str) -> dict[str, str]:
+    return environment(broker, provider) | {
+        "CARTEIRO_INDEX_MODEL": f"{provider.url}#vectors",
+        "CARTEIRO_INDEX_CHUNK_TOKENS": "32",
+        "CARTEIRO_STORE": f"sqlite:///{store}",
+        "CARTEIRO_COLLECTIONS": collections,
+    }
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def store(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SqliteStore]:
+    store = SqliteStore(tmp_path_factory.mktemp("store") / "documents.sqlite")
+    await store.open()
+    yield store
+    await store.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def worker(
+    broker: EmbeddedBroker, provider: Provider, store: SqliteStore, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[WorkerProcess]:
+    path = tmp_path_factory.mktemp("index") / "articles.yaml"
+    path.write_text(FILE)
+    await create_topics(broker, OWN, SHOP, *DEAD)
+    path_of_store = store._database.path
+    with WorkerProcess("index", **settings(broker, provider, path_of_store, f"docs,{path}")) as worker:
+        await eventually(worker.ready)
+        yield worker
+
+
+async def stored(store: SqliteStore, collection: str) -> dict[str, list[str]]:
+    """Return the texts of all chunks in order, by the document's key."""
+    try:
+        active = (await store.collection(collection)).active
+    except CollectionUnknown:
+        return {}
+    assert active
+    hits = await store.search_vectors(active, vector("anything"), limit=1000)
+    found: dict[str, list[str]] = {}
+    for hit in sorted(hits, key=lambda hit: (hit.key, hit.chunk.number)):
+        found.setdefault(hit.key, []).append(hit.chunk.text)
+        assert len(found[hit.key]) == hit.chunk.number + 1
+    return found
+
+
+async def has(store: SqliteStore, collection: str, expected: dict[str, list[str]]) -> None:
+    async def check() -> bool:
+        return await stored(store, collection) == expected
+
+    await eventually_true(check)
+
+
+async def test_documents_of_all_collections_are_stored_and_deleted(
+    broker: EmbeddedBroker, worker: WorkerProcess, store: SqliteStore
+) -> None:
+    async with RawKafkaClient(broker.address, DEAD[0]) as peer:
+        await peer.send(OWN, b'{"text": "The ferry leaves at nine."}', key=b"ferry")
+        await peer.send(OWN, b'{"text": "The museum is free."}', key=b"museum")
+        await peer.send(OWN, b"{}", key=b"odd")
+        await peer.send(SHOP, b'{"body": "Four red chairs.", "name": "Chairs", "shop": "north"}', key=b"7")
+        await peer.send(SHOP, b'{"body": "One table.", "shop": "south"}', key=b"8")
+        await has(store, "docs", {"ferry": ["The ferry leaves at nine."], "museum": ["The museum is free."]})
+        await has(store, "articles", {"7": ["Four red chairs."], "8": ["One table."]})
+        await eventually(lambda: peer.records)
+        assert (peer.records[0].key, peer.records[0].value) == (b"odd", b"{}")
+        assert [error.key for error in await store.errors("docs")] == ["odd"]
+        article = await store.document("articles", "7")
+        assert article is not None
+        assert (article.document.title, dict(article.document.fields)) == ("Chairs", {"shop": "north"})
+        await peer.send(OWN, None, key=b"museum")
+        await peer.send(SHOP, b'{"name": "Table"}', key=b"8")
+        await has(store, "docs", {"ferry": ["The ferry leaves at nine."]})
+        await has(store, "articles", {"7": ["Four red chairs."]})
+    _, body = worker.get("/metrics")
+    assert 'carteiro_documents_total{collection="docs",result="indexed"} 2.0' in body
+    assert 'carteiro_documents_total{collection="articles",result="deleted"} 1.0' in body
+
+
+async def test_killed_worker_leaves_the_last_version_of_each_document_once(
+    broker: EmbeddedBroker, provider: Provider, tmp_path: Path
+) -> None:
+    topic = "killed.index-docs.documents"
+    await create_topics(broker, topic, "killed.index-docs.dead")
+    path = tmp_path / "documents.sqlite"
+    own = settings(broker, provider, path, "docs") | {
+        "CARTEIRO_TOPIC_PREFIX": "killed",
+        "CARTEIRO_SESSION_TIMEOUT_SECONDS": "1",
+    }
+    store = SqliteStore(path)
+    await store.open()
+    expected: dict[str, list[str]] = {}
+
+    async def change(peer: RawKafkaClient, round_number: int) -> None:
+        for number in range(60):
+            key = f"k{number % 20}"
+            if (number + round_number) % 7 == 0:
+                await peer.send(topic, None, key=key.encode())
+                expected.pop(key, None)
+                continue
+            parts = [f"Part {part} of {key} is about rivers of the north" for part in range(3)]
+            parts[round_number % 3] += f", version {round_number}.{number}"
+            text = "\n\n".join(f"# Heading {part}\n\n{words}" for part, words in enumerate(parts))
+            await peer.send(topic, json.dumps({"text": text}).encode(), key=key.encode())
+            expected[key] = [f"# Heading {part}\n\n{words}" for part, words in enumerate(parts)]
+
+    async with RawKafkaClient(broker.address, topic) as peer:
+        for round_number in range(1):
+            with WorkerProcess("index", **own) as worker:
+                await eventually(worker.ready)
+                before = len(provider.requests)
+                sending = asyncio.create_task(change(peer, round_number))
+                await eventually(lambda count=before: len(provider.requests) > count + 5)
+                worker.kill()
+                await sending
+        with WorkerProcess("index", **own) as worker:
+            await eventually(worker.ready)
+            await has(store, "docs", expected)
+            assert await store.errors("docs") == []
+            worker.terminate()
+            await eventually(worker.has_exited)
+    counts = await store.counts("docs")
+    assert (counts.documents, list(counts.chunks.values())) == (len(expected), [sum(map(len, expected.values()))])
+    await store.close()

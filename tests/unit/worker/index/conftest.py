@@ -1,0 +1,59 @@
+"""The parts of an index worker: a real store in a file, and a real server as the provider of vectors."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from carteiro.index.collection_source import CollectionSource
+from carteiro.models.cloud.embedder import CloudEmbedder
+from carteiro.models.cloud.embedding_format import EmbeddingFormat
+from carteiro.references.memory_budget import MemoryBudget
+from carteiro.retrieval.stores.sqlite.store import SqliteStore
+from carteiro.worker.handling.dead_letters import DeadLetters
+from carteiro.worker.index.chunk_embedder import ChunkEmbedder
+from carteiro.worker.index.document_handler import DocumentHandler
+from carteiro.worker.index.document_reader import DocumentReader
+from carteiro.worker.index.document_writer import MEMORY_CHARACTERS, DocumentWriter
+from carteiro.worker.index.store_connection import StoreConnection
+from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker
+from carteiro.worker.model_calls.fallback import FallbackChain, ModelTarget
+from tests.provider import Provider
+from tests.unit.models.cloud.cloud_models import endpoint
+from tests.unit.worker.failing_model import FREE
+
+
+@pytest_asyncio.fixture
+async def provider() -> AsyncIterator[Provider]:
+    async with Provider() as provider:
+        yield provider
+
+
+@pytest_asyncio.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    store = SqliteStore(tmp_path / "documents.sqlite")
+    await store.open()
+    yield store
+    await store.close()
+
+
+@pytest_asyncio.fixture
+async def embedder(provider: Provider) -> AsyncIterator[ChunkEmbedder]:
+    served = endpoint(provider.url, model="small", embeddings=EmbeddingFormat(True, max_texts=256))
+    model = CloudEmbedder("openai:small", served, timeout=30)
+    breaker = CircuitBreaker(model, lambda: None)
+    yield ChunkEmbedder(FallbackChain([ModelTarget(model, breaker)]), chunk_tokens=32)
+    await breaker.stop_probing()
+    await model.close()
+
+
+@pytest.fixture
+def writer(store: SqliteStore, embedder: ChunkEmbedder) -> DocumentWriter:
+    return DocumentWriter("docs", StoreConnection(store), embedder, MemoryBudget(MEMORY_CHARACTERS))
+
+
+@pytest.fixture
+def handler(writer: DocumentWriter) -> DocumentHandler:
+    source = CollectionSource(collection="docs", source="llm.index-docs.documents")
+    return DocumentHandler(DocumentReader(source), writer, FREE, "g", DeadLetters("llm.index-docs.dead", "g"))
