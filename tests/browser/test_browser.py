@@ -1,6 +1,7 @@
 """The page in a real browser: by keyboard, with a screen reader, light and dark, narrow and wide."""
 
 import asyncio
+import json
 import re
 from functools import partial
 
@@ -134,6 +135,21 @@ async def test_reply_with_markup_is_shown_as_text(browser, served, provider: Pro
     await eventually_true(lambda: _shows(browser, "#reply-status", r"tokens"))
     assert await browser.value("document.getElementById('reply-text').textContent") == hostile
     assert await browser.value("document.querySelectorAll('img').length") == 0
+    assert browser.console_errors == []
+
+
+async def test_line_of_the_form_is_a_text_to_embed(browser, served):
+    await browser.open(served.url)
+    await browser.value("document.getElementById('task').value = 'embed'")
+    await browser.value("document.getElementById('task').dispatchEvent(new Event('change'))")
+    await browser.value("document.getElementById('embed-texts').value = 'One, two.\\n\\nThree.'")
+    await browser.value("document.getElementById('embed-texts').dispatchEvent(new Event('input', {bubbles: true}))")
+    record = json.loads(await browser.value("document.getElementById('embed-record').value"))
+    assert record["texts"] == ["One, two.", "Three."]
+    await browser.value("document.getElementById('form').requestSubmit()")
+    await eventually_true(lambda: _shows(browser, "#reply-status", r"tokens"))
+    reply = json.loads(await browser.value("document.getElementById('reply-json').textContent"))
+    assert [len(each) for each in reply["result"]["vectors"]] == [8, 8]
     assert browser.console_errors == []
 
 

@@ -67,6 +67,7 @@ function takesRequests() {
     for (const field of fieldset.querySelectorAll("[data-field]")) {
       const name = field.dataset.field;
       if (field.dataset.kind === "message") value[name] = [{role: "user", content: field.value}];
+      else if (field.dataset.kind === "lines") value[name] = field.value.split("\n").filter((each) => each.trim());
       else if (field.dataset.kind === "list") value[name] = field.value.split(",").map((each) => each.trim()).filter(Boolean);
       else if (field.value || !(field instanceof HTMLSelectElement)) value[name] = field.value;
       else delete value[name];

@@ -14,7 +14,7 @@ def request_fields(task: Task[Any, Any], prefix: str, *, first: bool) -> Html:
     example: dict[str, Any] = next(iter(schema.get("examples", [])), {})
     required = schema.get("required", [])
     inputs = [
-        _input(task.name, name, described, example.get(name))
+        _input(task.name, name, described, example.get(name), task.request.text_field)
         for name, described in schema.get("properties", {}).items()
         if name != "options" and (name in required or "enum" in non_null_schema(described) or described.get("default"))
     ]
@@ -39,8 +39,8 @@ def request_fields(task: Task[Any, Any], prefix: str, *, first: bool) -> Html:
     )
 
 
-def _input(task: str, name: str, schema: dict[str, Any], value: Any) -> Html:
-    """Return a labelled field; empty HTML for a field that needs JSON."""
+def _input(task: str, name: str, schema: dict[str, Any], value: Any, text_field: str) -> Html:
+    """Return a labelled field; empty HTML for a field that needs JSON. `text_field` is the one for the task's text."""
     identity, kind = f"{task}-{name}", non_null_schema(schema)
     label = element("label", name.replace("_", " ").capitalize(), for_=identity)
     if "enum" in kind:
@@ -51,6 +51,9 @@ def _input(task: str, name: str, schema: dict[str, Any], value: Any) -> Html:
     elif name == "messages" and value:
         label = element("label", "Message", for_=identity)
         field = element("textarea", value[-1]["content"], id=identity, rows="3", data_field=name, data_kind="message")
+    elif name == text_field and kind.get("type") == "array" and value:
+        label = element("label", f"{name.capitalize()}, one a line", for_=identity)
+        field = element("textarea", "\n".join(value), id=identity, rows="3", data_field=name, data_kind="lines")
     elif kind.get("type") == "array" and kind.get("items", {}).get("type") == "string":
         label = element("label", f"{name.capitalize()}, separated by commas", for_=identity)
         shown = ", ".join(value or schema.get("default") or [])

@@ -1,12 +1,16 @@
 """The doctor's check of prices and budget limits, which would otherwise end a worker."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from carteiro.cli.doctor.model_checks import check_budget
+from carteiro.cli.doctor.model_checks import check_budget, check_models
+from carteiro.models.settings import ModelSettings
 from carteiro.settings.worker import WorkerSettings
+from services.embed.task import task as embed
 from services.generate.task import task
+from tests.provider import Provider
 
 SERVER = "http://127.0.0.1:1/v1#model"
 
@@ -46,3 +50,22 @@ def test_limit_with_a_price_gives_no_fault(tmp_path: Path):
     found = check_budget([task], WorkerSettings(model=SERVER, prices=prices, spend_per_day_usd=1))
     assert found is not None
     assert found.verdict == "ok"
+
+
+async def test_embedding_model_is_asked_for_a_vector(provider: Provider, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CARTEIRO_EMBED_MODEL", f"{provider.url}#vectors")
+    settings = WorkerSettings(model=f"{provider.url}#echo")
+    before = len(provider.requests)
+    found = [each async for each in check_models([task, embed], settings, ModelSettings(), ask=True)]
+    assert [each.verdict for each in found] == ["ok", "ok"]
+    assert [each.path for each in provider.requests[before:]] == ["/v1/chat/completions", "/v1/embeddings"]
+
+
+async def test_task_that_a_worker_leaves_out_is_a_warning(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "carteiro.models.local.transformers.factory", None)
+    settings = WorkerSettings(model=SERVER)
+    found = [each async for each in check_models([task, embed], settings, ModelSettings(), ask=False)]
+    assert [each.verdict for each in found] == ["ok", "warning"]
+    assert found[1].advice == "a worker of all tasks leaves embed out: set CARTEIRO_EMBED_MODEL"
+    (alone,) = [each async for each in check_models([embed], settings, ModelSettings(), ask=False)]
+    assert alone.verdict == "fault"

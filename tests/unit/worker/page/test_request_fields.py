@@ -2,7 +2,7 @@ import html
 import json
 import re
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,6 +19,8 @@ class SomeRequest(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"long_text": "a <b>", "style": "free", "words": ["one", "two"]}]}
     )
+
+    text_field: ClassVar = "long_text"
 
     long_text: str
     short: str = Field(max_length=9)
@@ -70,6 +72,13 @@ def test_list_of_texts_is_separated_by_commas() -> None:
     assert 'data-kind="list"' in text
 
 
+def test_texts_of_a_task_are_one_a_line() -> None:
+    text = field("texts", request_fields(TASKS["embed"], "llm", first=True))
+    (example, *_) = TASKS["embed"].request.model_json_schema()["examples"]
+    assert "\n".join(example["texts"]) in html.unescape(text)
+    assert 'data-kind="lines"' in text
+
+
 @pytest.mark.parametrize("name", ["depth", "hidden", "options"])
 def test_field_that_needs_json_or_is_optional_has_no_input(name: str) -> None:
     assert f'data-field="{name}"' not in fields_of()
@@ -99,6 +108,8 @@ def test_only_the_first_task_is_shown_and_enabled() -> None:
 
 def test_record_is_open_only_if_there_are_no_fields() -> None:
     class Number(BaseModel):
+        text_field: ClassVar = "number"
+
         """Request that has to be written as JSON."""
 
         depth: int
