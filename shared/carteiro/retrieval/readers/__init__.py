@@ -1,0 +1,1 @@
+"""Texts of files: plain text, Markdown, HTML, PDF and Word."""
