@@ -75,7 +75,7 @@ async def stored(store: SqliteStore, collection: str) -> dict[str, list[str]]:
     except CollectionUnknown:
         return {}
     assert active
-    hits = await store.search_vectors(active, vector("anything"), limit=1000)
+    hits = await store.search_vectors(active, vector("anything", active.embedding.dimensions), limit=1000)
     found: dict[str, list[str]] = {}
     for hit in sorted(hits, key=lambda hit: (hit.key, hit.chunk.number)):
         found.setdefault(hit.key, []).append(hit.chunk.text)
@@ -116,7 +116,7 @@ async def test_documents_of_all_collections_are_stored_and_deleted(
     assert 'carteiro_documents_total{collection="articles",result="deleted"} 1.0' in body
 
 
-async def test_killed_worker_leaves_the_last_version_of_each_document_once(
+async def test_killed_worker_leaves_the_last_versions_once_also_if_the_next_one_rebuilds_them(
     broker: EmbeddedBroker, provider: Provider, tmp_path: Path
 ) -> None:
     topic = "killed.index-docs.documents"
@@ -143,6 +143,10 @@ async def test_killed_worker_leaves_the_last_version_of_each_document_once(
             await peer.send(topic, json.dumps({"text": text}).encode(), key=key.encode())
             expected[key] = [f"# Heading {part}\n\n{words}" for part, words in enumerate(parts)]
 
+    async def is_rebuilt() -> bool:
+        generations = (await store.collection("docs")).generations
+        return [each.embedding.dimensions for each in generations] == [16]
+
     async with RawKafkaClient(broker.address, topic) as peer:
         for round_number in range(1):
             with WorkerProcess("index", **own) as worker:
@@ -152,8 +156,9 @@ async def test_killed_worker_leaves_the_last_version_of_each_document_once(
                 await eventually(lambda count=before: len(provider.requests) > count + 5)
                 worker.kill()
                 await sending
-        with WorkerProcess("index", **own) as worker:
+        with WorkerProcess("index", **own, CARTEIRO_INDEX_DIMENSIONS="16") as worker:
             await eventually(worker.ready)
+            await eventually_true(is_rebuilt)
             await has(store, "docs", expected)
             assert await store.errors("docs") == []
             worker.terminate()

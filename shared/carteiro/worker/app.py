@@ -73,7 +73,7 @@ def index_worker() -> Worker:
     """
     with _exit_on_error():
         settings, model_settings = _load_settings()
-        index = open_index(settings)
+        index = open_index(settings, model_settings)
         if index is None:
             raise SettingsInvalid("CARTEIRO_COLLECTIONS: name a collection, or several with commas between")
         models = open_index_model(settings, model_settings)

@@ -15,31 +15,30 @@ from carteiro.worker.composition.partition_handlers import IndexHandler
 from carteiro.worker.composition.served_topic import ServedTopic
 from carteiro.worker.delivery.subscriber import subscribe
 from carteiro.worker.handling.dead_letters import DeadLetters
-from carteiro.worker.index.chunk_embedder import ChunkEmbedder
 from carteiro.worker.index.document_handler import DocumentHandler
 from carteiro.worker.index.document_reader import DocumentReader
 from carteiro.worker.index.document_writer import MEMORY_CHARACTERS, DocumentWriter
+from carteiro.worker.index.generations import Embedders, Generations
 from carteiro.worker.index.store_connection import StoreConnection
-from carteiro.worker.model_calls.fallback import FallbackChain
 from carteiro.worker.observability import metrics
 
 
 def serve_collections(
     broker: KafkaBroker,
     sources: Sequence[CollectionSource],
-    chain: FallbackChain,
+    embedders: Embedders,
     connection: StoreConnection,
     context: WorkerContext,
     on_joined: Callable[[str], None],
 ) -> list[ServedTopic]:
-    """Subscribe to the documents of collections, which the model of `chain` embeds.
+    """Subscribe to the documents of collections.
 
     `on_joined` is called with the collection's served name at each assignment of partitions.
     """
-    settings = context.settings
-    embedder = ChunkEmbedder(chain, settings.index_chunk_tokens, settings.index_dimensions)
     memory = MemoryBudget(MEMORY_CHARACTERS)
-    writers = [DocumentWriter(source.collection, connection, embedder, memory) for source in sources]
+    writers = [
+        DocumentWriter(connection, Generations(source.collection, connection, embedders), memory) for source in sources
+    ]
     return [
         _serve(broker, source, writer, context, partial(on_joined, source.served_name))
         for source, writer in zip(sources, writers, strict=True)
@@ -61,7 +60,7 @@ def _serve(
     options = context.consumer_options(name)
     subscriber = subscribe(broker, source.source, group, handler.handle, handler.handle_unparsed, options)
     subscriber.lanes = context.create_lanes(IndexHandler(handler, subscriber, context), source.source, on_joined)
-    return ServedTopic(name, group, (writer.embedder.chain,), subscriber, "documents")
+    return ServedTopic(name, group, (writer.generations.embedders.current.chain,), subscriber, "documents")
 
 
 def _event_format(source: CollectionSource, registry: Registry | None) -> EventFormat:

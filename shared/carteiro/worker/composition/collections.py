@@ -1,7 +1,9 @@
 """The model and the store of a worker of collections."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+import structlog
 
 from carteiro.index.collection_source import CollectionSource, load_collections
 from carteiro.models.errors import ModelUnusable
@@ -13,7 +15,11 @@ from carteiro.retrieval.stores.factory import create_store
 from carteiro.settings.environment import SettingsInvalid
 from carteiro.settings.worker import WorkerSettings
 from carteiro.tasks.discovery import find_task
-from carteiro.worker.composition.factories import open_chains
+from carteiro.worker.composition.factories import create_circuit_breakers, open_chains
+from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker
+from carteiro.worker.model_calls.fallback import FallbackChain, ModelTarget
+
+log = structlog.get_logger("carteiro.worker")
 
 INDEX_CHAIN = "index"
 """Name of the chain of the model that embeds documents."""
@@ -25,6 +31,38 @@ class CollectionIndex:
 
     sources: Sequence[CollectionSource]
     store: DocumentStore
+    open_model: Callable[[str], Model]
+    """Returns the embedding model of a name, not yet loaded. Raises `ModelUnusable`."""
+
+
+class EarlierModels:
+    """Models of collections that are being rebuilt for another model. `on_change` is called as for other models."""
+
+    def __init__(self, open_model: Callable[[str], Model], on_change: Callable[[], None]) -> None:
+        self._open_model, self._on_change = open_model, on_change
+        self._models: list[Model] = []
+        self._breakers: list[CircuitBreaker] = []
+
+    async def open(self, name: str) -> FallbackChain | None:
+        """Return a loaded model. Return None, with a line in the log, if it cannot be used."""
+        try:
+            model = self._open_model(name)
+            await model.load()
+        except ModelUnusable as error:
+            effect = "until a collection is rebuilt, its searches do not see new versions of documents"
+            log.warning("an earlier model cannot be used", model=name, reason=str(error), effect=effect)
+            return None
+        self._models.append(model)
+        breakers = create_circuit_breakers([model], self._on_change)
+        self._breakers += breakers.values()
+        return FallbackChain([ModelTarget(model, breakers.get(model.name))])
+
+    async def close(self) -> None:
+        """Close the models."""
+        for breaker in self._breakers:
+            await breaker.stop_probing()
+        for model in self._models:
+            await model.close()
 
 
 def open_index_model(settings: WorkerSettings, model_settings: ModelSettings) -> dict[str, list[Model]]:
@@ -35,13 +73,20 @@ def open_index_model(settings: WorkerSettings, model_settings: ModelSettings) ->
         raise ModelUnusable(f"CARTEIRO_INDEX_MODEL: {error}") from None
 
 
-def open_index(settings: WorkerSettings) -> CollectionIndex | None:
+def open_index(settings: WorkerSettings, model_settings: ModelSettings) -> CollectionIndex | None:
     """Return the collections in the settings; None if they name no collection.
 
     Raise `CollectionFileInvalid`, `SettingsInvalid`, or `ExtraMissing`.
     """
     sources = load_collections(settings.collections, settings.topics)
-    return CollectionIndex(sources, open_store(settings)) if sources else None
+    if not sources:
+        return None
+
+    def open_embedder(name: str) -> Model:
+        (model,) = open_chains({INDEX_CHAIN: (find_task("embed"), [name])}, model_settings)[INDEX_CHAIN]
+        return model
+
+    return CollectionIndex(sources, open_store(settings), open_embedder)
 
 
 def open_store(settings: WorkerSettings) -> DocumentStore:

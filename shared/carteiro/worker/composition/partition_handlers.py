@@ -1,5 +1,6 @@
 """The handlers of topics: of requests as they come, of deferred requests, and of events."""
 
+import asyncio
 from collections.abc import Sequence
 
 from carteiro.ledger.ledger import Ledger
@@ -17,9 +18,12 @@ from carteiro.worker.delivery.subscriber import LaneSubscriber
 from carteiro.worker.enrichment.event_handler import EventHandler
 from carteiro.worker.handling.handler import RequestHandler
 from carteiro.worker.index.document_handler import DocumentHandler
+from carteiro.worker.index.rebuild import Rebuild, forget_counts
 
 _MAX_PER_TRANSACTION = 20
 """Replies of a batch that are delivered together. Live replies wait behind them."""
+_REBUILD_PARTITION = 0
+"""Partition whose owner rebuilds the collection and counts its documents."""
 
 
 def max_event_bytes(settings: WorkerSettings) -> int:
@@ -155,6 +159,8 @@ class IndexHandler(SubscribedHandler):
     def __init__(self, documents: DocumentHandler, subscriber: LaneSubscriber, context: WorkerContext) -> None:
         super().__init__(documents.group, subscriber, context)
         self._documents = documents
+        self._rebuild = Rebuild(documents.writer, documents.budget, documents.task)
+        self._rebuild_task: asyncio.Task[None] | None = None
         self.max_value_bytes = max_event_bytes(context.settings)
 
     def accepts_work(self) -> bool:
@@ -162,6 +168,17 @@ class IndexHandler(SubscribedHandler):
 
     async def reject_poison(self, record: Record, deaths: int) -> Outcome:
         return await self._documents.reject_poison(record, deaths)
+
+    async def on_assigned(self, partition: int) -> Ledger | None:
+        if partition == _REBUILD_PARTITION and self._rebuild_task is None:
+            self._rebuild_task = asyncio.create_task(self._rebuild.run())
+        return None
+
+    def on_lost(self, partition: int) -> None:
+        if partition == _REBUILD_PARTITION and self._rebuild_task is not None:
+            self._rebuild_task.cancel()
+            self._rebuild_task = None
+            forget_counts(self._documents.writer.collection)
 
 
 class BatchEnrichmentHandler(BatchedHandler):

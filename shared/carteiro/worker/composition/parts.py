@@ -13,7 +13,7 @@ from carteiro.settings.worker import WorkerSettings
 from carteiro.tasks.task import Task
 from carteiro.worker.composition.batch_subscribers import serve_deferred_requests
 from carteiro.worker.composition.collection_subscribers import serve_collections
-from carteiro.worker.composition.collections import INDEX_CHAIN, CollectionIndex
+from carteiro.worker.composition.collections import INDEX_CHAIN, CollectionIndex, EarlierModels
 from carteiro.worker.composition.context import WorkerContext
 from carteiro.worker.composition.enrichment_subscribers import serve_enrichments
 from carteiro.worker.composition.factories import (
@@ -28,6 +28,8 @@ from carteiro.worker.composition.storage import open_references, open_reply_buck
 from carteiro.worker.composition.subscribers import serve_requests
 from carteiro.worker.handling.idempotency import IdempotencyStore
 from carteiro.worker.handling.reply_router import ReplyRouter
+from carteiro.worker.index.chunk_embedder import ChunkEmbedder
+from carteiro.worker.index.generations import Embedders
 from carteiro.worker.index.store_connection import StoreConnection
 from carteiro.worker.malloc import limit_arenas
 from carteiro.worker.observability.event_loop import watch_event_loop
@@ -72,11 +74,14 @@ class WorkerParts:
         else:
             serve = serve_deferred_requests if batch else serve_requests
             self.served = [serve(broker, task, self.chains[task.name], self.context, self._on_joined) for task in tasks]
+        self._earlier_models: EarlierModels | None = None
         if index is not None:
             self.context.store = StoreConnection(index.store, self._on_circuit_change)
-            chain = self.chains[INDEX_CHAIN]
+            self._earlier_models = EarlierModels(index.open_model, self._on_circuit_change)
+            embedder = ChunkEmbedder(self.chains[INDEX_CHAIN], settings.index_chunk_tokens, settings.index_dimensions)
+            embedders = Embedders(embedder, self._earlier_models.open)
             self.served += serve_collections(
-                broker, index.sources, chain, self.context.store, self.context, self._on_joined
+                broker, index.sources, embedders, self.context.store, self.context, self._on_joined
             )
         self.served[0].subscriber.background_tasks.append(watch_event_loop)
         self.group = self.served[0].group
@@ -103,6 +108,8 @@ class WorkerParts:
             await self.context.store.close()
         for model in self._models.values():
             await model.close()
+        if self._earlier_models is not None:
+            await self._earlier_models.close()
 
     def _on_joined(self, name: str) -> None:
         self.health.group_joined(name)

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from carteiro.references.memory_budget import MemoryBudget
-from carteiro.retrieval.chunk import Chunk, EmbeddedChunk
+from carteiro.retrieval.chunk import EmbeddedChunk
 from carteiro.retrieval.collection import Generation
-from carteiro.retrieval.document import Document, Version
+from carteiro.retrieval.document import Document, StoredDocument, Version
 from carteiro.retrieval.errors import CollectionUnknown, VectorMissing
 from carteiro.retrieval.store import DocumentStore
-from carteiro.worker.index.chunk_embedder import ChunkEmbedder
+from carteiro.worker.index.generations import Generations, Target
 from carteiro.worker.index.store_connection import StoreConnection
 from carteiro.worker.model_calls.budget import UsageMeter
 from carteiro.worker.observability import metrics
@@ -25,15 +25,19 @@ _MAX_TRIES = 4
 class DocumentWriter:
     """Writer of one collection. Calls for the same document run one after the other."""
 
-    collection: str
     connection: StoreConnection
-    embedder: ChunkEmbedder
+    generations: Generations
     memory: MemoryBudget
+
+    @property
+    def collection(self) -> str:
+        """The collection's name."""
+        return self.generations.collection
 
     @property
     def pause_reason(self) -> str | None:
         """Reason to take in no more documents; None if the store and the model answer."""
-        return self.connection.pause_reason or self.embedder.chain.pause_reason
+        return self.connection.pause_reason or self.generations.embedders.current.chain.pause_reason
 
     async def write(self, document: Document, version: Version, meter: UsageMeter) -> bool:
         """Write a version of a document. Return False, without a change, if the store has a newer one.
@@ -49,6 +53,17 @@ class DocumentWriter:
                 except (CollectionUnknown, VectorMissing):
                     pass  # The collection was deleted meanwhile, or another worker has replaced the chunks.
             return await self._write(document, version, meter, reuse=False)
+
+    async def build(self, generation: Generation, stored: StoredDocument, meter: UsageMeter) -> bool:
+        """Add a stored document to the generation of this worker's model.
+
+        Return False, without a change, if the store has another version of it. Wait as `write`. Raise `VectorMissing`,
+        `CollectionUnknown`, and the errors of models.
+        """
+        target = Target(generation, self.generations.embedders.current)
+        with await self.memory.reserve(min(len(stored.document.text), MEMORY_CHARACTERS)):
+            chunks = await self._chunks(target, stored.document, meter, reuse=True)
+            return await self.connection.run(lambda store: store.build(generation, stored, chunks))
 
     async def delete(self, key: str, version: Version) -> bool:
         """Delete a document. Return False, without a change, if the store has a newer version. Wait as `write`."""
@@ -70,7 +85,7 @@ class DocumentWriter:
         try:
             await self.connection.run(note)
         except CollectionUnknown:
-            await self._generation(meter)
+            await self.generations.load(meter)
             await self.connection.run(note)
 
     async def _is_outdated(self, key: str, version: Version) -> bool:
@@ -84,41 +99,30 @@ class DocumentWriter:
         return stored is not None and not version.supersedes(stored)
 
     async def _write(self, document: Document, version: Version, meter: UsageMeter, *, reuse: bool) -> bool:
-        generation = await self._generation(meter)
-        chunks = await self.embedder.split(document, generation.embedding)
-        known = await self._known_hashes(generation, document.key) if reuse else frozenset[str]()
-        embedded = await self._embed(chunks, known, meter)
+        chunks: dict[Generation, Sequence[EmbeddedChunk]] = {}
+        for target in await self.generations.targets(meter):
+            chunks[target.generation] = await self._chunks(target, document, meter, reuse=reuse)
 
         async def write(store: DocumentStore) -> bool:
-            return await store.write(self.collection, document, version, {generation: embedded})
+            return await store.write(self.collection, document, version, chunks)
 
         return await self.connection.run(write)
 
-    async def _generation(self, meter: UsageMeter) -> Generation:
-        """Return the generation of the worker's model. Create it, and the collection, if it is missing."""
-
-        async def ensure(store: DocumentStore) -> Generation:
-            # Here, settings that no store takes are an error of the store: documents wait, and are not given up.
-            generation = Generation(self.collection, await self.embedder.settings(meter))
-            try:
-                if generation in (await store.collection(self.collection)).generations:
-                    return generation
-            except CollectionUnknown:
-                pass
-            await store.add_generation(generation)
-            return generation
-
-        return await self.connection.run(ensure)
+    async def _chunks(
+        self, target: Target, document: Document, meter: UsageMeter, *, reuse: bool
+    ) -> list[EmbeddedChunk]:
+        """Return the chunks of a document. With `reuse`, those that the generation has are without a vector."""
+        generation, embedder = target.generation, target.embedder
+        chunks = await embedder.split(document, generation.embedding)
+        known = await self._known_hashes(generation, document.key) if reuse else frozenset[str]()
+        new = {chunk.hash: chunk.embedded_text for chunk in chunks if chunk.hash not in known}
+        vectors = dict(zip(new, await embedder.embed(list(new.values()), meter), strict=True))
+        metrics.labelled(metrics.CHUNKS, self.collection, "embedded").inc(len(new))
+        metrics.labelled(metrics.CHUNKS, self.collection, "reused").inc(len(chunks) - len(new))
+        return [EmbeddedChunk(chunk, vectors.get(chunk.hash)) for chunk in chunks]
 
     async def _known_hashes(self, generation: Generation, key: str) -> frozenset[str]:
         async def read(store: DocumentStore) -> frozenset[str]:
             return await store.known_hashes(generation, key)
 
         return await self.connection.run(read)
-
-    async def _embed(self, chunks: Sequence[Chunk], known: frozenset[str], meter: UsageMeter) -> list[EmbeddedChunk]:
-        new = {chunk.hash: chunk.embedded_text for chunk in chunks if chunk.hash not in known}
-        vectors = dict(zip(new, await self.embedder.embed(list(new.values()), meter), strict=True))
-        metrics.labelled(metrics.CHUNKS, self.collection, "embedded").inc(len(new))
-        metrics.labelled(metrics.CHUNKS, self.collection, "reused").inc(len(chunks) - len(new))
-        return [EmbeddedChunk(chunk, vectors.get(chunk.hash)) for chunk in chunks]

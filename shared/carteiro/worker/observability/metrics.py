@@ -78,6 +78,24 @@ CHUNKS = Counter(
     ["collection", "result"],
     registry=REGISTRY,
 )
+COLLECTION_DOCUMENTS = Gauge(
+    "carteiro_collection_documents", "Documents of a collection.", ["collection"], registry=REGISTRY
+)
+COLLECTION_CHUNKS = Gauge(
+    "carteiro_collection_chunks", "Chunks of a collection, of all its models.", ["collection"], registry=REGISTRY
+)
+COLLECTION_ERRORS = Gauge(
+    "carteiro_collection_errors",
+    "Documents of a collection whose latest version cannot be read.",
+    ["collection"],
+    registry=REGISTRY,
+)
+COLLECTION_OUTDATED = Gauge(
+    "carteiro_collection_outdated",
+    "Documents that a rebuild for another embedding model has not reached yet.",
+    ["collection"],
+    registry=REGISTRY,
+)
 STORE_AWAY = Gauge(
     "carteiro_store_away", "1 while no documents are taken because their store is away.", registry=REGISTRY
 )

@@ -16,6 +16,7 @@ from carteiro.wire.record_batches.record_fields import MAX_BUFFERED_BYTES
 from carteiro.worker.composition.partition_handlers import (
     BatchHandler,
     EnrichmentHandler,
+    IndexHandler,
     LiveHandler,
     SubscribedHandler,
     max_event_bytes,
@@ -161,3 +162,39 @@ async def test_events_wait_for_the_models_of_all_steps_and_keep_their_order() ->
     await handler.reject_poison(RECORD, 3)
     events.reject_poison.assert_awaited_once_with(RECORD, 3)
     handler.on_lost(3)
+
+
+def make_index() -> tuple[IndexHandler, Any]:
+    documents = Mock(group="carteiro-chat", reject_poison=AsyncMock())
+    documents.writer.pause_reason = None
+    return IndexHandler(documents, Mock(dispatch=AsyncMock()), make_context()), documents
+
+
+def test_store_that_is_away_pauses_the_intake_of_documents() -> None:
+    handler, documents = make_index()
+    assert handler.by_key
+    assert handler.accepts_work()
+    documents.writer.pause_reason = "the disk is full"
+    assert not handler.accepts_work()
+
+
+async def test_owner_of_the_first_partition_rebuilds_the_collection() -> None:
+    handler, _ = make_index()
+    steps: list[str] = []
+
+    async def run() -> None:
+        steps.append("began")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            steps.append("ended")
+
+    handler._rebuild = Mock(run=run)
+    for partition in (1, 0, 0):
+        assert await handler.on_assigned(partition) is None
+    await asyncio.sleep(0)
+    assert steps == ["began"]
+    for partition in (1, 0, 0):
+        handler.on_lost(partition)
+        await asyncio.sleep(0)
+    assert steps == ["began", "ended"]

@@ -1,6 +1,7 @@
 """The parts of an index worker: a real store in a file, and a real server as the provider of vectors."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from carteiro.worker.index.chunk_embedder import ChunkEmbedder
 from carteiro.worker.index.document_handler import DocumentHandler
 from carteiro.worker.index.document_reader import DocumentReader
 from carteiro.worker.index.document_writer import MEMORY_CHARACTERS, DocumentWriter
+from carteiro.worker.index.generations import Embedders, Generations
 from carteiro.worker.index.store_connection import StoreConnection
 from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker
 from carteiro.worker.model_calls.fallback import FallbackChain, ModelTarget
@@ -38,19 +40,43 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     await store.close()
 
 
-@pytest_asyncio.fixture
-async def embedder(provider: Provider) -> AsyncIterator[ChunkEmbedder]:
-    served = endpoint(provider.url, model="small", embeddings=EmbeddingFormat(True, max_texts=256))
-    model = CloudEmbedder("openai:small", served, timeout=30)
+@asynccontextmanager
+async def chain_of(provider: Provider, name: str) -> AsyncIterator[FallbackChain]:
+    served = endpoint(provider.url, model=name, embeddings=EmbeddingFormat(True, max_texts=256))
+    model = CloudEmbedder(f"openai:{name}", served, timeout=30)
     breaker = CircuitBreaker(model, lambda: None)
-    yield ChunkEmbedder(FallbackChain([ModelTarget(model, breaker)]), chunk_tokens=32)
+    yield FallbackChain([ModelTarget(model, breaker)])
     await breaker.stop_probing()
     await model.close()
 
 
+@pytest_asyncio.fixture
+async def embedder(provider: Provider) -> AsyncIterator[ChunkEmbedder]:
+    async with chain_of(provider, "small") as chain:
+        yield ChunkEmbedder(chain, chunk_tokens=32)
+
+
+@pytest_asyncio.fixture
+async def other_embedder(provider: Provider) -> AsyncIterator[ChunkEmbedder]:
+    """An embedder of another model, with other vectors."""
+    async with chain_of(provider, "large") as chain:
+        yield ChunkEmbedder(chain, chunk_tokens=32, dimensions=16)
+
+
+def make_writer(store: SqliteStore, embedder: ChunkEmbedder, earlier: Mapping[str, FallbackChain]) -> DocumentWriter:
+    """Return a writer of a worker that can open earlier models by their names."""
+
+    async def open_model(name: str) -> FallbackChain | None:
+        return earlier.get(name)
+
+    connection = StoreConnection(store)
+    generations = Generations("docs", connection, Embedders(embedder, open_model))
+    return DocumentWriter(connection, generations, MemoryBudget(MEMORY_CHARACTERS))
+
+
 @pytest.fixture
 def writer(store: SqliteStore, embedder: ChunkEmbedder) -> DocumentWriter:
-    return DocumentWriter("docs", StoreConnection(store), embedder, MemoryBudget(MEMORY_CHARACTERS))
+    return make_writer(store, embedder, {})
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from tests.unit.wire.fake_record import FakeRecord
 TOPIC = "llm.index-docs.documents"
 
 
-def section(number: int, words: str = "north river bridge ferry town") -> str:
+def section(number: int, words: str = "river and the ferry") -> str:
     """Return a section that is one chunk by itself."""
     return f"# Part {number}\n\nPart {number} is about the {words}, and ends here.\n\n"
 
