@@ -7,8 +7,8 @@ from carteiro.models.interface import EmbeddingModel
 from carteiro.schemas.embed import EmbedRequest, EmbedResult
 from carteiro.tasks.task import Task, TaskOutput
 
-_DECIMALS = 7
-"""Decimals of a number in the reply. Numbers of 4 bytes, of which models are made, have no more near 1."""
+_DECIMALS = 6
+"""Decimals of a number in the reply. 256 vectors of the packaged model then fit the largest produce request."""
 
 
 async def embed(request: EmbedRequest, model: EmbeddingModel) -> TaskOutput[EmbedResult]:

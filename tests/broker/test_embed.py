@@ -67,6 +67,12 @@ async def test_too_long_text_is_named(carteiro: Carteiro, provider: Provider):
     assert "Text 1, counted from 0: The prompt does not fit" in str(error)
 
 
+async def test_as_many_texts_as_are_allowed_fit_a_reply_with_the_vectors_of_the_packaged_model(carteiro: Carteiro):
+    texts = [f"The boat {number} leaves." for number in range(256)]
+    reply = await carteiro.embed(texts, dimensions=384)
+    assert (len(reply.result.vectors), reply.result.dimensions) == (256, 384)
+
+
 async def test_vectors_that_the_reply_topic_does_not_take_are_an_error(carteiro: Carteiro):
     error = await refused(carteiro, EmbedRequest(texts=["a"] * 256, dimensions=3072))
     assert error.code == "too_large"
