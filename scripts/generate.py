@@ -87,15 +87,19 @@ def task_requests() -> str:
 
 
 def task_request(request: type[Request[Any]]) -> str:
-    """Return the function that builds the requests of one task. Its positional arguments are the required fields."""
+    """Return the function that builds the requests of one task.
+
+    Its positional arguments are the required fields, and the field for the text if that is optional.
+    """
     fields = {name: info for name, info in request.model_fields.items() if name != "options"}
     required = [f"{name}: {argument_type(request, name)}" for name, info in fields.items() if info.is_required()]
-    optional = [
-        f"{name}: {argument_type(request, name)} | None = None"
+    optional = {
+        name: f"{name}: {argument_type(request, name)} | None = None"
         for name, info in fields.items()
         if not info.is_required()
-    ]
-    arguments = [*required, *(["*", *optional] if optional else []), "**call: Unpack[CallOptions]"]
+    }
+    text = [optional.pop(request.text_field)] if request.text_field in optional else []
+    arguments = [*required, *text, *(["*", *optional.values()] if optional else []), "**call: Unpack[CallOptions]"]
     given = ", ".join(f'"{name}": {name}' for name in fields)
     summary = (request.__doc__ or "").strip().partition("\n")[0]
     return (
@@ -125,6 +129,8 @@ def type_name(annotation: Any) -> str:
     kind = plain_type(annotation)
     if get_origin(kind) is Literal:
         return f"Literal[{', '.join(map(json.dumps, get_args(kind)))}]"
+    if get_origin(kind) is dict:  # its values have several types
+        return "dict[str, Any]"
     if arguments := get_args(kind):
         return f"{get_origin(kind).__name__}[{', '.join(map(type_name, arguments))}]"
     return f"{kind.__name__} | dict[str, Any]" if is_model(kind) else getattr(kind, "__name__", str(kind))

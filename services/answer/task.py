@@ -1,5 +1,8 @@
-"""The answer task: an answer from the given context only, or the statement that the context has none."""
+"""The answer task: an answer only from the given context or passages, or the statement that they have no answer."""
 
+import asyncio
+from functools import reduce
+from operator import add
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, StrictBool, ValidationError
@@ -7,9 +10,12 @@ from pydantic import BaseModel, ConfigDict, StrictBool, ValidationError
 from carteiro.models.errors import InvalidOutput
 from carteiro.models.interface import ChatModel, EmbeddingModel, Message, QuestionAnsweringModel
 from carteiro.models.json_output import parse_json_output
-from carteiro.schemas.answer import AnswerRequest, AnswerResult, Span
+from carteiro.schemas import Usage
+from carteiro.schemas.answer import AnswerRequest, AnswerResult
 from carteiro.tasks.task import Task, TaskOutput, build_prompt, complete_as
+from services.answer.cited import answer_with_quotes
 from services.answer.extractive import answer_by_similarity
+from services.answer.material import NOT_FOUND, Place, answer_at, passages_to_read
 from services.answer.small_model import answer_with_small_model
 
 
@@ -37,31 +43,46 @@ Question: {question}"""
 async def answer(
     request: AnswerRequest, model: EmbeddingModel | QuestionAnsweringModel | ChatModel
 ) -> TaskOutput[AnswerResult]:
-    """Answer the question. Raise `InvalidOutput` if the output of a chat model is not the requested JSON."""
+    """Answer the question from its context, or from the passages that were found for it.
+
+    Raise `InvalidOutput` if the output of a chat model is not the requested JSON.
+    """
+    if not passages_to_read(request):
+        return TaskOutput(NOT_FOUND, Usage())
     if isinstance(model, EmbeddingModel):
         return await answer_by_similarity(request, model)
     if isinstance(model, QuestionAnsweringModel):
         return await _extract_answer(request, model)
     if model.is_small:
         return await answer_with_small_model(request, model)
-    messages = [Message("user", _PROMPT.format(context=request.context, question=request.question))]
+    if request.context is None:
+        return await answer_with_quotes(request, model)
+    return await _answer_from_context(request, request.context, model)
+
+
+async def _answer_from_context(request: AnswerRequest, context: str, model: ChatModel) -> TaskOutput[AnswerResult]:
+    messages = [Message("user", _PROMPT.format(context=context, question=request.question))]
     model_answer, completion = await complete_as(
         model, build_prompt(request, messages, json_schema=_ModelAnswer.model_json_schema()), _parse_answer
     )
     text, quote = model_answer.answer.strip(), model_answer.quote.strip()
     if not model_answer.found or not text:
-        return TaskOutput(AnswerResult(found=False), completion.usage, completion.finish_reason)
-    span = _find_span(quote, request.context) or _find_span(text, request.context)
-    return TaskOutput(AnswerResult(found=True, answer=text, span=span), completion.usage, completion.finish_reason)
+        return TaskOutput(NOT_FOUND, completion.usage, completion.finish_reason)
+    place = _find_place(quote, context) or _find_place(text, context)
+    result = answer_at(request, text, [place] if place else [])
+    return TaskOutput(result, completion.usage, completion.finish_reason)
 
 
 async def _extract_answer(request: AnswerRequest, model: QuestionAnsweringModel) -> TaskOutput[AnswerResult]:
-    extracted = await model.find_answer(request.question, request.context)
-    if extracted.start is None or extracted.end is None:
-        return TaskOutput(AnswerResult(found=False), extracted.usage)
-    text = request.context[extracted.start : extracted.end]
-    span = Span(start=extracted.start, end=extracted.end, text=text)
-    return TaskOutput(AnswerResult(found=True, answer=text, span=span), extracted.usage)
+    """Answer with the span of which the model is most certain, over all passages."""
+    passages = passages_to_read(request)
+    found = await asyncio.gather(*(model.find_answer(request.question, each.text) for each in passages))
+    usage = reduce(add, (each.usage for each in found))
+    best = max(range(len(found)), key=lambda number: (found[number].start is not None, found[number].score))
+    start, end = found[best].start, found[best].end
+    if start is None or end is None:
+        return TaskOutput(NOT_FOUND, usage)
+    return TaskOutput(answer_at(request, passages[best].text[start:end], [Place(best, start, end)]), usage)
 
 
 async def _parse_answer(text: str) -> _ModelAnswer:
@@ -85,9 +106,9 @@ def _validate_answer(data: Any) -> _ModelAnswer:
         raise InvalidOutput(f"the model's completion is not the JSON that was asked for ({wrong})") from None
 
 
-def _find_span(quote: str, context: str) -> Span | None:
+def _find_place(quote: str, context: str) -> Place | None:
     start = context.find(quote) if quote else -1
-    return Span(start=start, end=start + len(quote), text=quote) if start >= 0 else None
+    return Place(0, start, start + len(quote)) if start >= 0 else None
 
 
 task = Task(

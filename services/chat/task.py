@@ -1,15 +1,33 @@
-"""The chat task: the model gets the conversation unchanged. The worker has already added stored earlier messages."""
+"""The chat task: the model gets the conversation, and the passages of a collection if the request names one.
+
+The worker has already added stored earlier messages.
+"""
 
 from carteiro.models.interface import ChatModel, Message
 from carteiro.schemas.chat import ChatAnswer, ChatRequest, ChatResult
+from carteiro.schemas.collection import Passage
+from carteiro.tasks.passages import with_fewer_passages
 from carteiro.tasks.task import Task, TaskOutput, build_prompt, complete
+from services.chat.grounded import find_sources, fit_request_passages, grounded_messages
 
 
 async def chat(request: ChatRequest, model: ChatModel) -> TaskOutput[ChatResult]:
     """Generate the next message of the assistant."""
-    messages = [Message(message.role, message.content) for message in request.messages]
+    if request.collection is None:
+        return await _continue(request, model, [Message(each.role, each.content) for each in request.messages])
+
+    async def ask(passages: tuple[Passage, ...]) -> TaskOutput[ChatResult]:
+        return await _continue(request, model, grounded_messages(request, passages), passages)
+
+    return await with_fewer_passages(await fit_request_passages(request, model), ask)
+
+
+async def _continue(
+    request: ChatRequest, model: ChatModel, messages: list[Message], passages: tuple[Passage, ...] = ()
+) -> TaskOutput[ChatResult]:
     completion = await complete(model, build_prompt(request, messages))
-    result = ChatResult(message=ChatAnswer(content=completion.text))
+    sources = await find_sources(completion.text, passages) if passages else []
+    result = ChatResult(message=ChatAnswer(content=completion.text), sources=sources)
     return TaskOutput(result, completion.usage, completion.finish_reason, completion.reasoning)
 
 

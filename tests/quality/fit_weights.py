@@ -11,9 +11,10 @@ import numpy as np
 
 from carteiro.models.registry import open_model
 from carteiro.models.settings import ModelSettings
+from carteiro.schemas.collection import Passage
 from carteiro.text.answers import _MIN_PROBABILITY, Candidate, answer_features, probability
 from carteiro.text.questions import parse_question
-from services.answer.extractive import CandidateAnswers, find_candidates
+from services.answer.candidates import CandidateAnswers, PassageParts, find_candidates
 from tests.quality.texts import Fact, read_facts
 
 _RIDGE = 20.0
@@ -39,7 +40,7 @@ def training_example(fact: Fact, reading: CandidateAnswers, *, without_answer: b
     if without_answer:
         kept = [replace(each, margin=margin(each, kept)) for each in kept]
         right = [False] * len(kept)
-    found = [answer_features(question, each, reading.context_words, reading.similarity) for each in kept]
+    found = [answer_features(question, each, reading.text_words, reading.similarity) for each in kept]
     pairs = [(each, answers) for each, answers in zip(found, right, strict=True) if each]
     answerable = bool(fact.accepted_answers) and not without_answer
     return TrainingExample(fact.name, answerable, [each for each, _ in pairs], [answers for _, answers in pairs])
@@ -87,7 +88,10 @@ async def main() -> None:
     await model.load()
     tuned = read_facts("tuned")
     readings = await asyncio.gather(
-        *(find_candidates(model, parse_question(fact.question), fact.text) for fact in tuned)
+        *(
+            find_candidates(model, parse_question(fact.question), PassageParts.of([Passage(key="", text=fact.text)]))
+            for fact in tuned
+        )
     )
     await model.close()
     rows = [training_example(fact, reading) for fact, reading in zip(tuned, readings, strict=True)]

@@ -1,6 +1,7 @@
 """Options of `carteiro ask` for the fields of requests, made from the schemas of all tasks."""
 
 import functools
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from inspect import Parameter, Signature, signature
@@ -17,7 +18,10 @@ from carteiro.schemas.request import CommandOption
 
 @dataclass(frozen=True, slots=True)
 class FieldOption:
-    """Option that fills a field of the requests of `tasks`. Its value is of `kind`; a `Path` is a file of JSON."""
+    """Option that fills a field of the requests of `tasks`. Its value is of `kind`; a `Path` is a file of JSON.
+
+    With `pairs`, its values are `NAME=VALUE`, and the field's value is an object.
+    """
 
     field: str
     names: tuple[str, ...]
@@ -26,6 +30,7 @@ class FieldOption:
     kind: Any
     choices: tuple[str, ...]
     help: str
+    pairs: bool = False
 
     @property
     def panel(self) -> str:
@@ -35,6 +40,10 @@ class FieldOption:
     def complete(self, incomplete: str) -> list[str]:
         """Return the values that begin with `incomplete`."""
         return [choice for choice in self.choices if choice.startswith(incomplete)]
+
+    def read(self, value: Any) -> Any:
+        """Return the field's value for the option's. Raise `typer.BadParameter` for a pair without a name."""
+        return _read_pairs(self.names[0], value) if self.pairs and value is not None else value
 
     def parameter(self) -> Parameter:
         """Return the option as a parameter of a command of Typer."""
@@ -86,7 +95,7 @@ def with_field_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def call(**values: Any) -> None:
-        fields = {option.field: values.pop(name) for name, option in options.items()}
+        fields = {option.field: option.read(values.pop(name)) for name, option in options.items()}
         command(**values, fields=fields)
 
     parameters = [*given, *(option.parameter() for option in options.values())]
@@ -106,16 +115,40 @@ def _field_option(name: str, info: FieldInfo) -> FieldOption | None:
     elif origin is list and plain_type(get_args(kind)[0]) is str:
         kind = list[str]
         described = f"{described} Give the option once for each."
+    elif origin is dict and _own_option(name, info).pairs:
+        kind = list[str]
+        described = f"{described} Give NAME=VALUE once for each value."
     elif origin is dict:
         kind = Path
         described = f"A file of JSON. {described}"
     elif kind not in (str, int, float, bool):
         return None
-    return FieldOption(name, _names(name, info), tasks_with(name), kind, choices, described.replace("`", "").strip())
+    described = described.replace("`", "").strip()
+    pairs = _own_option(name, info).pairs
+    return FieldOption(name, _names(name, info), tasks_with(name), kind, choices, described, pairs)
+
+
+def _read_pairs(option: str, pairs: Sequence[str]) -> dict[str, Any]:
+    """Return the values by their names: numbers, true and false as such, and a list for a name that stands twice."""
+    found: dict[str, list[Any]] = {}
+    for pair in pairs:
+        name, separator, text = pair.partition("=")
+        if not name or not separator:
+            raise typer.BadParameter("write NAME=VALUE, such as tenant=north", param_hint=option)
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = text
+        found.setdefault(name, []).append(value if isinstance(value, int | float) else text)
+    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
+
+
+def _own_option(field: str, info: FieldInfo) -> CommandOption:
+    return next((each for each in info.metadata if isinstance(each, CommandOption)), CommandOption(field))
 
 
 def _names(field: str, info: FieldInfo) -> tuple[str, ...]:
-    own = next((each for each in info.metadata if isinstance(each, CommandOption)), CommandOption(field))
+    own = _own_option(field, info)
     return (f"--{own.name.replace('_', '-')}", *([f"-{own.short}"] if own.short else ()))
 
 

@@ -28,7 +28,7 @@ class RequestDefaults:
 
     def apply_to(self, body: str | dict[str, Any]) -> dict[str, Any]:
         """Return the request's JSON. A body that is text goes into the task's main field."""
-        given = REQUESTS[self.task].from_text(body) if isinstance(body, str) else body | {}
+        given = REQUESTS[self.task].from_text(body, self.fields) if isinstance(body, str) else body | {}
         if self.system and isinstance(given.get("messages"), list):
             given["messages"] = [{"role": "system", "content": self.system}, *given["messages"]]
         if self.options:
@@ -58,6 +58,8 @@ def error_line(task: str, error: FieldError) -> str:
     field = error.field.removeprefix("options.").partition(".")[0]
     if field == REQUESTS[task].text_field:
         return f"the text: {error.reason}"
+    if field == "request":
+        return f"the request {error.reason}"
     option = option_name(field)
     if field not in REQUESTS[task].model_fields and field not in Options.model_fields:
         return f"{option}: is not an option of {task}, but of {join_names(tasks_with(field))}"

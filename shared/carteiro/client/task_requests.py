@@ -15,20 +15,53 @@ from carteiro.schemas.translate import TranslateRequest, TranslateResult
 
 
 def answer(
-    question: str, context: str | TextReference | dict[str, Any], **call: Unpack[CallOptions]
+    question: str,
+    context: str | TextReference | dict[str, Any] | None = None,
+    *,
+    collection: str | None = None,
+    filter: dict[str, Any] | None = None,
+    top_k: int | None = None,
+    rerank: bool | None = None,
+    **call: Unpack[CallOptions],
 ) -> PreparedRequest[AnswerResult]:
-    """Answer a question from the context, and from nothing else."""
-    return build_request(AnswerRequest, call, {"question": question, "context": context})
+    """Answer a question from the context or from a collection of documents, and from nothing else."""
+    return build_request(
+        AnswerRequest,
+        call,
+        {
+            "collection": collection,
+            "filter": filter,
+            "top_k": top_k,
+            "rerank": rerank,
+            "question": question,
+            "context": context,
+        },
+    )
 
 
 def chat(
     messages: str | ChatMessage | dict[str, Any] | Sequence[ChatMessage | dict[str, Any]],
     *,
+    collection: str | None = None,
+    filter: dict[str, Any] | None = None,
+    top_k: int | None = None,
+    rerank: bool | None = None,
     conversation_id: str | None = None,
     **call: Unpack[CallOptions],
 ) -> PreparedRequest[ChatResult]:
     """Write the assistant's next message. Requests with the same record key are answered in order."""
-    return build_request(ChatRequest, call, {"messages": messages, "conversation_id": conversation_id})
+    return build_request(
+        ChatRequest,
+        call,
+        {
+            "collection": collection,
+            "filter": filter,
+            "top_k": top_k,
+            "rerank": rerank,
+            "messages": messages,
+            "conversation_id": conversation_id,
+        },
+    )
 
 
 def embed(

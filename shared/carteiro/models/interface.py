@@ -2,9 +2,9 @@
 
 A model is a `Model` and has at least one ability: it can complete a prompt (`ChatModel`), compare continuations of a
 text (`RankingModel`), translate (`TranslationModel`), summarize (`SummaryModel`), label a text (`ClassifierModel`),
-find an answer in a text (`QuestionAnsweringModel`), or turn texts into vectors (`EmbeddingModel`). Abilities are
-protocols. A task checks for the ability it needs with `isinstance`, and never depends on the place at which the model
-runs.
+find an answer in a text (`QuestionAnsweringModel`), turn texts into vectors (`EmbeddingModel`), or score them for a
+query (`RerankModel`). Abilities are protocols. A task checks for the ability it needs with `isinstance`, and never
+depends on the place at which the model runs.
 
 Every call raises only the exceptions of `carteiro.models.errors`, and may be cancelled at any time.
 """
@@ -106,6 +106,14 @@ class ExtractedAnswer:
     start: int | None
     end: int | None
     score: float
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Relevance:
+    """The relevance of texts to a query, in the order of the texts. Higher is better; there is no fixed range."""
+
+    scores: Sequence[float]
     usage: Usage
 
 
@@ -242,6 +250,17 @@ class QuestionAnsweringModel(Model, Protocol):
 
 
 @runtime_checkable
+class RerankModel(Model, Protocol):
+    """A model that reads a query and a text together, and scores how well the text answers it."""
+
+    async def score(self, query: str, texts: Sequence[str]) -> Relevance:
+        """Return the relevance of each text. A longer text than the model's context is read up to its end.
+
+        Raise `PromptTooLarge` for a query that leaves no room for a text, and `Unavailable`.
+        """
+
+
+@runtime_checkable
 class EmbeddingModel(Model, Protocol):
     """A model that turns texts into vectors, near each other for texts of similar meaning.
 
@@ -311,6 +330,7 @@ ABILITY_DESCRIPTIONS: Mapping[type, str] = {
     SummaryModel: "a local encoder-decoder that summarizes (T5, BART and their kin)",
     ClassifierModel: "a local model with a sequence classification head (BERT, RoBERTa, XLNet and others)",
     QuestionAnsweringModel: "a local model with a question answering head (BERT, RoBERTa, XLNet and others)",
+    RerankModel: "a local cross-encoder (a sequence classification head with one label)",
     EmbeddingModel: "an embedding model (minilm, or another that Sentence Transformers saved)",
 }
 """Description of the models with an ability, for a sentence."""

@@ -3,16 +3,27 @@
 import asyncio
 from collections.abc import Sequence
 
-from carteiro.models.interface import EmbeddingModel, Embeddings
+from carteiro.models.interface import EmbeddingModel, Embeddings, InputType
 from carteiro.text.splitter import split_text
 from carteiro.text.vectors import Vector, mean_direction
 
 
-async def embed_long_texts(model: EmbeddingModel, texts: Sequence[str]) -> Embeddings:
-    """Return one vector of length 1 for each text. The vector of a longer text is the mean of its parts' vectors."""
+async def embed_long_texts(
+    model: EmbeddingModel,
+    texts: Sequence[str],
+    *,
+    input_type: InputType | None = None,
+    dimensions: int | None = None,
+) -> Embeddings:
+    """Return one vector of length 1 for each text. The vector of a longer text is the mean of its parts' vectors.
+
+    `input_type` and `dimensions` are as in `EmbeddingModel.embed`.
+    """
     # Off the event loop: counting the tokens of a long document takes a while.
     parts = await asyncio.to_thread(_split_all, model, texts)
-    embedded = await model.embed([part for each in parts for part in each])
+    embedded = await model.embed(
+        [part for each in parts for part in each], input_type=input_type, dimensions=dimensions
+    )
     vectors: list[Vector] = []
     start = 0
     for each in parts:

@@ -15,8 +15,8 @@ _NAMESPACE = uuid.UUID("a7a5b9c6-3b9f-5d3c-9d54-6c3f0d0b7f5e")
 class Chunk:
     """A part of a document: `text` is `document.text[start:end]`.
 
-    `number` counts from 0 in the document, `page` from 1. `heading` is the path of the headings above the part, such
-    as `Contract > Term > Notice`; it may be empty.
+    `number` counts from 0 in the document, `page` from 1. `heading` is the path of the document's title and the
+    headings above the part, such as `Contract > Term > Notice`; it may be empty.
     """
 
     number: int

@@ -134,6 +134,8 @@ class _Splitter:
 
     def _heading_above(self, start: int) -> str:
         titles = self._headings.above(start)
+        if self._document.title and self._document.title not in titles[:1]:
+            titles = (self._document.title, *titles)
         while titles and self._count_tokens(" > ".join(titles)) >= self._max_tokens * _HEADING_TOKENS_SHARE:
             titles = titles[1:]
         return " > ".join(titles)

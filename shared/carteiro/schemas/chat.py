@@ -1,11 +1,13 @@
 """chat: the next message of a conversation."""
 
-from typing import Any, ClassVar, Literal
+from collections.abc import Collection
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from carteiro.schemas.collection import CollectionRequest, Source, search_options_problem
 from carteiro.schemas.reply import ReplySchema, Result
-from carteiro.schemas.request import Request, Schema, examples
+from carteiro.schemas.request import Schema, examples
 from carteiro.schemas.text_reference import LargeText
 
 
@@ -26,17 +28,21 @@ class ChatAnswer(ReplySchema):
 class ChatResult(Result):
     """The assistant's turn."""
 
-    model_config = examples({"message": {"role": "assistant", "content": "Lisbon."}, "reasoning": None})
+    model_config = examples(
+        {"message": {"role": "assistant", "content": "Lisbon."}, "reasoning": None, "sources": []},
+    )
 
     message: ChatAnswer
     reasoning: str | None = None
     """The model's thinking before it answered, if `options.reasoning` asks for it and the service shows it."""
+    sources: list[Source] = Field(default=[])
+    """The quotations that the answer rests on, for a request with a collection."""
 
     def render(self) -> str:
-        return self.message.content
+        return "\n".join([self.message.content, *(each.render() for each in self.sources)])
 
 
-class ChatRequest(Request[ChatResult]):
+class ChatRequest(CollectionRequest[ChatResult]):
     """Write the assistant's next message. Requests with the same record key are answered in order."""
 
     model_config = examples(
@@ -50,6 +56,7 @@ class ChatRequest(Request[ChatResult]):
             ]
         },
         {"conversation_id": "guest-7", "messages": [{"role": "user", "content": "And at sunset?"}]},
+        {"collection": "handbook", "messages": [{"role": "user", "content": "How long can goods be returned?"}]},
     )
     task: ClassVar = "chat"
     result: ClassVar = ChatResult
@@ -64,7 +71,7 @@ class ChatRequest(Request[ChatResult]):
     """
 
     @classmethod
-    def from_text(cls, text: str) -> dict[str, Any]:
+    def from_text(cls, text: str, given: Collection[str] = ()) -> dict[str, Any]:  # noqa: ARG003
         return {"messages": [{"role": "user", "content": text}]}
 
     @field_validator("messages")
@@ -75,3 +82,13 @@ class ChatRequest(Request[ChatResult]):
         if any(message.role == "system" for message in messages[1:]):
             raise ValueError("a system message can only come first")
         return messages
+
+    @model_validator(mode="after")
+    def _searches_a_collection(self) -> Self:
+        if problem := search_options_problem(self):
+            raise ValueError(problem)
+        return self
+
+    @property
+    def search_text(self) -> str:
+        return self.messages[-1].content

@@ -1,5 +1,6 @@
 """embed: texts as vectors, near each other for texts of similar meaning."""
 
+from collections.abc import Collection
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -52,5 +53,5 @@ class EmbedRequest(Request[EmbedResult]):
     """Size of the vectors, if the model has several; by default its own."""
 
     @classmethod
-    def from_text(cls, text: str) -> dict[str, Any]:
+    def from_text(cls, text: str, given: Collection[str] = ()) -> dict[str, Any]:  # noqa: ARG003
         return {cls.text_field: [text]}

@@ -35,7 +35,7 @@ ERROR_CODES: dict[ErrorCode, str] = {
     "rate_limited": "The provider's rate limit or quota is used up.",
     "model_unavailable": "The model cannot be reached, failed, timed out, or turned the service away.",
     "over_budget": "A spending cap is reached, for the request, its record key, or the day.",
-    "store_unavailable": "The store of a text by reference cannot be reached, or fails.",
+    "store_unavailable": "The store of a text by reference, or of documents, cannot be reached, or fails.",
     "internal": "A fault of the service itself; its log has the details.",
 }
 """Every code that an error reply can carry, and its meaning. Codes are never renamed."""

@@ -1,5 +1,6 @@
 """Base and options of every request."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
@@ -18,6 +19,9 @@ LANGUAGE_PATTERN = r"^[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?(-([
 LanguageTag = Annotated[str, StringConstraints(pattern=LANGUAGE_PATTERN)]
 """A language tag of BCP 47 (RFC 5646), such as `pt-BR`: language, then script, region and variants if they matter."""
 
+COLLECTION_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+"""Name of a collection of documents."""
+
 DURATION_PATTERN = r"^[1-9][0-9]{0,5}[smhd]$"
 Duration = Annotated[str, StringConstraints(pattern=DURATION_PATTERN)]
 """A duration: a number, and `s`, `m`, `h` or `d` for seconds, minutes, hours or days."""
@@ -26,10 +30,14 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 @dataclass(frozen=True, slots=True)
 class CommandOption:
-    """Name of a field's option of `carteiro ask`, if it differs from the field's. `short` is a letter for it."""
+    """Name of a field's option of `carteiro ask`, if it differs from the field's. `short` is a letter for it.
+
+    With `pairs`, the option is given as `NAME=VALUE`, once for each value.
+    """
 
     name: str
     short: str | None = None
+    pairs: bool = False
 
 
 class Schema(BaseModel):
@@ -92,8 +100,8 @@ class Request(Schema, Generic[ResultT]):
     """Options of the model call."""
 
     @classmethod
-    def from_text(cls, text: str) -> dict[str, Any]:
-        """Return the fields that a plain text fills."""
+    def from_text(cls, text: str, given: Collection[str] = ()) -> dict[str, Any]:  # noqa: ARG003
+        """Return the fields that a plain text fills, next to fields that are given."""
         return {cls.text_field: text}
 
     def to_json(self) -> bytes:

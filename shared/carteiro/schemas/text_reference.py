@@ -31,15 +31,19 @@ def _text_or_reference(value: Any, validate_text: ValidatorFunctionWrapHandler) 
 
 _VALIDATOR = WrapValidator(_text_or_reference, json_schema_input_type=Text | TextReference)
 
+_OPTIONAL_VALIDATOR = WrapValidator(_text_or_reference, json_schema_input_type=Text | TextReference | None)
+
 LargeText = Annotated[Text, _VALIDATOR, SerializeAsAny()]
 """A text that may be long. A request may hold a `TextReference` in its place, which the worker replaces by the text
 before a task gets the request: so a task sees only `str`.
 """
+OptionalLargeText = Annotated[Text | None, _OPTIONAL_VALIDATOR, SerializeAsAny()]
+"""A text that may be long, or None."""
 
 
 def may_be_reference(field: FieldInfo) -> bool:
     """Return True if the field may hold a `TextReference`."""
-    return any(each is _VALIDATOR for each in field.metadata)
+    return any(each is _VALIDATOR or each is _OPTIONAL_VALIDATOR for each in field.metadata)
 
 
 def find_texts(value: Schema) -> Iterator[tuple[str, str | TextReference]]:
@@ -49,7 +53,8 @@ def find_texts(value: Schema) -> Iterator[tuple[str, str | TextReference]]:
     """
     texts, parts = _text_fields(type(value))
     for name in texts:
-        yield name, getattr(value, name)
+        if (text := getattr(value, name)) is not None:
+            yield name, text
     for name in parts:
         for number, part in enumerate(getattr(value, name)):
             for path, found in find_texts(part):

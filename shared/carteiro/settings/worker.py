@@ -58,6 +58,11 @@ class WorkerSettings(KafkaSettings):
     """Most bytes of the texts that one request refers to. All texts in memory have at most 16 times as many."""
     reply_bucket: str | None = None
     """Bucket for results that are too large for their topic, `s3://BUCKET/PREFIX`, `gs://` or `az://`."""
+    search_collections: str | None = None
+    """Collections that requests may name, separated by commas; by default all of the store. A request's `filter` does
+    not protect a tenant's documents from another, but separate collections and services do."""
+    rerank_model: str | None = None
+    """Cross-encoder for requests with `rerank`, `local:NAME`. Without it, such requests are rejected."""
     enrichments: str | None = None
     """Files of the enrichments that the enrich service serves, with commas between them."""
     collections: str | None = None

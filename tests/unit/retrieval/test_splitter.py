@@ -134,3 +134,14 @@ def test_counts_are_linear_in_the_text(text):
     assert sum(counted) < 12 * len(text)
     assert max(counted) <= 2560 + 1
     check(text, chunks, 256, lambda part: len(re.findall(r".{1,4}", part)))
+
+
+def test_title_of_the_document_stands_above_its_headings_once() -> None:
+    text = "# Ferry\n\nIt leaves at nine every day.\n\n## Fares\n\nTwo euros for each person."
+
+    def headings(title: str) -> list[str]:
+        return [chunk.heading for chunk in split_document(Document("k", text, title), count_words, 16, 0)]
+
+    assert headings("") == ["", "Ferry"]
+    assert headings("Ferry") == ["Ferry", "Ferry"]
+    assert headings("Times") == ["Times", "Times > Ferry"]

@@ -29,6 +29,7 @@ from carteiro.worker.model_calls.budget import CostBudget
 
 if TYPE_CHECKING:
     from carteiro.references.reader import ReferenceReader
+    from carteiro.worker.handling.library import Library
 
 log = structlog.get_logger("carteiro.worker")
 
@@ -57,6 +58,8 @@ class WorkerContext:
     """The Schema Registry of events and requests; None if they are JSON."""
     references: "ReferenceReader | None" = None
     """Reader of the texts that requests refer to; None if such requests are rejected."""
+    library: "Library | None" = None
+    """Collections that requests may name; None if such requests are rejected."""
     reply_bucket: Bucket | None = None
     """Bucket of results that are too large for Kafka; None if there is no such bucket."""
     store: StoreConnection | None = None

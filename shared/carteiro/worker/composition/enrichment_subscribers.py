@@ -40,6 +40,7 @@ def build_pipeline(task: Task[Any, Any], chain: FallbackChain, context: WorkerCo
         context.cache,
         shows_reasoning=context.settings.show_reasoning,
         references=context.references,
+        library=context.library,
     )
 
 

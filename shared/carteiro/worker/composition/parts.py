@@ -24,7 +24,7 @@ from carteiro.worker.composition.factories import (
 )
 from carteiro.worker.composition.health_checks import WorkerHealthChecks
 from carteiro.worker.composition.served_topic import ServedTopic
-from carteiro.worker.composition.storage import open_references, open_reply_bucket
+from carteiro.worker.composition.storage import open_library, open_references, open_reply_bucket
 from carteiro.worker.composition.subscribers import serve_requests
 from carteiro.worker.handling.idempotency import IdempotencyStore
 from carteiro.worker.handling.reply_router import ReplyRouter
@@ -65,6 +65,7 @@ class WorkerParts:
             create_budget(settings, self._models, self._on_circuit_change),
             registry=registry,
             references=open_references(settings),
+            library=open_library(settings, self._models.values(), self._on_circuit_change),
             reply_bucket=open_reply_bucket(settings),
         )
         self.served: list[ServedTopic]
@@ -95,6 +96,8 @@ class WorkerParts:
             limit_arenas()
         for model in self._models.values():
             await model.load()
+        if self.context.library is not None:
+            await self.context.library.load()
 
     async def close(self) -> None:
         """Close all connections and models, after the last reply was delivered."""
@@ -106,6 +109,8 @@ class WorkerParts:
             await self.context.registry.close()
         if self.context.store is not None:
             await self.context.store.close()
+        if self.context.library is not None:
+            await self.context.library.close()
         for model in self._models.values():
             await model.close()
         if self._earlier_models is not None:

@@ -1,14 +1,22 @@
-"""Readers and buckets outside Kafka, from a worker's settings."""
+"""Readers, buckets and stores outside Kafka, from a worker's settings."""
 
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from carteiro.extras import needs
+from carteiro.models.errors import ModelUnusable
+from carteiro.models.interface import ABILITY_DESCRIPTIONS, Model, RerankModel
+from carteiro.models.registry import open_model
+from carteiro.models.settings import ModelSettings
 from carteiro.references.address import OBJECT_SCHEMES, Address
 from carteiro.references.allow_list import parse_allow_list
 from carteiro.references.bucket import Bucket, parse_bucket
 from carteiro.references.errors import StoreInvalid
 from carteiro.settings.environment import SettingsInvalid
 from carteiro.settings.worker import WorkerSettings
+from carteiro.worker.composition.collections import open_store
+from carteiro.worker.handling.library import Library
+from carteiro.worker.model_calls.question_models import QuestionModels
 
 if TYPE_CHECKING:
     from carteiro.references.object_stores import ObjectStores
@@ -40,6 +48,35 @@ def open_reply_bucket(settings: WorkerSettings) -> Bucket | None:
     needs("CARTEIRO_REPLY_BUCKET", "references", "obstore")
     address = parse_bucket(settings.reply_bucket)
     return Bucket(address, _open_stores("CARTEIRO_REPLY_BUCKET", address))
+
+
+def open_library(settings: WorkerSettings, models: Iterable[Model], on_change: Callable[[], None]) -> Library:
+    """Return the collections that requests may name. Nothing is opened or loaded.
+
+    `models` are the worker's own, which embed questions too. `on_change` is called when the circuit of another model
+    opens or closes. Raise `SettingsInvalid`, `ExtraMissing`, and `ModelUnusable` for the rerank model.
+    """
+    # The default store needs a library that most workers never use.
+    store = open_store(settings) if settings.store is not None else None
+    names = [name.strip() for name in (settings.search_collections or "").split(",") if name.strip()]
+    model_settings = ModelSettings()
+    return Library(
+        lambda: store or open_store(settings),
+        QuestionModels(model_settings, models, on_change),
+        _open_rerank_model(settings.rerank_model, model_settings) if settings.rerank_model else None,
+        frozenset(names) or None,
+    )
+
+
+def _open_rerank_model(name: str, settings: ModelSettings) -> RerankModel:
+    try:
+        model = open_model(name, settings)
+    except ModelUnusable as error:
+        raise ModelUnusable(f"CARTEIRO_RERANK_MODEL: {error}") from None
+    if not isinstance(model, RerankModel):
+        needed = ABILITY_DESCRIPTIONS[RerankModel]
+        raise ModelUnusable(f"CARTEIRO_RERANK_MODEL: {name} cannot compare a question and a passage, as {needed} does")
+    return model
 
 
 def _open_stores(variable: str, *buckets: Address) -> "ObjectStores":

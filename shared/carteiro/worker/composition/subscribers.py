@@ -112,6 +112,7 @@ def build_handler(
             settings.show_reasoning,
             deferral,
             context.references,
+            context.library,
         ),
         context.router,
         context.budget,

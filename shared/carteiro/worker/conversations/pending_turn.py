@@ -9,6 +9,7 @@ from typing import Any
 from carteiro.models.errors import PromptTooLarge
 from carteiro.models.interface import Model
 from carteiro.schemas.chat import ChatAnswer, ChatRequest
+from carteiro.tasks.passages import count_passage_tokens
 from carteiro.tasks.task import TaskOutput
 from carteiro.wire.conversation import UnknownHistoryFormat, conversation_record, read_history
 from carteiro.wire.record import OutgoingRecord
@@ -77,10 +78,15 @@ class PendingTurn:
     async def run(self, model: Model) -> TaskOutput[Any]:
         """Return the task's output for the newest part of the conversation that fits the model's context.
 
+        The passages of a collection may take half of it.
+
         Raise any error of the task.
         """
         max_output_tokens = self._opened.request.options.max_output_tokens
         max_tokens = prompt_token_limit(model.context_tokens, max_output_tokens, self._max_tokens)
+        passages = self._opened.request.passages
+        passage_tokens = await asyncio.to_thread(count_passage_tokens, passages, model.count_tokens)
+        max_tokens -= min(passage_tokens, max_tokens // 2)
         self._draft = await asyncio.to_thread(self._opened.fitted, max_tokens, model.count_tokens)
         while True:
             try:

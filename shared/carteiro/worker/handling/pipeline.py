@@ -8,6 +8,7 @@ import structlog
 
 from carteiro.models.errors import Misconfigured, ModelError, RateLimited, Unavailable
 from carteiro.references.errors import StoreUnavailable
+from carteiro.retrieval.errors import DocumentStoreInvalid, DocumentStoreUnavailable
 from carteiro.schemas import ErrorDetail, ErrorReply, FieldError, OkReply
 from carteiro.tasks.task import Task
 from carteiro.wire.envelope import Envelope
@@ -24,6 +25,7 @@ from carteiro.worker.handling.steps.deadline import within_deadline
 from carteiro.worker.handling.steps.deduplication import Deduplicate
 from carteiro.worker.handling.steps.deferral import DeferToBatch
 from carteiro.worker.handling.steps.references import ResolveReferences
+from carteiro.worker.handling.steps.retrieval import RetrievePassages
 from carteiro.worker.handling.steps.step import Handle, compose
 from carteiro.worker.handling.steps.task import RunTask
 from carteiro.worker.handling.steps.validation import RejectInvalid
@@ -37,6 +39,7 @@ from carteiro.worker.reply_stream import ReplyStream
 
 if TYPE_CHECKING:
     from carteiro.references.reader import ReferenceReader
+    from carteiro.worker.handling.library import Library
 
 log = structlog.get_logger("carteiro.worker")
 
@@ -72,6 +75,8 @@ class Pipeline:
     """Policy for the requests that are deferred; None if no request is deferred."""
     references: "ReferenceReader | None" = None
     """Reader of the texts that requests refer to; None if such requests are rejected."""
+    library: "Library | None" = None
+    """Collections that requests may name; None if such requests are rejected."""
     _handle: Handle = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -81,6 +86,7 @@ class Pipeline:
             within_deadline,
             Deduplicate(self.idempotency),
             ResolveReferences(self.references),
+            RetrievePassages(self.library),
             InConversation(self.conversations, self.task),
             Cached(self.cache, self.task.name),
             last=RunTask(self.task, self.chain, self.shows_reasoning),
@@ -136,6 +142,11 @@ class Pipeline:
                 log.warning("the store of a text stayed away", reason=str(error))
                 detail = ErrorDetail(code="store_unavailable", message=str(error), retryable=True)
                 return HandlerResult(errors.error_reply(task, envelope, detail, meter), str(error))
+            case DocumentStoreUnavailable() | DocumentStoreInvalid():
+                log.warning("the store of documents failed", reason=str(error))
+                message = f"the store of documents: {error}"
+                detail = ErrorDetail(code="store_unavailable", message=message, retryable=True)
+                return HandlerResult(errors.error_reply(task, envelope, detail, meter), message)
             case ModelError():
                 # Only these messages are logged: a model that refuses a request may quote it. The reply has it.
                 logged = isinstance(error, Unavailable | RateLimited | Misconfigured)

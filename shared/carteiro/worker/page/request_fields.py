@@ -12,11 +12,11 @@ def request_fields(task: Task[Any, Any], prefix: str, *, first: bool) -> Html:
     """Return the fields of one task's request, filled with its first example."""
     schema = task.request.model_json_schema()
     example: dict[str, Any] = next(iter(schema.get("examples", [])), {})
-    required = schema.get("required", [])
+    shown = (*schema.get("required", []), task.request.text_field)
     inputs = [
         _input(task.name, name, described, example.get(name), task.request.text_field)
         for name, described in schema.get("properties", {}).items()
-        if name != "options" and (name in required or "enum" in non_null_schema(described) or described.get("default"))
+        if name != "options" and (name in shown or "enum" in non_null_schema(described) or described.get("default"))
     ]
     record = f"{task.name}-record"
     value = json.dumps(example, indent=2, ensure_ascii=False)

@@ -1,5 +1,6 @@
 """The turn that is stored together with the outcome of its request."""
 
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -8,6 +9,7 @@ from carteiro.models.errors import PromptTooLarge
 from carteiro.models.interface import Model
 from carteiro.schemas import Usage
 from carteiro.schemas.chat import ChatAnswer, ChatRequest, ChatResult
+from carteiro.schemas.collection import Passage
 from carteiro.tasks.task import TaskOutput
 from carteiro.wire.conversation import History, read_history
 from carteiro.worker.conversations.pending_turn import MAX_RECORD_BYTES, PartitionConversations, PendingTurn
@@ -142,3 +144,21 @@ def test_newer_conversation_of_another_owner_is_not_overwritten(reloaded: bytes,
 
 def test_smallest_record_has_only_the_messages_of_the_request() -> None:
     assert make_pending(1, 2).min_record_bytes == make_pending().min_record_bytes
+
+
+async def test_passages_take_a_part_of_the_conversation_and_are_not_stored() -> None:
+    def prompt_messages(words: int) -> tuple[FakeTask, PendingTurn]:
+        task = FakeTask()
+        turn = make_pending(*range(100, 140), task=task)
+        found = turn._opened.request.with_passages((Passage("k", "word " * words),))
+        turn._opened = replace(turn._opened, request=found)
+        return task, turn
+
+    counts = []
+    for words in (1, 200, 100_000):
+        task, turn = prompt_messages(words)
+        await turn.run(FakeModel(600).interface)
+        counts.append(len(task.prompts[0]))
+        turn.set_answer(ChatAnswer(content="so"))
+        assert b"word word" not in (turn.record.value or b"")
+    assert counts[0] > counts[1] >= counts[2] > 1

@@ -4,6 +4,7 @@ from carteiro.models.interface import Model
 from carteiro.models.local.checkpoints.checkpoint import ModelCheckpoint
 from carteiro.models.local.transformers.causal import TransformersCausalModel
 from carteiro.models.local.transformers.classifier import LocalClassifier
+from carteiro.models.local.transformers.cross_encoder import LocalCrossEncoder
 from carteiro.models.local.transformers.embedder import LocalEmbedder
 from carteiro.models.local.transformers.family import ModelFamily, detect_family, read_config
 from carteiro.models.local.transformers.placement import CPU, Placement
@@ -18,6 +19,8 @@ def create_model(name: str, checkpoint: ModelCheckpoint, timeout: float, placeme
     """
     config = read_config(checkpoint)
     match detect_family(name, config):
+        case ModelFamily.CLASSIFIER if config.num_labels == 1:
+            return LocalCrossEncoder(name, checkpoint, timeout, placement)
         case ModelFamily.CLASSIFIER:
             return LocalClassifier(name, checkpoint, timeout, placement)
         case ModelFamily.QUESTION_ANSWERING:

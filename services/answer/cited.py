@@ -1,0 +1,120 @@
+"""Answers of a chat model from passages, with quotations that are checked."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, StrictBool, ValidationError
+
+from carteiro.models.errors import InvalidOutput
+from carteiro.models.interface import ChatModel, Message
+from carteiro.models.json_output import parse_json_output
+from carteiro.schemas.answer import AnswerRequest, AnswerResult
+from carteiro.schemas.collection import Passage
+from carteiro.tasks.passages import PASSAGE_RULE, fit_passages, passage_lines, with_fewer_passages
+from carteiro.tasks.task import TaskOutput, build_prompt, complete_as
+from carteiro.text.quotation import find_quotation
+from services.answer.material import NOT_FOUND, Place, answer_at
+
+_MAX_QUOTES = 10
+
+_RULES = f"""\
+Answer the question from the passages and from nothing else. {PASSAGE_RULE} Reply with JSON alone: {{"found": true or \
+false, "answer": the answer in a few words, "quotes": [{{"passage": its number, "quote": the words of the passage that \
+the answer comes from, unchanged}}]}}. If no passage answers the question, found is false and the others are empty."""
+
+_PROMPT = """\
+{rules}
+
+Passages, one JSON object a line:
+{passages}
+
+Question: {question}"""
+
+
+class _Quote(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    passage: int
+    quote: str
+
+
+class _CitedAnswer(BaseModel):
+    """The JSON that the prompt asks for."""
+
+    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+
+    found: StrictBool
+    answer: str
+    quotes: list[_Quote]
+
+
+async def answer_with_quotes(request: AnswerRequest, model: ChatModel) -> TaskOutput[AnswerResult]:
+    """Answer from the passages that fit the model's context, the best ones first.
+
+    A quotation that does not stand in a passage is left out. An answer that has no other is not found.
+
+    Raise `InvalidOutput` if the output is not the requested JSON, and what the model raises.
+    """
+    limit = request.options.max_output_tokens
+    fitting = await fit_passages(request.passages, model, [_RULES, request.question], limit)
+
+    async def ask(passages: tuple[Passage, ...]) -> TaskOutput[AnswerResult]:
+        content = _PROMPT.format(rules=_RULES, passages=passage_lines(passages), question=request.question)
+        prompt = build_prompt(request, [Message("user", content)], json_schema=_CitedAnswer.model_json_schema())
+        cited, completion = await complete_as(model, prompt, _parse_answer)
+        text = cited.answer.strip()
+        places = _places(cited, passages) if cited.found and text else []
+        result = answer_at(request, text, places) if places else NOT_FOUND
+        return TaskOutput(result, completion.usage, completion.finish_reason)
+
+    return await with_fewer_passages(fitting, ask)
+
+
+def _places(cited: _CitedAnswer, passages: tuple[Passage, ...]) -> list[Place]:
+    """Return the different places of the quotations, or of the answer itself if no quotation stands in a passage."""
+    quotes = [(each.quote, each.passage - 1) for each in cited.quotes[:_MAX_QUOTES]]
+    found = [place for quote, passage in quotes if (place := _find(quote, passages, passage))]
+    if not found and (place := _find(cited.answer, passages, 0)):
+        found = [place]
+    return list(dict.fromkeys(found))
+
+
+def _find(quote: str, passages: tuple[Passage, ...], preferred: int) -> Place | None:
+    """Return the place of a quotation: in the passage that the model named, or in another one."""
+    for number in sorted(range(len(passages)), key=lambda each: each != preferred):
+        if span := find_quotation(quote, passages[number].text):
+            return Place(number, *span)
+    return None
+
+
+async def _parse_answer(text: str) -> _CitedAnswer:
+    return parse_json_output(text, _validate_answer)[0]
+
+
+def _validate_answer(data: Any) -> _CitedAnswer:
+    """Return the answer; also accepts additional fields, and null or nothing for an empty answer."""
+    if isinstance(data, dict):
+        fields = {name.strip().lower(): value for name, value in data.items()}
+        fields = {name: value for name, value in fields.items() if name in _CitedAnswer.model_fields}
+        if isinstance(found := fields.get("found"), str):
+            fields["found"] = {"true": True, "false": False}.get(found.strip().lower(), found)
+        empty = {"quotes": []} if fields.get("found") else {"quotes": [], "answer": ""}
+        data = fields | {name: value for name, value in empty.items() if fields.get(name) is None}
+        if isinstance(data["quotes"], list):
+            data["quotes"] = [each for each in map(_readable_quote, data["quotes"]) if each]
+    try:
+        return _CitedAnswer.model_validate(data)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'the root'}: {each['msg']}" for each in error.errors())
+        raise InvalidOutput(f"the model's completion is not the JSON that was asked for ({wrong})") from None
+
+
+def _readable_quote(quote: Any) -> dict[str, Any] | None:
+    """Return a quotation of the model; only a text has no number of a passage."""
+    if isinstance(quote, str):
+        return {"passage": 0, "quote": quote}
+    if isinstance(quote, dict) and isinstance(quote.get("quote"), str):
+        return {
+            "passage": quote.get("passage") if isinstance(quote.get("passage"), int) else 0,
+            "quote": quote["quote"],
+        }
+    return None

@@ -1,0 +1,53 @@
+"""Quotations of a model: the place of the quoted words in their source."""
+
+_QUOTE_MARKS = frozenset("\"'`´‘’‚‛“”„‟«»‹›")
+_DASHES = frozenset("-‐‑‒–—―−")
+_MIN_LETTERS = 4
+"""Fewest letters of a quotation without a digit: "the" stands in every text."""
+
+
+def find_quotation(quote: str, source: str) -> tuple[int, int] | None:
+    """Return the start and the end of the quoted words in a source; None if they do not stand there as whole words.
+
+    White space, the kinds of quotation marks and dashes, the case of letters, and marks and ellipses around the
+    quotation do not count.
+    """
+    wanted = "".join(each for each, _ in _fold(_stripped(quote))).strip()
+    if not _is_telling(wanted):
+        return None
+    folded = _fold(source)
+    text = "".join(each for each, _ in folded)
+    at = text.find(wanted)
+    while at >= 0:
+        end = at + len(wanted)
+        if not (_joins_words(text, at) or _joins_words(text, end)):
+            return folded[at][1], folded[end - 1][1] + 1
+        at = text.find(wanted, at + 1)
+    return None
+
+
+def _fold(text: str) -> list[tuple[str, int]]:
+    """Return the characters that count, each with its index in the text."""
+    folded: list[tuple[str, int]] = []
+    last = ""
+    for index, character in enumerate(text):
+        kind = " " if character.isspace() else "'" if character in _QUOTE_MARKS else ""
+        if kind and kind == last:
+            continue
+        last = kind
+        same = kind or ("-" if character in _DASHES else character.casefold())
+        folded += [(each, index) for each in same]
+    return folded
+
+
+def _stripped(quote: str) -> str:
+    return quote.strip("".join(_QUOTE_MARKS) + ".… \t\r\n")
+
+
+def _is_telling(quote: str) -> bool:
+    return any(each.isdigit() for each in quote) or sum(each.isalpha() for each in quote) >= _MIN_LETTERS
+
+
+def _joins_words(text: str, at: int) -> bool:
+    """Return True if a word goes on at this index."""
+    return 0 < at < len(text) and text[at - 1].isalnum() and text[at].isalnum()

@@ -1,0 +1,44 @@
+"""Quotations that stand in a source, and those that do not."""
+
+import pytest
+
+from carteiro.text.quotation import find_quotation
+
+SOURCE = "The lease – signed in 1998 –\nruns for “thirty years”, and ends   on 1 May."
+
+
+@pytest.mark.parametrize(
+    ("quote", "found"),
+    [
+        ("signed in 1998", "signed in 1998"),
+        (
+            'The lease - signed in 1998 - runs for "thirty years"',
+            "The lease – signed in 1998 –\nruns for “thirty years",
+        ),
+        ("… ends on 1 May. …", "ends   on 1 May"),
+        ("'RUNS FOR'", "runs for"),
+        ("1998", "1998"),
+    ],
+)
+def test_quotation_is_found_as_it_stands_in_the_source(quote: str, found: str) -> None:
+    start, end = find_quotation(quote, SOURCE) or (0, 0)
+    assert SOURCE[start:end] == found
+
+
+@pytest.mark.parametrize(
+    "quote", ["signed in 1999", "", "…", "on", "''", "x" * 200, ".*", "signed 1998", "998", "thirty year"]
+)
+def test_words_that_do_not_stand_in_the_source_are_no_quotation(quote: str) -> None:
+    assert find_quotation(quote, SOURCE) is None
+
+
+@pytest.mark.timeout(10)
+def test_hostile_quotation_takes_no_long_time() -> None:
+    source = "aa " * 50_000
+    assert find_quotation("aa " * 40_000 + "b", source) is None
+    assert find_quotation("a" * 10_000, "a" * 20_000) is None
+    assert find_quotation("' " * 50_000 + "b7", "' " * 50_000) is None
+
+
+def test_letter_that_folds_to_two_is_one_in_the_source() -> None:
+    assert find_quotation("STRASSE 7", "Die Straße 7.") == (4, 12)
