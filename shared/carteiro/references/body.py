@@ -26,23 +26,35 @@ class Body:
     content_encoding: str | None = None
 
 
+async def read_bytes(body: Body, max_bytes: int) -> bytes:
+    """Return the content of a body, of any type. Raise `ReferenceRefused` if it is too large, or compressed."""
+    _check_encoding(body)
+    return bytes(await _receive(body, max_bytes))
+
+
 async def read_text(body: Body, max_bytes: int) -> str:
     """Return the text of a body. Raise `ReferenceRefused` if it is too large, or no text in UTF-8.
 
     At most `max_bytes` and one chunk are held, whatever size is announced.
     """
+    _check_encoding(body)
     _check_type(body)
-    _check_size(body.size or 0, max_bytes)
-    received = bytearray()
-    async for chunk in body.chunks:
-        received += chunk
-        _check_size(len(received), max_bytes)
+    received = await _receive(body, max_bytes)
     try:
         if len(received) > _DECODE_IN_THREAD_BYTES:
             return await asyncio.to_thread(_decode, received)
         return _decode(received)
     except UnicodeDecodeError:
         raise ReferenceRefused("is not text in UTF-8") from None
+
+
+async def _receive(body: Body, max_bytes: int) -> bytearray:
+    _check_size(body.size or 0, max_bytes)
+    received = bytearray()
+    async for chunk in body.chunks:
+        received += chunk
+        _check_size(len(received), max_bytes)
+    return received
 
 
 def _decode(received: bytearray) -> str:
@@ -54,9 +66,12 @@ def _check_size(size: int, max_bytes: int) -> None:
         raise ReferenceRefused(f"has more than {max_bytes:,} bytes", is_too_large=True)
 
 
-def _check_type(body: Body) -> None:
+def _check_encoding(body: Body) -> None:
     if (encoding := (body.content_encoding or "identity").strip().lower()) not in ("identity", "utf-8", "aws-chunked"):
         raise ReferenceRefused(f"is compressed ({encoding[:_MAX_SHOWN_CHARS]!r}): only plain text is read")
+
+
+def _check_type(body: Body) -> None:
     if not body.content_type:
         return
     kind, _, parameters = body.content_type.lower().partition(";")

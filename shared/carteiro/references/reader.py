@@ -2,17 +2,22 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 from carteiro.references.address import OBJECT_SCHEMES, Address, parse_address
 from carteiro.references.allow_list import AllowList
-from carteiro.references.body import Body, read_text
+from carteiro.references.body import Body, read_bytes, read_text
 from carteiro.references.errors import AddressInvalid, ReferenceRefused, StoreUnavailable, TextUnavailable
 from carteiro.references.file_reader import open_file
 from carteiro.references.https_reader import HttpsReader
 from carteiro.references.memory_budget import MemoryBudget, Reservation
+
+T = TypeVar("T")
+ReadBody = Callable[[Body, int], Awaitable[T]]
+"""Reads a body of at most so many bytes."""
 
 if TYPE_CHECKING:
     from carteiro.references.object_stores import ObjectStores
@@ -27,6 +32,14 @@ _MAX_SERVER_READS = MEMORY_FACTOR // 2
 """Requests that are read from HTTPS servers at once. A sender may own a server, and have it send slowly: so much memory
 is left for other requests.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class FileContent:
+    """The bytes at an address, and their type as the store or server gives it; it may be empty or wrong."""
+
+    data: bytes
+    content_type: str
 
 
 class ReferenceReader:
@@ -57,6 +70,24 @@ class ReferenceReader:
                 return await self._read_all(checked, uses)
         return await self._read_all(checked, uses)
 
+    async def read_bytes(self, uri: str) -> tuple[FileContent, Reservation]:
+        """Return the content at an address, of any type, and its memory until that is released. Raise as `read`."""
+        address, entry = self._check(uri)
+
+        async def read(body: Body, max_bytes: int) -> FileContent:
+            return FileContent(await read_bytes(body, max_bytes), body.content_type or "")
+
+        async with self._server_reads if _is_served(address) else nullcontext():
+            reservation = await self._memory.reserve(self.max_bytes)
+            try:
+                watch = _Stopwatch(_READ_SECONDS, self._clock)
+                content = await self._read_part(uri, address, entry, self.max_bytes, watch, read)
+            except BaseException:
+                reservation.release()
+                raise
+        reservation.shrink(len(content.data))
+        return content, reservation
+
     async def _read_all(
         self, checked: Mapping[str, tuple[Address, Address]], uses: Mapping[str, int]
     ) -> tuple[Mapping[str, str], Reservation]:
@@ -65,7 +96,7 @@ class ReferenceReader:
             texts: dict[str, str] = {}
             left, watch = self.max_bytes, _Stopwatch(_READ_SECONDS, self._clock)
             for uri, (address, entry) in checked.items():
-                texts[uri] = await self._read_part(uri, address, entry, left // uses[uri], watch)
+                texts[uri] = await self._read_part(uri, address, entry, left // uses[uri], watch, read_text)
                 left -= len(texts[uri].encode()) * uses[uri]
         except BaseException:
             reservation.release()
@@ -84,21 +115,25 @@ class ReferenceReader:
             raise ReferenceRefused(reason, uri=uri)
         return address, entry
 
-    async def _read_part(self, uri: str, address: Address, entry: Address, max_bytes: int, watch: "_Stopwatch") -> str:
+    async def _read_part(
+        self, uri: str, address: Address, entry: Address, max_bytes: int, watch: "_Stopwatch", read: ReadBody[T]
+    ) -> T:
         try:
             if _is_served(address):
-                return await self._read(address, entry, max_bytes, watch)
+                return await self._read(address, entry, max_bytes, watch, read)
             async with self._reads:
-                return await self._read(address, entry, max_bytes, watch)
+                return await self._read(address, entry, max_bytes, watch, read)
         except ReferenceRefused as error:
             too_large = f"is too large: the texts of a request have at most {self.max_bytes:,} bytes together"
             reason = too_large if error.is_too_large else error.reason
             raise ReferenceRefused(reason, uri=uri, is_too_large=error.is_too_large) from None
 
-    async def _read(self, address: Address, entry: Address, max_bytes: int, watch: "_Stopwatch") -> str:
+    async def _read(
+        self, address: Address, entry: Address, max_bytes: int, watch: "_Stopwatch", read: ReadBody[T]
+    ) -> T:
         try:
             async with watch.limit(), self._open(address, entry) as body:
-                return await read_text(body, max_bytes)
+                return await read(body, max_bytes)
         except TimeoutError:
             reason = f"the texts of a request took more than {_READ_SECONDS:g} s ({address.place})"
             raise TextUnavailable(reason, is_slow=True) if _is_served(address) else StoreUnavailable(reason) from None

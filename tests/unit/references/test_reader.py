@@ -85,6 +85,19 @@ async def test_texts_in_memory_have_a_limit(folder: Path) -> None:
     assert (await waiting)[0] == {uri: "x" * 8}
 
 
+async def test_file_of_any_type_is_read_within_the_same_limits(folder: Path) -> None:
+    (folder / "ten").write_bytes(bytes(range(246, 256)))
+    reader = make_reader(f"file://{folder}")
+    content, reservation = await reader.read_bytes(f"file://{folder}/ten")
+    with reservation:
+        assert (content.data, content.content_type) == (bytes(range(246, 256)), "")
+    (folder / "ten").write_bytes(bytes(11))
+    for _ in range(MEMORY_FACTOR + 1):
+        with pytest.raises(ReferenceRefused) as caught:
+            await reader.read_bytes(f"file://{folder}/ten")
+        assert caught.value.is_too_large
+
+
 async def test_refused_text_keeps_no_memory(folder: Path) -> None:
     reader = make_reader(folder.as_uri())
     for _ in range(2 * MEMORY_FACTOR):

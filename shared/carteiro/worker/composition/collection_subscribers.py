@@ -8,6 +8,7 @@ from faststream.kafka import KafkaBroker
 from carteiro.index.collection_source import CollectionSource
 from carteiro.references.memory_budget import MemoryBudget
 from carteiro.registry.connection import Registry
+from carteiro.retrieval.readers.file_reader import DocumentFileReader
 from carteiro.wire.event_format import EventFormat
 from carteiro.wire.json_event import JsonFormat
 from carteiro.worker.composition.context import WorkerContext
@@ -35,12 +36,12 @@ def serve_collections(
 
     `on_joined` is called with the collection's served name at each assignment of partitions.
     """
-    memory = MemoryBudget(MEMORY_CHARACTERS)
+    memory, files = MemoryBudget(MEMORY_CHARACTERS), DocumentFileReader()
     writers = [
         DocumentWriter(connection, Generations(source.collection, connection, embedders), memory) for source in sources
     ]
     return [
-        _serve(broker, source, writer, context, partial(on_joined, source.served_name))
+        _serve(broker, source, writer, files, context, partial(on_joined, source.served_name))
         for source, writer in zip(sources, writers, strict=True)
     ]
 
@@ -49,12 +50,13 @@ def _serve(
     broker: KafkaBroker,
     source: CollectionSource,
     writer: DocumentWriter,
+    files: DocumentFileReader,
     context: WorkerContext,
     on_joined: Callable[[], None],
 ) -> ServedTopic:
     name, group = source.served_name, context.settings.group_of(source.served_name)
     metrics.initialise_series(name, source.source)
-    reader = DocumentReader(source, _event_format(source, context.registry), context.references)
+    reader = DocumentReader(source, files, _event_format(source, context.registry), context.references)
     dead_letters = DeadLetters(context.settings.topics.dead(name), group)
     handler = DocumentHandler(reader, writer, context.budget, group, dead_letters)
     options = context.consumer_options(name)

@@ -1,9 +1,12 @@
-"""Reads the document in a record: its own JSON, or another topic's event by an expression; its text by reference."""
+"""Reads the document in a record: its own JSON, or another topic's event by an expression; text, bytes or address."""
 
 import asyncio
+import base64
+import binascii
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -16,6 +19,9 @@ from carteiro.references.errors import ReferenceRefused, StoreUnavailable
 from carteiro.registry.errors import RegistryUnavailable
 from carteiro.retrieval.document import Document, check_key
 from carteiro.retrieval.errors import DocumentInvalid
+from carteiro.retrieval.readers.errors import FileRejected
+from carteiro.retrieval.readers.file_reader import DocumentFileReader
+from carteiro.retrieval.readers.file_text import FileText
 from carteiro.schemas import ErrorCode
 from carteiro.schemas.document import DocumentRecord
 from carteiro.schemas.field_errors import explain, field_errors
@@ -23,14 +29,17 @@ from carteiro.schemas.text_reference import TextReference
 from carteiro.wire.event_format import DecodedEvent, EventFormat, EventUnreadable
 from carteiro.wire.json_event import JsonFormat
 from carteiro.wire.record import UNKNOWN_SIZE, Record, record_id, value_size
-from carteiro.worker.handling.steps.references import read_texts
+from carteiro.worker.handling.steps.references import not_permitted, wait_for_store
 
 if TYPE_CHECKING:
-    from carteiro.references.reader import ReferenceReader
+    from carteiro.references.memory_budget import Reservation
+    from carteiro.references.reader import FileContent, ReferenceReader
 
 log = structlog.get_logger("carteiro.worker")
 
-_TEXT_TYPES = ("text/plain", "text/markdown")
+MAX_CHARACTERS = 16 * 1024 * 1024
+"""Longest text of a file, in characters."""
+_PLAIN_TYPES = ("", "text/plain", "text/markdown")
 _MAX_FIELD_ERRORS = 3
 _MAX_REASON_CHARS = 1000
 
@@ -48,6 +57,7 @@ class DocumentReader:
     """Reader of the documents of one collection."""
 
     source: CollectionSource
+    files: DocumentFileReader
     format: EventFormat = field(default_factory=JsonFormat)
     references: "ReferenceReader | None" = None
     """Reader of texts by reference; None if such documents are rejected."""
@@ -70,19 +80,15 @@ class DocumentReader:
         if parsed is None:
             yield None
         elif isinstance(parsed.text, TextReference):
-            try:
-                texts, reservation = await read_texts(self.references, {parsed.text.uri: 1}, self.sleep)
-            except ReferenceRefused as refused:
-                code: ErrorCode = "too_large" if refused.is_too_large else "invalid_request"
-                raise DocumentRejected(code, f"text.uri: {refused.reason}") from None
-            except StoreUnavailable as error:
-                raise DocumentRejected("store_unavailable", f"text.uri: {error}") from None
+            uri = parsed.text.uri
+            content, reservation = await self._fetch(uri)
             with reservation:
+                found = await self._read_file(content.data, parsed.media_type or content.content_type, uri, "text.uri")
                 # A presigned address has a signature in its query.
-                address = parsed.text.uri.partition("?")[0]
-                yield await asyncio.to_thread(_build, key, texts[parsed.text.uri], parsed, address)
+                yield await asyncio.to_thread(_build, key, found, parsed, uri.partition("?")[0])
         else:
-            yield await asyncio.to_thread(_build, key, parsed.text, parsed, "")
+            found = await self._read_content(parsed)
+            yield await asyncio.to_thread(_build, key, found, parsed, "")
 
     async def _decode(self, record: Record) -> DecodedEvent:
         def log_away(error: RegistryUnavailable) -> None:
@@ -104,15 +110,42 @@ class DocumentReader:
         if found is None:
             return None
         try:
-            parsed = DocumentRecord.model_validate(found)
+            return DocumentRecord.model_validate(found)
         except ValidationError as error:
             reasons = field_errors(error, root="document", document="a document", limit=_MAX_FIELD_ERRORS)
             raise DocumentRejected("invalid_request", explain(reasons)) from None
-        if (kind := (parsed.media_type or "text/plain").partition(";")[0].strip().lower()) not in _TEXT_TYPES:
-            raise DocumentRejected(
-                "unsupported", f"media_type: {kind[:100]!r} is not read; {', '.join(_TEXT_TYPES)} are"
-            )
-        return parsed
+
+    async def _fetch(self, uri: str) -> "tuple[FileContent, Reservation]":
+        try:
+            if self.references is None:
+                raise not_permitted(uri)
+            return await wait_for_store(partial(self.references.read_bytes, uri), self.sleep)
+        except ReferenceRefused as refused:
+            code: ErrorCode = "too_large" if refused.is_too_large else "invalid_request"
+            raise DocumentRejected(code, f"text.uri: {refused.reason}") from None
+        except StoreUnavailable as error:
+            raise DocumentRejected("store_unavailable", f"text.uri: {error}") from None
+
+    async def _read_content(self, parsed: DocumentRecord) -> FileText:
+        media_type = parsed.media_type or ""
+        if isinstance(parsed.text, str):
+            if media_type.partition(";")[0].strip().lower() in _PLAIN_TYPES:
+                return FileText(parsed.text)
+            text = parsed.text.encode("utf-8", "replace")
+            return await self._read_file(text, f"{media_type.partition(';')[0]}; charset=utf-8", "", "text")
+        assert parsed.data is not None
+        try:
+            data = await asyncio.to_thread(base64.b64decode, parsed.data, validate=True)
+        except (binascii.Error, ValueError):
+            raise DocumentRejected("invalid_request", "data: is not Base64") from None
+        return await self._read_file(data, media_type, parsed.uri or "", "data")
+
+    async def _read_file(self, data: bytes, media_type: str, name: str, where: str) -> FileText:
+        try:
+            return await self.files.read(data, media_type, name, MAX_CHARACTERS)
+        except FileRejected as error:
+            code: ErrorCode = "too_large" if error.is_too_large else "unreadable"
+            raise DocumentRejected(code, f"{where}: {error.reason}") from None
 
 
 def read_key(record: Record) -> str:
@@ -136,11 +169,11 @@ def _check_tombstone(record: Record) -> None:
         raise DocumentRejected("too_large", f"value: {reason}; send a larger text by reference")
 
 
-def _build(key: str, text: str, parsed: DocumentRecord, address: str) -> Document:
+def _build(key: str, found: FileText, parsed: DocumentRecord, address: str) -> Document:
     fields = {name: value for name, value in (parsed.fields or {}).items() if value is not None}
-    if not text.strip():
+    if not found.text.strip():
         raise DocumentRejected("invalid_request", "text: must not be blank")
     try:
-        return Document(key, text, parsed.title or "", parsed.uri or address, fields)
+        return Document(key, found.text, parsed.title or found.title, parsed.uri or address, fields, found.page_starts)
     except DocumentInvalid as error:
         raise DocumentRejected("invalid_request", str(error)) from None

@@ -1,4 +1,4 @@
-"""The rebuild of a collection for another embedding model: beside the generation in use, which it replaces at once."""
+"""The rebuild of a collection for another embedding model: next to the generation in use, which it replaces at once."""
 
 import asyncio
 import contextlib

@@ -11,6 +11,7 @@ from carteiro.index.collection_source import CollectionSource
 from carteiro.models.cloud.embedder import CloudEmbedder
 from carteiro.models.cloud.embedding_format import EmbeddingFormat
 from carteiro.references.memory_budget import MemoryBudget
+from carteiro.retrieval.readers.file_reader import DocumentFileReader
 from carteiro.retrieval.stores.sqlite.store import SqliteStore
 from carteiro.worker.handling.dead_letters import DeadLetters
 from carteiro.worker.index.chunk_embedder import ChunkEmbedder
@@ -82,4 +83,6 @@ def writer(store: SqliteStore, embedder: ChunkEmbedder) -> DocumentWriter:
 @pytest.fixture
 def handler(writer: DocumentWriter) -> DocumentHandler:
     source = CollectionSource(collection="docs", source="llm.index-docs.documents")
-    return DocumentHandler(DocumentReader(source), writer, FREE, "g", DeadLetters("llm.index-docs.dead", "g"))
+    return DocumentHandler(
+        DocumentReader(source, DocumentFileReader()), writer, FREE, "g", DeadLetters("llm.index-docs.dead", "g")
+    )

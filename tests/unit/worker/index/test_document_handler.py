@@ -75,10 +75,13 @@ async def test_tombstone_of_an_unknown_collection_is_done(handler: DocumentHandl
     [
         (b"\xff", "unreadable", "no JSON"),
         (b"[]", "unreadable", "no JSON object"),
-        (b"{}", "invalid_request", "text: is missing"),
+        (b"{}", "invalid_request", "a document has either text or data"),
+        (b'{"text": "a", "data": "YQ=="}', "invalid_request", "a document has either text or data"),
+        (b'{"data": "%"}', "invalid_request", "data: is not Base64"),
+        (b'{"data": "AAEC"}', "unreadable", "data: the file is no text, Markdown, HTML, PDF"),
+        (b'{"data": "JVBERi0xLjcK"}', "unreadable", "data: "),
         (b'{"text": " "}', "invalid_request", "text: must not be blank"),
         (b'{"text": "a", "fields": {"a": [1]}}', "invalid_request", "fields.a"),
-        (b'{"text": "a", "media_type": "image/png"}', "unsupported", "media_type: 'image/png' is not read"),
         (b'{"text": {"uri": "file:///etc/passwd"}}', "invalid_request", "text.uri: this service reads no text"),
     ],
 )

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 from pydantic import TypeAdapter, ValidationError
@@ -24,6 +24,8 @@ from carteiro.worker.parsing import RequestRejected, invalid_field
 if TYPE_CHECKING:
     from carteiro.references.memory_budget import Reservation
     from carteiro.references.reader import ReferenceReader
+
+T = TypeVar("T")
 
 log = structlog.get_logger("carteiro.worker")
 
@@ -70,30 +72,26 @@ class ResolveReferences:
             return await handle(context)
 
     async def _read(self, uses: Mapping[str, int]) -> "tuple[Mapping[str, str], Reservation]":
-        return await read_texts(self.reader, uses, self.sleep, self.clock)
+        if self.reader is None:
+            raise not_permitted(next(iter(uses)))
+        return await wait_for_store(partial(self.reader.read, uses), self.sleep, self.clock)
 
 
-async def read_texts(
-    reader: "ReferenceReader | None",
-    uses: Mapping[str, int],
+def not_permitted(uri: str) -> ReferenceRefused:
+    """Return the error of a service that reads nothing by reference."""
+    return ReferenceRefused("this service reads no text by reference (CARTEIRO_REFERENCES)", uri=uri)
+
+
+async def wait_for_store(
+    read: Callable[[], Awaitable[T]],
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     clock: Callable[[], float] = time.monotonic,
-) -> "tuple[Mapping[str, str], Reservation]":
-    """Return texts as `ReferenceReader.read` does, tried again while their store is away, but not for ever.
+) -> T:
+    """Return the result of `read`, which is tried again while the store of its texts is away, but not for ever.
 
-    Raise `ReferenceRefused`, and `StoreUnavailable` if a store stays away.
+    Raise the errors of `read`, such as `StoreUnavailable` if a store stays away.
     """
-    if reader is None:
-        uri = next(iter(uses))
-        raise ReferenceRefused("this service reads no text by reference (CARTEIRO_REFERENCES)", uri=uri)
-    return await retry_while_away(
-        partial(reader.read, uses),
-        StoreUnavailable,
-        _log_away,
-        sleep,
-        patience=_patience,
-        clock=clock,
-    )
+    return await retry_while_away(read, StoreUnavailable, _log_away, sleep, patience=_patience, clock=clock)
 
 
 def _log_away(error: StoreUnavailable) -> None:
