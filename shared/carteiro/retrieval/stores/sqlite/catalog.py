@@ -10,7 +10,7 @@ from carteiro.retrieval.collection import (
     check_collection_name,
 )
 from carteiro.retrieval.errors import CollectionUnknown, DocumentStoreInvalid
-from carteiro.retrieval.stores.sqlite.schema import create_words, words_table
+from carteiro.retrieval.stores.sqlite.schema import create_words, drop_words
 
 
 def collection_row(connection: sqlite3.Connection, name: str) -> int:
@@ -88,7 +88,7 @@ def drop_generation(connection: sqlite3.Connection, generation: Generation) -> N
     row = generation_row(connection, generation)
     if connection.execute("SELECT 1 FROM collections WHERE active = ?", [row]).fetchone():
         raise DocumentStoreInvalid("the generation is in use: activate another one of the collection first")
-    connection.execute(f"DROP TABLE {words_table(row)}")
+    drop_words(connection, row)
     connection.execute("DELETE FROM generations WHERE id = ?", [row])
 
 
@@ -97,7 +97,7 @@ def drop_collection(connection: sqlite3.Connection, name: str) -> None:
     collection = collection_row(connection, name)
     rows = connection.execute("SELECT id FROM generations WHERE collection = ?", [collection]).fetchall()
     for (row,) in rows:
-        connection.execute(f"DROP TABLE {words_table(row)}")
+        drop_words(connection, row)
     connection.execute("DELETE FROM collections WHERE id = ?", [collection])
 
 

@@ -112,6 +112,11 @@ def create_tables(connection: sqlite3.Connection) -> None:
         raise
 
 
+def vocabulary_table(generation_row: int) -> str:
+    """Return the name of the table with the numbers of chunks that have a word, in a generation."""
+    return f"vocabulary_{generation_row:d}"
+
+
 def words_table(generation_row: int) -> str:
     """Return the name of the full text index of a generation."""
     return f"words_{generation_row:d}"
@@ -122,6 +127,12 @@ def create_words(connection: sqlite3.Connection, generation_row: int) -> None:
 
     The tokenizer `ascii` splits at spaces, and takes all characters beyond ASCII as they are.
     """
-    connection.execute(
-        f"CREATE VIRTUAL TABLE {words_table(generation_row)} USING fts5(words, content='', tokenize='ascii')"
-    )
+    words = words_table(generation_row)
+    connection.execute(f"CREATE VIRTUAL TABLE {words} USING fts5(words, content='', tokenize='ascii')")
+    connection.execute(f"CREATE VIRTUAL TABLE {vocabulary_table(generation_row)} USING fts5vocab('{words}', 'row')")
+
+
+def drop_words(connection: sqlite3.Connection, generation_row: int) -> None:
+    """Delete the full text index of a generation."""
+    connection.execute(f"DROP TABLE {vocabulary_table(generation_row)}")
+    connection.execute(f"DROP TABLE {words_table(generation_row)}")

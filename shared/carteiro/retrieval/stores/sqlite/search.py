@@ -11,13 +11,15 @@ import numpy as np
 from carteiro.retrieval.chunk import Chunk, ChunkHit, chunk_id
 from carteiro.retrieval.collection import Generation
 from carteiro.retrieval.stores.sqlite.catalog import collection_row, generation_row
-from carteiro.retrieval.stores.sqlite.schema import words_table
+from carteiro.retrieval.stores.sqlite.schema import vocabulary_table, words_table
 from carteiro.retrieval.stores.sqlite.vector_scan import Array, VectorScan
 
 _LOAD_ROWS = 4096
 _MAX_SCANS = 16
 """Generations whose vectors are in memory at a time."""
 _SPARE_CANDIDATES = 64
+_FREQUENT = 10_000
+"""Chunks with a word, above which the word is left out of a query that has rarer ones."""
 _MAX_DEAD_SHARE, _MAX_DEAD_ROWS = 0.25, 10_000
 """Rows of deleted chunks, above which vectors are read again: a share of all rows, and a number besides."""
 
@@ -106,7 +108,7 @@ def search_words(
     row = generation_row(connection, generation)
     if not words:
         return []
-    table = words_table(row)
+    table, words = words_table(row), _telling_words(connection, row, words)
     fitting, parameters = _fitting(labels)
     scored = connection.execute(
         # The name of the table is a number of ours; the words have letters and digits only.
@@ -115,6 +117,20 @@ def search_words(
         [" OR ".join(f'"{word}"' for word in words), *parameters, limit],
     ).fetchall()
     return _load_hits(connection, generation, scored)
+
+
+def _telling_words(connection: sqlite3.Connection, generation: int, words: list[str]) -> list[str]:
+    """Return the words of a query without those of very many chunks, unless there are no others.
+
+    Such words count for little, and each chunk that has one would be looked at.
+    """
+    found = connection.execute(
+        f"SELECT term, doc FROM {vocabulary_table(generation)} WHERE term IN (SELECT value FROM json_each(?))",
+        [json.dumps(words)],
+    )
+    frequencies = {term: number for term, number in found if number}
+    telling = [word for word, number in frequencies.items() if number <= _FREQUENT]
+    return telling or sorted(frequencies, key=lambda word: frequencies[word])[:1] or words
 
 
 def _fitting(labels: list[list[str]]) -> tuple[str, list[str]]:

@@ -4,7 +4,7 @@ import pytest
 
 from carteiro.retrieval.stores.sqlite import search
 from carteiro.retrieval.stores.sqlite.store import SqliteStore
-from tests.unit.retrieval.stores.samples import OLD, document, embedded, fill, found, version
+from tests.unit.retrieval.stores.samples import OLD, document, embedded, fill, found, found_words, version
 
 
 @pytest.fixture
@@ -44,3 +44,11 @@ async def test_vectors_of_few_generations_are_in_memory(store, monkeypatch):
     for each in generations * 2:
         assert await found(store, generation=each) == [("k1", 0)]
         assert len(store._vectors._scans) <= 2
+
+
+async def test_frequent_words_are_left_out_next_to_rare_ones(store, monkeypatch):
+    monkeypatch.setattr(search, "_FREQUENT", 3)
+    await fill(store, *(document(f"k{number}", f"the text number{number}") for number in range(4)))
+    assert await found_words(store, "the number2 text") == ["k2"]
+    assert len(await found_words(store, "the text")) == 4
+    assert await found_words(store, "unknown") == []
