@@ -52,7 +52,7 @@ async def test_options_go_to_the_model_and_numbers_are_short():
     output = await task.run(EmbedRequest(texts=["a", "b"], input_type="query", dimensions=3), model)
     assert model.asked == (["a", "b"], "query", 3)
     assert output.result.model_dump_json() == (
-        '{"vectors":[[0.3333333,-0.0,0.1234568],[0.3333333,-0.0,0.1234568]],"dimensions":3}'
+        '{"vectors":[[0.333333,-0.0,0.123457],[0.333333,-0.0,0.123457]],"dimensions":3}'
     )
 
 
