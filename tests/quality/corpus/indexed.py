@@ -25,10 +25,14 @@ async def index_corpus(folder: Path, model: EmbeddingModel, documents: Sequence[
     overlap = int(max_tokens * OVERLAP_SHARE)
     generation = Generation(COLLECTION, EmbeddingSettings(model.name, dimensions, max_tokens, overlap))
     await store.add_generation(generation)
-    for number, each in enumerate(documents):
-        document = Document(each.key, each.text, each.title, each.uri, each.fields)
-        chunks = await asyncio.to_thread(split_document, document, model.count_tokens, max_tokens)
-        embedded = await model.embed([chunk.embedded_text for chunk in chunks], input_type="document")
-        rows = [EmbeddedChunk(chunk, vector) for chunk, vector in zip(chunks, embedded.vectors, strict=True)]
+    split = [
+        (document, await asyncio.to_thread(split_document, document, model.count_tokens, max_tokens))
+        for document in (Document(each.key, each.text, each.title, each.uri, each.fields) for each in documents)
+    ]
+    # In one call: the model's batches are full.
+    texts = [chunk.embedded_text for _, chunks in split for chunk in chunks]
+    vectors = iter((await model.embed(texts, input_type="document")).vectors)
+    for number, (document, chunks) in enumerate(split):
+        rows = [EmbeddedChunk(chunk, next(vectors)) for chunk in chunks]
         await store.write(COLLECTION, document, Version("documents", 0, number), {generation: rows})
     return store

@@ -74,3 +74,24 @@ def test_command_gets_the_values_of_all_fields_and_keeps_its_own_options() -> No
     assert (values["length"], values["to"], values["source"]) == (5, "x", "en")
     assert (values["labels"], values["json_schema"], values["stop"]) == (["a", "b"], Path("s.json"), None)
     assert "target" not in values
+
+
+def test_pairs_of_an_option_become_an_object() -> None:
+    option = OPTIONS["filter"]
+    assert (option.names, option.kind, option.tasks) == (("--filter",), list[str], ("answer", "chat"))
+    given = ["tenant=north", "year=2023", "year=2024", "new=true", "code=007", "path=a=b//c", "empty="]
+    assert option.read(given) == {
+        "tenant": "north",
+        "year": [2023, 2024],
+        "new": True,
+        "code": "007",
+        "path": "a=b//c",
+        "empty": "",
+    }
+    assert option.read(None) is None
+
+
+@pytest.mark.parametrize("pair", ["north", "=north", ""])
+def test_pair_without_a_name_is_refused(pair: str) -> None:
+    with pytest.raises(typer.BadParameter, match="write NAME=VALUE"):
+        OPTIONS["filter"].read([pair])

@@ -2,8 +2,8 @@
 
 import pytest
 
-from carteiro.cli.request_options import OptionInvalid, read_defaults
-from carteiro.schemas import REQUESTS
+from carteiro.cli.request_options import OptionInvalid, error_line, read_defaults
+from carteiro.schemas import REQUESTS, FieldError
 
 ALONE = {
     "generate": {"prompt": "A text."},
@@ -58,3 +58,19 @@ def test_invalid_option_is_reported(task, fields, options, says):
 @pytest.mark.parametrize("task", REQUESTS)
 def test_required_fields_are_not_read_from_options(task):
     assert read_defaults(task, {}, {"wait": "24h"}).options == {"wait": "24h"}
+
+
+def test_text_next_to_a_collection_is_the_question():
+    defaults = read_defaults("answer", {"collection": "docs", "filter": {"tenant": "north"}}, {})
+    assert defaults.apply_to("How long?") == {
+        "question": "How long?",
+        "collection": "docs",
+        "filter": {"tenant": "north"},
+    }
+    chat = read_defaults("chat", {"collection": "docs"}, {}).apply_to("How long?")
+    assert REQUESTS["chat"].model_validate(chat).search_text == "How long?"
+
+
+def test_error_of_the_whole_request_is_a_sentence():
+    problem = FieldError(field="request", reason="needs either context or collection")
+    assert error_line("answer", problem) == "the request needs either context or collection"

@@ -1,0 +1,51 @@
+"""Searches and answers on the corpus, by the packaged models: recall, checked sources, and honest refusals.
+
+Limits were chosen on the tuned questions; the floors are for the held-out ones.
+"""
+
+import pytest
+
+from benchmarks.retrieval.searches import KINDS, QuestionVectors, keys, search
+from carteiro.schemas.answer import AnswerRequest
+from services.answer.task import answer
+from tests.quality import corpus
+from tests.quality.corpus import scores
+from tests.quality.corpus.indexed import COLLECTION, index_corpus
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+
+@pytest.mark.parametrize(
+    ("every", "recall", "better_by", "cited", "refused"),
+    [
+        pytest.param(8, 0.85, 0.0, 0.5, 0.5, id="some"),
+        pytest.param(1, 0.8, 0.05, 0.4, 0.5, id="all", marks=pytest.mark.long),
+    ],
+)
+async def test_hybrid_search_finds_more_and_answers_are_honest(
+    models, tmp_path, every, recall, better_by, cited, refused
+):
+    """`every` is the step from one document to the next, of those that are indexed."""
+    model = models["embed"]
+    documents = corpus.read_documents()[::every]
+    known = {each.key: each for each in documents}
+    asked = [each for each in corpus.read_questions() if each.part == "held_out"]
+    asked = [each for each in asked if each.document is None or each.document in known]
+    store = await index_corpus(tmp_path, model, documents)
+    vectors = await QuestionVectors.of(asked, model)
+    found = {name: await search(store, vectors, asked, kinds) for name, kinds in KINDS.items()}
+    await store.close()
+    shares = {}
+    for name, each in found.items():
+        right, of = scores.recall(asked, keys(each))
+        shares[name] = right / of
+    results = {}
+    for each in asked:
+        request = AnswerRequest(question=each.question, collection=COLLECTION)
+        results[each.id] = (await answer(request.with_passages(tuple(found["hybrid"][each.id])), model)).result
+    reached = scores.score_answers(asked, results, known)
+    print(shares, reached)
+    assert shares["hybrid"] >= recall
+    assert shares["hybrid"] >= better_by + max(share for name, share in shares.items() if name != "hybrid")
+    assert reached.cited >= cited * reached.answerable
+    assert reached.refused >= refused * reached.unanswerable
