@@ -9,6 +9,8 @@ from carteiro.retrieval.document import Document, DocumentError, StoredDocument,
 from carteiro.retrieval.field_filter import FieldFilter
 
 MAX_HITS = 1000
+MAX_PAGE_CHARACTERS = 16 * 1024 * 1024
+"""Characters of the documents that are read at once, if there is more than one."""
 
 
 class DocumentStore(Protocol):
@@ -84,6 +86,7 @@ class DocumentStore(Protocol):
     ) -> list[StoredDocument]:
         """Return up to `limit` documents after that of the key `after`, in an order of the store's own.
 
+        There are fewer, but at least one, if their texts are long: together about `MAX_PAGE_CHARACTERS`.
         `outdated_in` leaves out those whose stored version is in a generation.
         """
 

@@ -52,3 +52,11 @@ async def found(store, angle: float = 0, generation: Generation = OLD, **options
 async def found_words(store, query: str, generation: Generation = OLD, **options) -> list[str]:
     """Return the keys of the documents with words of a query."""
     return [hit.key for hit in await store.search_words(generation, query, **options)]
+
+
+async def listed(store, **options) -> list[str]:
+    """Return the keys of all documents of a collection, read page by page."""
+    keys: list[str] = []
+    while page := await store.documents("handbook", after=keys[-1] if keys else "", **options):
+        keys += [each.document.key for each in page]
+    return keys

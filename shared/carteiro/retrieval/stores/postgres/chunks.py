@@ -1,6 +1,8 @@
 """Chunks in PostgreSQL, with their vectors and words."""
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from psycopg import AsyncConnection
 
@@ -26,8 +28,25 @@ async def write_chunks(
     if any(each.vector is None for each in embedded):
         stored = await fetch(connection, f"SELECT hash, vector::text FROM {table} WHERE document = %s", [document])
         vectors = {str(hash_): str(vector) for hash_, vector in stored}
+    rows = await asyncio.to_thread(_rows, document, embedded, vectors)
+    await connection.execute(f"DELETE FROM {table} WHERE document = %s".encode(), [document])
+    async with connection.cursor() as cursor:
+        await cursor.executemany(
+            f'INSERT INTO {table} (document, number, start, "end", page, heading, hash, words, vector, text)'
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s::tsvector, %s::vector, %s)".encode(),
+            rows,
+        )
+    await connection.execute(
+        "INSERT INTO carteiro.builds (generation, document, revision)"
+        " SELECT %s, id, revision FROM carteiro.documents WHERE id = %s"
+        " ON CONFLICT (document, generation) DO UPDATE SET revision = excluded.revision",
+        [generation, document],
+    )
+
+
+def _rows(document: int, embedded: Sequence[EmbeddedChunk], vectors: Mapping[str, str]) -> list[tuple[Any, ...]]:
     try:
-        rows = [
+        return [
             (
                 document,
                 each.chunk.number,
@@ -44,19 +63,6 @@ async def write_chunks(
         ]
     except KeyError:
         raise VectorMissing("a chunk has no vector, here or in the store") from None
-    await connection.execute(f"DELETE FROM {table} WHERE document = %s".encode(), [document])
-    async with connection.cursor() as cursor:
-        await cursor.executemany(
-            f'INSERT INTO {table} (document, number, start, "end", page, heading, hash, words, vector, text)'
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s::tsvector, %s::vector, %s)".encode(),
-            rows,
-        )
-    await connection.execute(
-        "INSERT INTO carteiro.builds (generation, document, revision)"
-        " SELECT %s, id, revision FROM carteiro.documents WHERE id = %s"
-        " ON CONFLICT (document, generation) DO UPDATE SET revision = excluded.revision",
-        [generation, document],
-    )
 
 
 async def load_hashes(connection: AsyncConnection, generation: int, collection: int, key: str) -> frozenset[str]:

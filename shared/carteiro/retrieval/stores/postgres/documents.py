@@ -1,5 +1,7 @@
 """Documents in PostgreSQL: their texts, fields and versions."""
 
+import asyncio
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +12,7 @@ from carteiro.retrieval.chunk import EmbeddedChunk
 from carteiro.retrieval.collection import Generation
 from carteiro.retrieval.document import Document, DocumentError, StoredDocument, Version, check_key
 from carteiro.retrieval.field_filter import field_labels
+from carteiro.retrieval.store import MAX_PAGE_CHARACTERS
 from carteiro.retrieval.stores.postgres.catalog import collection_row, fetch, generation_row
 from carteiro.retrieval.stores.postgres.chunks import write_chunks
 from carteiro.retrieval.stores.postgres.schema import chunks_table
@@ -133,7 +136,7 @@ async def load_document(connection: AsyncConnection, collection_name: str, key: 
         f"SELECT {_DOCUMENT} FROM carteiro.documents d WHERE collection = %s AND key = %s AND NOT deleted",
         [await collection_row(connection, collection_name), key],
     )
-    return _stored(*found[0]) if found else None
+    return await asyncio.to_thread(_stored, *found[0]) if found else None
 
 
 async def load_documents(
@@ -142,14 +145,19 @@ async def load_documents(
     """Return documents in the order of their keys, without those whose version is in the generation `outdated_in`."""
     collection = await collection_row(connection, collection_name)
     generation = await generation_row(connection, outdated_in) if outdated_in else None
-    found = await fetch(
+    page = await fetch(
         connection,
-        f"SELECT {_DOCUMENT} FROM carteiro.documents d WHERE collection = %s AND key > %s AND NOT deleted"
+        "SELECT id, length(text) FROM carteiro.documents d WHERE collection = %s AND key > %s AND NOT deleted"
         " AND (%s::bigint IS NULL OR NOT EXISTS (SELECT 1 FROM carteiro.builds b"
         "  WHERE b.document = d.id AND b.generation = %s AND b.revision = d.revision)) ORDER BY key LIMIT %s",
         [collection, after, generation, generation, limit],
     )
-    return [_stored(*each) for each in found]
+    before = itertools.accumulate((length for _, length in page), initial=0)
+    rows = [row for (row, _), characters in zip(page, before, strict=False) if characters < MAX_PAGE_CHARACTERS]
+    found = await fetch(
+        connection, f"SELECT {_DOCUMENT} FROM carteiro.documents d WHERE id = ANY(%s) ORDER BY key", [rows]
+    )
+    return await asyncio.to_thread(lambda: [_stored(*each) for each in found])
 
 
 def _stored(

@@ -1,5 +1,6 @@
 """Chunks in Qdrant, with a dense vector, and with their words as a sparse one."""
 
+import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from carteiro.retrieval.stores.qdrant.filters import all_of, below, equals
 from carteiro.retrieval.stores.validation import unit_vector
 from carteiro.retrieval.words import words_of
 
-_BATCH = 128
+_BATCH = 64
 _SATURATION, _LENGTH_SHARE, _MEAN_WORDS = 1.2, 0.75, 128
 """`k1` and `b` of BM25, and the length of a chunk that it takes for the mean. Qdrant adds the inverse frequency."""
 
@@ -79,15 +80,21 @@ async def add_chunks(
 ) -> None:
     """Add chunks under a claim. They are not found before it is committed."""
     for start in range(0, len(chunks), _BATCH):
-        points = [
-            models.PointStruct(
-                id=point_id("chunk", key, claim, chunk.number),
-                vector={DENSE: vector, WORDS: sparse_words(words_of(chunk.embedded_text))},
-                payload={"document": key, "claim": claim, "labels": labels, "hash": chunk.hash} | asdict(chunk),
-            )
-            for chunk, vector in chunks[start : start + _BATCH]
-        ]
+        points = await asyncio.to_thread(_points, key, claim, labels, chunks[start : start + _BATCH])
         await client.upsert(chunks_name(generation), points, wait=True)
+
+
+def _points(
+    key: str, claim: int, labels: list[str], chunks: Sequence[tuple[Chunk, list[float]]]
+) -> list[models.PointStruct]:
+    return [
+        models.PointStruct(
+            id=point_id("chunk", key, claim, chunk.number),
+            vector={DENSE: vector, WORDS: sparse_words(words_of(chunk.embedded_text))},
+            payload={"document": key, "claim": claim, "labels": labels, "hash": chunk.hash} | asdict(chunk),
+        )
+        for chunk, vector in chunks
+    ]
 
 
 async def set_labels(client: AsyncQdrantClient, generation: Generation, key: str, labels: list[str]) -> None:

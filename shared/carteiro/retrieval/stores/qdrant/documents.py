@@ -1,5 +1,6 @@
 """Documents in Qdrant: claims, versions and errors."""
 
+import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,6 +21,9 @@ from carteiro.retrieval.stores.qdrant.filters import all_of, equals, is_point, n
 _STRONG = models.WriteOrdering.STRONG
 _MAX_TEXT_BYTES = 16 * 1024 * 1024
 """Largest text of a document: Qdrant takes requests of up to 32 MiB."""
+
+_MAX_DOCUMENTS = 4
+"""Documents that are read at a time, as their texts may be of that size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +156,9 @@ async def load_documents(
     if outdated_in is not None:
         await check_generation(client, outdated_in)
     excluded = [equals("current", outdated_in.id)] if outdated_in else []
-    payloads = await _page(client, collection, after, limit, none_of(*excluded, must=[equals("state", "stored")]))
-    return [stored_document(each) for each in payloads]
+    condition = none_of(*excluded, must=[equals("state", "stored")])
+    payloads = await _page(client, collection, after, min(limit, _MAX_DOCUMENTS), condition)
+    return await asyncio.to_thread(lambda: list(map(stored_document, payloads)))
 
 
 async def load_errors(client: AsyncQdrantClient, collection: str, after: str, limit: int) -> list[DocumentError]:

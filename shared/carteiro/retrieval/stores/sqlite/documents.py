@@ -8,6 +8,7 @@ from carteiro.retrieval.chunk import EmbeddedChunk
 from carteiro.retrieval.collection import Generation
 from carteiro.retrieval.document import Document, DocumentError, StoredDocument, Version, check_key
 from carteiro.retrieval.field_filter import field_labels
+from carteiro.retrieval.store import MAX_PAGE_CHARACTERS
 from carteiro.retrieval.stores.sqlite.catalog import collection_row, generation_row
 from carteiro.retrieval.stores.sqlite.chunks import delete_chunks, write_chunks
 
@@ -124,7 +125,14 @@ def load_documents(
         " AND (? IS NULL OR builds.revision IS NOT documents.revision) ORDER BY documents.key LIMIT ?",
         [generation, collection_row(connection, collection_name), after, generation, limit],
     )
-    return [_stored(*each) for each in found]
+    documents: list[StoredDocument] = []
+    characters = 0
+    for each in found:
+        documents.append(_stored(*each))
+        characters += len(documents[-1].document.text)
+        if characters >= MAX_PAGE_CHARACTERS:
+            break
+    return documents
 
 
 def _stored(

@@ -22,7 +22,7 @@ from carteiro.retrieval.words import query_words
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_THREADS = 4
+_READERS = 4
 
 
 class SqliteStore:
@@ -31,7 +31,9 @@ class SqliteStore:
     def __init__(self, path: Path) -> None:
         self._database = Database(path)
         self._vectors = VectorSearch()
-        self._threads = ThreadPoolExecutor(_THREADS, "document-store")
+        self._readers = ThreadPoolExecutor(_READERS, "document-store-reads")
+        # SQLite has one writer at a time. Others would wait in threads that searches need.
+        self._writer = ThreadPoolExecutor(1, "document-store-writes")
 
     @classmethod
     def at(cls, url: str) -> "SqliteStore":
@@ -155,7 +157,7 @@ class SqliteStore:
             with self._database.write() as connection:
                 return work(connection, *arguments, **options)
 
-        return await self._in_thread(run)
+        return await asyncio.get_running_loop().run_in_executor(self._writer, run)
 
     async def _in_thread(self, work: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: work(*arguments, **options))
+        return await asyncio.get_running_loop().run_in_executor(self._readers, lambda: work(*arguments, **options))

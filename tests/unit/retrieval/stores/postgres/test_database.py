@@ -53,13 +53,8 @@ class Proxy:
                 writer.write(data)
 
 
-@pytest.fixture(autouse=True)
-def short_times(monkeypatch):
+async def test_server_that_is_away_is_unavailable(monkeypatch):
     monkeypatch.setattr(database, "_CONNECT_SECONDS", 1)
-    monkeypatch.setattr(database, "_CLIENT_SECONDS", 0.5)
-
-
-async def test_server_that_is_away_is_unavailable():
     store = PostgresStore("postgresql://postgres:secret@127.0.0.1:1/postgres")
     with pytest.raises(DocumentStoreUnavailable, match="cannot be reached") as away:
         await store.open()
@@ -73,6 +68,7 @@ async def test_silent_server_is_unavailable_and_serves_again(postgres_url, monke
         await store.open()
         await fill(store, document())
         proxy.forwards.clear()
+        monkeypatch.setattr(database, "_CLIENT_SECONDS", 0.2)
         with pytest.raises(DocumentStoreUnavailable):
             await store.delete("handbook", "k1", version(9))
         proxy.forwards.set()

@@ -122,8 +122,8 @@ async def test_chunks_of_an_interrupted_write_hide_no_others():
     async def kill() -> None:
         raise Killed
 
-    # The claim's two calls and the chunks' come before the one that makes them count.
-    killed = await opened(InterruptedClient(client, 3, kill))
+    # The claim's two calls and those for the chunks come before the one that makes them count.
+    killed = await opened(InterruptedClient(client, 4, kill))
     with pytest.raises(Killed):
         await killed.write("handbook", many, version(5), {OLD: embedded(many, *[0] * 100)})
     assert (await client.count(chunks_name(OLD))).count == 103

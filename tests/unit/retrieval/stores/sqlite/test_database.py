@@ -1,5 +1,6 @@
 """The file of the store, and all that can be wrong with it."""
 
+import asyncio
 import contextlib
 import itertools
 import os
@@ -116,6 +117,19 @@ def test_new_file_held_by_another_process_is_opened_after_it(tmp_path, monkeypat
         schema._use_log(connection)
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert len(pauses) == 1
+
+
+async def test_waiting_writers_hold_up_no_search(tmp_path):
+    store = await open_store(tmp_path / "documents.sqlite")
+    await fill(store, document())
+    with contextlib.closing(sqlite3.connect(store._database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        writes = [asyncio.create_task(store.delete("handbook", "k1", version(3))) for _ in range(10)]
+        await asyncio.sleep(0)
+        assert await found(store) == [("k1", 0)]
+        other.execute("ROLLBACK")
+    assert all(await asyncio.gather(*writes))
+    await store.close()
 
 
 async def test_full_disk_is_unavailable_and_leaves_what_was_there(tmp_path, monkeypatch):
