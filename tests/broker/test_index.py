@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -114,6 +117,62 @@ async def test_documents_of_all_collections_are_stored_and_deleted(
     _, body = worker.get("/metrics")
     assert 'carteiro_documents_total{collection="docs",result="indexed"} 2.0' in body
     assert 'carteiro_documents_total{collection="articles",result="deleted"} 1.0' in body
+
+
+async def test_files_are_added_shown_and_deleted_by_the_command(
+    broker: EmbeddedBroker, provider: Provider, worker: WorkerProcess, store: SqliteStore, tmp_path: Path
+) -> None:
+    own = settings(broker, provider, store._database.path, "docs")
+
+    async def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [str(Path(sys.executable).with_name("carteiro")), "index", *arguments, "--json"]
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("CARTEIRO_")}
+        return await asyncio.to_thread(
+            subprocess.run, command, env=clean | own, cwd=tmp_path, capture_output=True, text=True
+        )
+
+    (tmp_path / "handbook").mkdir()
+    (tmp_path / "handbook" / "one.md").write_text("# One\n\nThe first page.")
+    (tmp_path / "handbook" / "two.html").write_text("<html><title>Two</title><p>The second page.</p></html>")
+    (tmp_path / "handbook" / "none.pdf").write_bytes(b"%PDF-1.7 damaged")
+    (tmp_path / "empty.md").write_text("")
+    added = await run("add", "handbook", "empty.md", "--collection", "docs", "--field", "team=a")
+    lines = [json.loads(line) for line in added.stdout.splitlines()]
+    assert added.returncode == 1, added.stderr
+    assert {line["file"]: line["status"] for line in lines} == {
+        "handbook/none.pdf": "sent",
+        "handbook/one.md": "sent",
+        "handbook/two.html": "sent",
+        "empty.md": "error",
+    }
+
+    async def is_indexed() -> bool:
+        found, errors = await stored(store, "docs"), await store.errors("docs")
+        return {"handbook/one.md", "handbook/two.html"} <= found.keys() and "handbook/none.pdf" in [
+            error.key for error in errors
+        ]
+
+    await eventually_true(is_indexed)
+    page = await store.document("docs", "handbook/two.html")
+    assert page is not None
+    assert (page.document.title, page.document.uri, dict(page.document.fields)) == (
+        "Two",
+        "handbook/two.html",
+        {"team": "a"},
+    )
+
+    async def has_no_lag() -> bool:
+        return json.loads((await run("status", "docs")).stdout)["lag"] == 0
+
+    await eventually_true(has_no_lag)
+    state = json.loads((await run("status", "docs")).stdout)
+    counts = await store.counts("docs")
+    assert (state["documents"], state["chunks"]) == (counts.documents, sum(counts.chunks.values()))
+    assert state["model"] == f"{provider.url}#vectors"
+    assert ("handbook/none.pdf", "unreadable") in [(error["key"], error["code"]) for error in state["errors"]]
+    assert json.loads((await run("delete", "docs", "--yes")).stdout)["documents"] == counts.documents
+    missing = await run("status", "docs")
+    assert (missing.returncode, missing.stderr) == (2, "carteiro: the store has no collection of this name\n")
 
 
 async def test_killed_worker_leaves_the_last_versions_once_also_if_the_next_one_rebuilds_them(

@@ -27,6 +27,8 @@ def up(
     The page at the printed address shows the state and sends requests; it is for this machine
     only, unless CARTEIRO_HTTP_HOST says otherwise.
 
+    Collections that CARTEIRO_COLLECTIONS names are filled too.
+
     Stop with Ctrl-C: requests in flight are finished first. The log goes to standard error, in
     the form that CARTEIRO_LOG_FORMAT says.
 
@@ -47,7 +49,7 @@ def up(
         if isinstance(broker, EmbeddedBroker):
             os.environ[_SERVERS] = broker.address
             create_missing_topics(partitions=_PARTITIONS, replication=1, batches=False)
-        app = worker(*tasks)
+        app = worker(*tasks, collections=True)
         hint = None if as_json else better_model_hint(app.settings, "make up")
         _print_addresses(
             app.settings.topic_prefix,

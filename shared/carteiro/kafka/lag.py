@@ -25,12 +25,18 @@ async def partition_lags(
     found: dict[tuple[str, int], int] = {}
     # Describing a missing topic may create it, so only existing topics are described.
     existing = [topic for topic in await admin.list_topics() if topic in topics]
-    for described in await admin.describe_topics(existing) if existing else ():
-        topic, task = described["topic"], topics[described["topic"]]
-        partitions = [TopicPartition(topic, each["partition"]) for each in described["partitions"]]
-        committed = await committed_offsets(admin, group or names.group(task), partitions)
-        first, last = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
-        for each in partitions:
-            # A broker may return an end that is older than the commit, so the difference may be negative.
-            found[task, each.partition] = max(0, last[each] - max(committed[each].offset, first[each]))
+    for topic in existing:
+        task = topics[topic]
+        for partition, lag in (await topic_lag(admin, consumer, topic, group or names.group(task))).items():
+            found[task, partition] = lag
     return found
+
+
+async def topic_lag(admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, topic: str, group: str) -> dict[int, int]:
+    """Return the lag of a group in each partition of a topic, which exists. Raise `KafkaError`."""
+    (described,) = await admin.describe_topics([topic])
+    partitions = [TopicPartition(topic, each["partition"]) for each in described["partitions"]]
+    committed = await committed_offsets(admin, group, partitions)
+    first, last = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+    # A broker may return an end that is older than the commit, so the difference may be negative.
+    return {each.partition: max(0, last[each] - max(committed[each].offset, first[each])) for each in partitions}

@@ -19,7 +19,7 @@ from carteiro.settings.variable_names import find_unknown_variables
 from carteiro.settings.worker import WorkerSettings
 from carteiro.tasks.task import Task
 from carteiro.worker.batch_api.deferral_policy import supports_batches
-from carteiro.worker.composition.collections import open_index, open_index_model
+from carteiro.worker.composition.collections import index_chain, open_index, open_index_model
 from carteiro.worker.composition.enrichments import load_enrichments, open_step_models, tasks_of
 from carteiro.worker.composition.factories import may_have_batches, open_models
 from carteiro.worker.exit_codes import EXIT_MODEL, EXIT_SETTINGS, exit_with
@@ -30,8 +30,10 @@ from carteiro.worker.worker import Worker
 log = structlog.get_logger("carteiro.worker")
 
 
-def worker(*tasks: Task[Any, Any], batch: bool = False) -> Worker:
+def worker(*tasks: Task[Any, Any], batch: bool = False, collections: bool = False) -> Worker:
     """Return the worker of these tasks, or with `batch` of their deferred requests.
+
+    With `collections` it also fills the collections that `CARTEIRO_COLLECTIONS` names, if there are any.
 
     Raise `SystemExit`, with a line on stderr, if a setting is wrong or a model cannot be used.
     """
@@ -39,7 +41,8 @@ def worker(*tasks: Task[Any, Any], batch: bool = False) -> Worker:
         settings, model_settings = _load_settings()
         if batch:
             tasks = tuple(task for task in tasks if may_have_batches(task, settings))
-        models = open_models(tasks, settings, model_settings)
+        index = open_index(settings, model_settings) if collections else None
+        models = open_models(tasks, settings, model_settings, index_chain(settings) if index else None)
         tasks = tuple(task for task in tasks if task.name in models)
         if batch:
             tasks = tuple(task for task in tasks if supports_batches(models[task.name][0]))
@@ -48,7 +51,7 @@ def worker(*tasks: Task[Any, Any], batch: bool = False) -> Worker:
                 raise ModelUnusable("no task has a model with batches, as openai:, azure: and google: with a key have")
         name = "batch" if batch else tasks[0].name if len(tasks) == 1 else None
         configure_tracing(f"carteiro-{name}" if name else "carteiro")
-        return Worker(list(tasks), models, settings, batch=batch, registry=open_configured_registry())
+        return Worker(list(tasks), models, settings, batch=batch, index=index, registry=open_configured_registry())
 
 
 def enrichment_worker(*files: EnrichmentFile) -> Worker:

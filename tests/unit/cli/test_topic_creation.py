@@ -57,3 +57,13 @@ def test_topic_that_another_has_just_created_is_there(create: Callable[[Admin], 
 def test_rejected_topic_is_named(create: Callable[[Admin], dict[str, bool]]) -> None:
     with pytest.raises(KafkaFailed, match=r"^t\.\w+\.\w+ cannot be created: TopicAuthorizationFailedError"):
         create(Admin(TopicAuthorizationFailedError.errno))
+
+
+def test_topics_of_collections_are_created_too(
+    create: Callable[[Admin], dict[str, bool]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CARTEIRO_COLLECTIONS", "docs")
+    assert create(Admin(0)).keys() >= {"llm.index-docs.documents", "llm.index-docs.dead"}
+    monkeypatch.setenv("CARTEIRO_COLLECTIONS", "My docs")
+    with pytest.raises(SystemExit):
+        create(Admin(0))

@@ -30,7 +30,8 @@ Key = Annotated[str | None, typer.Option(help="Only of this key.")]
 @app.command("list")
 def list_dead_letters(
     task: Annotated[
-        str | None, typer.Argument(help="A task, or enrich-NAME; by default all tasks.", autocompletion=task_names)
+        str | None,
+        typer.Argument(help="A task, enrich-NAME, index-NAME; by default all tasks.", autocompletion=task_names),
     ] = None,
     code: Codes = None,
     reason: Reason = None,

@@ -11,7 +11,13 @@ from carteiro.wire.dead_letter import DeadLetter
 from carteiro.wire.topics import Topics
 
 _ID = re.compile(r"(?:([^/]+)/)?(\d{1,9})/(\d{1,18})", re.ASCII)
-_ENRICHMENT = re.compile(r"enrich-[a-z0-9][a-z0-9-]{0,62}")
+_SERVED = re.compile(r"enrich-[a-z0-9][a-z0-9-]{0,62}|index-[a-z0-9][a-z0-9_-]{0,62}")
+"""Name of an enrichment or a collection among a worker's tasks."""
+_REDRIVE_ADVICE = {
+    "enrich": "events are not sent again, since each reader of their topic would get them twice; an enrichment can "
+    "read its topic of dead letters in `from`",
+    "index": "documents are not sent again, since the collection may have newer versions; send the document itself",
+}
 _RELATIVE_TIME = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -68,26 +74,23 @@ def read_filters(
 
 
 def read_tasks(task: str | None) -> list[str]:
-    """Return the named task or enrichment, or all tasks. Raise `FilterInvalid` if there is no such task."""
+    """Return the named task, enrichment or collection, or all tasks. Raise `FilterInvalid` if there is no such task."""
     if task is None:
         return list(REQUESTS)
-    if task not in REQUESTS and not is_enrichment(task):
-        raise FilterInvalid(f"there is no task {task!r}; there are {', '.join(REQUESTS)}, and enrich-NAME")
+    if task not in REQUESTS and not is_no_task(task):
+        raise FilterInvalid(f"there is no task {task!r}; there are {', '.join(REQUESTS)}, enrich-NAME and index-NAME")
     return [task]
 
 
-def is_enrichment(task: str) -> bool:
-    """True if the name is that of an enrichment among the tasks."""
-    return _ENRICHMENT.fullmatch(task) is not None
+def is_no_task(task: str) -> bool:
+    """True if the name is that of an enrichment or a collection."""
+    return _SERVED.fullmatch(task) is not None
 
 
 def check_redrivable(tasks: Sequence[str]) -> None:
     """Do nothing if the dead letters of these tasks can be redriven. Raise `FilterInvalid`."""
-    for task in filter(is_enrichment, tasks):
-        raise FilterInvalid(
-            f"{task}: events are not sent again, since each reader of their topic would get them twice; "
-            "an enrichment can read its topic of dead letters in `from`"
-        )
+    for task in filter(is_no_task, tasks):
+        raise FilterInvalid(f"{task}: {_REDRIVE_ADVICE[task.partition('-')[0]]}")
 
 
 def read_dead_letter_ids(arguments: Sequence[str], topics: Topics) -> tuple[list[str], list[DeadLetterId]]:
@@ -101,7 +104,7 @@ def read_dead_letter_ids(arguments: Sequence[str], topics: Topics) -> tuple[list
     if named is None:
         for each in ids:
             task = (each.topic or "").removeprefix(f"{topics.prefix}.").removesuffix(".dead")
-            if is_enrichment(task):
+            if is_no_task(task):
                 of_topic[topics.dead(task)] = task
     for each in ids:
         if each.topic and each.topic not in of_topic:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -15,6 +16,7 @@ from carteiro.retrieval.stores.factory import create_store
 from carteiro.settings.environment import SettingsInvalid
 from carteiro.settings.worker import WorkerSettings
 from carteiro.tasks.discovery import find_task
+from carteiro.tasks.task import Task
 from carteiro.worker.composition.factories import create_circuit_breakers, open_chains
 from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker
 from carteiro.worker.model_calls.fallback import FallbackChain, ModelTarget
@@ -65,10 +67,15 @@ class EarlierModels:
             await model.close()
 
 
+def index_chain(settings: WorkerSettings) -> dict[str, tuple[Task[Any, Any], list[str]]]:
+    """Return the chain of the model that embeds documents, as in `open_chains`."""
+    return {INDEX_CHAIN: (find_task("embed"), [settings.index_model])}
+
+
 def open_index_model(settings: WorkerSettings, model_settings: ModelSettings) -> dict[str, list[Model]]:
     """Return the model that embeds documents, by `INDEX_CHAIN`, not yet loaded. Raise `ModelUnusable`."""
     try:
-        return open_chains({INDEX_CHAIN: (find_task("embed"), [settings.index_model])}, model_settings)
+        return open_chains(index_chain(settings), model_settings)
     except ModelUnusable as error:
         raise ModelUnusable(f"CARTEIRO_INDEX_MODEL: {error}") from None
 

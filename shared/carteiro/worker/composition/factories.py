@@ -25,9 +25,14 @@ _LOCK_SECONDS = 60.0
 
 
 def open_models(
-    tasks: Sequence[Task[Any, Any]], settings: WorkerSettings, model_settings: ModelSettings
+    tasks: Sequence[Task[Any, Any]],
+    settings: WorkerSettings,
+    model_settings: ModelSettings,
+    more: Mapping[str, tuple[Task[Any, Any], Sequence[str]]] | None = None,
 ) -> dict[str, list[Model]]:
     """Return the models of each task by its name, not yet loaded, in the order of the fallback chain.
+
+    `more` are other chains, as in `open_chains`. They share models with the tasks.
 
     A task is left out, with a line in the log, if no setting names its model, its default cannot run here, and the
     worker has other tasks. So an installation without torch serves what a cloud model can do.
@@ -35,7 +40,7 @@ def open_models(
     Raise `ModelUnusable` if a model cannot be used, or cannot do the task.
     """
     optional = [task.name for task in tasks if has_only_default_model(task)] if len(tasks) > 1 else []
-    chains = {task.name: (task, task_models(task, settings)) for task in tasks}
+    chains = {task.name: (task, task_models(task, settings)) for task in tasks} | dict(more or {})
     try:
         return open_chains(chains, model_settings, optional)
     except ModelUnusable as error:

@@ -101,6 +101,12 @@ def test_tasks_are_selected_by_name():
         read_tasks("sing")
 
 
+def test_letters_of_a_collection_are_selected_and_not_redriven():
+    assert read_tasks("index-my_docs") == ["index-my_docs"]
+    with pytest.raises(FilterInvalid, match="index-docs: documents are not sent again"):
+        check_redrivable(["index-docs"])
+
+
 def test_letters_of_an_enrichment_are_selected_and_not_redriven():
     full = "llm.enrich-shop.dead/0/17"
     assert read_tasks("enrich-shop") == ["enrich-shop"]

@@ -1,0 +1,1 @@
+"""`carteiro index`: collections of documents."""

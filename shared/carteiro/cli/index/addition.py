@@ -1,0 +1,103 @@
+"""`carteiro index add`."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from carteiro.cli.exit_codes import EXIT_USAGE, exit_with
+from carteiro.cli.index.file_records import FileRecord, FileUnusable, find_files, read_file
+from carteiro.cli.index.store_access import load_worker_settings
+from carteiro.cli.json_lines import print_json
+from carteiro.cli.kafka import KafkaFailed, KafkaSession, silence_worker_logs, with_kafka
+from carteiro.index.collection_source import SERVED_PREFIX, CollectionFileInvalid, load_collections
+from carteiro.kafka.producers import acknowledged_producer
+from carteiro.retrieval.document import FieldValue
+from carteiro.wire.topics import Topics
+
+_OVERHEAD_BYTES = 2048
+"""Bytes of a produce request besides the value and the key."""
+_IN_FLIGHT = 16
+
+
+def add_files(paths: Sequence[Path], collection: str, fields: Sequence[str], *, as_json: bool) -> None:
+    """Send files as documents of a collection, and print a line for each that cannot be sent.
+
+    Exit with 1 if there was one.
+    """
+    silence_worker_logs()
+    settings = load_worker_settings()
+    topic = _topic_of(collection, settings.collections, settings.topics)
+    values = dict(map(_parse_field, fields))
+    files = list(find_files(paths))
+    if not files:
+        exit_with("there is no file of a known kind: .md .txt .html .pdf .docx", EXIT_USAGE)
+
+    async def send(kafka: KafkaSession) -> int:
+        if topic not in kafka.existing:
+            raise KafkaFailed(f"there is no topic {topic}: CARTEIRO_COLLECTIONS={collection} carteiro topics create")
+        max_bytes = settings.max_produce_bytes
+        producer = acknowledged_producer(kafka.options, max_produce_bytes=max_bytes, compression=kafka.compression)
+        await producer.start()
+        places, failed = asyncio.Semaphore(_IN_FLIGHT), 0
+
+        async def send_file(path: Path) -> None:
+            nonlocal failed
+            async with places:
+                try:
+                    record = await asyncio.to_thread(read_file, path, values, max_bytes - _OVERHEAD_BYTES)
+                except FileUnusable as error:
+                    failed += 1
+                    _report(path, str(error), as_json=as_json)
+                else:
+                    await _send(path, record)
+            bar.advance(task)
+
+        async def _send(path: Path, record: FileRecord) -> None:
+            sent = await producer.send_and_wait(topic, record.value, record.key)
+            if as_json:
+                line = {"file": str(path), "status": "sent", "partition": sent.partition, "offset": sent.offset}
+                print_json({**line, "topic": topic})
+
+        columns = (BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        try:
+            with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
+                task = bar.add_task(f"files to {topic}", total=len(files))
+                await asyncio.gather(*map(send_file, files))
+        finally:
+            await producer.stop()
+        return failed
+
+    failed = with_kafka(settings, send)
+    if not as_json:
+        print(f"sent {len(files) - failed} of {len(files)} files to {topic}")
+    if failed:
+        raise SystemExit(1)
+
+
+def _topic_of(collection: str, named: str | None, topics: Topics) -> str:
+    """Return the topic of a collection's documents. Exit with an error if it has documents of another topic only."""
+    try:
+        (own,) = load_collections(collection, topics)
+        sources = {source.collection: source for source in load_collections(named, topics)}
+    except (CollectionFileInvalid, ValueError) as error:
+        exit_with(f"--collection: {error}", EXIT_USAGE)
+    if (source := sources.get(collection, own)).source != topics.documents(f"{SERVED_PREFIX}{collection}"):
+        exit_with(f"--collection: the documents of {collection} come from the topic {source.source}", EXIT_USAGE)
+    return source.source
+
+
+def _parse_field(text: str) -> tuple[str, FieldValue]:
+    name, separator, value = text.partition("=")
+    if not name or not separator:
+        exit_with(f"--field {text[:100]!r}: write NAME=VALUE", EXIT_USAGE)
+    return name, value
+
+
+def _report(path: Path, reason: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"file": str(path), "status": "error", "reason": reason})
+    print(f"carteiro: {path}: {reason}", file=sys.stderr, flush=True)

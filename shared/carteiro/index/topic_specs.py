@@ -1,0 +1,22 @@
+"""The topics that collections need, for a Kafka cluster that does not create topics automatically."""
+
+from collections.abc import Iterable
+
+from aiokafka.admin import NewTopic
+
+from carteiro.index.collection_source import CollectionSource
+from carteiro.wire.topics import Topics
+
+_COMPACTED = {"cleanup.policy": "compact"}
+
+
+def collection_topics(
+    sources: Iterable[CollectionSource], names: Topics, *, partitions: int, replication: int
+) -> list[NewTopic]:
+    """Return the topics of collections: their dead letters, and their documents unless they have a topic of others."""
+    topics: list[NewTopic] = []
+    for source in sources:
+        if source.source == names.documents(source.served_name):
+            topics.append(NewTopic(source.source, partitions, replication, topic_configs=_COMPACTED))
+        topics.append(NewTopic(names.dead(source.served_name), 1, replication))
+    return topics
