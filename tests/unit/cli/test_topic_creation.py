@@ -62,8 +62,9 @@ def test_rejected_topic_is_named(create: Callable[[Admin], dict[str, bool]]) -> 
 def test_topics_of_collections_are_created_too(
     create: Callable[[Admin], dict[str, bool]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("CARTEIRO_TOPIC_PREFIX", "t")
     monkeypatch.setenv("CARTEIRO_COLLECTIONS", "docs")
-    assert create(Admin(0)).keys() >= {"llm.index-docs.documents", "llm.index-docs.dead"}
+    assert create(Admin(0)).keys() >= {"t.index-docs.documents", "t.index-docs.dead"}
     monkeypatch.setenv("CARTEIRO_COLLECTIONS", "My docs")
     with pytest.raises(SystemExit):
         create(Admin(0))
