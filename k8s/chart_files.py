@@ -35,6 +35,7 @@ COMPONENTS: dict[str, tuple[str, ...]] = {
     "keda-sasl": ("keda",),
     "batches": (),
     "enrich": (),
+    "index": (),
     "strimzi": (),
     "strimzi-batches": ("strimzi", "batches"),
     "prometheus": (),
@@ -58,7 +59,7 @@ def schema(objects: list[dict[str, Any]]) -> str:
     tasks = [
         each["metadata"]["labels"]["app.kubernetes.io/component"] for each in objects if each["kind"] == "Deployment"
     ]
-    values["properties"]["tasks"]["propertyNames"]["enum"] = sorted(set(tasks) - {"batch", "enrich"})
+    values["properties"]["tasks"]["propertyNames"]["enum"] = sorted(set(tasks) - {"batch", "enrich", "index"})
     return json.dumps(values, indent=2) + "\n"
 
 

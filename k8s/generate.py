@@ -29,10 +29,10 @@ def generated() -> dict[Path, str]:
     tasks = [task.name for task in find_tasks()]
     talkers = {task.name for task in find_tasks() if task.keeps_conversations}
     files = {
-        # These two have no replicas unless `components/batches` and `components/enrich` give them one.
+        # The last three have no replicas unless the components `batches`, `enrich` and `index` give them one.
         "base/tasks.yaml": [
             manifest
-            for task, replicas in [*((task, 1) for task in tasks), ("batch", 0), ("enrich", 0)]
+            for task, replicas in [*((task, 1) for task in tasks), ("batch", 0), ("enrich", 0), ("index", 0)]
             for manifest in (deployment(task, replicas), disruption_budget(task))
         ],
         "components/keda/tasks.yaml": [scaled_object(task) for task in tasks],
@@ -40,7 +40,7 @@ def generated() -> dict[Path, str]:
             manifest for task in tasks for manifest in topics(task, conversations=task in talkers)
         ],
         "components/strimzi/users.yaml": [user(task, conversations=task in talkers) for task in tasks],
-        "components/strimzi/identities.yaml": [identity(task) for task in [*tasks, "batch", "enrich"]],
+        "components/strimzi/identities.yaml": [identity(task) for task in [*tasks, "batch", "enrich", "index"]],
         "components/prometheus/alerts.yaml": [alerts()],
         "components/prometheus/dashboard.yaml": [dashboard()],
         "components/strimzi-batches/topics.yaml": [manifest for task in tasks for manifest in batch_topics(task)],

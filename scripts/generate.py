@@ -207,7 +207,7 @@ def compose(text: str) -> str:
 
 def prometheus(text: str) -> str:
     """Return Prometheus' settings with the names of all workers in Compose."""
-    names = ", ".join(["worker", *task_names(), "batch", "enrich"])
+    names = ", ".join(["worker", *task_names(), "batch", "enrich", "index"])
     return with_lines(text, "workers", [f"      - names: [{names}]"])
 
 

@@ -30,6 +30,7 @@ COMPONENTS: dict[tuple[str, ...], dict[str, Any]] = {
     ("keda", "keda-sasl"): {"keda": {"enabled": True, "sasl": True}},
     ("batches",): {"batches": {"enabled": True}},
     ("enrich",): {"enrich": {"enabled": True}},
+    ("index",): {"index": {"enabled": True}},
     ("strimzi",): {"strimzi": {"enabled": True}},
     ("prometheus",): {"prometheus": {"enabled": True}},
     ("strimzi", "batches", "strimzi-batches"): {"strimzi": {"enabled": True}, "batches": {"enabled": True}},
@@ -127,6 +128,7 @@ EVERYTHING: dict[str, Any] = {
     "prometheus": {"enabled": True, "runbook": "https://docs.example.com/runbook"},
     "batches": {"enabled": True},
     "enrich": {"enabled": True, "files": {"b.yaml": "from: b", "a.yaml": "from: a"}},
+    "index": {"enabled": True, "collections": "docs,faq"},
     "overrides": {"PodDisruptionBudget/carteiro-chat": {"spec": {"maxUnavailable": 2}}},
 }
 
@@ -137,6 +139,7 @@ def test_every_value_has_its_effect():
     assert "carteiro-translate" not in deployments
     assert {name: each["spec"]["replicas"] for name, each in deployments.items() if name != "carteiro-batch"} == {
         "carteiro-enrich": 1,
+        "carteiro-index": 1,
         **{f"carteiro-{task}": 3 for task in TASKS if task != "translate"},
         "carteiro-chat": 5,
         "carteiro-lag": 1,
@@ -163,6 +166,7 @@ def test_every_value_has_its_effect():
             "CARTEIRO_MAX_PRODUCE_BYTES": "1000000",
             "CARTEIRO_BATCHES": "true",
             "CARTEIRO_ENRICHMENTS": "/etc/carteiro/enrichments/a.yaml,/etc/carteiro/enrichments/b.yaml",
+            "CARTEIRO_COLLECTIONS": "docs,faq",
             "CARTEIRO_MODEL": "openai:gpt-4.1-mini",
         }.items()
     )

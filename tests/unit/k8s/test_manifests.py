@@ -64,7 +64,7 @@ def test_names_fit_together(everything: list[Manifest]):
 
 
 def test_every_task_has_a_worker(everything: list[Manifest]):
-    assert sorted(workers(everything)) == sorted([*TASKS, "batch", "enrich"])
+    assert sorted(workers(everything)) == sorted([*TASKS, "batch", "enrich", "index"])
     for task, deployment in workers(everything).items():
         # The variable TASK is read from this label.
         assert deployment["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/component"] == task
@@ -117,19 +117,19 @@ def test_scaling_follows_the_group_and_topic_that_a_worker_reads(render: Render)
         assert spec["cooldownPeriod"] >= 300
     # KEDA sets the replicas of the tasks, and nobody those of the two other workers.
     replicas = {task: deployment["spec"].get("replicas") for task, deployment in workers(manifests).items()}
-    assert replicas == dict.fromkeys(TASKS) | {"batch": 0, "enrich": 0}
+    assert replicas == dict.fromkeys(TASKS) | {"batch": 0, "enrich": 0, "index": 0}
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 @pytest.mark.parametrize(
     ("components", "replicas"),
-    [((), 0), (("keda",), 0), (("batches", "enrich"), 1), (("batches", "enrich", "keda"), 1)],
+    [((), 0), (("keda",), 0), (("batches", "enrich", "index"), 1), (("batches", "enrich", "index", "keda"), 1)],
 )
 def test_batch_and_enrich_workers_run_only_with_their_components(
     render: Render, overlay: str, components: tuple[str, ...], replicas: int
 ) -> None:
     deployments = workers(render(overlay, *components))
-    assert {deployments[name]["spec"]["replicas"] for name in ("batch", "enrich")} == {replicas}
+    assert {deployments[name]["spec"]["replicas"] for name in ("batch", "enrich", "index")} == {replicas}
     images = {each["spec"]["template"]["spec"]["containers"][0]["image"] for each in deployments.values()}
     assert len(images) == 1
 
@@ -152,6 +152,19 @@ def test_enrich_worker_reads_the_mounted_example(render: Render) -> None:
     assert (mount["mountPath"], mount["readOnly"]) == (str(path.parent), True)
     text = of_kind(manifests, "ConfigMap")[volume]["data"][path.name]
     assert yaml.safe_load(text) == yaml.safe_load((ROOT / "examples/enrich" / path.name).read_text())
+
+
+def test_all_workers_have_the_store_of_the_index_worker(render: Render) -> None:
+    manifests = render("cloud", "index")
+    (config,) = settings(manifests).values()
+    assert config["data"]["CARTEIRO_COLLECTIONS"] == "docs"
+    for worker in workers(manifests).values():
+        (store,) = [
+            each
+            for each in worker["spec"]["template"]["spec"]["containers"][0]["env"]
+            if each["name"] == "CARTEIRO_STORE"
+        ]
+        assert store["valueFrom"] == {"secretKeyRef": {"name": "carteiro-store", "key": "url"}}
 
 
 def test_dashboard_is_the_one_of_compose(render: Render):

@@ -53,7 +53,13 @@ def test_workers_may_call_model_servers_of_the_cluster(render: Render, port: int
 def test_workers_may_not_reach_everything(render: Render):
     manifests = render("cloud", *COMPONENTS)
     for labels in pod_labels(manifests).values():
-        assert not any(may_reach(manifests, labels, port) for port in (22, 80, 5432))
+        assert not any(may_reach(manifests, labels, port) for port in (22, 80, 3306))
+
+
+def test_store_of_collections_is_reached_only_with_the_index_component(render: Render):
+    for components, reached in (((), False), (("index",), True)):
+        manifests = render("cloud", *components)
+        assert {may_reach(manifests, labels, 5432) for labels in pod_labels(manifests).values()} == {reached}
 
 
 def pod_labels(manifests: Iterable[Manifest]) -> dict[str, dict[str, str]]:
