@@ -1,1 +1,1 @@
-"""The quality of searches and answers on the corpus of `tests/quality`."""
+"""Embedded stores of vectors, compared."""
