@@ -64,6 +64,6 @@ def _heading(text: str, part: TextPart) -> Heading | None:
         return Heading(part.start - len(marker[0]), len(marker[1]), title)
     if underline := _UNDERLINE.match(after):
         return Heading(part.start, 1 if underline[1].startswith("=") else 2, title)
-    if _BLANK_BEFORE.search(before) and _BLANK_AFTER.match(after) and not title.endswith((",", ";")):
+    if _BLANK_BEFORE.search(before) and _BLANK_AFTER.match(after) and title[-1] not in ",;:.!?":
         return Heading(part.start, _LOWEST_LEVEL, title)
     return None

@@ -47,7 +47,8 @@ def test_line_of_code_is_no_heading():
 
 def test_short_lines_are_no_headings_unless_blank_lines_are_around_them():
     assert above("alpha\nbeta\ngamma\n", "gamma") == ""
-    assert above("Dear John,\n\nThank you for the letter.", "Thank") == ""
+    for line in ("Dear John,", "Run it from a shell:", "Really?"):
+        assert above(f"{line}\n\nThank you for the letter.", "Thank") == ""
 
 
 def test_long_title_is_cut():
