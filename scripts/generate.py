@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
+from carteiro.models.compatible import COMPATIBLE_PROVIDERS
 from carteiro.models.settings import ModelSettings
 from carteiro.schemas import REQUESTS, Request
 from carteiro.schemas.field_types import plain_type
@@ -29,6 +30,7 @@ ROOT = Path(__file__).parents[1]
 CLIENT = ROOT / "shared" / "carteiro" / "client"
 COMPOSE = ROOT / "docker-compose.yml"
 PROMETHEUS = ROOT / "observability" / "prometheus.yaml"
+CLOUD = ROOT / "k8s" / "overlays" / "cloud" / "kustomization.yaml"
 ASYNCAPI = ROOT / "docs" / "asyncapi.json"
 _WRITTEN = "Written by scripts/generate.py."
 _SETTINGS_OF_COMPOSE = {"CARTEIRO_MODEL", "CARTEIRO_HTTP_PORT"}
@@ -65,6 +67,7 @@ def generated() -> dict[Path, str]:
         CLIENT / "calls.py": formatted(calls()),
         COMPOSE: compose(COMPOSE.read_text()),
         PROMETHEUS: prometheus(PROMETHEUS.read_text()),
+        CLOUD: cloud_overlay(CLOUD.read_text()),
         ASYNCAPI: json.dumps(document, indent=2, ensure_ascii=False) + "\n",
     }
 
@@ -203,6 +206,13 @@ def compose(text: str) -> str:
     ]
     text = with_lines(text, "settings", [f"  {name}:" for name in [*models, *names]])
     return with_lines(text, "services of the tasks", services)
+
+
+def cloud_overlay(text: str) -> str:
+    """Return the overlay of cloud models with a file for the key of each compatible provider."""
+    keys = [row.key for row in COMPATIBLE_PROVIDERS if row.needs_key]
+    names = [(key, key.lower().replace("_", "-")) for key in keys]
+    return with_lines(text, "keys", [f"      - {key}_FILE=/run/secrets/carteiro/{name}" for key, name in names])
 
 
 def prometheus(text: str) -> str:

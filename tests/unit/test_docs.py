@@ -7,6 +7,10 @@ from xml.etree import ElementTree
 import pytest
 from pydantic_core import PydanticUndefined
 
+from carteiro.models.cloud.request_format import SchemaMode
+from carteiro.models.compatible import COMPATIBLE_PROVIDERS
+from carteiro.models.prices import load_prices
+from carteiro.models.registry import load_providers
 from carteiro.models.settings import ModelSettings
 from carteiro.registry.settings import RegistrySettings
 from carteiro.schemas import ERROR_CODES, REQUESTS, Options
@@ -29,14 +33,49 @@ def rows(document: str) -> dict[str, list[str]]:
     return found
 
 
+PROVIDERS = {name: cells for name, cells in rows("start/models.md").items() if name.endswith(":")}
+PROVIDER_VARIABLES = {
+    f"{name}{suffix}"
+    for cells in PROVIDERS.values()
+    for name in re.findall(r"`(\w+)`", f"{cells[0]} {cells[1]}")
+    if not name.startswith("CARTEIRO_")
+    for suffix in ("", "_FILE")
+}
+
+
 @pytest.mark.parametrize(("kind", "field"), [(kind, field) for kind in SETTINGS for field in kind.model_fields])
 def test_every_setting_is_in_the_table_with_its_default(kind, field):
-    cells = rows("run/settings.md")[env_variable(kind, field)]
+    name = env_variable(kind, field)
+    if name in PROVIDER_VARIABLES:
+        return
+    cells = rows("run/settings.md")[name]
     default = kind.model_fields[field].default
     if isinstance(default, bool):
         default = str(default).lower()
     if default not in (None, PydanticUndefined) and len(cells) == 2:
         assert f"`{default:g}`" == cells[0] if isinstance(default, float) else f"`{default}`" == cells[0]
+
+
+@pytest.mark.parametrize(
+    "provider", dict.fromkeys(each for each in load_providers().values() if each.remote), ids=lambda each: each.scheme
+)
+def test_providers_table_agrees_with_the_code(provider):
+    key, address, can = PROVIDERS[f"{provider.scheme}:"]
+    row = next((row for row in COMPATIBLE_PROVIDERS if row.scheme == provider.scheme), None)
+    if row is not None:
+        assert (key, address) == (f"`{row.key}`" + ("" if row.needs_key else " or none"), f"`{row.address}`")
+    json_mode = row is not None and row.form.schema is SchemaMode.JSON_OBJECT
+    abilities = {
+        "schema": not json_mode,
+        "JSON": json_mode,
+        "embeddings": provider.open_embedder is not None,
+        "batches": provider.has_batches,
+        "cache": any(
+            name.startswith(f"{provider.scheme}:") and price.cached_input is not None
+            for name, price in load_prices().models.items()
+        ),
+    }
+    assert can.split(", ") == [ability for ability, has in abilities.items() if has]
 
 
 def test_every_carteiro_setting_in_the_table_exists():

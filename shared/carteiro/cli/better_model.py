@@ -19,7 +19,7 @@ def better_model_hint(settings: WorkerSettings, command: str) -> str | None:
     subject = f"{' and '.join(writers)} {'are' if len(writers) > 1 else 'is'}"
     return (
         f"{subject} written by SmolLM2-135M: a toy that runs anywhere, and is often wrong. For real work, one line:\n"
-        f"  CARTEIRO_MODEL=http://localhost:11434/v1#qwen3:4b {command}              (a model of your Ollama)\n"
+        f"  CARTEIRO_MODEL=ollama:qwen3:4b {command}                                 (a model of your Ollama)\n"
         f"  CARTEIRO_MODEL=openai:gpt-4.1-mini OPENAI_API_KEY=... {command}          (paid: OpenAI bills your key)\n"
         f"  CARTEIRO_MODEL=local:Qwen/Qwen2.5-0.5B-Instruct {command}                (1 GB, from the Hugging Face hub)"
     )

@@ -14,9 +14,14 @@ from carteiro.models.settings import ModelSettings
 
 @cache
 def load_providers() -> dict[str, Provider]:
-    """Return the providers and engines by scheme: the `PROVIDER` of each module in `carteiro.models.providers`."""
+    """Return the providers and engines by scheme: the `PROVIDER` or `PROVIDERS` of each module in
+    `carteiro.models.providers`.
+    """
     names = (f"{providers.__name__}.{each.name}" for each in pkgutil.iter_modules(providers.__path__))
-    found: list[Provider] = [importlib.import_module(name).PROVIDER for name in names]
+    modules = [importlib.import_module(name) for name in names]
+    found: list[Provider] = [
+        each for module in modules for each in (getattr(module, "PROVIDERS", None) or (module.PROVIDER,))
+    ]
     return {scheme: provider for provider in found for scheme in (provider.scheme, *provider.aliases)}
 
 

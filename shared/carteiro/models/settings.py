@@ -1,13 +1,29 @@
 """Settings of the models. Names that begin with `CARTEIRO_` are ours, the others are the providers' own."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, create_model
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from carteiro.models.compatible import COMPATIBLE_PROVIDERS
 
-class ModelSettings(BaseSettings):
+
+def _compatible_fields() -> dict[str, Any]:
+    """Return a field for each key, each file of a key and each address in the table of compatible providers."""
+    kinds: dict[str, Any] = {}
+    for row in COMPATIBLE_PROVIDERS:
+        kinds |= {row.key: SecretStr | None, f"{row.key}_FILE": Path | None, row.address: str | None}
+    return {name.lower(): (kind, Field(default=None, validation_alias=name)) for name, kind in kinds.items()}
+
+
+if TYPE_CHECKING:
+    _CompatibleSettings = BaseSettings
+else:
+    _CompatibleSettings = create_model("_CompatibleSettings", __base__=BaseSettings, **_compatible_fields())
+
+
+class ModelSettings(_CompatibleSettings):
     """Model settings, read from the environment. Secrets are printed as asterisks. An empty variable is not set.
 
     A key can be in a file instead, whose path is in the same variable with `_FILE`. It is read again when it changes.
@@ -67,3 +83,7 @@ class ModelSettings(BaseSettings):
     """The region of Vertex AI."""
     google_vertex_base_url: str | None = Field(default=None, validation_alias="GOOGLE_VERTEX_BASE_URL")
     """Another address of Vertex AI."""
+
+    def value(self, variable: str) -> Any:
+        """Return the value of a compatible provider's variable; None if it is not set."""
+        return getattr(self, variable.lower())

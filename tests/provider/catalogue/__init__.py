@@ -11,6 +11,7 @@ from tests.provider.catalogue.anthropic import AnthropicCompatible
 from tests.provider.catalogue.azure import Azure, AzureOld, AzureReasoning
 from tests.provider.catalogue.behaviour import Behaviour
 from tests.provider.catalogue.catalogue_provider import CatalogueProvider
+from tests.provider.catalogue.compatible import XAI, Cerebras, Cohere, Fireworks, HuggingFace, Nvidia, Perplexity
 from tests.provider.catalogue.deepseek import DeepSeek, DeepSeekReasoner
 from tests.provider.catalogue.engines import (
     TGI,
@@ -44,6 +45,7 @@ _ALL: list[type[Behaviour]] = [
     *(OpenAI, OpenAIReasoning, OpenAIO, GatewayReasoning, OpenAIResponses, OpenAICompletions),
     *(Azure, AzureReasoning, AzureOld),
     *(Gemini, Mistral, Magistral, Groq, GroqGptOss, DeepSeek, DeepSeekReasoner, OpenRouter, AnthropicCompatible),
+    *(Fireworks, XAI, Cohere, Perplexity, Cerebras, Nvidia, HuggingFace),
     *(Together, TogetherR1, VLLM, VLLMR1, VLLMGptOss, OldVLLM, SGLang, LlamaCpp, Ollama, OllamaGptOss, TGI, LiteLLM),
 ]
 BEHAVIOURS: dict[str, Behaviour] = {each.name: each() for each in _ALL}

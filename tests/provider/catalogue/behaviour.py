@@ -4,9 +4,11 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from carteiro.models.compatible import COMPATIBLE_PROVIDERS
 from tests.provider.catalogue.fake_model import ModelOutput, generate
 from tests.provider.completions import Json
 from tests.provider.streams import words
@@ -51,6 +53,8 @@ class Behaviour:
     name: ClassVar[str]
     """The name in the catalogue."""
     model: ClassVar[str]
+    scheme: ClassVar[str | None] = None
+    """The beginning of its models' names, if it is in the table of compatible providers; None for `http`."""
     prefix: ClassVar[str] = "/v1"
     steps: ClassVar[int] = 2
     """Calls that the first request of a kind may take: each refusal and each empty answer teaches one thing."""
@@ -78,6 +82,10 @@ class Behaviour:
 
     def settings(self, root: str) -> tuple[str, dict[str, str]]:
         """Return the model's name in Carteiro's settings, and the settings, for a provider at `root`."""
+        for row in COMPATIBLE_PROVIDERS:
+            if row.scheme == self.scheme:
+                address = f"{root}{urlsplit(row.url).path or '/v1'}"
+                return f"{row.scheme}:{self.model}", {row.address: address, row.key: "sk-played"}
         return f"{root}{self.prefix}#{self.model}", {"CARTEIRO_SERVER_API_KEY": "sk-played"}
 
     def refusal(self, body: Json, request: web.Request) -> Refusal | None:

@@ -17,6 +17,7 @@ class DeepSeek(Behaviour):
 
     name = "deepseek"
     model = "deepseek-chat"
+    scheme = "deepseek"
     limits = ("max_tokens",)
     lead = ": keep-alive\n\n: keep-alive\n\n"
     blank = "\n\n\n"

@@ -25,6 +25,7 @@ class VLLM(Behaviour):
 
     name = "vllm"
     model = "Qwen/Qwen3-8B"
+    scheme = "vllm"
     thinks = 250
     shown = "<think>"
     errors = kinds(
@@ -108,6 +109,7 @@ class SGLang(VLLM):
     """https://docs.sglang.ai/basic_usage/openai_api_completions.html; too long: https://github.com/QwenLM/Qwen3/issues/1321."""
 
     name = "sglang"
+    scheme = None
     model = "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"
     shown = "reasoning_content"
     errors = kinds(
@@ -163,6 +165,7 @@ class Ollama(Behaviour):
 
     name = "ollama"
     model = "llama3.2"
+    scheme = "ollama"
     limits = ("max_tokens",)
     errors = kinds(
         too_large=error(400, "prompt too long; exceeded max context length by 4 tokens"),

@@ -23,7 +23,7 @@ class Groq(Behaviour):
 
     name = "groq"
     model = "llama-3.3-70b-versatile"
-    prefix = "/openai/v1"
+    scheme = "groq"
     headers = header_names(
         {
             "x-ratelimit-limit-requests": "14400",

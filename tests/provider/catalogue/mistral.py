@@ -37,6 +37,7 @@ class Mistral(Behaviour):
 
     name = "mistral"
     model = "mistral-small-latest"
+    scheme = "mistral"
     limits = ("max_tokens",)
     headers = header_names(
         {

@@ -27,7 +27,7 @@ class OpenRouter(Behaviour):
 
     name = "openrouter"
     model = "qwen/qwen3-235b-a22b"
-    prefix = "/api/v1"
+    scheme = "openrouter"
     thinks = 250
     shown = "reasoning"
     lead = ": OPENROUTER PROCESSING\n\n: OPENROUTER PROCESSING\n\n"

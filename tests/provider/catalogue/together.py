@@ -17,6 +17,7 @@ class Together(Behaviour):
 
     name = "together"
     model = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
+    scheme = "together"
     limits = ("max_tokens",)
     stop = "eos"
     headers = header_names({"x-ratelimit-limit": "10", "x-ratelimit-remaining": "9", "x-ratelimit-reset": "1"})

@@ -36,7 +36,7 @@ def request(endpoint: Endpoint, prompt: Prompt, form: RequestFormat) -> dict[str
     body: dict[str, Any] = {
         "model": endpoint.model,
         "messages": form.messages(prompt),
-        **form.sampling_options(prompt),
+        **form.sampling_options(prompt, endpoint.seed),
         **form.limit_field(prompt, endpoint.completion_limit, other),
     }
     if prompt.stop:

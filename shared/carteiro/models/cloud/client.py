@@ -69,7 +69,7 @@ class CloudModel:
         self._token_counter: Callable[[str], int] = estimate_tokens
         self._endpoint = endpoint
         self._api = APIS[endpoint.api]
-        self._dialect = Dialect(endpoint.model)
+        self._dialect = Dialect(endpoint.model, endpoint.form)
         # The Completions API has no chat template that could open the reasoning.
         self._start_state = (
             ReasoningState.ANSWER if endpoint.api == "completions" else start_state_of_model(endpoint.model)

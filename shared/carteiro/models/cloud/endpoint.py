@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 
 from carteiro.models.cloud.api import ApiName
 from carteiro.models.cloud.embedding_format import EmbeddingFormat
+from carteiro.models.cloud.request_format import RequestFormat
 
 MAX_RETRY_AFTER_SECONDS = 3600.0
 """Default of `CARTEIRO_MAX_RETRY_AFTER_SECONDS`."""
@@ -63,6 +64,10 @@ class Endpoint:
     header: Literal["Authorization", "api-key"] = "Authorization"
     query: Mapping[str, str] = field(default_factory=dict)
     completion_limit: Literal["max_completion_tokens", "max_tokens"] = "max_tokens"
+    seed: Literal["seed", "random_seed"] = "seed"
+    """Name of the seed in Chat Completions."""
+    form: RequestFormat = field(default_factory=RequestFormat)
+    """Form of the first request, as far as the provider's documentation tells."""
     openai: bool = False
     """True if the server is OpenAI's own. Only OpenAI gets OPENAI_ORG_ID and OPENAI_PROJECT_ID."""
     batches: BatchAddress | None = None

@@ -22,11 +22,12 @@ def cloud_provider(
     endpoint: EndpointFactory,
     telemetry_name: str,
     has_batches: bool = False,
+    embeds: bool = True,
     aliases: tuple[str, ...] = (),
 ) -> Provider:
     """Return the provider of the models that are called at the endpoints of `endpoint`. See `Provider` for the rest.
 
-    A name may end with the option `?api=API`.
+    A name may end with the option `?api=API`. If not `embeds`, there are no embedding models.
     """
 
     def open_model(name: str, rest: str, settings: ModelSettings) -> Model:
@@ -54,7 +55,7 @@ def cloud_provider(
         aliases=aliases,
         form=form,
         open=open_model,
-        open_embedder=open_embedder,
+        open_embedder=open_embedder if embeds else None,
         remote=True,
         has_batches=has_batches,
         telemetry_name=telemetry_name,

@@ -79,11 +79,11 @@ class RequestFormat:
             return {}
         return {(known or names)[0]: limit}
 
-    def sampling_options(self, prompt: Prompt) -> dict[str, Any]:
-        """Return the temperature and the seed that are set. A value that the caller chose is sent even if the field is
-        omitted.
+    def sampling_options(self, prompt: Prompt, seed: str = "seed") -> dict[str, Any]:
+        """Return the temperature and the seed that are set, the latter under the name `seed`. A value that the caller
+        chose is sent even if the field is omitted.
         """
-        options = {"temperature": prompt.temperature, "seed": prompt.seed}
+        options = {"temperature": prompt.temperature, seed: prompt.seed}
         ours = self.omitted & prompt.service_options
         return {name: value for name, value in options.items() if value is not None and name not in ours}
 
@@ -120,10 +120,12 @@ class FormatChange:
 
 
 class Dialect:
-    """One model's dialect of an API. It is learnt from refusals and kept for the life of the process."""
+    """One model's dialect of an API. It begins with the `form` that the provider documents, is learnt from refusals and
+    kept for the life of the process.
+    """
 
-    def __init__(self, model: str) -> None:
-        self._format = RequestFormat(without_limit=is_reasoning_model(model))
+    def __init__(self, model: str, form: RequestFormat) -> None:
+        self._format = form | RequestFormat(without_limit=is_reasoning_model(model))
         self._schema_modes: dict[str, SchemaMode] = {}
         self._accepted: set[str] = set()
 

@@ -1,1 +1,3 @@
-"""One module for each provider and engine. Each has a constant `PROVIDER`, and imports its SDK or engine on opening."""
+"""One module for each provider and engine. Each has a constant `PROVIDER`, or `PROVIDERS` for a table, and imports
+its SDK or engine on opening.
+"""
