@@ -5,7 +5,9 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-_PACKAGES = "aiokafka faststream openai litellm torch transformers xllamacpp openvino-genai uvloop".split()
+_PACKAGES = (
+    "aiokafka faststream openai litellm torch transformers xllamacpp openvino-genai llama-index-core uvloop".split()
+)
 
 
 def machine() -> str:

@@ -9,7 +9,7 @@ from carteiro.models.interface import EmbeddingModel
 from carteiro.models.long_text_embedding import embed_long_texts
 from carteiro.schemas import Usage
 from carteiro.schemas.collection import Passage
-from carteiro.text.answers import Candidate, part_contexts, shortlist
+from carteiro.text.answers import Candidate, match_passages, part_contexts, shortlist
 from carteiro.text.questions import Question, split_words
 from carteiro.text.structure import TextPart, split_parts
 from carteiro.text.vectors import Vector, cosine
@@ -29,10 +29,12 @@ class PassageParts:
     """The context of each part: the titles above it, and the parts before it in its passage."""
     words: set[str] = field(default_factory=set)
     """All words of the passages and their titles."""
+    found: list[str] = field(default_factory=list)
+    """Passages of a search with their titles, the best first; empty for a text that is given."""
 
     @classmethod
-    def of(cls, passages: Sequence[Passage]) -> "PassageParts":
-        """Return the parts of these passages."""
+    def of(cls, passages: Sequence[Passage], *, are_ranked: bool = False) -> "PassageParts":
+        """Return the parts of these passages. `are_ranked` is True if a search found them."""
         whole, start = cls(), 0
         for passage in passages:
             own = split_parts(passage.text)
@@ -41,7 +43,9 @@ class PassageParts:
             whole.parts.extend(parts)
             whole.previous.extend([None, *parts[:-1]] if parts else [])
             whole.contexts.extend(f"{passage.titles} {each}".strip() for each in part_contexts(own))
-            whole.words.update(split_words(f"{passage.titles}\n{passage.text}"))
+            titled = f"{passage.titles}\n{passage.text}"
+            whole.words.update(split_words(titled))
+            whole.found.extend([titled] if are_ranked else [])
             start += len(passage.text) + 1
         return whole
 
@@ -80,6 +84,7 @@ async def find_candidates(model: EmbeddingModel, question: Question, text: Passa
     embedded = await embed_long_texts(model, [question.text, *(part.text for part in parts)])
     of_question, *of_parts = embedded.vectors
     similarities = [cosine(of_question, each) for each in of_parts]
+    matches = await asyncio.to_thread(match_passages, question, text.found)
     chosen = await asyncio.to_thread(shortlist, question, parts, similarities)
     words = sorted({word for at in chosen for word in split_words(parts[at].text) if len(word) > 2} | {*question.words})
     in_context_texts = [f"{contexts[at]} {parts[at].text}".strip() for at in chosen]
@@ -93,6 +98,7 @@ async def find_candidates(model: EmbeddingModel, question: Question, text: Passa
             similarities[at],
             similarities[at] - _best_other_similarity(similarities, at),
             within,
+            matches[text.place(parts[at].start, parts[at].end).passage] if matches else None,
         )
         for at, within in zip(chosen, in_context, strict=True)
     ]

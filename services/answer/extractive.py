@@ -19,7 +19,8 @@ async def answer_by_similarity(request: AnswerRequest, model: EmbeddingModel) ->
     sentence. Raise what the model raises.
     """
     question = parse_question(request.question)
-    text = await asyncio.to_thread(PassageParts.of, passages_to_read(request))
+    are_ranked = request.context is None
+    text = await asyncio.to_thread(PassageParts.of, passages_to_read(request), are_ranked=are_ranked)
     found = await find_candidates(model, question, text)
     best = await asyncio.to_thread(best_answer, question, found.candidates, found.text_words, found.similarity)
     if best is None:

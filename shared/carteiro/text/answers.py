@@ -1,8 +1,9 @@
 """Choice of the sentence in a text that answers a question, if there is one.
 
 No single feature is enough. The similarity of meaning finds the sentences about the same subject. The answer type, the
-shared words and the margin to the other sentences show if a sentence has the answer. The weights are fitted to
-`tests/quality/texts/tuned` by logistic regression, and tests check minimum scores on other texts.
+shared words and the margin to the other sentences show if a sentence has the answer. The weights are fitted by logistic
+regression: those for a text to `tests/quality/texts/tuned`, those for the passages of a search to the tuned questions
+of `tests/quality/corpus`. Tests check minimum scores on other texts and questions.
 """
 
 import math
@@ -21,6 +22,8 @@ _SHARED_WORDS_WEIGHT = 0.3
 """Weight of the share of common words, added to the similarity for the shortlist."""
 _CONTEXT_WEIGHT = 0.7
 """Weight of a word in the sentence before or the heading; a word in the sentence itself has weight 1."""
+_NAME = re.compile(r"\b[A-ZÀ-Þ]\w+|\d[\d.,:]*")
+"""A name or a number."""
 _BACK_REFERENCE = re.compile(r"(?i)(?:(?:that|this) is why|therefore|for that reason|por isso|é por isso)\b")
 _WEIGHTS: Mapping[str, float] = {
     "always": -6.79,
@@ -48,7 +51,54 @@ _WEIGHTS: Mapping[str, float] = {
 """Printed by `python -m tests.quality.fit_weights`."""
 _MIN_PROBABILITY = 0.3
 """Minimum probability of an answer."""
+_PASSAGE_WEIGHTS: Mapping[str, float] = {
+    "always": -6.99,
+    "similarity": 1.16,
+    "in_context": 0.37,
+    "margin": 4.6,
+    "coverage": 3.42,
+    "coverage_without_heads": 2.07,
+    "heads": 1.1,
+    "worst_word": -0.55,
+    "unknown_words": 1.87,
+    "has_kind": 0.67,
+    "lacks_name": -0.16,
+    "has_particulars": 0.11,
+    "has_rare_form": 0.93,
+    "is_heading": -0.24,
+    "is_short_line": -0.45,
+    "is_code": 0.0,
+    "asks_name": -0.09,
+    "asks_count": 0.55,
+    "asks_thing": 0.32,
+    "asks_yes_no": 0.46,
+    "asks_reason": 0.48,
+    "is_first_passage": 0.32,
+    "passage_rank": -0.17,
+    "passage_margin": 1.36,
+    "missing_names": -1.11,
+    "lacks_number": -1.44,
+}
+"""Printed by `python -m tests.quality.fit_passage_weights`. Passages of a search are all about the question, so the
+margin to the next sentence counts more."""
+_MIN_PASSAGE_PROBABILITY = 0.25
+"""Minimum probability of an answer from passages, by the tuned questions."""
 _MAX_CANDIDATES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class PassageMatch:
+    """The match of a question and the whole passage of a search that a sentence is in.
+
+    `rank` is that of the passage, from 0. `margin` is the share of the question's words in it, minus that of the best
+    other passage. `missing_names` is the share of the question's names and numbers that are not in it. `lacks_number`
+    is True if a number is not in it, such as a year.
+    """
+
+    rank: int
+    margin: float
+    missing_names: float
+    lacks_number: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +107,7 @@ class Candidate:
 
     `similarity` (-1 to 1) is the similarity of the question to the sentence. `in_context` is its similarity to the
     sentence with its `context`: the heading above it and the two parts before it. `margin` is `similarity` minus the
-    highest similarity of another sentence.
+    highest similarity of another sentence. `passage` is None if the text is given.
     """
 
     part: TextPart
@@ -66,6 +116,7 @@ class Candidate:
     similarity: float
     margin: float
     in_context: float
+    passage: "PassageMatch | None" = None
 
 
 def shortlist(question: Question, text_parts: Sequence[TextPart], similarities: Sequence[float]) -> list[int]:
@@ -86,6 +137,27 @@ def shortlist(question: Question, text_parts: Sequence[TextPart], similarities: 
         return similarities[at] + _SHARED_WORDS_WEIGHT * shared / max(len(question.words), 1)
 
     return sorted(eligible, key=promise, reverse=True)[:_MAX_CANDIDATES]
+
+
+def match_passages(question: Question, texts: Sequence[str]) -> list[PassageMatch]:
+    """Return the matches of a question and the texts of passages, with their titles, in the order of the search."""
+    words = [set(split_words(text)) for text in texts]
+    first = question.text.split()[:1]
+    names = [split_words(name) for name in _NAME.findall(question.text) if name not in first]
+    wanted = [each[0] for each in names if each]
+    shares = [
+        sum(any(is_same_word(word, each) for each in own) for word in question.words) / max(len(question.words), 1)
+        for own in words
+    ]
+    return [
+        PassageMatch(
+            rank,
+            shares[rank] - max((share for other, share in enumerate(shares) if other != rank), default=0.0),
+            sum(name not in own for name in wanted) / max(len(wanted), 1),
+            any(name[0].isdigit() and name not in own for name in wanted),
+        )
+        for rank, own in enumerate(words)
+    ]
 
 
 def part_contexts(text_parts: Sequence[TextPart]) -> list[str]:
@@ -114,9 +186,20 @@ def best_answer(
 
     `text_words` are the words of the whole text.
     """
-    rated = [(probability(answer_features(question, each, text_words, similarity)), each) for each in candidates]
-    rated = [(rate, each) for rate, each in rated if rate >= _MIN_PROBABILITY]
+    rated = [
+        (probability(answer_features(question, each, text_words, similarity), _weights(each)), each)
+        for each in candidates
+    ]
+    rated = [(rate, each) for rate, each in rated if rate >= _min_probability(each)]
     return max(rated, key=lambda each: each[0])[1] if rated else None
+
+
+def _weights(candidate: Candidate) -> Mapping[str, float]:
+    return _WEIGHTS if candidate.passage is None else _PASSAGE_WEIGHTS
+
+
+def _min_probability(candidate: Candidate) -> float:
+    return _MIN_PROBABILITY if candidate.passage is None else _MIN_PASSAGE_PROBABILITY
 
 
 def refers_back(sentence: str) -> bool:
@@ -159,10 +242,21 @@ def answer_features(
             "asks_thing": float(answer_type is AnswerType.THING),
             "asks_yes_no": float(answer_type is AnswerType.YES_NO),
             "asks_reason": float(answer_type is AnswerType.REASON),
+            **({} if candidate.passage is None else _passage_features(candidate.passage)),
         }
         if level
         else {}
     )
+
+
+def _passage_features(passage: PassageMatch) -> dict[str, float]:
+    return {
+        "is_first_passage": float(passage.rank == 0),
+        "passage_rank": float(passage.rank),
+        "passage_margin": passage.margin,
+        "missing_names": passage.missing_names,
+        "lacks_number": float(passage.lacks_number),
+    }
 
 
 def probability(features: Mapping[str, float], weights: Mapping[str, float] | None = None) -> float:

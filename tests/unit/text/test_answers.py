@@ -1,6 +1,6 @@
 """The sentence that answers a question, found by signs that need no model."""
 
-from carteiro.text.answers import Candidate, best_answer, part_contexts, refers_back, shortlist
+from carteiro.text.answers import Candidate, best_answer, match_passages, part_contexts, refers_back, shortlist
 from carteiro.text.questions import parse_question, split_words
 from carteiro.text.structure import PartKind, TextPart, split_parts
 
@@ -33,3 +33,18 @@ def test_row_is_read_with_the_first_row_of_its_table() -> None:
 def test_reason_may_be_in_the_sentence_before() -> None:
     assert refers_back("That is why I asked.")
     assert not refers_back("That is a reason.")
+
+
+def test_passage_that_lacks_the_year_matches_less() -> None:
+    question = parse_question("What did the ferry pass of Pontal cost in 2025?")
+    texts = ["Ferry fares 2023: the pass of Pontal costs 30 euros.", "Fares 2025: the pass costs 34 euros."]
+    old, new = match_passages(question, texts)
+    assert (old.rank, old.lacks_number, new.lacks_number) == (0, True, False)
+    assert (old.missing_names, new.missing_names) == (0.5, 0.5)
+    assert old.margin == -new.margin
+
+
+def test_only_passage_has_the_whole_share_as_its_margin() -> None:
+    (match,) = match_passages(parse_question("Where is the ferry?"), ["The ferry is at the quay."])
+    assert (match.margin, match.missing_names, match.lacks_number) == (1.0, 0.0, False)
+    assert match_passages(parse_question("?"), [" "])[0].margin == 0.0
