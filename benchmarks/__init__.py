@@ -6,7 +6,6 @@ BENCHMARKS: dict[str, list[list[str]]] = {
     "quota": [["--simulate"], []],
     "local": [[]],
     "engines": [[]],
-    "retrieval": [[]],
     "waiting": [[]],
     "soak": [],
 }

@@ -73,13 +73,24 @@ async def test_demo_shows_each_reply_and_leaves_nothing_running(tmp_path):
     (tmp_path / "chat.json").write_text('{"messages": [{"role": "user", "content": "What is the capital of France?"}]}')
     (tmp_path / "translate.json").write_text('{"text": "The cat sleeps.", "target": "pt"}')
     (tmp_path / "sentiment-pt.json").write_text('{"text": "Gostei muito do filme."}')
+    (tmp_path / "answer.json").write_text('{"question": "How long is the frame\'s warranty?", "collection": "demo"}')
+    (tmp_path / "documents").mkdir()
+    (tmp_path / "documents/w.md").write_text("# Warranty\n\nThe frame has a warranty of five years.\n")
     before = brokers()
     process = start("demo", "--examples", str(tmp_path))
     await eventually(lambda: brokers() - before)
     output, _ = await asyncio.to_thread(process.communicate, timeout=240)
     assert process.returncode == 0, output
     assert f"{len(task_names())} services are up" in output
-    for shown in ("What is the capital of France?", "Paris", "O gato dorme", "Gostei muito do filme.", "local:smollm2"):
+    for shown in (
+        "What is the capital of France?",
+        "Paris",
+        "O gato dorme",
+        "Gostei muito do filme.",
+        "local:smollm2",
+        "w.md",
+        "[1]",
+    ):
         assert shown in output
     # No log line, of ours or of a library, is among the replies.
     assert '{"event"' not in output

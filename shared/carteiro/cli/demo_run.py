@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from carteiro.cli.better_model import better_model_hint
+from carteiro.cli.demo_documents import COLLECTION, demo_collection, index_documents
 from carteiro.cli.embedded import EmbeddedBroker
 from carteiro.cli.exit_codes import EXIT_INTERRUPTED, exit_with
 from carteiro.cli.json_lines import print_json
@@ -28,6 +29,7 @@ from carteiro.schemas.field_errors import explain, field_errors
 from carteiro.tasks.discovery import find_tasks
 
 _REPLY_SECONDS = 600.0
+_EXAMPLES = Path("examples")
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,11 @@ def run(folder: Path | None, *, as_json: bool) -> None:
     requests = read_examples(folder)
     warn_unknown_variables()
     try:
-        with EmbeddedBroker() as broker:
+        with EmbeddedBroker() as broker, demo_collection((folder or _EXAMPLES) / "documents") as documents:
             os.environ["CARTEIRO_BOOTSTRAP_SERVERS"] = broker.address
             os.environ.setdefault("CARTEIRO_LOG_LEVEL", "error")
             os.environ.setdefault("CARTEIRO_GRACE_SECONDS", "1")
-            failed = asyncio.run(_run(requests, broker.address, console, as_json=as_json))
+            failed = asyncio.run(_run(requests, documents, broker.address, console, as_json=as_json))
     except KeyboardInterrupt:
         set_exit_code(EXIT_INTERRUPTED)
         exit_with("stopped", EXIT_INTERRUPTED)
@@ -61,7 +63,7 @@ def read_examples(chosen: Path | None) -> list[Example]:
 
     Without a folder, they are those in `examples`, and the first example of its schema for each task without a file.
     """
-    folder = chosen or Path("examples")
+    folder = chosen or _EXAMPLES
     files = sorted(folder.glob("*.json"))
     if not files:
         exit_with(f"there are no requests in {folder}: run this in Carteiro's folder, or say --examples")
@@ -84,11 +86,11 @@ def _example_in_schema(request: type[Request[Any]]) -> Request[Any]:
     return request.model_validate_json(json.dumps(request.model_json_schema()["examples"][0]))
 
 
-async def _run(examples: list[Example], address: str, console: Console, *, as_json: bool) -> int:
+async def _run(examples: list[Example], documents: list[Path], address: str, console: Console, *, as_json: bool) -> int:
     from carteiro.worker.app import worker
 
     tasks = find_tasks()
-    app = worker(*tasks)
+    app = worker(*tasks, collections=bool(documents))
     began = time.monotonic()
     starting = asyncio.create_task(app.start())
     try:
@@ -100,6 +102,11 @@ async def _run(examples: list[Example], address: str, console: Console, *, as_js
                 await asyncio.sleep(0.1)
         names = ", ".join(task.name for task in tasks)
         console.print(f"{len(tasks)} services are up after {time.monotonic() - began:.1f} s: {names}")
+        if documents:
+            with console.status("indexing documents"):
+                await index_documents(documents, app.settings)
+            shown = ", ".join(file.name for file in documents)
+            console.print(f"{len(documents)} documents are in the collection {COLLECTION}: {shown}")
         async with Carteiro(address, timeout=_REPLY_SECONDS) as carteiro:
             failed = await _ask_all(examples, carteiro, console, as_json=as_json)
         if hint := better_model_hint(app.settings, "make up"):

@@ -51,8 +51,10 @@ class Source(ReplySchema):
 
     def render(self) -> str:
         """Return the source as a line for a person."""
-        place = f"{self.title or self.key}{f', page {self.page}' if self.page else ''}"
-        return f'[{self.number}] {place}: "{" ".join(self.quote.split())}" {self.uri}'.rstrip()
+        name = self.title or self.key
+        page = f", page {self.page}" if self.page else ""
+        uri = f" {self.uri}" if self.uri not in ("", name) else ""
+        return f'[{self.number}] {name}{page}: "{" ".join(self.quote.split())}"{uri}'
 
 
 @dataclass(frozen=True, slots=True)

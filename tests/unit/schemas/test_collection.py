@@ -84,7 +84,7 @@ def test_source_has_the_place_in_the_document() -> None:
 
 def test_source_is_shown_as_a_line() -> None:
     assert PASSAGE.source(2, 17, 24).render() == '[2] Returns, page 4: "30 days" https://example.org'
-    assert Passage("k", "a\nb").source(1, 0, 3).render() == '[1] k: "a b"'
+    assert Passage("k", "a\nb", uri="k").source(1, 0, 3).render() == '[1] k: "a b"'
 
 
 def test_question_and_the_last_message_are_searched_for() -> None:
