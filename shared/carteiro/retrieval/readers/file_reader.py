@@ -55,7 +55,8 @@ class DocumentFileReader:
 
 def _charset(media_type: str) -> str:
     message = Message()
-    message["Content-Type"] = media_type.replace("\r", " ").replace("\n", " ")
+    printable = media_type.encode("ascii", "replace").decode()
+    message["Content-Type"] = printable.replace("\r", " ").replace("\n", " ")
     return message.get_content_charset() or ""
 
 

@@ -19,7 +19,8 @@ _SUFFIXES = {
     ".pdf": PDF,
     ".docx": DOCX,
 }
-_HTML_START = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
+_COMMENT = re.compile(rb"<!--.*?-->\s*", re.DOTALL)
+_HTML_START = re.compile(rb"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _START_BYTES = 1024
 
 
@@ -46,9 +47,17 @@ def known_media_type(data: bytes, media_type: str = "", name: str = "") -> str |
         return PDF
     if start.startswith(b"PK\x03\x04"):
         return DOCX
-    if _HTML_START.match(start):
+    if _begins_html(start):
         return HTML
     suffix = _SUFFIXES.get(PurePosixPath(name.partition("?")[0]).suffix.lower())
     if suffix:
         return suffix
     return PLAIN if declared.startswith("text/") or b"\0" not in start else None
+
+
+def _begins_html(start: bytes) -> bool:
+    # A pattern for all comments at once tries each way to divide them: hours for a kilobyte of "<!---->".
+    start = start.lstrip()
+    while comment := _COMMENT.match(start):
+        start = start[comment.end() :]
+    return _HTML_START.match(start) is not None

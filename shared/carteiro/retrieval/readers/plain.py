@@ -3,6 +3,7 @@
 import codecs
 import re
 
+from carteiro.retrieval.document import MAX_PAGES
 from carteiro.retrieval.readers.errors import FileRejected
 from carteiro.retrieval.readers.file_text import FileText
 
@@ -14,6 +15,8 @@ _MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 """Encodings by the mark at the start. UTF-32's mark begins with that of UTF-16, so it stands first."""
+_SLOW_CODECS = frozenset({"idna", "punycode"})
+"""Codecs of names of hosts, whose time grows with the square of the length."""
 _FORM_FEED = re.compile("\f")
 
 
@@ -24,8 +27,10 @@ def decode_text(data: bytes, charset: str = "") -> str:
     """
     encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), charset or "utf-8")
     try:
+        codec = codecs.lookup(encoding)
         # Codecs such as `zlib` are no charsets, and give bytes.
-        text = str(data, encoding) if codecs.lookup(encoding)._is_text_encoding else None  # noqa: SLF001
+        is_charset = codec._is_text_encoding and codec.name not in _SLOW_CODECS  # noqa: SLF001
+        text = str(data, encoding) if is_charset else None
     except LookupError:
         text = None
     except ValueError:
@@ -36,7 +41,9 @@ def decode_text(data: bytes, charset: str = "") -> str:
 
 
 def read_plain(data: bytes, charset: str = "") -> FileText:
-    """Return the text of a plain text or of Markdown. Form feeds begin pages."""
+    """Return the text of a plain text or of Markdown. Form feeds begin pages, unless there are too many."""
     text = decode_text(data, charset)
+    if text.count("\f") >= MAX_PAGES:
+        return FileText(text)
     ends = tuple(found.end() for found in _FORM_FEED.finditer(text))
     return FileText(text, page_starts=(0, *ends) if ends else ())

@@ -45,6 +45,8 @@ async def test_file_that_cannot_be_read_is_rejected_by_its_reason(data, options,
 async def test_strange_charset_is_rejected():
     with pytest.raises(FileRejected, match="charset"):
         await DocumentFileReader().read(b"x", 'text/plain; charset="\r\nx: y')
+    with pytest.raises(FileRejected, match="charset"):
+        await DocumentFileReader().read(b"x", "text/plain; charset=\ud800")
 
 
 async def test_large_file_is_not_looked_at(monkeypatch):

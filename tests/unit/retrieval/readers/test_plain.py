@@ -1,5 +1,6 @@
 import pytest
 
+from carteiro.retrieval.readers import plain
 from carteiro.retrieval.readers.errors import FileRejected
 from carteiro.retrieval.readers.plain import decode_text, read_plain
 
@@ -25,6 +26,8 @@ def test_text_is_decoded(data, charset):
         (b"caf\xe9", "ascii", "not in UTF-8"),
         (b"text", "unknown", "charset of the media type"),
         (b"text", "zlib", "charset of the media type"),
+        (b"text-", "Punycode", "charset of the media type"),
+        (b"text", "idna", "charset of the media type"),
         (b"text", "a\0b", "charset of the media type|not in UTF-8"),
     ],
 )
@@ -39,3 +42,9 @@ def test_line_ends_are_alike_and_form_feeds_begin_pages():
     assert text.text == "one\ntwo\nthree\fpage two\f"
     assert text.page_starts == (0, 14, 23)
     assert read_plain(b"one").page_starts == ()
+
+
+def test_too_many_form_feeds_begin_no_pages(monkeypatch):
+    monkeypatch.setattr(plain, "MAX_PAGES", 3)
+    assert read_plain(b"a\fb\fc").page_starts == (0, 2, 4)
+    assert read_plain(b"a\fb\fc\fd").page_starts == ()
