@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from carteiro.concurrency.single_flight import SingleFlight
 from carteiro.schemas import OkReply, Request, Usage, reply_type
+from carteiro.schemas.collection import CollectionRequest
 from carteiro.worker.handling.expiring_store import ExpiringStore
 
 log = structlog.get_logger("carteiro.worker")
@@ -112,8 +113,12 @@ class ReplyCache:
 
 
 def cache_key(request: Request[Any], models: list[str]) -> bytes:
-    """Return a digest of 32 bytes of the task, the names of the models that may answer, and the request."""
-    text = "\n".join([request.task, *models, request.model_dump_json()])
+    """Return a digest of 32 bytes of the task, the names of the models that may answer, and the request.
+
+    The passages that were found for a request are a part of it: documents change.
+    """
+    passages = map(repr, request.passages) if isinstance(request, CollectionRequest) else ()
+    text = "\n".join([request.task, *models, request.model_dump_json(), *passages])
     return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
 
 

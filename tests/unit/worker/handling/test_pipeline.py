@@ -13,6 +13,7 @@ from carteiro.models.cloud.client import CloudModel
 from carteiro.models.prices import Price, PriceTable
 from carteiro.references.errors import StoreUnavailable
 from carteiro.references.memory_budget import MemoryBudget
+from carteiro.retrieval.errors import DocumentStoreInvalid, DocumentStoreUnavailable
 from carteiro.schemas import Usage
 from carteiro.wire.envelope import read_envelope
 from carteiro.worker.batch_api.deferral_policy import DeferRequest
@@ -23,10 +24,14 @@ from carteiro.worker.handling.reply_cache import ReplyCache
 from carteiro.worker.handling.reply_outcome import ReplyOutcome
 from carteiro.worker.handling.reply_router import ReplyAddress
 from carteiro.worker.handling.steps.references import ResolveReferences
+from carteiro.worker.handling.steps.retrieval import RetrievePassages
+from carteiro.worker.handling.steps.step import compose
+from carteiro.worker.handling.steps.validation import RejectInvalid
 from carteiro.worker.model_calls.budget import BudgetLimits, CostBudget, UsageMeter
 from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker
 from carteiro.worker.model_calls.fallback import FallbackChain, ModelTarget
 from carteiro.worker.reply_stream import ReplyStream
+from services.answer.task import task as answer
 from services.generate.task import task
 from tests.provider import Provider
 from tests.provider.completions import completion
@@ -193,3 +198,25 @@ async def test_parallel_requests_stay_within_the_daily_budget(provider, ask):
     assert 1 <= len(done) <= 5
     assert {reply.error.code for reply, _ in replies if reply.status == "error"} == {"over_budget"}
     assert budget.spent_today == 47 * len(done) == 47 * len(provider.requests)
+
+
+@pytest.mark.parametrize("failure", [DocumentStoreInvalid("the file is damaged"), DocumentStoreUnavailable("is away")])
+async def test_store_of_documents_that_fails_is_named_and_leaves_a_dead_letter(ask, failure):
+    class Broken:
+        rerank_model = None
+
+        def serves(self, collection):
+            return True
+
+        async def find(self, search, meter):
+            raise failure
+
+    async def without_patience(seconds):
+        raise failure
+
+    broken = replace(ask.answerer, task=answer, library=Broken())
+    step = RetrievePassages(Broken(), without_patience)
+    object.__setattr__(broken, "_handle", compose(RejectInvalid(answer, broken.chain), step, last=broken._handle))
+    reply, _ = await ask(by=broken, body=b'{"question": "?", "collection": "docs"}')
+    assert (reply.error.code, reply.error.retryable) == ("store_unavailable", True)
+    assert reply.error.message == ask.result.dead_letter_reason == f"the store of documents: {failure}"

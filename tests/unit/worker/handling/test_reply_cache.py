@@ -6,6 +6,8 @@ import pytest
 from redis.asyncio import Redis
 
 from carteiro.schemas import OkReply, Timing, Usage
+from carteiro.schemas.answer import AnswerRequest
+from carteiro.schemas.collection import Passage
 from carteiro.schemas.generate import GenerateRequest, GenerateResult
 from carteiro.worker.handling.redis_cache import RedisCache
 from carteiro.worker.handling.reply_cache import ReplyCache, cache_key
@@ -159,3 +161,13 @@ async def test_invalid_cache_entry_is_ignored(shared, redis_url):
     await redis.set(f"carteiro:reply:{cache_key(REQUEST, MODELS).hex()}", b'{"status": "error"}')
     assert (await shared().get_or_compute(REQUEST, MODELS, CountingReplies()))[1] is False
     await redis.aclose()
+
+
+def test_other_passages_are_another_request():
+    request = AnswerRequest(question="How long?", collection="docs")
+    keys = {
+        cache_key(request.with_passages(passages), ["m"])
+        for passages in ((), (Passage("a", "30 days"),), (Passage("a", "14 days"),))
+    }
+    assert len(keys) == 3
+    assert cache_key(request.with_passages((Passage("a", "30 days"),)), ["m"]) in keys
