@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor
 
-_NOISY_LIBRARIES = ("aiokafka", "faststream")
+_NOISY_LIBRARIES = ("aiokafka", "faststream", "psycopg.pool")
 _INTERVAL_SECONDS = 60.0
 _MAX_MESSAGES = 1000
 _MAX_FRAMES = 12
