@@ -209,8 +209,8 @@ def compose(text: str) -> str:
 
 
 def cloud_overlay(text: str) -> str:
-    """Return the overlay of cloud models with a file for the key of each compatible provider."""
-    keys = [row.key for row in COMPATIBLE_PROVIDERS if row.needs_key]
+    """Return the overlay of cloud models with a file for the key of Anthropic and of each compatible provider."""
+    keys = ["ANTHROPIC_API_KEY", *(row.key for row in COMPATIBLE_PROVIDERS if row.needs_key)]
     names = [(key, key.lower().replace("_", "-")) for key in keys]
     return with_lines(text, "keys", [f"      - {key}_FILE=/run/secrets/carteiro/{name}" for key, name in names])
 

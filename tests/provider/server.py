@@ -98,7 +98,7 @@ class Provider:
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=256 * 2**20)
-        for api in ("chat/completions", "responses", "completions", "embeddings"):
+        for api in ("chat/completions", "responses", "completions", "embeddings", "messages"):
             app.router.add_post(f"/{{place:.+}}/{api}", self._call)
         app.router.add_get("/v1/models", self._models)
         app.router.add_routes(self.batches.routes())

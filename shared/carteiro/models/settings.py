@@ -59,6 +59,12 @@ class ModelSettings(_CompatibleSettings):
     """File with that key."""
     openai_base_url: str | None = Field(default=None, validation_alias="OPENAI_BASE_URL")
     """Another address for `openai:` models, such as a gateway that accepts the key."""
+    anthropic_api_key: SecretStr | None = Field(default=None, validation_alias="ANTHROPIC_API_KEY")
+    """Key for `anthropic:` models."""
+    anthropic_api_key_file: Path | None = Field(default=None, validation_alias="ANTHROPIC_API_KEY_FILE")
+    """File with that key."""
+    anthropic_base_url: str | None = Field(default=None, validation_alias="ANTHROPIC_BASE_URL")
+    """Another address for `anthropic:` models."""
     azure_openai_endpoint: str | None = Field(default=None, validation_alias="AZURE_OPENAI_ENDPOINT")
     """The resource's address for `azure:` models, such as https://NAME.openai.azure.com."""
     openai_api_version: str | None = Field(default=None, validation_alias="OPENAI_API_VERSION")

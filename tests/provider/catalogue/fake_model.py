@@ -65,12 +65,13 @@ def generate(
 
 
 def _format(body: Json) -> Any:
-    asked = body.get("response_format") or (body.get("text") or {}).get("format")
+    holders = [body.get(name) or {} for name in ("text", "output_config")]
+    asked = body.get("response_format") or next((each["format"] for each in holders if "format" in each), None)
     return asked if asked and asked.get("type") != "text" else None
 
 
 def _schema(body: Json) -> Json | None:
-    """Return the schema of the request's format, which Responses has in another place than Chat Completions."""
+    """Return the schema of the request's format, which each API has in another place."""
     asked = _format(body) or {}
     found: Json | None = asked.get("schema") or (asked.get("json_schema") or {}).get("schema")
     return found

@@ -1,4 +1,6 @@
-"""The APIs of OpenAI: Chat Completions, Responses and Completions. A model's name chooses one of them."""
+"""The APIs of OpenAI (Chat Completions, Responses and Completions), one of which a model's name chooses, and that of
+Anthropic.
+"""
 
 import re
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
@@ -12,6 +14,9 @@ if TYPE_CHECKING:
     from carteiro.models.cloud.endpoint import Endpoint
 
 ApiName = Literal["chat", "responses", "completions"]
+"""APIs that a model's name can choose."""
+EndpointApi = ApiName | Literal["messages"]
+"""APIs of endpoints. Messages is Anthropic's own."""
 
 _RESPONSES_ONLY = re.compile(r"(^|-)(pro|codex|deep-research)(-|$)")
 """Models of OpenAI that have only the Responses API, by their model pages: o1-pro, gpt-5-pro, gpt-5-codex,
@@ -48,7 +53,7 @@ def default_api(model: str) -> ApiName:
 
 
 class Api(Protocol):
-    """Protocol of one of OpenAI's APIs: functions from a prompt to a request, and from an answer to a completion."""
+    """Protocol of an API: functions from a prompt to a request, and from an answer to a completion."""
 
     PATH: str
 

@@ -130,7 +130,7 @@ class CallUsageMeter:
 
     def _is_completion(self) -> bool:
         """True if the complete answer has arrived and a model has read the prompt, even if it wrote nothing."""
-        return any(_field(self._answer, name) for name in ("choices", "output", "data"))
+        return any(_field(self._answer, name) for name in ("choices", "output", "content", "data"))
 
 
 def _may_have_used_tokens(error: BaseException) -> bool:

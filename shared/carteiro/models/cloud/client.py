@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from carteiro.models.answer_stream import AnswerStream
-from carteiro.models.cloud import chat_completions, completions, responses
-from carteiro.models.cloud.api import Api, ApiName
+from carteiro.models.cloud import chat_completions, completions, messages, responses
+from carteiro.models.cloud.api import Api, EndpointApi
 from carteiro.models.cloud.batch_api.interface import BatchApi, RetryMode
 from carteiro.models.cloud.batch_api.openai_batches import open_batch_api
 from carteiro.models.cloud.call_usage import CallUsageMeter, MeteredQuota, usage_of
@@ -31,7 +31,12 @@ from carteiro.models.reasoning import ReasoningState, start_state_of_model
 
 _MIN_SECONDS = 0.1
 """Seconds that a repeated call has at least."""
-APIS: dict[ApiName, Api] = {"chat": chat_completions, "responses": responses, "completions": completions}
+APIS: dict[EndpointApi, Api] = {
+    "chat": chat_completions,
+    "responses": responses,
+    "completions": completions,
+    "messages": messages,
+}
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx2
 from openai import (
@@ -22,6 +22,9 @@ from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.errors import failure_of, is_credential_rejected
 from carteiro.models.cloud.response_body import BodyTooLarge, IncompleteBody
 from carteiro.models.errors import ModelError, Unavailable
+
+if TYPE_CHECKING:
+    from carteiro.models.cloud.anthropic_sdk import AnthropicClient
 
 _CONNECT_SECONDS = 5.0
 
@@ -43,20 +46,9 @@ class ProviderConnection:
         self.name = name
         self.endpoint = endpoint
         self.timeout = timeout
-        self.client = AsyncOpenAI(
-            # Both are always given: the SDK would otherwise look in the environment, and send OpenAI's key to any
-            # server.
-            base_url=endpoint.url,
-            api_key="none",
-            max_retries=0,
-            timeout=Timeout(None, connect=min(timeout, _CONNECT_SECONDS)),
-            # A redirect would take `api-key` along to another host, or turn the call into a GET.
-            http_client=DefaultAioHttpClient(follow_redirects=False),
-        )
+        self.client = _open_client(endpoint, Timeout(None, connect=min(timeout, _CONNECT_SECONDS)))
         # The SDK takes longer to join a path to its base URL than to read a whole URL.
         self._base_url = str(self.client.base_url)
-        if not endpoint.openai:
-            self.client.organization = self.client.project = None
 
     async def close(self) -> None:
         """Close the connections. Calls in flight fail."""
@@ -137,6 +129,26 @@ class ProviderConnection:
         failure = Unavailable(f"{self.name} answered with something that is not a completion")
         failure.has_answered = is_json
         return failure
+
+
+def _open_client(endpoint: Endpoint, timeout: Timeout) -> "AsyncOpenAI | AnthropicClient":
+    if endpoint.api == "messages":
+        # The module needs an extra.
+        from carteiro.models.cloud.anthropic_sdk import AnthropicClient
+
+        return AnthropicClient(endpoint.url, timeout)
+    client = AsyncOpenAI(
+        # Both are always given: the SDK would otherwise look in the environment, and send OpenAI's key to any server.
+        base_url=endpoint.url,
+        api_key="none",
+        max_retries=0,
+        timeout=timeout,
+        # A redirect would take `api-key` along to another host, or turn the call into a GET.
+        http_client=DefaultAioHttpClient(follow_redirects=False),
+    )
+    if not endpoint.openai:
+        client.organization = client.project = None
+    return client
 
 
 def _safe_cause(error: Exception) -> Exception | None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from carteiro.models.cloud.api import ApiName
+from carteiro.models.cloud.api import EndpointApi
 from carteiro.models.cloud.embedding_format import EmbeddingFormat
 from carteiro.models.cloud.request_format import RequestFormat
 
@@ -58,7 +58,7 @@ class Endpoint:
 
     model: str
     url: str
-    api: ApiName
+    api: EndpointApi
     credential: Credential
     not_found_hint: str
     header: Literal["Authorization", "api-key"] = "Authorization"

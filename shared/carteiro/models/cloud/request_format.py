@@ -171,4 +171,4 @@ def schema_key(schema: Mapping[str, Any]) -> str:
 
 def has_output_format(body: Mapping[str, Any]) -> bool:
     """Return True if the body asks for a format of output."""
-    return "response_format" in body or "text" in body
+    return any(name in body for name in ("response_format", "text", "output_config"))

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import httpx2
 
 from carteiro.models.answer_stream import AnswerStream
-from carteiro.models.cloud.api import ApiName
+from carteiro.models.cloud.api import EndpointApi
 from carteiro.models.cloud.call_usage import CallUsageMeter
 from carteiro.models.cloud.choice_stream import ChoiceStreamAccumulator
 from carteiro.models.cloud.connection import ProviderConnection
@@ -15,6 +15,7 @@ from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.errors import failure_in
 from carteiro.models.cloud.event_stream import EventDecoder, read_events
 from carteiro.models.cloud.message_content import IncrementalTextDecoder
+from carteiro.models.cloud.message_stream import MessageStreamAccumulator
 from carteiro.models.cloud.response_stream import ResponseStreamAccumulator
 from carteiro.models.errors import Unavailable
 
@@ -45,10 +46,11 @@ class StreamAccumulator(Protocol):
         """Return the answer's JSON, as an answer without streaming would have it."""
 
 
-ACCUMULATORS: Mapping[ApiName, Callable[[], StreamAccumulator]] = {
+ACCUMULATORS: Mapping[EndpointApi, Callable[[], StreamAccumulator]] = {
     "chat": ChoiceStreamAccumulator,
     "responses": ResponseStreamAccumulator,
     "completions": ChoiceStreamAccumulator,
+    "messages": MessageStreamAccumulator,
 }
 
 

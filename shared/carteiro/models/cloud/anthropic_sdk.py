@@ -1,0 +1,39 @@
+"""Anthropic's SDK with the interface and the errors of OpenAI's, which the rest of the package knows."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import anthropic
+import openai
+
+
+class AnthropicClient:
+    """Client of Anthropic's API at `base_url`. The SDK retries nothing, and reads no credential of the environment."""
+
+    def __init__(self, base_url: str, timeout: openai.Timeout) -> None:
+        self.base_url = f"{base_url.rstrip('/')}/"
+        self._client = anthropic.AsyncAnthropic(
+            base_url=base_url,
+            api_key="none",
+            max_retries=0,
+            timeout=timeout,
+            open_telemetry=False,  # The worker has a span for each call.
+            http_client=anthropic.DefaultAioHttpClient(follow_redirects=False),
+        )
+
+    async def post(self, url: str, *, options: Mapping[str, Any], **more: Any) -> Any:
+        """Post a request as the method `post` of OpenAI's client does. Raise the errors that it raises."""
+        headers = {
+            name: value if isinstance(value, str) else anthropic.Omit() for name, value in options["headers"].items()
+        }
+        call: Any = self._client.post
+        try:
+            return await call(url, options={**options, "headers": headers}, **more)
+        except anthropic.APIStatusError as error:
+            raise openai.APIStatusError(error.message, response=error.response, body=error.body) from None
+        except anthropic.APIConnectionError as error:
+            raise openai.APIConnectionError(request=error.request) from error
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()

@@ -1,0 +1,81 @@
+"""Answers of the Messages API that are streamed."""
+
+from typing import Any
+
+from carteiro.models.cloud.completion_builder import FinishKind, classify_finish_reason
+
+
+class MessageStreamAccumulator:
+    """Accumulator of the events of an answer (https://platform.claude.com/docs/en/build-with-claude/streaming)."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._reasonings: list[str] = []
+        self._stop_reason: Any = None
+        self._usage: dict[str, Any] = {}
+        self.finished = False
+        """True if the answer is complete."""
+
+    @property
+    def may_end(self) -> bool:
+        """True if the answer may end here."""
+        return self.finished or self._stop_reason is not None
+
+    @property
+    def truncated(self) -> bool:
+        """True if a limit of tokens ended the answer."""
+        return classify_finish_reason(self._stop_reason) is FinishKind.LENGTH
+
+    @property
+    def has_reasoning(self) -> bool:
+        """True if the reasoning came in a field of its own."""
+        return bool(self._reasonings)
+
+    def add(self, piece: Any) -> str:
+        """Return the text that the event adds. An unreadable event adds nothing."""
+        if not isinstance(piece, dict):
+            return ""
+        match piece.get("type"):
+            case "message_start":
+                self._add_end(_part(piece, "message"))
+            case "message":  # The complete answer came in place of a stream.
+                self.finished = True
+                self._add_end(piece)
+                content = piece.get("content")
+                return "".join(self._add_block(each) for each in (content if isinstance(content, list) else []))
+            case "content_block_start":
+                return self._add_block(piece.get("content_block"))
+            case "content_block_delta":
+                return self._add_block(piece.get("delta"))
+            case "message_delta":
+                self._add_end({**_part(piece, "delta"), "usage": piece.get("usage")})
+            case "message_stop":
+                self.finished = True
+        return ""
+
+    def _add_block(self, block: Any) -> str:
+        if not isinstance(block, dict):
+            return ""
+        if isinstance(thought := block.get("thinking"), str):
+            self._reasonings += [thought] if thought else []
+        if isinstance(text := block.get("text"), str):
+            self._texts.append(text)
+            return text
+        return ""
+
+    def _add_end(self, part: dict[str, Any]) -> None:
+        """Add the reason of the end and the usage, of which each count is that of the answer so far."""
+        self._stop_reason = part.get("stop_reason") or self._stop_reason
+        counts = _part(part, "usage")
+        self._usage |= {name: count for name, count in counts.items() if count is not None}
+
+    def answer(self) -> Any:
+        """Return the answer's JSON, as an answer without streaming would have it."""
+        thinking = [{"type": "thinking", "thinking": "".join(self._reasonings)}] if self._reasonings else []
+        text = [{"type": "text", "text": "".join(self._texts)}] if self._texts else []
+        return {"content": [*thinking, *text], "stop_reason": self._stop_reason, "usage": self._usage}
+
+
+def _part(piece: dict[str, Any], name: str) -> dict[str, Any]:
+    part = piece.get(name)
+    return part if isinstance(part, dict) else {}

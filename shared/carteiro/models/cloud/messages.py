@@ -1,0 +1,101 @@
+"""Anthropic's Messages API (https://platform.claude.com/docs/en/api/messages)."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from carteiro.models.cloud.completion_builder import ResponsePart, build_completion, check_finish
+from carteiro.models.cloud.endpoint import Endpoint
+from carteiro.models.cloud.message_content import read_parts
+from carteiro.models.cloud.request_format import REASONING_MAX_TOKENS, RequestFormat, SchemaMode
+from carteiro.models.cloud.strict_schema import can_be_strict
+from carteiro.models.errors import Unavailable
+from carteiro.models.interface import Completion, Prompt
+from carteiro.models.reasoning import ReasoningState
+
+PATH = "/messages"
+_MAX_TOKENS = 16_384
+"""Limit of output tokens if nobody chose one: the API requires a limit. Every current model writes that much
+(https://platform.claude.com/docs/en/about-claude/models/overview)."""
+_LIMIT = "max_tokens"
+
+
+def request(endpoint: Endpoint, prompt: Prompt, form: RequestFormat) -> dict[str, Any]:
+    """Return the request's body.
+
+    The system messages are marked for the prompt cache: they are the same in all requests of a task. The provider does
+    not keep short ones (https://platform.claude.com/docs/en/build-with-claude/prompt-caching). The API has no seed; the
+    provider rejects a caller's.
+    """
+    schema = prompt.json_schema
+    in_format = schema is not None and form.schema is SchemaMode.STRICT and can_be_strict(schema)
+    if not in_format:
+        form = replace(form, schema=SchemaMode.PROMPT_ONLY)
+    messages = form.messages(prompt)
+    system = "\n\n".join(each["content"] for each in messages if each["role"] == "system")
+    turns = [each for each in messages if each["role"] != "system"]
+    if not turns:
+        system, turns = "", [{"role": "user", "content": system}]
+    default = REASONING_MAX_TOKENS if _LIMIT in form.omitted else _MAX_TOKENS
+    body: dict[str, Any] = {
+        "model": endpoint.model,
+        _LIMIT: default,
+        "messages": turns,
+        **form.sampling_options(prompt),
+        **form.limit_field(prompt, _LIMIT),
+    }
+    if system:
+        body["system"] = [{"type": "text", "text": system, "cache_control": {"type": "ephemeral"}}]
+    if prompt.stop:
+        body["stop_sequences"] = list(prompt.stop)
+    if in_format:
+        body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
+    return body
+
+
+def streamed(body: dict[str, Any], form: RequestFormat) -> dict[str, Any]:  # noqa: ARG001
+    """Return the request's body for an answer that is streamed."""
+    return {**body, "stream": True}
+
+
+def completion(answer: Any, prompt: Prompt, name: str, beginning: ReasoningState = ReasoningState.ANSWER) -> Completion:
+    """Return the completion in the answer's JSON. `name` is the model's name in failures, `beginning` the state of its
+    reasoning at the start of the completion.
+
+    Raise the errors of `carteiro.models.errors`, and pydantic's `ValidationError` if the JSON is not such an answer.
+    """
+    read = _MessageAnswer.model_validate(answer)
+    if read.stop_reason == "pause_turn":
+        # It interrupts a long turn of the provider's own tools, which are not requested here.
+        raise Unavailable(f"{name} paused half way through its answer")
+    content = read_parts(read.content)
+    if content.text is None and not read.content and read.stop_reason == "end_turn":
+        content.add_text("")  # The model had nothing to add.
+    ended = check_finish(content, read.stop_reason, name)
+    return build_completion(
+        content, ended, total_usage(read.usage), prompt=prompt, stop=prompt.stop, beginning=beginning
+    )
+
+
+def total_usage(usage: Any) -> Any:
+    """Return the usage in the form of the Responses API: its input tokens include those of the cache."""
+    if not isinstance(usage, Mapping) or not isinstance(usage.get("input_tokens"), int):
+        return usage
+    cached, written = (
+        count if isinstance(count := usage.get(name), int) else 0
+        for name in ("cache_read_input_tokens", "cache_creation_input_tokens")
+    )
+    details = usage.get("output_tokens_details")
+    thought = details.get("thinking_tokens") if isinstance(details, Mapping) else None
+    return {
+        "input_tokens": usage["input_tokens"] + cached + written,
+        "input_tokens_details": {"cached_tokens": cached},
+        "output_tokens": usage.get("output_tokens"),
+        "output_tokens_details": {"reasoning_tokens": thought},
+    }
+
+
+class _MessageAnswer(ResponsePart):
+    content: list[Any]
+    stop_reason: Any = None
+    usage: Any = None

@@ -1,0 +1,99 @@
+"""Anthropic's Messages API: the request's body, and the answer in each of its forms."""
+
+from typing import Any
+
+import pytest
+from anthropic.types.message_create_params import MessageCreateParamsNonStreaming
+from pydantic import TypeAdapter
+
+from carteiro.models.cloud import messages
+from carteiro.models.cloud.request_format import RequestFormat, SchemaMode
+from carteiro.models.errors import Refused, Unavailable
+from carteiro.models.interface import Message, Prompt
+from tests.unit.models.cloud.cloud_models import PROMPT, endpoint
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"n": {"type": "integer"}},
+    "required": ["n"],
+    "additionalProperties": False,
+}
+LOOSE = {"type": "object", "properties": {"n": {"type": "integer"}}}
+TEXT = [{"type": "text", "text": "eins"}]
+
+
+def body_of(prompt: Prompt, form: RequestFormat | None = None) -> dict[str, Any]:
+    made = messages.request(endpoint("http://h/v1", model="claude-x", api="messages"), prompt, form or RequestFormat())
+    assert set(made) <= set(MessageCreateParamsNonStreaming.__annotations__) | {"temperature", "seed"}
+    TypeAdapter(MessageCreateParamsNonStreaming).validate_python(made)
+    return made
+
+
+def test_system_stands_apart_and_is_marked_for_the_cache() -> None:
+    prompt = Prompt(messages=PROMPT.messages, stop=["END"], max_output_tokens=50, json_schema=SCHEMA)
+    assert body_of(prompt) == {
+        "model": "claude-x",
+        "max_tokens": 50,
+        "messages": [{"role": "user", "content": "one two three"}],
+        "system": [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}],
+        "stop_sequences": ["END"],
+        "output_config": {"format": {"type": "json_schema", "schema": SCHEMA}},
+    }
+
+
+def test_prompt_of_only_system_messages_is_the_users() -> None:
+    body = body_of(Prompt(messages=[Message("system", "one")]))
+    assert (body["messages"], "system" in body) == ([{"role": "user", "content": "one"}], False)
+
+
+@pytest.mark.parametrize(
+    ("schema", "mode"), [(LOOSE, SchemaMode.STRICT), (SCHEMA, SchemaMode.NON_STRICT), (SCHEMA, SchemaMode.PROMPT_ONLY)]
+)
+def test_schema_that_is_not_taken_stands_in_the_prompt(schema: dict[str, Any], mode: SchemaMode) -> None:
+    body = body_of(Prompt(messages=PROMPT.messages, json_schema=schema), RequestFormat(schema=mode))
+    assert "output_config" not in body
+    assert '"properties"' in str(body)
+
+
+def test_limit_that_the_api_requires_is_lower_after_a_refusal() -> None:
+    first, second = (body_of(PROMPT, RequestFormat(omitted=frozenset(each))) for each in ([], ["max_tokens"]))
+    assert first["max_tokens"] > second["max_tokens"] > 0
+
+
+def test_usage_counts_the_tokens_of_the_cache_as_input() -> None:
+    usage = {
+        "input_tokens": 10,
+        "cache_creation_input_tokens": 200,
+        "cache_read_input_tokens": 3000,
+        "output_tokens": 40,
+        "output_tokens_details": {"thinking_tokens": 30},
+    }
+    answer = {"content": TEXT, "stop_reason": "end_turn", "usage": usage}
+    read = messages.completion(answer, PROMPT, "anthropic:m").usage
+    assert (read.input_tokens, read.cached_input_tokens) == (3210, 3000)
+    assert (read.output_tokens, read.reasoning_tokens) == (40, 30)
+
+
+@pytest.mark.parametrize(
+    ("reason", "ended"),
+    [
+        ("end_turn", "stop"),
+        ("stop_sequence", "stop"),
+        ("max_tokens", "length"),
+        ("model_context_window_exceeded", "length"),
+    ],
+)
+def test_stop_reason_ends_the_completion(reason: str, ended: str) -> None:
+    done = messages.completion({"content": TEXT, "stop_reason": reason, "usage": {}}, PROMPT, "anthropic:m")
+    assert (done.text, done.finish_reason) == ("eins", ended)
+
+
+def test_turn_without_a_word_is_an_empty_text() -> None:
+    answer: dict[str, Any] = {"content": [], "stop_reason": "end_turn", "usage": {}}
+    assert messages.completion(answer, PROMPT, "anthropic:m").text == ""
+
+
+@pytest.mark.parametrize(("reason", "failure"), [("refusal", Refused), ("pause_turn", Unavailable)])
+def test_stop_reason_that_is_a_failure_is_raised(reason: str, failure: type[Exception]) -> None:
+    with pytest.raises(failure):
+        messages.completion({"content": TEXT, "stop_reason": reason, "usage": {}}, PROMPT, "anthropic:m")
