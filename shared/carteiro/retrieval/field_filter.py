@@ -1,5 +1,6 @@
 """Filters of searches by the fields of documents."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 
@@ -14,13 +15,17 @@ All fields have to fit. Values fit if they are equal and of one kind: text, numb
 
 MAX_FILTER_FIELDS = 16
 MAX_FILTER_VALUES = 256
+_MAX_LABEL_BYTES = 1024
+"""Longer labels are replaced by their hashes: PostgreSQL indexes no text of more than 2.6 KB."""
 
 
 def field_label(name: str, value: FieldValue) -> str:
     """Return the text that a store keeps and compares for a field: equal for values that fit."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return json.dumps([name, value], ensure_ascii=False, separators=(",", ":"))
+    label = json.dumps([name, value], ensure_ascii=False, separators=(",", ":"))
+    encoded = label.encode("utf-8", "surrogatepass")
+    return label if len(encoded) <= _MAX_LABEL_BYTES else hashlib.blake2b(encoded, digest_size=32).hexdigest()
 
 
 def field_labels(fields: Mapping[str, FieldValue]) -> list[str]:

@@ -9,6 +9,12 @@ def test_values_fit_by_their_kind():
     assert len({field_label("a", value) for value in (1, True, "1", "true", 1.5)}) == 5
 
 
+def test_long_label_is_short_and_its_own():
+    labels = {field_label("a", "x" * 1000 + each) for each in ("東" * 24, "東" * 23 + "京", "\ud800" * 24)}
+    assert len(labels) == 3
+    assert max(map(len, labels)) == 64
+
+
 def test_names_and_values_are_never_confused():
     assert field_label("a", "b") != field_label('a","b', "")
 

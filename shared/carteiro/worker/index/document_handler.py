@@ -6,6 +6,7 @@ import structlog
 
 from carteiro.models.errors import ModelError
 from carteiro.retrieval.document import Version
+from carteiro.retrieval.errors import DocumentInvalid
 from carteiro.wire.record import OutgoingRecord, Record, record_id
 from carteiro.worker.handling.dead_letters import DeadLetters
 from carteiro.worker.index.document_outcome import DocumentOutcome
@@ -44,6 +45,8 @@ class DocumentHandler:
                 return await self._handle(record)
             except DocumentRejected as error:
                 return await self._failed(record, error.code, str(error))
+            except DocumentInvalid as error:
+                return await self._failed(record, "invalid_request", str(error))
             except ModelError as error:
                 return await self._failed(record, error.code, error.message)
             except Exception as error:  # noqa: BLE001  # nothing stops a partition

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from carteiro.models.errors import InvalidOutput
 from carteiro.references.memory_budget import MemoryBudget
 from carteiro.retrieval.chunk import EmbeddedChunk
 from carteiro.retrieval.collection import Generation
@@ -117,6 +118,12 @@ class DocumentWriter:
         known = await self._known_hashes(generation, document.key) if reuse else frozenset[str]()
         new = {chunk.hash: chunk.embedded_text for chunk in chunks if chunk.hash not in known}
         vectors = dict(zip(new, await embedder.embed(list(new.values()), meter), strict=True))
+        dimensions = generation.embedding.dimensions
+        if other := next((len(each) for each in vectors.values() if len(each) != dimensions), None):
+            raise InvalidOutput(
+                f"{generation.embedding.model} gave vectors of {other:,} dimensions; those of the collection have "
+                f"{dimensions:,}"
+            )
         metrics.labelled(metrics.CHUNKS, self.collection, "embedded").inc(len(new))
         metrics.labelled(metrics.CHUNKS, self.collection, "reused").inc(len(chunks) - len(new))
         return [EmbeddedChunk(chunk, vectors.get(chunk.hash)) for chunk in chunks]

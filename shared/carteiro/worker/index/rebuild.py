@@ -10,7 +10,7 @@ import structlog
 from carteiro.models.errors import ContentFiltered, InvalidPrompt, ModelError, PromptTooLarge, Refused
 from carteiro.retrieval.collection import Collection, Generation
 from carteiro.retrieval.document import StoredDocument, Version
-from carteiro.retrieval.errors import CollectionUnknown, VectorMissing
+from carteiro.retrieval.errors import CollectionUnknown, DocumentInvalid, VectorMissing
 from carteiro.retrieval.store import DocumentStore
 from carteiro.worker.index.document_writer import DocumentWriter
 from carteiro.worker.model_calls.budget import CostBudget, UsageMeter
@@ -37,7 +37,7 @@ class Rebuild:
     ) -> None:
         self._writer, self._budget, self._task, self._sleep = writer, budget, task, sleep
         self._refused: dict[str, Version] = {}
-        """Documents that the model refuses, which are not tried again until they change."""
+        """Documents that the model or the store refuses, which are not tried again until they change."""
 
     async def run(self) -> None:
         """Look for outdated documents at intervals, until cancelled."""
@@ -101,10 +101,13 @@ class Rebuild:
         except VectorMissing:
             return False  # Another worker has replaced the document.
         except _REFUSALS as error:
-            key, version = stored.document.key, stored.version
-            self._refused[key] = version
-            await self._writer.note_error(key, version, error.code, error.message, meter)
-            return False
+            code, reason = error.code, error.message
+        except DocumentInvalid as error:
+            code, reason = "invalid_request", str(error)
+        key, version = stored.document.key, stored.version
+        self._refused[key] = version
+        await self._writer.note_error(key, version, code, reason, meter)
+        return False
 
     def _meter(self) -> UsageMeter:
         return UsageMeter(self._budget, self._task, None)

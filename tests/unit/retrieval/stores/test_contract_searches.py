@@ -44,6 +44,14 @@ async def test_hit_tells_all_of_its_chunk_and_document(store):
         assert hit.score > 0
 
 
+async def test_documents_are_found_by_the_longest_values_of_fields(store):
+    # Characters in an order that no index compresses.
+    longest = "".join(chr(0x4E00 + number * number * 7919 % 20_000) for number in range(1024))
+    await fill(store, document("k1", note=longest), document("k2", note=longest[:-1]))
+    assert await found(store, filters={"note": longest}) == [("k1", 0)]
+    assert await found_words(store, "notice", filters={"note": longest[:-1]}) == ["k2"]
+
+
 async def test_nearest_chunks_come_first_with_their_cosine(store):
     await fill(store, *(document(f"k{number}") for number in range(10)))
     hits = await store.search_vectors(OLD, [7 * value for value in direction(31)], limit=3)

@@ -1,14 +1,17 @@
 """Documents from their records to a store in a file; a real server acts as the provider of vectors."""
 
 import asyncio
+from unittest.mock import patch
 
 import pytest
 from aiokafka.errors import MessageSizeTooLargeError
 
+from carteiro.retrieval.errors import DocumentInvalid
 from carteiro.retrieval.stores.sqlite.store import SqliteStore
 from carteiro.worker.index.document_handler import DocumentHandler
 from carteiro.worker.observability import metrics
 from tests.provider import Provider
+from tests.provider.embeddings import vector
 from tests.unit.wire.fake_record import UnreadRecord
 from tests.unit.worker.index.documents import TOPIC, chunks, embedded_texts, record, section
 
@@ -125,6 +128,26 @@ async def test_refused_text_is_a_dead_letter_and_the_earlier_version_stays(
     outcome = await handler.handle(record({"text": section(2)}, 2))
     assert (outcome.result, outcome.code) == ("dead_letter", "content_filtered")
     assert [text for *_, text in await chunks(store)] == [section(1).strip()]
+
+
+async def test_vectors_of_another_size_are_the_models_fault(
+    handler: DocumentHandler, store: SqliteStore, provider: Provider
+) -> None:
+    await handler.handle(record({"text": section(1)}, 1))
+    provider.embedding_limit = lambda texts: (200, {"data": [{"embedding": vector(text, 5)} for text in texts]})
+    outcome = await handler.handle(record({"text": section(2)}, 2))
+    assert (outcome.result, outcome.code) == ("dead_letter", "invalid_output")
+    (error,) = await store.errors("docs")
+    assert error.message == "openai:small gave vectors of 5 dimensions; those of the collection have 8"
+
+
+async def test_document_that_the_store_never_takes_is_a_dead_letter(
+    handler: DocumentHandler, store: SqliteStore
+) -> None:
+    with patch.object(store, "write", side_effect=DocumentInvalid("the store does not take the document")):
+        outcome = await handler.handle(record({"text": section(1)}))
+    assert (outcome.result, outcome.code) == ("dead_letter", "invalid_request")
+    assert [error.message for error in await store.errors("docs")] == ["the store does not take the document"]
 
 
 async def test_poison_document_is_a_dead_letter(handler: DocumentHandler, store: SqliteStore) -> None:

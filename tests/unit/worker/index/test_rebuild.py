@@ -1,11 +1,15 @@
 """A collection whose worker starts with another embedding model."""
 
 import asyncio
+from collections.abc import Sequence
+from unittest.mock import patch
 
 import pytest
 
-from carteiro.retrieval.document import Document, Version
-from carteiro.retrieval.errors import CollectionUnknown
+from carteiro.retrieval.chunk import EmbeddedChunk
+from carteiro.retrieval.collection import Generation
+from carteiro.retrieval.document import Document, StoredDocument, Version
+from carteiro.retrieval.errors import CollectionUnknown, DocumentInvalid
 from carteiro.retrieval.stores.sqlite.store import SqliteStore
 from carteiro.worker.index.chunk_embedder import ChunkEmbedder
 from carteiro.worker.index.document_writer import DocumentWriter
@@ -132,6 +136,23 @@ async def test_document_that_the_new_model_refuses_does_not_stop_the_switch_and_
     provider.requests.clear()
     await rebuild.step()
     assert provider.requests == []
+
+
+async def test_document_that_the_store_never_takes_does_not_stop_the_switch(
+    writer: DocumentWriter, store: SqliteStore, other_embedder: ChunkEmbedder
+) -> None:
+    await fill(writer, 3)
+    build = store.build
+
+    async def refuse(generation: Generation, stored: StoredDocument, chunks: Sequence[EmbeddedChunk]) -> bool:
+        if stored.document.key == "k01":
+            raise DocumentInvalid("no")
+        return await build(generation, stored, chunks)
+
+    with patch.object(store, "build", refuse):
+        await Rebuild(make_writer(store, other_embedder, {}), FREE, "index-docs").step()
+    assert await models(store) == ("openai:large", ["openai:large"])
+    assert [(error.key, error.code) for error in await store.errors("docs")] == [("k01", "invalid_request")]
 
 
 async def test_collection_that_does_not_exist_is_not_rebuilt(writer: DocumentWriter, provider: Provider) -> None:

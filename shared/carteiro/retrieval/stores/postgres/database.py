@@ -10,7 +10,12 @@ from psycopg import AsyncConnection, errors
 from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from carteiro.retrieval.errors import CollectionUnknown, DocumentStoreInvalid, DocumentStoreUnavailable
+from carteiro.retrieval.errors import (
+    CollectionUnknown,
+    DocumentInvalid,
+    DocumentStoreInvalid,
+    DocumentStoreUnavailable,
+)
 from carteiro.retrieval.stores.postgres.schema import create_tables
 
 _MAX_CONNECTIONS = 8
@@ -24,6 +29,8 @@ _OPTIONS = (
     f" -c idle_in_transaction_session_timeout={_STATEMENT_SECONDS}s"
 )
 _SETTINGS_WRONG = (errors.InsufficientPrivilege, errors.InvalidAuthorizationSpecification, errors.InvalidCatalogName)
+_DATA_WRONG = ("22", "54")
+"""Classes of errors that the same data meets again: data exceptions, and limits of PostgreSQL."""
 _AWAY = "PostgreSQL cannot be reached, or does not accept the connection"
 
 
@@ -68,10 +75,13 @@ class PostgresDatabase:
         await self._pool.close()
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """Give a connection whose changes are stored at the end, or not at all."""
+    async def transaction(self, more_seconds: float = 0) -> AsyncIterator[AsyncConnection]:
+        """Give a connection whose changes are stored at the end, or not at all.
+
+        `more_seconds` are added to the longest time of a transaction.
+        """
         try:
-            async with asyncio.timeout(_CLIENT_SECONDS), self._pool.connection() as connection:
+            async with asyncio.timeout(_CLIENT_SECONDS + more_seconds), self._pool.connection() as connection:
                 yield connection
         except (PoolTimeout, TimeoutError):
             raise DocumentStoreUnavailable(f"{_AWAY} in time") from None
@@ -84,6 +94,8 @@ def _translate(error: psycopg.Error) -> Exception:
         return CollectionUnknown("the store has no collection of this name with vectors of this model (any more)")
     if isinstance(error, _SETTINGS_WRONG):
         return DocumentStoreInvalid(f"PostgreSQL refuses the user of the store, or its database ({error.sqlstate})")
+    if error.sqlstate and error.sqlstate.startswith(_DATA_WRONG):
+        return DocumentInvalid(f"PostgreSQL does not take the document ({error.sqlstate})")
     if error.sqlstate:
         return DocumentStoreUnavailable(f"PostgreSQL fails ({error.sqlstate})")
     return DocumentStoreUnavailable(_AWAY)

@@ -7,10 +7,11 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from carteiro.retrieval.errors import DocumentStoreInvalid, DocumentStoreUnavailable
+from carteiro.retrieval.document import StoredDocument
+from carteiro.retrieval.errors import DocumentInvalid, DocumentStoreInvalid, DocumentStoreUnavailable
 from carteiro.retrieval.stores.postgres import database
 from carteiro.retrieval.stores.postgres.store import PostgresStore
-from tests.unit.retrieval.stores.samples import OLD, document, fill, found, version
+from tests.unit.retrieval.stores.samples import OLD, document, embedded, fill, found, version
 
 
 class Proxy:
@@ -137,3 +138,26 @@ async def test_tables_are_kept_when_the_store_is_opened_again(postgres_url):
         await store.open()
         await store.add_generation(OLD)
         await store.close()
+
+
+async def test_more_chunks_have_more_time(postgres_url, monkeypatch):
+    store = PostgresStore(postgres_url)
+    await store.open()
+    await fill(store, document())
+    monkeypatch.setattr(database, "_CLIENT_SECONDS", -10)
+    with pytest.raises(DocumentStoreUnavailable):
+        await store.counts("handbook")
+    longer = document(text="x" * 400)
+    assert await store.write("handbook", longer, version(2), {OLD: embedded(longer, *[0] * 400)})
+    assert await store.build(OLD, StoredDocument(longer, version(2)), embedded(longer, *[0] * 400))
+    await store.close()
+
+
+@pytest.mark.parametrize("query", ["SELECT 1 / 0", "SELECT repeat('x', 2000000)::tsvector"])
+async def test_data_that_the_server_never_takes_is_the_documents_fault(postgres_url, query):
+    store = PostgresStore(postgres_url)
+    await store.open()
+    with pytest.raises(DocumentInvalid, match=r"does not take the document \(\w{5}\)"):
+        async with store._database.transaction() as connection:
+            await connection.execute(query)
+    await store.close()
