@@ -37,6 +37,7 @@ async def supervised(cluster: Cluster) -> AsyncIterator[list[str]]:
         await asyncio.gather(supervising, return_exceptions=True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", ["exactly_once", pytest.param("at_least_once", marks=pytest.mark.long)])
 async def test_poison_request_is_given_up_after_the_allowed_crashes_and_others_are_answered(
     kafka: ApacheKafka, model: ScriptedProvider, mode: str

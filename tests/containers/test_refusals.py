@@ -97,6 +97,7 @@ async def eventually_lag_free(cluster: Cluster) -> None:
     raise AssertionError(await cluster.lag())
 
 
+@pytest.mark.long
 @ONE_MODE
 async def test_broker_that_closes_connections_on_large_requests_gets_small_ones(
     kafka: ApacheKafka, model: ScriptedProvider, mode: str
