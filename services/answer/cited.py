@@ -1,5 +1,6 @@
 """Answers of a chat model from passages, with quotations that are checked."""
 
+import asyncio
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, StrictBool, ValidationError
@@ -62,7 +63,7 @@ async def answer_with_quotes(request: AnswerRequest, model: ChatModel) -> TaskOu
         prompt = build_prompt(request, [Message("user", content)], json_schema=_CitedAnswer.model_json_schema())
         cited, completion = await complete_as(model, prompt, _parse_answer)
         text = cited.answer.strip()
-        places = _places(cited, passages) if cited.found and text else []
+        places = await asyncio.to_thread(_places, cited, passages) if cited.found and text else []
         result = answer_at(request, text, places) if places else NOT_FOUND
         return TaskOutput(result, completion.usage, completion.finish_reason)
 

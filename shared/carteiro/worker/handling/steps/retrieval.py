@@ -25,6 +25,9 @@ log = structlog.get_logger("carteiro.worker")
 _PATIENCE_SECONDS = 3600.0
 """Time for which a request tries the store again, if its deadline is not earlier. Then it becomes a dead letter."""
 
+_MAX_SEARCH_CHARACTERS = 4000
+"""Characters that are searched for. A message of a chat may be a whole document, which would take minutes to embed."""
+
 
 @dataclass(frozen=True, slots=True)
 class RetrievePassages:
@@ -58,7 +61,7 @@ class RetrievePassages:
             raise _rejection("rerank", "this service has no rerank model (CARTEIRO_RERANK_MODEL)")
         search = Search(
             collection=collection,
-            text=request.search_text,
+            text=request.search_text[:_MAX_SEARCH_CHARACTERS],
             filters=request.filter,
             top_k=request.top_k or DEFAULT_TOP_K,
             rerank_model=library.rerank_model if request.rerank else None,

@@ -121,3 +121,10 @@ async def test_store_that_stays_away_is_an_error(make_context, next_handler):
     with pytest.raises(DocumentStoreUnavailable):
         await RetrievePassages(library, sleep, lambda: now[0])(make_context(request()), next_handler)
     assert len(library.searches) == 5
+
+
+async def test_only_the_start_of_a_long_message_is_searched_for(make_context, next_handler):
+    library = FakeLibrary()
+    await RetrievePassages(library)(make_context(request(question="ferry " * 100_000)), next_handler)
+    assert len(library.searches[0].text) == 4000
+    assert len(next_handler.context.parsed.question) == 600_000
