@@ -6,6 +6,7 @@ BENCHMARKS: dict[str, list[list[str]]] = {
     "quota": [["--simulate"], []],
     "local": [[]],
     "engines": [[]],
+    "retrieval": [[]],
     "waiting": [[]],
     "soak": [],
 }
