@@ -209,8 +209,9 @@ def compose(text: str) -> str:
 
 
 def cloud_overlay(text: str) -> str:
-    """Return the overlay of cloud models with a file for the key of Anthropic and of each compatible provider."""
-    keys = ["ANTHROPIC_API_KEY", *(row.key for row in COMPATIBLE_PROVIDERS if row.needs_key)]
+    """Return the overlay of cloud models with a file for the key of each provider that needs one."""
+    rows = [row.key for row in COMPATIBLE_PROVIDERS if row.needs_key]
+    keys = ["ANTHROPIC_API_KEY", "AWS_BEARER_TOKEN_BEDROCK", *rows]
     names = [(key, key.lower().replace("_", "-")) for key in keys]
     return with_lines(text, "keys", [f"      - {key}_FILE=/run/secrets/carteiro/{name}" for key, name in names])
 

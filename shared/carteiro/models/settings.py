@@ -65,6 +65,14 @@ class ModelSettings(_CompatibleSettings):
     """File with that key."""
     anthropic_base_url: str | None = Field(default=None, validation_alias="ANTHROPIC_BASE_URL")
     """Another address for `anthropic:` models."""
+    aws_bearer_token_bedrock: SecretStr | None = Field(default=None, validation_alias="AWS_BEARER_TOKEN_BEDROCK")
+    """Key for `bedrock:` models."""
+    aws_bearer_token_bedrock_file: Path | None = Field(default=None, validation_alias="AWS_BEARER_TOKEN_BEDROCK_FILE")
+    """File with that key."""
+    aws_region: str | None = Field(default=None, validation_alias="AWS_REGION")
+    """Region of `bedrock:` models."""
+    bedrock_endpoint: str | None = Field(default=None, validation_alias="AWS_ENDPOINT_URL_BEDROCK_RUNTIME")
+    """Another address for `bedrock:` models, without the path."""
     azure_openai_endpoint: str | None = Field(default=None, validation_alias="AZURE_OPENAI_ENDPOINT")
     """The resource's address for `azure:` models, such as https://NAME.openai.azure.com."""
     openai_api_version: str | None = Field(default=None, validation_alias="OPENAI_API_VERSION")

@@ -1,6 +1,5 @@
 """Anthropic's Messages API (https://platform.claude.com/docs/en/api/messages)."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -72,27 +71,7 @@ def completion(answer: Any, prompt: Prompt, name: str, beginning: ReasoningState
     if content.text is None and not read.content and read.stop_reason == "end_turn":
         content.add_text("")  # The model had nothing to add.
     ended = check_finish(content, read.stop_reason, name)
-    return build_completion(
-        content, ended, total_usage(read.usage), prompt=prompt, stop=prompt.stop, beginning=beginning
-    )
-
-
-def total_usage(usage: Any) -> Any:
-    """Return the usage in the form of the Responses API: its input tokens include those of the cache."""
-    if not isinstance(usage, Mapping) or not isinstance(usage.get("input_tokens"), int):
-        return usage
-    cached, written = (
-        count if isinstance(count := usage.get(name), int) else 0
-        for name in ("cache_read_input_tokens", "cache_creation_input_tokens")
-    )
-    details = usage.get("output_tokens_details")
-    thought = details.get("thinking_tokens") if isinstance(details, Mapping) else None
-    return {
-        "input_tokens": usage["input_tokens"] + cached + written,
-        "input_tokens_details": {"cached_tokens": cached},
-        "output_tokens": usage.get("output_tokens"),
-        "output_tokens_details": {"reasoning_tokens": thought},
-    }
+    return build_completion(content, ended, read.usage, prompt=prompt, stop=prompt.stop, beginning=beginning)
 
 
 class _MessageAnswer(ResponsePart):

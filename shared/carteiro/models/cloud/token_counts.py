@@ -84,16 +84,20 @@ def read_usage(raw: Any) -> Usage | None:
         prompt = max(total - written, 0)
     if prompt is None and written is None and total is None:
         return None
+    cache_reads = _count(raw.get("cache_read_input_tokens"))
+    cache_writes = _count(raw.get("cache_creation_input_tokens"))
+    if prompt is not None and not raw.keys() & {"prompt_tokens", "input_tokens_details"}:
+        prompt += (cache_reads or 0) + (cache_writes or 0)  # Anthropic counts as input only what is after the cache.
     prompt, written = prompt or 0, written or 0
     output = max(written, (total or 0) - prompt)
     written_details = raw | _details(raw, "completion_tokens_details", "output_tokens_details")
     prompt_details = raw | _details(raw, "prompt_tokens_details", "input_tokens_details")
-    reasoning = _first_count(written_details, "reasoning_tokens")
+    reasoning = _first_count(written_details, "reasoning_tokens", "thinking_tokens")
     cached = _first_count(prompt_details, "cached_tokens", "prompt_cache_hit_tokens")
     return Usage(
         input_tokens=prompt,
         output_tokens=output,
-        cached_input_tokens=min(cached or 0, prompt),
+        cached_input_tokens=min(cached or cache_reads or 0, prompt),
         reasoning_tokens=min(reasoning or output - written, output),
     )
 

@@ -47,6 +47,19 @@ def test_estimate_is_high_rather_than_low(text: str, o200k_tokens: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("raw", "total"),
+    [
+        ({"input_tokens": 10}, 310),  # Anthropic's own form.
+        ({"prompt_tokens": 310}, 310),  # Gateways with OpenAI's form.
+        ({"input_tokens": 310, "input_tokens_details": {"cached_tokens": 100}}, 310),
+    ],
+)
+def test_tokens_of_anthropics_cache_are_input(raw, total):
+    cache = {"cache_read_input_tokens": 100, "cache_creation_input_tokens": 200, "output_tokens": 5}
+    assert read_usage({**raw, **cache}) == Usage(input_tokens=total, output_tokens=5, cached_input_tokens=100)
+
+
+@pytest.mark.parametrize(
     ("reported", "number"),
     [
         *[(7, 7), (7.2, 8), ("7", 7), ("7.0", 7), (-1, 0), (True, 0), (None, 0), ([7], 0), ("many", 0)],
