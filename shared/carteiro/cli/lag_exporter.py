@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import sys
+from contextlib import suppress
 
 import uvicorn
 from aiokafka import AIOKafkaConsumer
@@ -16,6 +17,7 @@ from prometheus_client import CollectorRegistry, Gauge, make_asgi_app
 from carteiro.cli.exit_codes import EXIT_KAFKA, EXIT_USAGE, exit_with
 from carteiro.cli.kafka import log_to_stderr
 from carteiro.cli.worker import exit_on_signal
+from carteiro.index.collection_source import CollectionFileInvalid, load_collections
 from carteiro.kafka.connection import KafkaUnusable, wait_for_kafka
 from carteiro.kafka.lag import partition_lags
 from carteiro.kafka.security import connection_options
@@ -24,14 +26,28 @@ from carteiro.settings.kafka import KafkaSettings
 from carteiro.tasks.discovery import task_names
 
 REGISTRY = CollectorRegistry()
-LAG = Gauge("carteiro_lag", "Requests that no commit has passed.", ["task", "partition"], registry=REGISTRY)
+LAG = Gauge("carteiro_lag", "Records that no commit has passed.", ["task", "partition"], registry=REGISTRY)
 _KAFKA_SECONDS = 8.0
 
 
 async def update_lag(admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, settings: KafkaSettings) -> None:
-    """Set the gauge for every task whose topic exists. Raise `KafkaError` if Kafka does not answer."""
-    for (task, partition), lag in (await partition_lags(admin, consumer, task_names(), settings.topics)).items():
+    """Set the gauge for every task and collection whose topic exists. Raise `KafkaError` if Kafka does not answer."""
+    more = collection_topic_names(settings)
+    lags = await partition_lags(admin, consumer, task_names(), settings.topics, more=more)
+    for (task, partition), lag in lags.items():
         LAG.labels(task, partition).set(lag)
+
+
+def collection_topic_names(settings: KafkaSettings) -> dict[str, str]:
+    """Return the topics of the collections in `CARTEIRO_COLLECTIONS`, by their names among a worker's tasks.
+
+    The files of collections may not be there, since only the workers need them: such collections are left out.
+    """
+    topics: dict[str, str] = {}
+    for named in (os.environ.get("CARTEIRO_COLLECTIONS") or "").split(","):
+        with suppress(CollectionFileInvalid):
+            topics |= {source.served_name: source.source for source in load_collections(named, settings.topics)}
+    return topics
 
 
 async def run_exporter(settings: KafkaSettings) -> None:
@@ -71,8 +87,8 @@ def lag_exporter() -> None:
     """Export `carteiro_lag{task, partition}`, the requests that wait, at /metrics.
 
     If no worker of a task runs, no worker can export its lag. So one exporter runs next to all
-    workers. The settings are a worker's: Kafka, the topics' prefix, CARTEIRO_HTTP_PORT. Each
-    scrape asks Kafka again. Requests that finish out of order count until the requests before
+    workers. The settings are a worker's: Kafka, the topics' prefix, CARTEIRO_COLLECTIONS,
+    CARTEIRO_HTTP_PORT. Each scrape asks Kafka again. Requests that finish out of order count until the requests before
     them are finished too.
 
     CARTEIRO_HTTP_PORT=9100 carteiro lag-exporter

@@ -1,6 +1,6 @@
 """The consumer lag of tasks: requests that are not committed yet."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -15,13 +15,16 @@ async def partition_lags(
     tasks: Sequence[str],
     names: Topics,
     group: str | None = None,
+    more: Mapping[str, str] | None = None,
 ) -> dict[tuple[str, int], int]:
     """Return the lag of each task's partitions, by task and partition. Tasks without a topic are left out.
+
+    `more` are names that are no tasks', such as those of collections, with their topics.
 
     `group` is the consumer group of all tasks, if the workers have a common group. A request that finished out of order
     counts until all requests before it are finished. Raise `KafkaError`.
     """
-    topics = {names.requests(task): task for task in tasks}
+    topics = {names.requests(task): task for task in tasks} | {topic: name for name, topic in (more or {}).items()}
     found: dict[tuple[str, int], int] = {}
     # Describing a missing topic may create it, so only existing topics are described.
     existing = [topic for topic in await admin.list_topics() if topic in topics]

@@ -46,6 +46,12 @@ async def test_uncommitted_requests_count_as_lag():
     assert await measure_lag({0: 8, 1: -1}) == {("generate", 0): 2, ("generate", 1): 7}
 
 
+async def test_lag_of_other_topics_is_that_of_their_own_groups():
+    broker: Any = FakeLagBroker({0: 8, 1: 9})
+    lags = await partition_lags(broker, broker, [], Topics("llm"), "carteiro-generate", {"index-docs": REQUESTS})
+    assert lags == {("index-docs", 0): 2, ("index-docs", 1): 1}
+
+
 async def test_end_offset_older_than_the_commit_gives_zero_lag():
     assert await measure_lag({0: 11, 1: 10}) == {("generate", 0): 0, ("generate", 1): 0}
 
