@@ -206,6 +206,28 @@ async def test_callers_option_is_sent_or_unsupported(behaviour, option, value):
             assert value in provider.requests[-1].body.values()
 
 
+async def test_several_providers_stand_in_one_chain_each_with_its_own_key():
+    names = ("groq", "anthropic", "mistral")
+    async with CatalogueProvider(BEHAVIOURS["groq"]) as groq, CatalogueProvider(BEHAVIOURS["anthropic"]) as anthropic:
+        played = {"groq": groq, "anthropic": anthropic}
+        groq.error_kind = "wrong_key"
+        named = [BEHAVIOURS[name].settings(played.get(name, groq).root) for name in names]
+        keys = {"GROQ_API_KEY": "sk-groq", "ANTHROPIC_API_KEY": "sk-ant", "MISTRAL_API_KEY": "sk-mistral"}
+        settings = ModelSettings(**{name: value for _, each in named for name, value in (each | keys).items()})
+        models = [open_model(name, settings) for name, _ in named]
+        targets = [ModelTarget(model, CircuitBreaker(model, lambda: None)) for model in models]
+        request = REQUESTS["generate"].model_validate(REQUEST["generate"])
+        attempts = FallbackRun(FallbackChain(targets), usage_meter(), None)
+        done = await attempts.run(lambda model_run: TASKS["generate"].run(request, model_run))
+        for target in targets:
+            await target.circuit_breaker.stop_probing()
+        for model in models:
+            await model.close()
+    assert done.result.text.strip() == TEXT
+    assert {each.headers["Authorization"] for each in groq.requests} == {"Bearer sk-groq"}
+    assert {each.headers["Authorization"] for each in anthropic.requests} == {"Bearer sk-ant"}
+
+
 @pytest.mark.parametrize(("name", "kind", "streamed"), ERRORS)
 async def test_every_provider_error_has_the_matching_code(name, kind, streamed):
     async with playing(BEHAVIOURS[name]) as (provider, model):
