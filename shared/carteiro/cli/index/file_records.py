@@ -1,11 +1,13 @@
 """Records of files: their bytes or text as documents of a collection."""
 
 import base64
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from carteiro.retrieval.document import FieldValue
+from carteiro.retrieval.document import FieldValue, check_key
+from carteiro.retrieval.errors import DocumentInvalid
 from carteiro.retrieval.readers.file_text import MARKDOWN, PLAIN, known_media_type
 from carteiro.schemas.document import DocumentRecord
 
@@ -28,7 +30,7 @@ class FileRecord:
 def find_files(paths: Iterable[Path]) -> Iterator[Path]:
     """Yield the files, and those in the folders that have a known suffix, in the order of their names."""
     for path in paths:
-        if path.is_dir():
+        if _is_folder(path):
             yield from sorted(
                 each for each in path.rglob("*") if each.suffix.lower() in _FILE_SUFFIXES and each.is_file()
             )
@@ -36,19 +38,33 @@ def find_files(paths: Iterable[Path]) -> Iterator[Path]:
             yield path
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False  # Its name is too long, as `read_file` says.
+
+
 def read_file(path: Path, fields: dict[str, FieldValue], max_bytes: int) -> FileRecord:
     """Return the record of a file. Raise `FileUnusable`."""
+    key = path.as_posix()
     try:
-        size = path.stat().st_size
-        data = path.read_bytes() if size <= max_bytes else b""
+        check_key(key)
+    except DocumentInvalid as error:
+        raise FileUnusable(f"its name cannot be that of a document: {error}") from None
+    try:
+        with path.open("rb") as file:
+            data = file.read(max_bytes + 1)  # A device has no size, and no end.
+            size = max(os.fstat(file.fileno()).st_size, len(data))
     except OSError as error:
         raise FileUnusable(f"cannot be read ({error.strerror})") from None
+    if size > max_bytes:
+        raise FileUnusable(_too_large(size, max_bytes))
     if not data:
-        raise FileUnusable(_too_large(size, max_bytes) if size else "is empty")
+        raise FileUnusable("is empty")
     kind = known_media_type(data, name=path.name)
     if kind is None:
         raise FileUnusable("is no text, Markdown, HTML, PDF or .docx document")
-    key = path.as_posix()
     try:
         text = data.decode("utf-8-sig") if kind in (PLAIN, MARKDOWN) else None
     except UnicodeDecodeError:
@@ -61,7 +77,7 @@ def read_file(path: Path, fields: dict[str, FieldValue], max_bytes: int) -> File
     value = document.model_dump_json(exclude_none=True).encode()
     if len(value) > max_bytes:
         raise FileUnusable(_too_large(len(value), max_bytes))
-    return FileRecord(key.encode("utf-8", "replace"), value)
+    return FileRecord(key.encode(), value)
 
 
 def _too_large(size: int, max_bytes: int) -> str:

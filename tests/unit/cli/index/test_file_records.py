@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -63,4 +64,20 @@ def test_file_that_cannot_be_sent_says_why(tmp_path: Path, data: bytes | None, r
         (tmp_path / "file").write_bytes(data)
     with pytest.raises(FileUnusable) as caught:
         read_file(tmp_path / "file", {}, 100)
+    assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        (b"\xff.md", "its name cannot be that of a document: key: has a character"),
+        (b"a/" * 600 + b"a.md", "its name cannot be that of a document: key: 1204 bytes"),
+        (b"a" * 300, "cannot be read (File name too long)"),
+        (b"/dev/zero", "as a record, more than 100"),
+    ],
+)
+def test_strange_file_says_why(name: bytes, reason: str) -> None:
+    (path,) = find_files([Path(os.fsdecode(name))])
+    with pytest.raises(FileUnusable) as caught:
+        read_file(path, {}, 100)
     assert reason in str(caught.value)

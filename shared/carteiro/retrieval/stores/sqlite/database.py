@@ -29,6 +29,8 @@ class Database:
         self._idle: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
         self._is_open = False
+        self._opened_file: tuple[int, int] | None = None
+        """Device and number of the file that was opened."""
 
     def open(self) -> None:
         """Create the file and its tables if they are missing. Raise `DocumentStoreInvalid`, or `...Unavailable`."""
@@ -37,8 +39,10 @@ class Database:
         except OSError:
             raise DocumentStoreInvalid("the folder of the store's file cannot be created") from None
         self._is_open = True
+        self._opened_file = None
         with self._connection() as connection:
             create_tables(connection)
+        self._opened_file = self._file()
 
     def close(self) -> None:
         """Close the connections. Those in use are closed at the end of their transaction."""
@@ -79,6 +83,11 @@ class Database:
     def _connection(self) -> Iterator[sqlite3.Connection]:
         if not self._is_open:
             raise DocumentStoreUnavailable("the store is closed")
+        if self._opened_file not in (None, self._file()):
+            # SQLite would go on in the deleted file, and all that is written there is lost.
+            raise DocumentStoreUnavailable(
+                "the file of the store was deleted or replaced while it was in use: restart the service"
+            )
         try:
             with self._lock:
                 connection = self._idle.pop() if self._idle else None
@@ -89,6 +98,13 @@ class Database:
                 self._release(connection)
         except sqlite3.Error as error:
             raise _translate(error) from None
+
+    def _file(self) -> tuple[int, int] | None:
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _release(self, connection: sqlite3.Connection) -> None:
         with self._lock:

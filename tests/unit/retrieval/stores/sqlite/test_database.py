@@ -92,6 +92,21 @@ async def test_folder_that_cannot_be_created_is_named(tmp_path):
         await open_store(tmp_path)
 
 
+async def test_deleted_file_gets_no_writes(tmp_path):
+    path = tmp_path / "documents.sqlite"
+    store = await open_store(path)
+    await fill(store, document("k1"))
+    backup = path.rename(tmp_path / "backup.sqlite")
+    path.write_bytes(backup.read_bytes())
+    for _ in range(2):
+        with pytest.raises(DocumentStoreUnavailable, match="deleted or replaced"):
+            await store.delete("handbook", "k1", version(3))
+        path.unlink(missing_ok=True)
+    assert not path.exists()
+    backup.rename(path)
+    assert await found(store) == [("k1", 0)]
+
+
 async def test_file_held_by_another_writer_is_unavailable_for_a_bounded_time(tmp_path, monkeypatch):
     monkeypatch.setattr(schema, "BUSY_SECONDS", 0.05)
     store = await open_store(tmp_path / "documents.sqlite")
