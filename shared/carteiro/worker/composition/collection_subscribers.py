@@ -17,7 +17,7 @@ from carteiro.worker.composition.served_topic import ServedTopic
 from carteiro.worker.delivery.subscriber import subscribe
 from carteiro.worker.handling.dead_letters import DeadLetters
 from carteiro.worker.index.document_handler import DocumentHandler
-from carteiro.worker.index.document_reader import DocumentReader
+from carteiro.worker.index.document_reader import FILE_CHARACTERS, DocumentReader
 from carteiro.worker.index.document_writer import MEMORY_CHARACTERS, DocumentWriter
 from carteiro.worker.index.generations import Embedders, Generations
 from carteiro.worker.index.store_connection import StoreConnection
@@ -37,11 +37,12 @@ def serve_collections(
     `on_joined` is called with the collection's served name at each assignment of partitions.
     """
     memory, files = MemoryBudget(MEMORY_CHARACTERS), DocumentFileReader()
+    read_memory = MemoryBudget(FILE_CHARACTERS)
     writers = [
         DocumentWriter(connection, Generations(source.collection, connection, embedders), memory) for source in sources
     ]
     return [
-        _serve(broker, source, writer, files, context, partial(on_joined, source.served_name))
+        _serve(broker, source, writer, files, read_memory, context, partial(on_joined, source.served_name))
         for source, writer in zip(sources, writers, strict=True)
     ]
 
@@ -51,12 +52,14 @@ def _serve(
     source: CollectionSource,
     writer: DocumentWriter,
     files: DocumentFileReader,
+    read_memory: MemoryBudget,
     context: WorkerContext,
     on_joined: Callable[[], None],
 ) -> ServedTopic:
     name, group = source.served_name, context.settings.group_of(source.served_name)
     metrics.initialise_series(name, source.source)
-    reader = DocumentReader(source, files, _event_format(source, context.registry), context.references)
+    event_format = _event_format(source, context.registry)
+    reader = DocumentReader(source, files, event_format, context.references, read_memory)
     dead_letters = DeadLetters(context.settings.topics.dead(name), group)
     handler = DocumentHandler(reader, writer, context.budget, group, dead_letters)
     options = context.consumer_options(name)

@@ -16,6 +16,7 @@ from carteiro.concurrency.retry import retry_while_away
 from carteiro.enrichment.expression import ExpressionFailed
 from carteiro.index.collection_source import CollectionSource
 from carteiro.references.errors import ReferenceRefused, StoreUnavailable
+from carteiro.references.memory_budget import MemoryBudget
 from carteiro.registry.errors import RegistryUnavailable
 from carteiro.retrieval.document import Document, check_key
 from carteiro.retrieval.errors import DocumentInvalid
@@ -39,6 +40,8 @@ log = structlog.get_logger("carteiro.worker")
 
 MAX_CHARACTERS = 16 * 1024 * 1024
 """Longest text of a file, in characters."""
+FILE_CHARACTERS = 4 * MAX_CHARACTERS
+"""Characters of the texts of files that all collections of a worker hold at once: a small file may have a long text."""
 _PLAIN_TYPES = ("", "text/plain", "text/markdown")
 _MAX_FIELD_ERRORS = 3
 _MAX_REASON_CHARS = 1000
@@ -61,6 +64,8 @@ class DocumentReader:
     format: EventFormat = field(default_factory=JsonFormat)
     references: "ReferenceReader | None" = None
     """Reader of texts by reference; None if such documents are rejected."""
+    memory: MemoryBudget = field(default_factory=partial(MemoryBudget, FILE_CHARACTERS))
+    """Budget of the characters of files' texts."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     @asynccontextmanager
@@ -82,13 +87,14 @@ class DocumentReader:
         elif isinstance(parsed.text, TextReference):
             uri = parsed.text.uri
             content, reservation = await self._fetch(uri)
+            media_type = parsed.media_type or content.content_type
             with reservation:
-                found = await self._read_file(content.data, parsed.media_type or content.content_type, uri, "text.uri")
-                # A presigned address has a signature in its query.
-                yield await asyncio.to_thread(_build, key, found, parsed, uri.partition("?")[0])
+                async with self._open_file(content.data, media_type, uri, "text.uri") as found:
+                    # A presigned address has a signature in its query.
+                    yield await asyncio.to_thread(_build, key, found, parsed, uri.partition("?")[0])
         else:
-            found = await self._read_content(parsed)
-            yield await asyncio.to_thread(_build, key, found, parsed, "")
+            async with self._open_content(parsed) as found:
+                yield await asyncio.to_thread(_build, key, found, parsed, "")
 
     async def _decode(self, record: Record) -> DecodedEvent:
         def log_away(error: RegistryUnavailable) -> None:
@@ -126,26 +132,36 @@ class DocumentReader:
         except StoreUnavailable as error:
             raise DocumentRejected("store_unavailable", f"text.uri: {error}") from None
 
-    async def _read_content(self, parsed: DocumentRecord) -> FileText:
+    @asynccontextmanager
+    async def _open_content(self, parsed: DocumentRecord) -> AsyncIterator[FileText]:
         media_type = parsed.media_type or ""
         if isinstance(parsed.text, str):
             if media_type.partition(";")[0].strip().lower() in _PLAIN_TYPES:
-                return FileText(parsed.text)
+                yield FileText(parsed.text)
+                return
             text = parsed.text.encode("utf-8", "replace")
-            return await self._read_file(text, f"{media_type.partition(';')[0]}; charset=utf-8", "", "text")
+            async with self._open_file(text, f"{media_type.partition(';')[0]}; charset=utf-8", "", "text") as found:
+                yield found
+            return
         assert parsed.data is not None
         try:
             data = await asyncio.to_thread(base64.b64decode, parsed.data, validate=True)
         except (binascii.Error, ValueError):
             raise DocumentRejected("invalid_request", "data: is not Base64") from None
-        return await self._read_file(data, media_type, parsed.uri or "", "data")
+        async with self._open_file(data, media_type, parsed.uri or "", "data") as found:
+            yield found
 
-    async def _read_file(self, data: bytes, media_type: str, name: str, where: str) -> FileText:
-        try:
-            return await self.files.read(data, media_type, name, MAX_CHARACTERS)
-        except FileRejected as error:
-            code: ErrorCode = "too_large" if error.is_too_large else "unreadable"
-            raise DocumentRejected(code, f"{where}: {error.reason}") from None
+    @asynccontextmanager
+    async def _open_file(self, data: bytes, media_type: str, name: str, where: str) -> AsyncIterator[FileText]:
+        """Give the text of a file. Its memory is reserved until the end, and that of the longest while it is read."""
+        with await self.memory.reserve(MAX_CHARACTERS) as reservation:
+            try:
+                found = await self.files.read(data, media_type, name, MAX_CHARACTERS)
+            except FileRejected as error:
+                code: ErrorCode = "too_large" if error.is_too_large else "unreadable"
+                raise DocumentRejected(code, f"{where}: {error.reason}") from None
+            reservation.shrink(len(found.text))
+            yield found
 
 
 def read_key(record: Record) -> str:

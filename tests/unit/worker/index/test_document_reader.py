@@ -9,6 +9,7 @@ import pytest
 
 from carteiro.index.collection_source import CollectionSource
 from carteiro.references.allow_list import parse_allow_list
+from carteiro.references.memory_budget import MemoryBudget
 from carteiro.references.object_stores import ObjectStores
 from carteiro.references.reader import ReferenceReader
 from carteiro.registry.errors import RegistryUnavailable
@@ -16,6 +17,7 @@ from carteiro.retrieval.document import Document
 from carteiro.retrieval.readers.file_reader import DocumentFileReader
 from carteiro.wire.json_event import JsonEvent, JsonFormat
 from carteiro.wire.record import Record
+from carteiro.worker.index import document_reader
 from carteiro.worker.index.document_reader import DocumentReader, DocumentRejected
 from tests.unit.retrieval.readers.sample_files import docx, pdf
 from tests.unit.worker.index.documents import record
@@ -74,6 +76,25 @@ async def test_file_that_is_too_large_or_missing_is_rejected(tmp_path: Path) -> 
     assert (await rejection({"text": {"uri": f"file://{tmp_path}/a"}}, **options))[0] == "too_large"
     code, reason = await rejection({"text": {"uri": f"file://{tmp_path}/b"}}, **options)
     assert (code, reason) == ("invalid_request", "text.uri: names no file that can be read")
+
+
+async def test_texts_of_files_are_held_within_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document_reader, "MAX_CHARACTERS", 10)
+    reader = DocumentReader(SOURCE, DocumentFileReader(), memory=MemoryBudget(10))
+    file = record({"data": encoded(b"123456")})
+    async with reader.open(file):
+        reservation = await reader.memory.reserve(4)
+        waiting = asyncio.create_task(reader.memory.reserve(1))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert not waiting.done()
+    await waiting
+    reservation.release()
+    (await waiting).release()
+    with pytest.raises(DocumentRejected, match="more than 10 characters"):
+        async with reader.open(record({"data": encoded(b"12345678901")})):
+            pass
+    (await reader.memory.reserve(10)).release()
 
 
 async def test_document_waits_for_the_schema_registry() -> None:
