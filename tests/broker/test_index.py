@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -124,11 +124,11 @@ async def test_files_are_added_shown_and_deleted_by_the_command(
 ) -> None:
     own = settings(broker, provider, store._database.path, "docs")
 
-    async def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    async def run(*arguments: str, env: Mapping[str, str] = {}) -> subprocess.CompletedProcess[str]:
         command = [str(Path(sys.executable).with_name("carteiro")), "index", *arguments, "--json"]
         clean = {name: value for name, value in os.environ.items() if not name.startswith("CARTEIRO_")}
         return await asyncio.to_thread(
-            subprocess.run, command, env=clean | own, cwd=tmp_path, capture_output=True, text=True
+            subprocess.run, command, env=clean | own | env, cwd=tmp_path, capture_output=True, text=True
         )
 
     (tmp_path / "handbook").mkdir()
@@ -136,6 +136,8 @@ async def test_files_are_added_shown_and_deleted_by_the_command(
     (tmp_path / "handbook" / "two.html").write_text("<html><title>Two</title><p>The second page.</p></html>")
     (tmp_path / "handbook" / "none.pdf").write_bytes(b"%PDF-1.7 damaged")
     (tmp_path / "empty.md").write_text("")
+    other = await run("status", env={"CARTEIRO_STORE": f"sqlite:///{tmp_path}/other", "CARTEIRO_COLLECTIONS": ""})
+    assert (other.returncode, other.stdout, other.stderr) == (0, "", ""), "an empty store"
     added = await run("add", "handbook", "empty.md", "--collection", "docs", "--field", "team=a")
     lines = [json.loads(line) for line in added.stdout.splitlines()]
     assert added.returncode == 1, added.stderr
@@ -172,7 +174,10 @@ async def test_files_are_added_shown_and_deleted_by_the_command(
     assert ("handbook/none.pdf", "unreadable") in [(error["key"], error["code"]) for error in state["errors"]]
     assert json.loads((await run("delete", "docs", "--yes")).stdout)["documents"] == counts.documents
     missing = await run("status", "docs")
-    assert (missing.returncode, missing.stderr) == (2, "carteiro: the store has no collection of this name\n")
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert missing.stderr.startswith(
+        "carteiro: the store has no collection of this name; `carteiro index status` lists"
+    )
 
 
 async def test_killed_worker_leaves_the_last_versions_once_also_if_the_next_one_rebuilds_them(

@@ -112,7 +112,11 @@ def ask(
 
         run_bulk_job(every, jsonl, out, timeout=timeout, max_in_flight=in_flight, as_json=as_json)
         return
-    body = ask_exchange.read_json(request) if request else ask_exchange.read_text(text, file)
+    body: Any = {}
+    if request:
+        body = ask_exchange.read_json(request)
+    elif text is not None or file or not every.complete:
+        body = ask_exchange.read_text(text, file)
     if request and not isinstance(body, dict):
         exit_with(f"{request}: is not a JSON object", EXIT_USAGE)
     whole = ask_exchange.read_request(task, every.apply_to(body), request)

@@ -117,7 +117,7 @@ def _field_option(name: str, info: FieldInfo) -> FieldOption | None:
         described = f"{described} Give the option once for each."
     elif origin is dict and _own_option(name, info).pairs:
         kind = list[str]
-        described = f"{described} Give NAME=VALUE once for each value."
+        described = f"{described} Give NAME=VALUE, such as tenant=north, once for each value."
     elif origin is dict:
         kind = Path
         described = f"A file of JSON. {described}"

@@ -26,6 +26,15 @@ class RequestDefaults:
     system: str | None = None
     """Instructions for a request that has them as the first of its `messages`."""
 
+    @property
+    def complete(self) -> bool:
+        """True if the fields are a whole request, so that no text is needed: a question on a collection."""
+        try:
+            REQUESTS[self.task].model_validate_json(json.dumps(self.fields))
+        except ValidationError:
+            return False
+        return True
+
     def apply_to(self, body: str | dict[str, Any]) -> dict[str, Any]:
         """Return the request's JSON. A body that is text goes into the task's main field."""
         given = REQUESTS[self.task].from_text(body, self.fields) if isinstance(body, str) else body | {}

@@ -102,9 +102,9 @@ class CollectionRequest(Request[ResultT]):
     """Collection of documents that is searched. The filter is a choice, not a permission: whoever may send requests
     may read all documents of the collections that the service serves."""
     filter: Annotated[dict[FilterName, FilterValues] | None, CommandOption("filter", pairs=True)] = Field(
-        default=None, max_length=MAX_FILTER_FIELDS
+        default=None, max_length=MAX_FILTER_FIELDS, examples=[{"tenant": "north", "year": [2023, 2024]}]
     )
-    """Value, or several of which any fits, for fields of the documents: `{"tenant": "north", "year": [2023, 2024]}`."""
+    """Value, or several of which any fits, for fields of the documents."""
     top_k: int | None = Field(default=None, ge=1, le=MAX_TOP_K)
     """Most passages that the model reads; 5 by default."""
     rerank: bool = False

@@ -18,6 +18,14 @@ def test_text_is_enough_for_a_request(task):
     assert read_defaults(task, {}, {}).apply_to("A text.") == ALONE[task]
 
 
+def test_only_a_question_on_a_collection_needs_no_text() -> None:
+    question = {"question": "How long can goods be returned?"}
+    assert read_defaults("answer", question | {"collection": "handbook"}, {}).complete
+    assert not read_defaults("answer", question, {}).complete
+    assert not read_defaults("answer", {"collection": "handbook"}, {}).complete
+    assert not read_defaults("translate", {"target": "pt"}, {}).complete
+
+
 def test_options_override_the_request_and_keep_the_rest():
     defaults = read_defaults("translate", {"target": "pt", "source": None}, {"wait": "24h", "model": None})
     given = {"text": "Hi", "target": "de", "options": {"seed": 1, "wait": "1h"}}

@@ -15,7 +15,7 @@ import yaml
 from carteiro.settings.worker import WorkerSettings
 from carteiro.tasks.discovery import find_tasks, task_names
 from carteiro.wire.topics import Topics
-from tests.manifests import COMPONENTS, K8S, OVERLAYS, Manifest, of_kind, pods, workers
+from tests.manifests import COMPONENTS, K8S, OVERLAYS, Manifest, Sites, of_kind, pods, workers
 from tests.unit.k8s.conftest import Render
 
 ROOT = Path(__file__).parents[3]
@@ -165,6 +165,32 @@ def test_all_workers_have_the_store_of_the_index_worker(render: Render) -> None:
             if each["name"] == "CARTEIRO_STORE"
         ]
         assert store["valueFrom"] == {"secretKeyRef": {"name": "carteiro-store", "key": "url"}}
+
+
+@pytest.mark.parametrize(
+    ("component", "setting", "value"),
+    [
+        ("index", "CARTEIRO_COLLECTIONS", "docs,contracts"),
+        ("enrich", "CARTEIRO_ENRICHMENTS", "/etc/carteiro/enrichments/orders.yaml"),
+    ],
+)
+def test_own_values_as_the_comment_of_a_component_shows_replace_its_defaults(
+    tmp_path: Path, component: str, setting: str, value: str
+) -> None:
+    site = tmp_path / "k8s/sites" / f"cloud-{component}"
+    sites = Sites(tmp_path)
+    site.mkdir(parents=True)
+    (site / "orders.yaml").write_text("from: shop.orders")
+    comment = (K8S / "components" / component / "kustomization.yaml").read_text().partition("\napiVersion")[0]
+    lines = [line.removeprefix("#   ") for line in comment.splitlines() if line.startswith("#   ")]
+    recipe = yaml.safe_load("\n".join(line for line in lines if not line.startswith("kubectl")))
+    manifests = sites.render("cloud", component, image="carteiro", **recipe)
+    (config,) = settings(manifests).values()
+    assert config["data"][setting] == value
+    if component == "enrich":
+        volumes = workers(manifests)["enrich"]["spec"]["template"]["spec"]["volumes"]
+        (mounted,) = [each["configMap"]["name"] for each in volumes if each["name"] == "enrichments"]
+        assert of_kind(manifests, "ConfigMap")[mounted]["data"] == {"orders.yaml": "from: shop.orders"}
 
 
 def test_dashboard_is_the_one_of_compose(render: Render):

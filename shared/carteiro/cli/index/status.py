@@ -97,13 +97,18 @@ async def _lags(
     kafka: KafkaSession, settings: WorkerSettings, names: Sequence[str], sources: Mapping[str, CollectionSource]
 ) -> dict[str, int]:
     """Return the number of records that wait for each collection whose topic exists."""
+    topics = {
+        name: sources[name].source if name in sources else settings.topics.documents(f"{SERVED_PREFIX}{name}")
+        for name in names
+    }
+    existing = {name: topic for name, topic in topics.items() if topic in kafka.existing}
+    if not existing:
+        return {}  # A consumer of aiokafka that is closed as soon as it has started raises `CancelledError`.
     lags = {}
     async with AIOKafkaConsumer(**kafka.options, enable_auto_commit=False) as consumer:
-        for name in names:
-            served = f"{SERVED_PREFIX}{name}"
-            topic = sources[name].source if name in sources else settings.topics.documents(served)
-            if topic in kafka.existing:
-                lags[name] = sum((await topic_lag(kafka.admin, consumer, topic, settings.group_of(served))).values())
+        for name, topic in existing.items():
+            group = settings.group_of(f"{SERVED_PREFIX}{name}")
+            lags[name] = sum((await topic_lag(kafka.admin, consumer, topic, group)).values())
     return lags
 
 

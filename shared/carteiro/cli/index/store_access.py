@@ -40,4 +40,4 @@ def with_store(settings: WorkerSettings, work: Callable[[DocumentStore], Corouti
     except DocumentStoreUnavailable as error:
         exit_with(f"the store of documents (CARTEIRO_STORE) is away: {error}")
     except CollectionUnknown as error:
-        exit_with(str(error), EXIT_USAGE)
+        exit_with(f"{error}; `carteiro index status` lists those that CARTEIRO_STORE has", EXIT_USAGE)
