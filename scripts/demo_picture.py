@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 COLUMNS = 100
-EXAMPLES = {"answer", "generate-json", "sentiment-pt", "translate-pt"}
+EXAMPLES = {"answer-collection", "generate-json", "sentiment-pt", "translate-pt"}
 """Examples whose replies are in the picture. The table at the end lists all examples."""
 PICTURE = Path("docs/pictures/demo.svg")
 
