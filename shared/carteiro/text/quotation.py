@@ -22,7 +22,10 @@ def find_quotation(quote: str, source: str) -> tuple[int, int] | None:
         end = at + len(wanted)
         if not (_joins_words(text, at) or _joins_words(text, end)):
             return folded[at][1], folded[end - 1][1] + 1
-        at = text.find(wanted, at + 1)
+        following = at + 1
+        while _joins_words(text, following):  # each further comparison may take as long as the quotation
+            following += 1
+        at = text.find(wanted, following)
     return None
 
 
