@@ -1,6 +1,7 @@
 """Access of a command to the store of collections, and its error messages."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -24,6 +25,9 @@ def load_worker_settings() -> WorkerSettings:
 
 def with_store(settings: WorkerSettings, work: Callable[[DocumentStore], Coroutine[Any, Any, T]]) -> T:
     """Run `work` on the opened store. Exit with an error if the store fails."""
+
+    # The pool of connections reports each of its attempts in its own words.
+    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
 
     async def run() -> T:
         store = create_store(settings.store_url)

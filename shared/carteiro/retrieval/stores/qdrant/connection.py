@@ -2,6 +2,7 @@
 
 import os
 import uuid
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import unquote, urlsplit
@@ -36,6 +37,8 @@ def connect(url: str) -> AsyncQdrantClient:
         host = None
     if not host:
         raise DocumentStoreInvalid("the address of the store is not qdrant://host:port or qdrant+https://host:port")
+    # A key without TLS is the operator's choice, as a password is.
+    warnings.filterwarnings("ignore", "Api key is used with an insecure connection", UserWarning)
     return AsyncQdrantClient(
         host=host,
         port=port,
