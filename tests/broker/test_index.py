@@ -163,6 +163,14 @@ async def test_files_are_added_shown_and_deleted_by_the_command(
         {"team": "a"},
     )
 
+    removed = json.loads((await run("remove", "handbook/two.html", "--collection", "docs")).stdout)
+    assert (removed["key"], removed["status"], removed["topic"]) == ("handbook/two.html", "sent", OWN)
+
+    async def is_removed() -> bool:
+        return "handbook/two.html" not in await stored(store, "docs")
+
+    await eventually_true(is_removed)
+
     async def has_no_lag() -> bool:
         return json.loads((await run("status", "docs")).stdout)["lag"] == 0
 

@@ -40,7 +40,9 @@ COMMANDS = {
     ),
     "ask": CommandEntry("ask:ask", "Send one request to a service and print its reply, or those of a file."),
     "enrich": CommandEntry("enrich.command:enrich", "Enrich the events of a topic, or try it on some of them."),
-    "index": CommandEntry("index.commands:app", "Collections of documents: add files, show the state, delete one."),
+    "index": CommandEntry(
+        "index.commands:app", "Collections of documents: add files, remove some, show the state, delete one."
+    ),
     "batches": CommandEntry(
         "batches:batches", "List the batches that are open, and count the requests that wait for them."
     ),

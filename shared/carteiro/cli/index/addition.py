@@ -9,14 +9,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from carteiro.cli.exit_codes import EXIT_USAGE, exit_with
+from carteiro.cli.index.document_topic import check_topic_exists, document_topic
 from carteiro.cli.index.file_records import FileRecord, FileUnusable, find_files, read_file
 from carteiro.cli.index.store_access import load_worker_settings
 from carteiro.cli.json_lines import print_json
-from carteiro.cli.kafka import KafkaFailed, KafkaSession, silence_worker_logs, with_kafka
-from carteiro.index.collection_source import SERVED_PREFIX, CollectionFileInvalid, load_collections
+from carteiro.cli.kafka import KafkaSession, silence_worker_logs, with_kafka
 from carteiro.kafka.producers import acknowledged_producer
 from carteiro.retrieval.document import FieldValue
-from carteiro.wire.topics import Topics
 
 _OVERHEAD_BYTES = 2048
 """Bytes of a produce request besides the value and the key."""
@@ -30,15 +29,14 @@ def add_files(paths: Sequence[Path], collection: str, fields: Sequence[str], *, 
     """
     silence_worker_logs()
     settings = load_worker_settings()
-    topic = _topic_of(collection, settings.collections, settings.topics)
+    topic = document_topic(collection, settings.collections, settings.topics)
     values = dict(map(_parse_field, fields))
     files = list(find_files(paths))
     if not files:
         exit_with("there is no file of a known kind: .md .txt .html .pdf .docx", EXIT_USAGE)
 
     async def send(kafka: KafkaSession) -> int:
-        if topic not in kafka.existing:
-            raise KafkaFailed(f"there is no topic {topic}: CARTEIRO_COLLECTIONS={collection} carteiro topics create")
+        check_topic_exists(topic, collection, kafka)
         max_bytes = settings.max_produce_bytes
         producer = acknowledged_producer(kafka.options, max_produce_bytes=max_bytes, compression=kafka.compression)
         await producer.start()
@@ -76,18 +74,6 @@ def add_files(paths: Sequence[Path], collection: str, fields: Sequence[str], *, 
         print(f"sent {len(files) - failed} of {len(files)} files to {topic}")
     if failed:
         raise SystemExit(1)
-
-
-def _topic_of(collection: str, named: str | None, topics: Topics) -> str:
-    """Return the topic of a collection's documents. Exit with an error if it has documents of another topic only."""
-    try:
-        (own,) = load_collections(collection, topics)
-        sources = {source.collection: source for source in load_collections(named, topics)}
-    except (CollectionFileInvalid, ValueError) as error:
-        exit_with(f"--collection: {error}", EXIT_USAGE)
-    if (source := sources.get(collection, own)).source != topics.documents(f"{SERVED_PREFIX}{collection}"):
-        exit_with(f"--collection: the documents of {collection} come from the topic {source.source}", EXIT_USAGE)
-    return source.source
 
 
 def _parse_field(text: str) -> tuple[str, FieldValue]:

@@ -7,7 +7,10 @@ import typer
 
 from carteiro.cli.json_lines import AsJson
 
-app = typer.Typer(help="Collections of documents: add files, show the state, delete one.", no_args_is_help=True)
+app = typer.Typer(
+    help="Collections of documents: add files, remove some, show the state, delete one.",
+    no_args_is_help=True,
+)
 
 _Collection = Annotated[str, typer.Option("--collection", "-c", help="Name of the collection.", metavar="NAME")]
 
@@ -31,6 +34,23 @@ def add(
     from carteiro.cli.index.addition import add_files
 
     add_files(files, collection, field or [], as_json=as_json)
+
+
+@app.command()
+def remove(
+    keys: Annotated[
+        list[str], typer.Argument(help="Keys of documents: of a file its path, as it was added.", metavar="KEYS...")
+    ],
+    collection: _Collection,
+    as_json: AsJson = False,
+) -> None:
+    """Delete documents of a collection: send their keys without a value to its topic.
+
+    carteiro index remove handbook/old.md --collection docs
+    """
+    from carteiro.cli.index.removal import remove_documents
+
+    remove_documents(keys, collection, as_json=as_json)
 
 
 @app.command()

@@ -1,0 +1,34 @@
+"""`carteiro index remove`."""
+
+from collections.abc import Sequence
+
+from carteiro.cli.index.document_topic import check_topic_exists, document_topic
+from carteiro.cli.index.store_access import load_worker_settings
+from carteiro.cli.json_lines import print_json
+from carteiro.cli.kafka import KafkaSession, silence_worker_logs, with_kafka
+from carteiro.kafka.producers import acknowledged_producer
+
+
+def remove_documents(keys: Sequence[str], collection: str, *, as_json: bool) -> None:
+    """Send a record without a value for each key, which deletes the document."""
+    silence_worker_logs()
+    settings = load_worker_settings()
+    topic = document_topic(collection, settings.collections, settings.topics)
+
+    async def send(kafka: KafkaSession) -> None:
+        check_topic_exists(topic, collection, kafka)
+        max_bytes = settings.max_produce_bytes
+        producer = acknowledged_producer(kafka.options, max_produce_bytes=max_bytes, compression=kafka.compression)
+        await producer.start()
+        try:
+            for key in keys:
+                sent = await producer.send_and_wait(topic, None, key.encode("utf-8", "replace"))
+                if as_json:
+                    line = {"key": key, "status": "sent", "partition": sent.partition, "offset": sent.offset}
+                    print_json({**line, "topic": topic})
+        finally:
+            await producer.stop()
+
+    with_kafka(settings, send)
+    if not as_json:
+        print(f"sent {len(keys)} {'deletion' if len(keys) == 1 else 'deletions'} to {topic}")
