@@ -96,4 +96,4 @@ def _print_table(tasks: list[TaskBatches]) -> None:
             since = f"{age / 3600:.1f} h" if age >= 3600 else f"{age / 60:.0f} min"
             name = batch.provider_id or "not submitted"
             table.add_row(each.task, str(partition), batch.model, name, f"{len(batch.item_ids):,}", since)
-    Console(markup=False).print(table)
+    Console(markup=False, emoji=False).print(table)

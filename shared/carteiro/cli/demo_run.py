@@ -42,7 +42,7 @@ class Example:
 
 def run(folder: Path | None, *, as_json: bool) -> None:
     """Send the requests of the folder and show their replies. Exit with an error if one of them failed."""
-    console = Console(stderr=as_json, markup=False)
+    console = Console(stderr=as_json, markup=False, emoji=False)
     requests = read_examples(folder)
     warn_unknown_variables()
     try:

@@ -34,7 +34,7 @@ def doctor(
 
     from carteiro.settings.environment import SettingsInvalid
 
-    console = Console(highlight=False, markup=False)
+    console = Console(highlight=False, markup=False, emoji=False)
 
     async def run() -> bool:
         faults = False

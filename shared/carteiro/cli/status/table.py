@@ -40,7 +40,7 @@ def show_status(urls: Sequence[str], *, once: bool, interval: float, as_json: bo
 
     async def work(kafka: KafkaSession) -> None:
         # Output without a terminal has no width, and must not be cut.
-        console = Console(markup=False, width=None if sys.stdout.isatty() else _UNLIMITED_WIDTH)
+        console = Console(markup=False, emoji=False, width=None if sys.stdout.isatty() else _UNLIMITED_WIDTH)
         async with AIOKafkaConsumer(**kafka.options, enable_auto_commit=False) as consumer:
             if as_json:
                 print_json(_json_object(*await _collect(kafka, consumer, urls)))
