@@ -47,8 +47,9 @@ class ProviderConnection:
         self.endpoint = endpoint
         self.timeout = timeout
         self.client = _open_client(endpoint, Timeout(None, connect=min(timeout, _CONNECT_SECONDS)))
-        # The SDK takes longer to join a path to its base URL than to read a whole URL.
-        self._base_url = str(self.client.base_url)
+        # The SDK takes longer to join a path to its base URL than to read a whole URL. An address without a path has no
+        # slash at its end.
+        self._base_url = f"{str(self.client.base_url).rstrip('/')}/"
 
     async def close(self) -> None:
         """Close the connections. Calls in flight fail."""
