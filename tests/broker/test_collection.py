@@ -122,7 +122,7 @@ async def test_chat_cites_its_passages(shop: Carteiro, provider: Provider):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"collection": "missing"}, "collection: is not in the service's store of documents"),
+        ({"collection": "missing"}, "collection: is not in the service's store of documents (CARTEIRO_STORE)"),
         ({"collection": "empty"}, "collection: has no documents"),
         ({"collection": "shop", "rerank": True}, "rerank: this service has no rerank model (CARTEIRO_RERANK_MODEL)"),
     ],

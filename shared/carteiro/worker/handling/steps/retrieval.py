@@ -78,7 +78,7 @@ class RetrievePassages:
         except ExtraMissing as missing:
             raise _rejection("collection", f"this service cannot search: {missing}") from None
         except CollectionUnknown:
-            raise _rejection("collection", "is not in the service's store of documents") from None
+            raise _rejection("collection", "is not in the service's store of documents (CARTEIRO_STORE)") from None
         except EmptyCollection:
             raise _rejection("collection", "has no documents") from None
         except SearchInvalid as error:

@@ -72,7 +72,7 @@ async def test_request_without_a_collection_is_handed_on(make_context, next_hand
 @pytest.mark.parametrize(
     ("failure", "message"),
     [
-        (CollectionUnknown("town"), "collection: is not in the service's store of documents"),
+        (CollectionUnknown("town"), "collection: is not in the service's store of documents (CARTEIRO_STORE)"),
         (EmptyCollection(), "collection: has no documents"),
         (SearchInvalid("filter: 17 fields are more than 16"), "filter: 17 fields are more than 16"),
         (ExtraMissing("the store needs numpy"), "collection: this service cannot search: the store needs numpy"),
