@@ -66,7 +66,7 @@ def enrich(
 
         assert try_count is not None
         silence_worker_logs()
-        console = Console(highlight=False, stderr=as_json)
+        console = Console(highlight=False, emoji=False, stderr=as_json)
         for file in enrichments:
             _check_topic(kafka, file)
             records = await read_events(kafka, file.source, try_count, start)

@@ -12,6 +12,7 @@ from carteiro.cli.exit_codes import EXIT_USAGE, exit_with
 from carteiro.cli.index.store_access import load_worker_settings, with_store
 from carteiro.cli.json_lines import print_json
 from carteiro.cli.kafka import KafkaSession, silence_worker_logs, with_kafka
+from carteiro.cli.terminal_escape import escape
 from carteiro.index.collection_source import SERVED_PREFIX, CollectionFileInvalid, CollectionSource, load_collections
 from carteiro.kafka.lag import topic_lag
 from carteiro.retrieval.collection import Collection, CollectionCounts
@@ -62,12 +63,19 @@ def show_status(name: str | None, max_errors: int, *, as_json: bool) -> None:
     if not names:
         print("there are no collections; CARTEIRO_COLLECTIONS names those to fill")
         return
-    console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else _UNLIMITED_WIDTH)
+    console = Console(
+        markup=False, emoji=False, highlight=False, width=None if sys.stdout.isatty() else _UNLIMITED_WIDTH
+    )
     console.print(_table([*names], by_name, lags))
     for state in states:
         for error in state.errors:
-            place = f"{error.version.topic}/{error.version.partition}/{error.version.offset}"
-            console.print(f"{state.name}  {error.key}  {error.code}  {error.message}  ({place})")
+            print(error_line(state.name, error))
+
+
+def error_line(collection: str, error: DocumentError) -> str:
+    """Return a line about a document that is not stored. Its key is untrusted: it may hold escape sequences."""
+    place = f"{error.version.topic}/{error.version.partition}/{error.version.offset}"
+    return f"{collection}  {escape(error.key)}  {error.code}  {escape(error.message)}  ({place})"
 
 
 async def _read(store: DocumentStore, collection: Collection, max_errors: int) -> CollectionStatus:
