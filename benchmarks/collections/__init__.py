@@ -1,0 +1,1 @@
+"""Speed and size of collections: their stores, searches, and the index service."""
