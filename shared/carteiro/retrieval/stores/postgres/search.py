@@ -18,8 +18,12 @@ _MIN_CANDIDATES = 100
 _MAX_CANDIDATES = 1000
 """Limits of the candidates that the index keeps, `hnsw.ef_search`."""
 _MAX_SCANNED = 100_000
-_FREQUENT = 50_000
-"""Chunks with a word, from which the word finds none by itself if the query has rarer ones."""
+_FREQUENT_SHARE = 0.1
+_MIN_FREQUENT = 1000
+"""Share and number of the chunks with a word, from which the word finds none by itself if the query has rarer ones.
+
+Each chunk that is found is ranked, at some 5 us.
+"""
 
 _HIT = 'c.number, c.start, c."end", c.text, c.heading, c.page, d.key, d.title, d.uri, d.fields'
 
@@ -93,7 +97,8 @@ async def search_words(
     frequencies = {word: number for word, number in counted if number}
     if not frequencies:
         return []
-    rare = {word for word, number in frequencies.items() if number < _FREQUENT} or set(frequencies)
+    frequent = max(_MIN_FREQUENT, _FREQUENT_SHARE * total)
+    rare = {word for word, number in frequencies.items() if number < frequent} or set(frequencies)
     condition, parameters = _fitting(labels)
     score = " + ".join(["%s * ts_rank('{1, 1, 1, 1}', c.words, %s::tsquery)"] * len(frequencies))
     weights: list[Any] = []

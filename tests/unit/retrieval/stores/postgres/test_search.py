@@ -50,7 +50,7 @@ async def test_vectors_of_any_length_are_found(store, dimensions):
 
 
 async def test_frequent_words_find_nothing_by_themselves_next_to_rare_ones(store, monkeypatch):
-    monkeypatch.setattr(search, "_FREQUENT", 3)
+    monkeypatch.setattr(search, "_MIN_FREQUENT", 4)
     await fill(store, *(document(f"k{number}", f"the text number{number}") for number in range(4)))
     hits = await store.search_words(OLD, "the number2")
     assert [hit.key for hit in hits] == ["k2"]
