@@ -72,6 +72,8 @@ def _translate(status: int) -> Exception:
         return DocumentStoreInvalid("Qdrant refuses the API key: set QDRANT_API_KEY, or put it into the address")
     if status == 413:
         return DocumentInvalid("text: is larger than Qdrant's limit of a request, service.max_request_size_mb")
+    if status in (400, 422):  # A later try would be refused too.
+        return DocumentInvalid(f"Qdrant does not take the document (HTTP {status})")
     return DocumentStoreUnavailable(f"Qdrant fails (HTTP {status})")
 
 

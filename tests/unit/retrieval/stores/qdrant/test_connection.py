@@ -3,6 +3,7 @@ from aiohttp import web
 
 from carteiro.retrieval.errors import (
     CollectionUnknown,
+    DocumentInvalid,
     DocumentStoreInvalid,
     DocumentStoreUnavailable,
 )
@@ -36,6 +37,8 @@ async def server():
         (401, DocumentStoreInvalid, "QDRANT_API_KEY"),
         (403, DocumentStoreInvalid, "QDRANT_API_KEY"),
         (404, CollectionUnknown, "no collection"),
+        (400, DocumentInvalid, "400"),
+        (422, DocumentInvalid, "422"),
         (429, DocumentStoreUnavailable, "429"),
         (500, DocumentStoreUnavailable, "500"),
     ],
