@@ -22,7 +22,9 @@ def spans(monkeypatch):
     monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
     monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
     monkeypatch.setattr(tracing, "_tracer", provider.get_tracer("carteiro"))
-    return exporter
+    tracing._has_no_sdk.cache_clear()
+    yield exporter
+    tracing._has_no_sdk.cache_clear()
 
 
 async def finished(spans, count):

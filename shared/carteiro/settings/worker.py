@@ -11,6 +11,8 @@ from carteiro.references.allow_list import parse_allow_list
 from carteiro.references.bucket import parse_bucket
 from carteiro.settings.kafka import KafkaSettings
 
+_MAX_ADDRESS_CHARACTERS = 4096
+
 
 class WorkerSettings(KafkaSettings):
     """Settings of a worker."""
@@ -70,6 +72,8 @@ class WorkerSettings(KafkaSettings):
     with commas between them."""
     store: SecretStr | None = None
     """Store of collections: `sqlite:///PATH`. By default a file in this user's data folder, for one machine."""
+    store_file: Path | None = None
+    """File with that address, read at the start."""
     index_model: str = "local:minilm"
     """The model that embeds the documents of collections. Another one rebuilds them."""
     index_dimensions: int | None = Field(default=None, ge=1, le=4096)
@@ -138,17 +142,43 @@ class WorkerSettings(KafkaSettings):
             )
         return bucket
 
+    @field_validator("store_file")
+    @classmethod
+    def _check_store_file(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        if file is None:
+            return None
+        if info.data.get("store") is not None:
+            raise ValueError("is set next to CARTEIRO_STORE: unset one of them")
+        try:
+            if _read_address(file):
+                return file
+        except (OSError, ValueError):
+            raise ValueError(f"names {file}, which cannot be read as text") from None
+        raise ValueError(f"names {file}, which is empty")
+
+    @property
+    def names_store(self) -> bool:
+        """True if the store of collections is not the default one."""
+        return self.store is not None or self.store_file is not None
+
     @property
     def store_url(self) -> str:
-        """Address of the store of collections."""
+        """Address of the store of collections. Raise `OSError` if its file is gone."""
         if self.store is not None:
             return self.store.get_secret_value()
+        if self.store_file is not None:
+            return _read_address(self.store_file)
         folder = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
         return f"sqlite:///{Path(folder).absolute() / 'carteiro' / 'documents.sqlite'}"
 
     def group_of(self, task: str) -> str:
         """Return the consumer group of a task's workers."""
         return self.group or self.topics.group(task)
+
+
+def _read_address(file: Path) -> str:
+    with file.open(encoding="utf-8") as opened:
+        return opened.read(_MAX_ADDRESS_CHARACTERS).strip()
 
 
 class TaskSettings(BaseSettings):

@@ -158,13 +158,10 @@ def test_all_workers_have_the_store_of_the_index_worker(render: Render) -> None:
     manifests = render("cloud", "index")
     (config,) = settings(manifests).values()
     assert config["data"]["CARTEIRO_COLLECTIONS"] == "docs"
-    for worker in workers(manifests).values():
-        (store,) = [
-            each
-            for each in worker["spec"]["template"]["spec"]["containers"][0]["env"]
-            if each["name"] == "CARTEIRO_STORE"
-        ]
-        assert store["valueFrom"] == {"secretKeyRef": {"name": "carteiro-store", "key": "url"}}
+    store = Path(config["data"]["CARTEIRO_STORE_FILE"])
+    for name, pod in pods(manifests).items():
+        (mount,) = [each for each in pod["containers"][0]["volumeMounts"] if each["name"] == "keys"]
+        assert mount["mountPath"] == str(store.parent), name
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -59,4 +60,34 @@ def test_results_of_other_senders_cannot_be_read_by_reference(
         load_settings()
         return
     with pytest.raises(SettingsInvalid, match="CARTEIRO_REPLY_BUCKET: is below an entry of CARTEIRO_REFERENCES"):
+        load_settings()
+
+
+def test_address_of_the_store_is_read_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "store").write_text("postgresql://me:secret@host/db\n")
+    monkeypatch.setenv("CARTEIRO_STORE_FILE", str(tmp_path / "store"))
+    settings, _ = load_settings()
+    assert settings.names_store
+    assert settings.store_url == "postgresql://me:secret@host/db"
+    assert "me:secret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("content", "store", "says"),
+    [
+        (None, None, "cannot be read"),
+        (b" \n", None, "is empty"),
+        (b"\xff", None, "cannot be read"),
+        (b"sqlite:////b", "sqlite:////a", "unset one of them"),
+    ],
+)
+def test_wrong_file_of_the_store_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, store: str | None, says: str
+) -> None:
+    if content is not None:
+        (tmp_path / "store").write_bytes(content)
+    monkeypatch.setenv("CARTEIRO_STORE_FILE", str(tmp_path / "store"))
+    if store is not None:
+        monkeypatch.setenv("CARTEIRO_STORE", store)
+    with pytest.raises(SettingsInvalid, match=f"CARTEIRO_STORE_FILE.*{says}"):
         load_settings()

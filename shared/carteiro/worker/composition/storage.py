@@ -57,7 +57,7 @@ def open_library(settings: WorkerSettings, models: Iterable[Model], on_change: C
     opens or closes. Raise `SettingsInvalid`, `ExtraMissing`, and `ModelUnusable` for the rerank model.
     """
     # The default store needs a library that most workers never use.
-    store = open_store(settings) if settings.store is not None else None
+    store = open_store(settings) if settings.names_store else None
     names = [name.strip() for name in (settings.search_collections or "").split(",") if name.strip()]
     model_settings = ModelSettings()
     return Library(
