@@ -138,7 +138,9 @@ async def test_files_are_added_shown_and_deleted_by_the_command(
     (tmp_path / "empty.md").write_text("")
     other = await run("status", env={"CARTEIRO_STORE": f"sqlite:///{tmp_path}/other", "CARTEIRO_COLLECTIONS": ""})
     assert (other.returncode, other.stdout, other.stderr) == (0, "", ""), "an empty store"
-    added = await run("add", "handbook", "empty.md", "--collection", "docs", "--field", "team=a")
+    added = await run(
+        "add", "handbook", "empty.md", "--collection", "docs", "--field", "team=a", "--field", "year=2024"
+    )
     lines = [json.loads(line) for line in added.stdout.splitlines()]
     assert added.returncode == 1, added.stderr
     assert {line["file"]: line["status"] for line in lines} == {
@@ -160,7 +162,7 @@ async def test_files_are_added_shown_and_deleted_by_the_command(
     assert (page.document.title, page.document.uri, dict(page.document.fields)) == (
         "Two",
         "handbook/two.html",
-        {"team": "a"},
+        {"team": "a", "year": 2024},
     )
 
     removed = json.loads((await run("remove", "handbook/two.html", "--collection", "docs")).stdout)

@@ -1,7 +1,6 @@
 """Options of `carteiro ask` for the fields of requests, made from the schemas of all tasks."""
 
 import functools
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from inspect import Parameter, Signature, signature
@@ -11,6 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 
+from carteiro.cli.name_value import read_name_value
 from carteiro.schemas import REQUESTS
 from carteiro.schemas.field_types import plain_type
 from carteiro.schemas.request import CommandOption
@@ -132,14 +132,10 @@ def _read_pairs(option: str, pairs: Sequence[str]) -> dict[str, Any]:
     """Return the values by their names: numbers, true and false as such, and a list for a name that stands twice."""
     found: dict[str, list[Any]] = {}
     for pair in pairs:
-        name, separator, text = pair.partition("=")
-        if not name or not separator:
+        if (read := read_name_value(pair)) is None:
             raise typer.BadParameter("write NAME=VALUE, such as tenant=north", param_hint=option)
-        try:
-            value = json.loads(text)
-        except ValueError:
-            value = text
-        found.setdefault(name, []).append(value if isinstance(value, int | float) else text)
+        name, value = read
+        found.setdefault(name, []).append(value)
     return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
 
 

@@ -14,6 +14,7 @@ from carteiro.cli.index.file_records import FileRecord, FileUnusable, find_files
 from carteiro.cli.index.store_access import load_worker_settings
 from carteiro.cli.json_lines import print_json
 from carteiro.cli.kafka import KafkaSession, silence_worker_logs, with_kafka
+from carteiro.cli.name_value import read_name_value
 from carteiro.kafka.producers import acknowledged_producer
 from carteiro.retrieval.document import FieldValue
 
@@ -77,10 +78,9 @@ def add_files(paths: Sequence[Path], collection: str, fields: Sequence[str], *, 
 
 
 def _parse_field(text: str) -> tuple[str, FieldValue]:
-    name, separator, value = text.partition("=")
-    if not name or not separator:
+    if (read := read_name_value(text)) is None:
         exit_with(f"--field {text[:100]!r}: write NAME=VALUE", EXIT_USAGE)
-    return name, value
+    return read
 
 
 def _report(path: Path, reason: str, *, as_json: bool) -> None:
