@@ -3,9 +3,8 @@
 import asyncio
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, StrictBool, ValidationError
+from pydantic import BaseModel, ConfigDict, StrictBool
 
-from carteiro.models.errors import InvalidOutput
 from carteiro.models.interface import ChatModel, Message
 from carteiro.models.json_output import parse_json_output
 from carteiro.schemas.answer import AnswerRequest, AnswerResult
@@ -14,6 +13,7 @@ from carteiro.tasks.passages import PASSAGE_RULE, fit_passages, passage_lines, w
 from carteiro.tasks.task import TaskOutput, build_prompt, complete_as
 from carteiro.text.quotation import find_quotation
 from services.answer.material import NOT_FOUND, Place, answer_at
+from services.answer.model_json import known_fields, validate
 
 _MAX_QUOTES = 10
 
@@ -94,19 +94,12 @@ async def _parse_answer(text: str) -> _CitedAnswer:
 def _validate_answer(data: Any) -> _CitedAnswer:
     """Return the answer; also accepts additional fields, and null or nothing for an empty answer."""
     if isinstance(data, dict):
-        fields = {name.strip().lower(): value for name, value in data.items()}
-        fields = {name: value for name, value in fields.items() if name in _CitedAnswer.model_fields}
-        if isinstance(found := fields.get("found"), str):
-            fields["found"] = {"true": True, "false": False}.get(found.strip().lower(), found)
+        fields = known_fields(data, _CitedAnswer)
         empty = {"quotes": []} if fields.get("found") else {"quotes": [], "answer": ""}
         data = fields | {name: value for name, value in empty.items() if fields.get(name) is None}
         if isinstance(data["quotes"], list):
             data["quotes"] = [each for each in map(_readable_quote, data["quotes"]) if each]
-    try:
-        return _CitedAnswer.model_validate(data)
-    except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'the root'}: {each['msg']}" for each in error.errors())
-        raise InvalidOutput(f"the model's completion is not the JSON that was asked for ({wrong})") from None
+    return validate(data, _CitedAnswer)
 
 
 def _readable_quote(quote: Any) -> dict[str, Any] | None:

@@ -5,9 +5,8 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, StrictBool, ValidationError
+from pydantic import BaseModel, ConfigDict, StrictBool
 
-from carteiro.models.errors import InvalidOutput
 from carteiro.models.interface import ChatModel, EmbeddingModel, Message, QuestionAnsweringModel
 from carteiro.models.json_output import parse_json_output
 from carteiro.schemas import Usage
@@ -16,6 +15,7 @@ from carteiro.tasks.task import Task, TaskOutput, build_prompt, complete_as
 from services.answer.cited import answer_with_quotes
 from services.answer.extractive import answer_by_similarity
 from services.answer.material import NOT_FOUND, Place, answer_at, passages_to_read
+from services.answer.model_json import known_fields, validate
 from services.answer.small_model import answer_with_small_model
 
 
@@ -92,18 +92,11 @@ async def _parse_answer(text: str) -> _ModelAnswer:
 def _validate_answer(data: Any) -> _ModelAnswer:
     """Return the answer; also accepts additional fields, "true" for true, and null for an empty text."""
     if isinstance(data, dict):
-        fields = {name.strip().lower(): value for name, value in data.items()}
-        fields = {name: value for name, value in fields.items() if name in _ModelAnswer.model_fields}
-        if isinstance(found := fields.get("found"), str):
-            fields["found"] = {"true": True, "false": False}.get(found.strip().lower(), found)
+        fields = known_fields(data, _ModelAnswer)
         # The quote is always optional, and the answer is optional if `found` is false.
         optional = ("quote",) if fields.get("found") else ("quote", "answer")
         data = fields | {name: "" for name in optional if fields.get(name) is None}
-    try:
-        return _ModelAnswer.model_validate(data)
-    except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'the root'}: {each['msg']}" for each in error.errors())
-        raise InvalidOutput(f"the model's completion is not the JSON that was asked for ({wrong})") from None
+    return validate(data, _ModelAnswer)
 
 
 def _find_place(quote: str, context: str) -> Place | None:
