@@ -6,18 +6,15 @@ from typing import Any
 
 from carteiro.cli.doctor.finding import Finding
 from carteiro.models.errors import Misconfigured, ModelError, ModelUnusable, QuotaExhausted, RateLimited
-from carteiro.models.interface import ChatModel, Message, Model, Prompt, RemoteEmbeddingModel, unsupported_task_message
+from carteiro.models.interface import ChatModel, Model, RemoteEmbeddingModel, unsupported_task_message
+from carteiro.models.probe import probe
 from carteiro.models.registry import open_model
 from carteiro.models.settings import ModelSettings
 from carteiro.settings.worker import WorkerSettings, has_only_default_model, task_models
 from carteiro.tasks.task import Task
 from carteiro.worker.composition.factories import create_budget
 
-_PROBE = Prompt(
-    messages=[Message("user", "Say yes.")],
-    max_output_tokens=16,
-    service_options=frozenset({"max_output_tokens"}),
-)
+_PROBE_TOKENS = 16
 
 
 async def check_models(
@@ -73,10 +70,7 @@ async def _probe_model(model: Model) -> Finding:
 
     try:
         await model.load()
-        if isinstance(model, RemoteEmbeddingModel):
-            await model.embed([_PROBE.messages[0].content])
-        else:
-            await model.complete(_PROBE)
+        await probe(model, _PROBE_TOKENS)
     except QuotaExhausted as failure:
         return Finding(
             what, "fault", describe(failure), "what was paid for is used up: see the provider's billing page"

@@ -13,7 +13,8 @@ import structlog
 
 from carteiro.concurrency.backoff import Backoff
 from carteiro.models.errors import Misconfigured, ModelError, QuotaExhausted, RateLimited, Unavailable
-from carteiro.models.interface import ChatModel, Message, Prompt, RemoteEmbeddingModel
+from carteiro.models.interface import ChatModel, RemoteEmbeddingModel
+from carteiro.models.probe import probe
 from carteiro.worker.observability import metrics
 
 log = structlog.get_logger("carteiro.worker")
@@ -23,11 +24,7 @@ _FAILURE_THRESHOLD = 3
 _MAX_SHORT_WAIT = 2.0
 """Longest wait for a rate limit, in seconds, if there is a fallback model."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
-_PROBE = Prompt(
-    messages=[Message("user", "Say yes.")],
-    max_output_tokens=1,
-    service_options=frozenset({"max_output_tokens"}),  # reasoning models reject it, or use it up by reasoning
-)
+_PROBE_TOKENS = 1
 _OUTAGES = (Unavailable, RateLimited, Misconfigured)
 """Errors that say that the model is down, or rejects all requests. Any other error is about one request."""
 
@@ -125,7 +122,7 @@ class CircuitBreaker:
             await asyncio.sleep(max(backoff.next_pause(), min(retry_after, _LONGEST_PAUSE)))
             self.state = CircuitState.HALF_OPEN
             try:
-                await _probe(self.model)
+                await probe(self.model, _PROBE_TOKENS)
             except _OUTAGES as failure:
                 if isinstance(failure, Unavailable) and failure.has_answered:
                     log.debug("the probe's answer is no completion", model=self.model.name, reason=failure.message)
@@ -149,11 +146,3 @@ class CircuitBreaker:
         self._probe_task = None
         self._calls_allowed.set()
         self._on_change()
-
-
-async def _probe(model: ChatModel | RemoteEmbeddingModel) -> None:
-    """Make the smallest call of the model. Raise the errors of `carteiro.models.errors`."""
-    if isinstance(model, RemoteEmbeddingModel):
-        await model.embed([_PROBE.messages[0].content])
-    else:
-        await model.complete(_PROBE)
