@@ -6,8 +6,9 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from carteiro.retrieval.chunk import Chunk, ChunkHit, chunk_id
+from carteiro.retrieval.chunk import ChunkHit
 from carteiro.retrieval.collection import Generation
+from carteiro.retrieval.stores.hit_row import read_hit
 from carteiro.retrieval.stores.postgres.catalog import fetch, generation_row
 from carteiro.retrieval.stores.postgres.chunks import vector_literal
 from carteiro.retrieval.stores.postgres.schema import chunks_table, indexed_type
@@ -49,10 +50,10 @@ async def search_vectors(
         order = f"c.vector::{kind} <=> %s::{kind}"
         found = await _nearest(connection, source, parameters, order, vector, limit)
         if len(found) == limit:
-            return [_hit(generation, *each) for each in found]
+            return [read_hit(generation, *each) for each in found]
     # The index does not know this expression, so the order is exact.
     found = await _nearest(connection, source, parameters, "(c.vector <=> %s::vector) + 0", vector, limit)
-    return [_hit(generation, *each) for each in found]
+    return [read_hit(generation, *each) for each in found]
 
 
 async def _is_small(connection: AsyncConnection, source: str, parameters: list[Any]) -> bool:
@@ -110,27 +111,9 @@ async def search_words(
         f" WHERE c.words @@ %s::tsquery {condition} ORDER BY score DESC, c.id LIMIT %s",
         [*weights, " | ".join(sorted(rare)), *parameters, limit],
     )
-    return [_hit(generation, *each) for each in found]
+    return [read_hit(generation, *each) for each in found]
 
 
 def _fitting(labels: list[list[str]]) -> tuple[str, list[Any]]:
     """Return the conditions of a filter on documents `d`, and their parameters."""
     return " ".join(["AND d.labels && %s::text[]"] * len(labels)), list(labels)
-
-
-def _hit(
-    generation: Generation,
-    score: float,
-    number: int,
-    start: int,
-    end: int,
-    text: str,
-    heading: str,
-    page: int | None,
-    key: str,
-    title: str,
-    uri: str,
-    fields: dict[str, Any],
-) -> ChunkHit:
-    chunk = Chunk(number, start, end, text, heading, page)
-    return ChunkHit(chunk_id(generation, key, number), chunk, key, title, uri, fields, float(score))

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from carteiro.retrieval.chunk import Chunk, ChunkHit, chunk_id
+from carteiro.retrieval.chunk import ChunkHit
 from carteiro.retrieval.collection import Generation
+from carteiro.retrieval.stores.hit_row import read_hit
 from carteiro.retrieval.stores.sqlite.catalog import collection_row, generation_row
 from carteiro.retrieval.stores.sqlite.schema import vocabulary_table, words_table
 from carteiro.retrieval.stores.sqlite.vector_scan import Array, VectorScan
@@ -159,23 +160,5 @@ def _load_hits(
         " FROM chunks JOIN documents ON documents.id = document WHERE chunks.id IN (SELECT value FROM json_each(?))",
         [json.dumps([row for row, _ in scored])],
     )
-    found = {row: rest for row, *rest in rows}
-    return [_hit(generation, score, *found[row]) for row, score in scored]
-
-
-def _hit(
-    generation: Generation,
-    score: float,
-    number: int,
-    start: int,
-    end: int,
-    text: str,
-    heading: str,
-    page: int | None,
-    key: str,
-    title: str,
-    uri: str,
-    fields: str,
-) -> ChunkHit:
-    chunk = Chunk(number, start, end, text, heading, page)
-    return ChunkHit(chunk_id(generation, key, number), chunk, key, title, uri, json.loads(fields), score)
+    found = {row: (*columns, json.loads(fields)) for row, *columns, fields in rows}
+    return [read_hit(generation, score, *found[row]) for row, score in scored]
