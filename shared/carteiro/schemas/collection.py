@@ -99,8 +99,8 @@ class CollectionRequest(Request[ResultT]):
     """Base of requests that may name a collection, whose best passages the worker adds."""
 
     collection: Annotated[str, StringConstraints(pattern=COLLECTION_PATTERN)] | None = None
-    """Collection of documents that is searched. The filter is a choice, not a permission: whoever may send requests
-    may read all documents of the collections that the service serves."""
+    """Collection of documents that is searched. The filter protects no document: a sender may read all documents of the
+    collections that the service serves."""
     filter: Annotated[dict[FilterName, FilterValues] | None, CommandOption("filter", pairs=True)] = Field(
         default=None, max_length=MAX_FILTER_FIELDS, examples=[{"tenant": "north", "year": [2023, 2024]}]
     )
