@@ -15,10 +15,13 @@ import structlog
 
 import carteiro.models.local  # noqa: F401  # it settles how PyTorch's threads wait, before a test loads it
 from carteiro.cli.embedded import EmbeddedBroker
+from tests import fork_server
 from tests.provider import Provider
 
 if TYPE_CHECKING:
     from tests.s3_server import S3Server
+
+fork_server.install()
 
 # How long an example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])

@@ -23,6 +23,7 @@ CARTEIRO = str(Path(sys.executable).with_name("carteiro"))
 POINTED = {
     "CARTEIRO_BOOTSTRAP_SERVERS": "127.0.0.1:9",
     "CARTEIRO_MODEL": "http://127.0.0.1:9/v1#echo",
+    "CARTEIRO_EMBED_MODEL": "http://127.0.0.1:9/v1#vectors",
     "TERM": "xterm-256color",
 }
 """Settings with which no command finds a broker, and none loads a model."""
