@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from carteiro.models.compatible import COMPATIBLE_PROVIDERS
 from carteiro.models.settings import ModelSettings
-from carteiro.schemas import REQUESTS, Request
+from carteiro.schemas import REQUESTS, Options, Request
 from carteiro.schemas.field_types import plain_type
 from carteiro.schemas.text_reference import may_be_reference
 from carteiro.settings.environment import env_variable
@@ -94,7 +94,8 @@ def task_request(request: type[Request[Any]]) -> str:
 
     Its positional arguments are the required fields, and the field for the text if that is optional.
     """
-    fields = {name: info for name, info in request.model_fields.items() if name != "options"}
+    known = {"options"} | Options.model_fields.keys()  # an option is a keyword of every call
+    fields = {name: info for name, info in request.model_fields.items() if name not in known}
     required = [f"{name}: {argument_type(request, name)}" for name, info in fields.items() if info.is_required()]
     optional = {
         name: f"{name}: {argument_type(request, name)} | None = None"

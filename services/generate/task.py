@@ -17,7 +17,7 @@ async def generate(request: GenerateRequest, model: ChatModel) -> TaskOutput[Gen
         await caller_schema.check()  # before a model call costs anything
     messages = [Message("system", request.system)] if request.system else []
     messages.append(Message("user", request.prompt))
-    prompt = build_prompt(request, messages, stop=request.stop, json_schema=schema)
+    prompt = build_prompt(request, messages, stop=request.stop or request.options.stop, json_schema=schema)
     if caller_schema is None:
         completion = await complete(model, prompt)
         text, data = completion.text, None

@@ -5,9 +5,11 @@ If the text does not fit the context, its parts are summarized first, and then t
 
 import asyncio
 import re
+from dataclasses import replace
 
 from carteiro.models.errors import InvalidOutput, PromptTooLarge
 from carteiro.models.interface import ChatModel, GenerationOptions, Message, SummaryModel
+from carteiro.models.stop_sequences import truncate_at_stop
 from carteiro.schemas import FinishReason, Usage
 from carteiro.schemas.summarize import SummarizeRequest, SummarizeResult
 from carteiro.tasks.task import TaskOutput, build_prompt, complete
@@ -92,9 +94,13 @@ class _SummaryBuilder:
         if isinstance(self._model, SummaryModel):
             options = self._request.options
             generation_options = GenerationOptions(
-                temperature=options.temperature, max_output_tokens=options.max_output_tokens, seed=options.seed
+                temperature=options.temperature,
+                top_p=options.top_p,
+                max_output_tokens=options.max_output_tokens,
+                seed=options.seed,
             )
             completion = await self._model.summarize(text.strip(), generation_options)
+            completion = replace(completion, text=truncate_at_stop(completion.text, options.stop)[0])
             self.usage += completion.usage
             if completion.finish_reason == "length":
                 self.finish_reason = "length"

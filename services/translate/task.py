@@ -4,6 +4,7 @@ import asyncio
 
 from carteiro.models.errors import Unsupported
 from carteiro.models.interface import ChatModel, Message, TranslationModel
+from carteiro.models.stop_sequences import truncate_at_stop
 from carteiro.schemas import FinishReason, Usage
 from carteiro.schemas.translate import TranslateRequest, TranslateResult
 from carteiro.tasks.task import Task, TaskOutput, build_prompt, complete
@@ -16,7 +17,8 @@ async def translate(request: TranslateRequest, model: TranslationModel | ChatMod
         if request.formality:
             raise Unsupported(f"{model.name} cannot choose the formality: leave it out, or set another model")
         translation = await model.translate(request.text, request.source, request.target)
-        result = TranslateResult(text=translation.text, source=translation.source, target=request.target)
+        text, _ = truncate_at_stop(translation.text, request.options.stop)
+        result = TranslateResult(text=text, source=translation.source, target=request.target)
         return TaskOutput(result, translation.usage, translation.finish_reason)
     source = f"from {request.source} " if request.source else ""
     formality = f" Address the reader in a {request.formality} way." if request.formality else ""

@@ -17,7 +17,7 @@ from carteiro.schemas import REQUESTS
 _STREAMING = tuple(task for task, request in REQUESTS.items() if request.streams)
 _REASONING = tuple(task for task, request in REQUESTS.items() if "reasoning" in request.result.model_fields)
 _TASKS_BY_PANEL = {only_for(tasks): tasks for tasks in (_STREAMING, _REASONING)} | {
-    option.panel: option.tasks for option in field_options()
+    option.panel: option.tasks for option in field_options() if option.panel
 }
 """Tasks by the panel of the help that has their options."""
 
@@ -77,6 +77,7 @@ def ask(
     as_json: AsJson = False,
     *,
     fields: dict[str, Any],
+    options: dict[str, Any],
 ) -> None:
     """Send one request to a service and print its reply, or those of a file.
 
@@ -99,10 +100,10 @@ def ask(
     fields = {
         name: ask_exchange.read_json(value) if isinstance(value, Path) else value for name, value in fields.items()
     }
-    options = {"model": model, "temperature": temperature, "max_output_tokens": max_output_tokens}
-    options["reasoning"] = reasoning or None
+    options |= {"model": model, "temperature": temperature, "max_output_tokens": max_output_tokens}
+    options |= {"reasoning": reasoning or None, "seed": seed, "wait": wait}
     try:
-        every = read_defaults(task, fields, options | {"seed": seed, "wait": wait})
+        every = read_defaults(task, fields, options)
     except OptionInvalid as error:
         exit_with(str(error), EXIT_USAGE)
     if jsonl or out:

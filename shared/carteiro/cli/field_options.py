@@ -1,8 +1,8 @@
-"""Options of `carteiro ask` for the fields of requests, made from the schemas of all tasks."""
+"""Options of `carteiro ask` for the fields of requests and of their `options`, made from the schemas of all tasks."""
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -11,9 +11,11 @@ import typer
 from pydantic.fields import FieldInfo
 
 from carteiro.cli.name_value import read_name_value
-from carteiro.schemas import REQUESTS
+from carteiro.schemas import REQUESTS, Options
 from carteiro.schemas.field_types import plain_type
 from carteiro.schemas.request import CommandOption
+
+_WRITING = tuple(task for task, request in REQUESTS.items() if request.writes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +33,13 @@ class FieldOption:
     choices: tuple[str, ...]
     help: str
     pairs: bool = False
+    in_options: bool = False
+    """True if the field is one of the request's `options`."""
 
     @property
-    def panel(self) -> str:
-        """Title of its part of the help."""
-        return only_for(self.tasks)
+    def panel(self) -> str | None:
+        """Title of its part of the help; None for an option of all tasks."""
+        return None if len(self.tasks) == len(REQUESTS) else only_for(self.tasks)
 
     def complete(self, incomplete: str) -> list[str]:
         """Return the values that begin with `incomplete`."""
@@ -75,9 +79,12 @@ def field_options() -> list[FieldOption]:
     fields: dict[str, FieldInfo] = {}
     for request in REQUESTS.values():
         for name, info in request.model_fields.items():
-            if name not in ("options", request.text_field):
+            if name not in ("options", request.text_field, *Options.model_fields):
                 fields.setdefault(name, info)
-    found = [_field_option(name, info) for name, info in fields.items()]
+    found = [_field_option(name, info, tasks_with(name)) for name, info in fields.items()]
+    for name, info in Options.model_fields.items():
+        option = _field_option(name, info, _WRITING if name == "stop" else tuple(REQUESTS))
+        found.append(replace(option, in_options=True) if option else None)
     return [option for option in found if option]
 
 
@@ -88,15 +95,18 @@ def option_name(field: str) -> str:
 
 
 def with_field_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of all fields to a command of Typer. The command gets their values as its argument `fields`."""
-    given = [each for name, each in signature(command).parameters.items() if name != "fields"]
+    """Add the options of all fields to a command of Typer. The command gets their values as its arguments `fields` and
+    `options`.
+    """
+    given = [each for name, each in signature(command).parameters.items() if name not in ("fields", "options")]
     flags = {flag for each in given for flag in _declared_flags(each)}
     options = {each.parameter().name: each for each in field_options() if not flags & set(each.names)}
 
     @functools.wraps(command)
     def call(**values: Any) -> None:
-        fields = {option.field: option.read(values.pop(name)) for name, option in options.items()}
-        command(**values, fields=fields)
+        read = [(option, option.read(values.pop(name))) for name, option in options.items()]
+        fields, of_call = ({o.field: value for o, value in read if o.in_options is own} for own in (False, True))
+        command(**values, fields=fields, options=of_call)
 
     parameters = [*given, *(option.parameter() for option in options.values())]
     call.__signature__ = Signature([each.replace(kind=Parameter.KEYWORD_ONLY) for each in parameters])  # type: ignore[attr-defined]
@@ -104,7 +114,7 @@ def with_field_options(command: Callable[..., None]) -> Callable[..., None]:
     return call
 
 
-def _field_option(name: str, info: FieldInfo) -> FieldOption | None:
+def _field_option(name: str, info: FieldInfo, tasks: tuple[str, ...]) -> FieldOption | None:
     choices: tuple[str, ...] = ()
     kind = plain_type(info.annotation)
     described = info.description or ""
@@ -125,7 +135,7 @@ def _field_option(name: str, info: FieldInfo) -> FieldOption | None:
         return None
     described = described.replace("`", "").strip()
     pairs = _own_option(name, info).pairs
-    return FieldOption(name, _names(name, info), tasks_with(name), kind, choices, described, pairs)
+    return FieldOption(name, _names(name, info), tasks, kind, choices, described, pairs)
 
 
 def _read_pairs(option: str, pairs: Sequence[str]) -> dict[str, Any]:

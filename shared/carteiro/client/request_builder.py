@@ -9,7 +9,7 @@ from typing import Any, Generic, TypedDict, TypeVar, Unpack, get_origin
 from pydantic import BaseModel, ValidationError
 
 from carteiro.client.errors import RequestInvalid
-from carteiro.schemas import FieldError, Options, Request
+from carteiro.schemas import FieldError, Options, ReasoningEffort, Request, ServiceTier
 from carteiro.schemas.field_errors import field_errors
 from carteiro.schemas.field_types import plain_type
 
@@ -36,12 +36,21 @@ class CallOptions(RecordOptions, total=False):
     model: str
     """Model that must answer."""
     temperature: float
+    top_p: float
     max_output_tokens: int
+    stop: Sequence[str]
+    """Texts before which a completion ends; for tasks whose result is text that the model writes."""
     seed: int
     cache: bool
     """True if the cached reply to an equal recent request may be returned."""
     reasoning: bool
     """True if the result should include the model's thinking, if the service shows it; for generate and chat."""
+    reasoning_effort: ReasoningEffort
+    """Amount of the model's thinking; `none` switches it off."""
+    service_tier: ServiceTier
+    """Tier of the provider that must serve the calls; by default the deadline chooses it."""
+    prompt_cache_key: str
+    """The same text for requests that begin alike."""
     wait: str
     """Longest time that the reply may take, such as `24h` or `30m`. The service may then do the work later, at a lower
     price.
@@ -110,6 +119,8 @@ def build_request(
         elif value is not None:
             given[name] = _as_list(value) if name in _list_fields(request) else value
     options = {name: value for name, value in call.items() if name in _MODEL_KEYWORDS and value is not None}
+    if "stop" in options:
+        options["stop"] = _as_list(options["stop"])
     if options:
         given["options"] = options
     record: RecordOptions = {name: value for name, value in call.items() if name in _RECORD_KEYWORDS}  # type: ignore[assignment]

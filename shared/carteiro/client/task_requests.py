@@ -79,14 +79,11 @@ def generate(
     prompt: str | TextReference | dict[str, Any],
     *,
     system: str | None = None,
-    stop: str | Sequence[str] | None = None,
     json_schema: dict[str, Any] | None = None,
     **call: Unpack[CallOptions],
 ) -> PreparedRequest[GenerateResult]:
     """Write a completion of the prompt."""
-    return build_request(
-        GenerateRequest, call, {"prompt": prompt, "system": system, "stop": stop, "json_schema": json_schema}
-    )
+    return build_request(GenerateRequest, call, {"prompt": prompt, "system": system, "json_schema": json_schema})
 
 
 def sentiment(

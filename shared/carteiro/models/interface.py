@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from typing_extensions import TypeIs
 
-from carteiro.schemas import FinishReason, Usage
+from carteiro.schemas import FinishReason, ReasoningEffort, ServiceTier, Usage
 
 Role = Literal["system", "user", "assistant"]
 InputType = Literal["query", "document"]
@@ -34,18 +34,24 @@ class Message:
 class Prompt:
     """Prompt for a chat model.
 
-    `temperature`, `max_output_tokens` (tokens) and `seed` that are None are left to the model. `stop` texts end the
-    completion and are not part of it. With `json_schema` the completion is JSON that follows the schema.
+    `temperature`, `top_p`, `max_output_tokens` (tokens), `seed`, `reasoning` and `service_tier` that are None are left
+    to the model. `stop` texts end the completion and are not part of it. With `json_schema` the completion is JSON that
+    follows the schema. `cache_key` is the same for prompts that begin alike; a model without such keys ignores it.
 
-    `service_options` names the options (`temperature`, `max_output_tokens`, `seed`, `json_schema`) that the service
-    chose and the caller did not. They are optional: if a model rejects such an option, it is called without it.
+    `service_options` names the options (`temperature`, `max_output_tokens`, `seed`, `json_schema`, `service_tier`) that
+    the service chose and the caller did not. They are optional: if a model rejects such an option, it is called without
+    it.
     """
 
     messages: Sequence[Message]
     temperature: float | None = None
+    top_p: float | None = None
     max_output_tokens: int | None = None
     seed: int | None = None
     stop: Sequence[str] = ()
+    reasoning: ReasoningEffort | None = None
+    service_tier: ServiceTier | None = None
+    cache_key: str | None = None
     json_schema: dict[str, Any] | None = None
     service_options: frozenset[str] = frozenset()
 
@@ -130,9 +136,10 @@ class Embeddings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationOptions:
-    """Options for writing a text. `temperature`, `max_output_tokens` and `seed` are as in a `Prompt`."""
+    """Options for writing a text. `temperature`, `top_p`, `max_output_tokens` and `seed` are as in a `Prompt`."""
 
     temperature: float | None = None
+    top_p: float | None = None
     max_output_tokens: int | None = None
     seed: int | None = None
 

@@ -14,13 +14,14 @@ from carteiro.schemas.reply import (
     OkReply,
     PartialReply,
     Result,
+    ServiceTier,
     StoredReply,
     StoredResult,
     Timing,
     Usage,
     reply_type,
 )
-from carteiro.schemas.request import Options, Request
+from carteiro.schemas.request import Options, ReasoningEffort, Request
 from carteiro.schemas.text_reference import TextReference
 
 
@@ -45,8 +46,10 @@ __all__ = [
     "OkReply",
     "Options",
     "PartialReply",
+    "ReasoningEffort",
     "Request",
     "Result",
+    "ServiceTier",
     "StoredReply",
     "StoredResult",
     "TextReference",

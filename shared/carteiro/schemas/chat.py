@@ -62,6 +62,7 @@ class ChatRequest(CollectionRequest[ChatResult]):
     result: ClassVar = ChatResult
     text_field: ClassVar = "messages"
     streams: ClassVar = True
+    writes: ClassVar = True
 
     messages: list[ChatMessage] = Field(min_length=1, max_length=10_000, fail_fast=True)
     """The conversation so far. A system message may come first, and the user's message comes last."""

@@ -1,14 +1,12 @@
 """generate: free text from a prompt, or data that matches a JSON Schema."""
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from carteiro.schemas.reply import Result
-from carteiro.schemas.request import CommandOption, Request, Text, examples
+from carteiro.schemas.request import CommandOption, Request, StopText, examples
 from carteiro.schemas.text_reference import LargeText
-
-StopText = Annotated[Text, StringConstraints(max_length=1000)]
 
 
 class GenerateResult(Result):
@@ -41,19 +39,20 @@ class GenerateRequest(Request[GenerateResult]):
                 "additionalProperties": False,
             },
         },
-        {"prompt": "List three fruits:\n1.", "stop": ["\n4."], "options": {"temperature": 0.7, "seed": 7}},
+        {"prompt": "List three fruits:\n1.", "options": {"stop": ["\n4."], "temperature": 0.7, "seed": 7}},
     )
     task: ClassVar = "generate"
     result: ClassVar = GenerateResult
     text_field: ClassVar = "prompt"
     streams: ClassVar = True
+    writes: ClassVar = True
 
     prompt: LargeText
     """The prompt for the model."""
     system: str | None = None
     """System instructions, for models that accept them."""
     stop: list[StopText] = Field(default=[], max_length=4)
-    """The completion ends before any of these texts."""
+    """Another place for `options.stop`."""
     json_schema: Annotated[dict[str, Any] | None, CommandOption("schema")] = None
     """A JSON Schema (draft 2020-12) with an object at its root. The completion then is data that matches it."""
 
@@ -63,3 +62,9 @@ class GenerateRequest(Request[GenerateResult]):
         if value is not None and value.get("type") != "object":
             raise ValueError('must describe an object: {"type": "object", ...}')
         return value
+
+    @model_validator(mode="after")
+    def _has_one_stop(self) -> Self:
+        if self.stop and self.options.stop:
+            raise ValueError("has stop and options.stop: leave out one of them")
+        return self

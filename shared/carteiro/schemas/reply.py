@@ -41,6 +41,8 @@ ERROR_CODES: dict[ErrorCode, str] = {
 """Every code that an error reply can carry, and its meaning. Codes are never renamed."""
 
 FinishReason = Literal["stop", "length"]
+ServiceTier = Literal["flex", "standard", "priority"]
+"""Tier of a provider's service for live calls, from the cheapest to the fastest."""
 
 
 class ReplySchema(BaseModel):
@@ -68,8 +70,10 @@ class Usage(ReplySchema):
     """Output tokens of the model's reasoning that are not in the completion."""
     cost_usd: float | None = None
     """Cost of the tokens in US dollars; null if the model's price is not known."""
-    service_tier: Literal["batch"] | None = None
-    """`batch` if a provider's batch API did all of the work, at half the price."""
+    service_tier: ServiceTier | Literal["batch"] | None = None
+    """Tier that served all calls: `batch` and `flex` cost half, `priority` more. Null if several tiers did, or if the
+    provider does not say.
+    """
 
     def __add__(self, other: "Usage") -> "Usage":
         if self == Usage() or other == Usage():

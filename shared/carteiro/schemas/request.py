@@ -3,11 +3,11 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from carteiro.schemas.reply import Result
+from carteiro.schemas.reply import Result, ServiceTier
 
 ResultT = TypeVar("ResultT", bound=BaseModel)
 
@@ -25,6 +25,10 @@ COLLECTION_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 DURATION_PATTERN = r"^[1-9][0-9]{0,5}[smhd]$"
 Duration = Annotated[str, StringConstraints(pattern=DURATION_PATTERN)]
 """A duration: a number, and `s`, `m`, `h` or `d` for seconds, minutes, hours or days."""
+StopText = Annotated[Text, StringConstraints(max_length=1000)]
+"""A text that ends a completion."""
+ReasoningEffort = Literal["none", "low", "medium", "high"]
+"""Amount of thinking before the answer."""
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -57,8 +61,12 @@ class Options(Schema):
     """Sampling temperature. 0 takes the most likely token each time; by default the model's own setting (0 for local
     models).
     """
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    """Nucleus sampling: only the likeliest tokens, of this total probability, are sampled."""
     max_output_tokens: int | None = Field(default=None, ge=1, lt=2**31)
     """Maximum tokens of one completion. A completion that reaches it ends with `finish_reason` `length`."""
+    stop: list[StopText] = Field(default=[], max_length=4)
+    """A completion ends before any of these texts, for tasks whose result is text that the model writes."""
     stream: bool = False
     """True if chunks of the reply are sent while the model writes, for tasks whose result is the model's text."""
     cache: bool = False
@@ -69,6 +77,14 @@ class Options(Schema):
     """True if the result should include the model's thinking, for results with a field `reasoning`, if the model has it
     and the service shows it.
     """
+    reasoning_effort: ReasoningEffort | None = None
+    """Amount of the model's thinking; by default the model's own. `none` switches it off."""
+    service_tier: ServiceTier | None = None
+    """Tier of the provider that must serve the calls: `flex` is cheaper and slower, `priority` dearer and faster. By
+    default the request's deadline chooses it. A call that `flex` does not serve is made in `standard`.
+    """
+    prompt_cache_key: str | None = Field(default=None, min_length=1, max_length=64)
+    """The same text for requests that begin alike: their calls then find the provider's prompt cache more often."""
     wait: Duration | None = None
     """Longest time that the reply may take, such as `24h`. It is a deadline, and permits the work to be done later and
     cheaper.
@@ -83,6 +99,8 @@ class Options(Schema):
     def _waits_or_streams(self) -> Self:
         if self.stream and self.wait:
             raise ValueError("a reply is either streamed or waited for: leave out stream or wait")
+        if self.service_tier == "priority" and self.wait:
+            raise ValueError("a request that can wait has no priority: leave out service_tier or wait")
         return self
 
 
@@ -95,6 +113,8 @@ class Request(Schema, Generic[ResultT]):
     """Field that a plain text fills, such as the text of `carteiro ask`."""
     streams: ClassVar[bool] = False
     """True if the model's text is the result, so that it can be streamed in chunks."""
+    writes: ClassVar[bool] = False
+    """True if the result is text that a model writes, so that `options.stop` can end it."""
 
     options: Options = Options()
     """Options of the model call."""

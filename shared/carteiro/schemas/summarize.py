@@ -34,6 +34,7 @@ class SummarizeRequest(Request[SummarizeResult]):
     )
     task: ClassVar = "summarize"
     result: ClassVar = SummarizeResult
+    writes: ClassVar = True
 
     text: LargeText
     style: Literal["paragraph", "bullets"] = "paragraph"

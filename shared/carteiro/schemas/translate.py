@@ -31,6 +31,7 @@ class TranslateRequest(Request[TranslateResult]):
     task: ClassVar = "translate"
     result: ClassVar = TranslateResult
     streams: ClassVar = True
+    writes: ClassVar = True
 
     text: LargeText
     target: Annotated[LanguageTag, CommandOption("to")]

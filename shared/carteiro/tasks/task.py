@@ -131,21 +131,25 @@ def build_prompt(
     messages: Sequence[Message],
     *,
     max_output_tokens: int | None = None,
-    stop: Sequence[str] = (),
+    stop: Sequence[str] | None = None,
     json_schema: dict[str, Any] | None = None,
 ) -> Prompt:
     """Return a prompt under the options of a request.
 
-    `max_output_tokens` (tokens) applies if the options set no limit.
+    `max_output_tokens` (tokens) applies if the options set no limit. `stop` takes the place of the options' own.
     """
     options = request.options
     limited_by_service = options.max_output_tokens is None and max_output_tokens is not None
     return Prompt(
         messages=messages,
         temperature=options.temperature,
+        top_p=options.top_p,
         max_output_tokens=options.max_output_tokens or max_output_tokens,
         seed=options.seed,
-        stop=stop,
+        stop=options.stop if stop is None else stop,
+        reasoning=options.reasoning_effort,
+        service_tier=options.service_tier,
+        cache_key=options.prompt_cache_key,
         json_schema=json_schema,
         service_options=frozenset({"max_output_tokens"} if limited_by_service else ()),
     )

@@ -24,6 +24,9 @@ def test_help_of_a_task_leaves_out_the_options_of_others(task: str, has: str, la
     [
         (["summary", "x"], "there is no task 'summary'; did you mean 'summarize'? There are answer, chat, "),
         (["summarize", "x", "--reasoning"], "--reasoning: is not an option of summarize, but of chat and generate"),
+        (["summarize", "x", "--reasoning-effort", "much"], "--reasoning-effort: must be "),
+        (["summarize", "x", "--service-tier", "cheap"], "--service-tier: must be "),
+        (["chat", "x", "--top-p", "2"], "--top-p: must be at most 1"),
         (["summarize", "x", "--to", "pt"], "--to: is not an option of summarize, but of translate"),
         (["translate", "x"], "--to: is missing"),
         (["answer", " ", "-q", "Who?"], "the text: must not be blank"),

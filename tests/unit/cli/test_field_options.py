@@ -63,16 +63,20 @@ def test_command_gets_the_values_of_all_fields_and_keeps_its_own_options() -> No
         to: str = "",
         *,
         fields: dict[str, Any],
+        options: dict[str, Any],
     ) -> None:
-        received.append({"length": length, "to": to, **fields})
+        received.append({"length": length, "to": to, **fields, "options": options})
 
     app = typer.Typer()
     app.command()(command)
     given = ["--length", "5", "--to", "x", "--from", "en", "--label", "a", "--label", "b", "--schema", "s.json"]
+    given += ["--top-p", "0.5", "--stop", "END"]
     assert CliRunner().invoke(app, given).exit_code == 0
     (values,) = received
     assert (values["length"], values["to"], values["source"]) == (5, "x", "en")
-    assert (values["labels"], values["json_schema"], values["stop"]) == (["a", "b"], Path("s.json"), None)
+    assert (values["labels"], values["json_schema"]) == (["a", "b"], Path("s.json"))
+    options = values["options"]
+    assert (options["top_p"], options["stop"], options["service_tier"]) == (0.5, ["END"], None)
     assert "target" not in values
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 from carteiro.client import Carteiro, CarteiroError, RequestInvalid
-from carteiro.schemas import REQUESTS
+from carteiro.client.request_builder import CallOptions, RecordOptions
+from carteiro.schemas import REQUESTS, Options
 from carteiro.schemas.summarize import SummarizeRequest
 
 ARGUMENTS = {"translate": ("x", "pt"), "answer": ("x?", "x")}
@@ -89,3 +90,8 @@ async def test_invalid_value_is_reported_in_our_own_words(carteiro: Carteiro, ca
     assert isinstance(caught.value, ValueError)
     assert not [words for words in LIBRARY_WORDS if words in str(caught.value)]
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_every_option_is_a_keyword_of_the_calls():
+    keywords = CallOptions.__optional_keys__ - RecordOptions.__optional_keys__
+    assert keywords == Options.model_fields.keys() - {"stream"}

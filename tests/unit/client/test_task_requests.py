@@ -5,7 +5,7 @@ from carteiro.schemas.chat import ChatMessage
 
 
 def test_text_is_accepted_as_a_list_of_one() -> None:
-    assert generate("x", stop="END").request.stop == ["END"]
+    assert generate("x", stop="END").request.options.stop == ["END"]
     message = {"role": "user", "content": "x"}
     expected = [ChatMessage(role="user", content="x")]
     for given in ("x", message, ChatMessage(**message), [message], (message,)):

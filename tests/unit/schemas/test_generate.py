@@ -11,6 +11,7 @@ from carteiro.schemas.generate import GenerateRequest, GenerateResult
     [
         ({"stop": [""]}, "at least 1"),
         ({"stop": ["a", "b", "c", "d", "e"]}, "at most 4"),
+        ({"stop": ["a"], "options": {"stop": ["b"]}}, "has stop and options.stop"),
         ({"json_schema": {}}, "must describe an object"),
     ],
 )

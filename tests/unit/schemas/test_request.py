@@ -46,3 +46,21 @@ def test_json_has_only_the_fields_that_were_set() -> None:
 def test_text_fills_the_field_of_the_request() -> None:
     assert SentimentRequest.from_text("x") == {"text": "x"}
     assert GenerateRequest.from_text("x") == {"prompt": "x"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"top_p": 0},
+        {"top_p": 1.1},
+        {"stop": [""]},
+        {"stop": ["a", "b", "c", "d", "e"]},
+        {"reasoning_effort": "much"},
+        {"service_tier": "batch"},
+        {"service_tier": "priority", "wait": "1h"},
+        {"prompt_cache_key": "k" * 65},
+    ],
+)
+def test_options_out_of_range_are_invalid(options: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Options.model_validate(options)

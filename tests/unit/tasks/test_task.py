@@ -49,6 +49,13 @@ def test_limit_of_the_service_yields_to_that_of_the_request() -> None:
     assert (asked.max_output_tokens, asked.service_options) == (9, frozenset())
 
 
+def test_options_reach_the_prompt() -> None:
+    options = Options(top_p=0.5, stop=["END"], reasoning_effort="low", service_tier="flex", prompt_cache_key="k")
+    prompt = build_prompt(SummarizeRequest(text="x", options=options), [])
+    assert (prompt.top_p, prompt.stop, prompt.reasoning) == (0.5, ["END"], "low")
+    assert (prompt.service_tier, prompt.cache_key, prompt.service_options) == ("flex", "k", frozenset())
+
+
 def test_task_has_the_name_and_the_streaming_of_its_request() -> None:
     assert [(task.name, task.streams) for task in TASKS.values()] == [
         (name, request.streams) for name, request in REQUESTS.items()

@@ -23,6 +23,8 @@ class RejectInvalid:
         request = context.request = await parse_request(self.task.request, context.envelope)
         if context.address_problem:
             raise invalid_field(context.address_problem)
+        if request.options.stop and not request.writes:
+            raise invalid_field(FieldError(field="options.stop", reason=f"is no option of {request.task}"))
         chain = self._select_models(request)
         promised = add_duration(context.envelope.sent_at, request.options.patience)
         context.deadline = min((each for each in (promised, context.envelope.deadline) if each), default=None)

@@ -15,6 +15,7 @@ from carteiro.worker.model_calls.deferred_request import DeferredRequest
 from carteiro.worker.model_calls.fallback import FallbackChain, ModelTarget
 from carteiro.worker.parsing import RequestRejected
 from services.generate.task import task
+from services.sentiment.task import task as sentiment
 from tests.unit.worker.failing_model import DONE, FailingModel
 
 CHAIN = FallbackChain([ModelTarget(FailingModel(name=name)) for name in ("openai:big", "openai:small")])
@@ -45,6 +46,13 @@ async def test_invalid_request_is_rejected_with_its_field(make_context, next_han
     with pytest.raises(RequestRejected) as caught:
         await REJECT_INVALID(make_context(body=b'{"prompt": ""}'), next_handler)
     assert [each.field for each in caught.value.error.fields] == ["prompt"]
+    assert next_handler.calls == 0
+
+
+async def test_stop_is_rejected_by_a_task_that_writes_no_text(make_context, next_handler):
+    body = b'{"text": "Good.", "options": {"stop": ["."]}}'
+    with pytest.raises(RequestRejected, match="stop: is no option of sentiment"):
+        await RejectInvalid(sentiment, CHAIN)(make_context(body=body), next_handler)
     assert next_handler.calls == 0
 
 
