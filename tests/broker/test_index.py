@@ -28,8 +28,8 @@ FILE = """\
 from: shop.articles
 document: "body && {text: body, title: name, fields: {shop: shop}}"
 """
-OWN, SHOP = "llm.index-docs.documents", "shop.articles"
-DEAD = ("llm.index-docs.dead", "llm.index-articles.dead")
+OWN, SHOP, PATIENT = "llm.index-docs.documents", "shop.articles", "shop.archive"
+DEAD = ("llm.index-docs.dead", "llm.index-articles.dead", "llm.index-patient.dead")
 
 
 async def create_topics(broker: EmbeddedBroker, *names: str) -> None:
@@ -43,7 +43,12 @@ async def create_topics(broker: EmbeddedBroker, *names: str) -> None:
 
 def settings(broker: EmbeddedBroker, provider: Provider, store: Path, collections: str) -> dict[str, str]:
     return environment(broker, provider) | {
-        "CARTEIRO_INDEX_MODEL": f"{provider.url}#vectors",
+        "CARTEIRO_INDEX_MODEL": "openai:vectors",
+        "OPENAI_API_KEY": "sk-secret",
+        "OPENAI_BASE_URL": provider.url,
+        "CARTEIRO_BATCH_LINGER_SECONDS": "0.5",
+        "CARTEIRO_BATCH_POLL_SECONDS": "0.2",
+        "CARTEIRO_BATCH_MARGIN_SECONDS": "10",
         "CARTEIRO_INDEX_CHUNK_TOKENS": "32",
         "CARTEIRO_STORE": f"sqlite:///{store}",
         "CARTEIRO_COLLECTIONS": collections,
@@ -64,9 +69,11 @@ async def worker(
 ) -> AsyncIterator[WorkerProcess]:
     path = tmp_path_factory.mktemp("index") / "articles.yaml"
     path.write_text(FILE)
-    await create_topics(broker, OWN, SHOP, *DEAD)
+    patient = path.with_name("patient.yaml")
+    patient.write_text(f"from: {PATIENT}\nwait: 1h\n")
+    await create_topics(broker, OWN, SHOP, PATIENT, "llm.index-patient.batches", *DEAD)
     path_of_store = store._database.path
-    with WorkerProcess("index", **settings(broker, provider, path_of_store, f"docs,{path}")) as worker:
+    with WorkerProcess("index", **settings(broker, provider, path_of_store, f"docs,{path},{patient}")) as worker:
         await eventually(worker.ready)
         yield worker
 
@@ -117,6 +124,16 @@ async def test_documents_of_all_collections_are_stored_and_deleted(
     _, body = worker.get("/metrics")
     assert 'carteiro_documents_total{collection="docs",result="indexed"} 2.0' in body
     assert 'carteiro_documents_total{collection="articles",result="deleted"} 1.0' in body
+
+
+async def test_documents_that_may_wait_are_embedded_by_a_batch(
+    broker: EmbeddedBroker, provider: Provider, worker: WorkerProcess, store: SqliteStore
+) -> None:
+    async with RawKafkaClient(broker.address, DEAD[0]) as peer:
+        await peer.send(PATIENT, b'{"text": "The archive is old."}', key=b"old")
+        await has(store, "patient", {"old": ["The archive is old."]})
+    assert provider.batches.paid["The archive is old."] == 1
+    assert "The archive is old." not in provider.calls
 
 
 async def test_files_are_added_shown_and_deleted_by_the_command(
@@ -180,7 +197,7 @@ async def test_files_are_added_shown_and_deleted_by_the_command(
     state = json.loads((await run("status", "docs")).stdout)
     counts = await store.counts("docs")
     assert (state["documents"], state["chunks"]) == (counts.documents, sum(counts.chunks.values()))
-    assert state["model"] == f"{provider.url}#vectors"
+    assert state["model"] == "openai:vectors"
     assert ("handbook/none.pdf", "unreadable") in [(error["key"], error["code"]) for error in state["errors"]]
     assert json.loads((await run("delete", "docs", "--yes")).stdout)["documents"] == counts.documents
     missing = await run("status", "docs")

@@ -153,6 +153,8 @@ class Provider:
     async def _line(self, body: Json) -> tuple[int, Any]:
         """Return status and body of a live call with the body of a line. A fault without an answer is a 500."""
         fault = self._fault(body)
+        if fault is None and isinstance((body.get("input") or [None])[0], str):
+            return self.embedding_limit(body["input"]) or (200, embeddings(body))
         if fault is None:
             return 200, complete(body)
         request = make_mocked_request("POST", "/v1/batches", headers={"Authorization": "Bearer sk-batch"})

@@ -1,5 +1,6 @@
 """Sources of collections: a topic of documents, or any topic with a file that says how its events become documents."""
 
+from datetime import timedelta
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ from carteiro.enrichment.enrichment_file import ExpressionText, FilePart, TopicN
 from carteiro.enrichment.yaml_file import default_name, read_yaml_file, validate_yaml
 from carteiro.retrieval.collection import check_collection_name
 from carteiro.retrieval.errors import DocumentStoreInvalid
+from carteiro.schemas.request import Duration, Options
 from carteiro.wire.topics import Topics
 
 SERVED_PREFIX = "index-"
@@ -37,6 +39,14 @@ class CollectionSource(FilePart):
     """Expression of the document, with the fields of a `DocumentRecord`. An event for which it is null deletes the
     document. Without an expression the event is the document.
     """
+
+    wait: Duration | None = None
+    """Longest time until a document is indexed; permits the provider's batch API to embed it."""
+
+    @property
+    def patience(self) -> timedelta | None:
+        """`wait` as a duration."""
+        return Options(wait=self.wait).patience
 
     @property
     def served_name(self) -> str:

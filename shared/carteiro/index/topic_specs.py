@@ -13,10 +13,16 @@ _COMPACTED = {"cleanup.policy": "compact"}
 def collection_topics(
     sources: Iterable[CollectionSource], names: Topics, *, partitions: int, replication: int
 ) -> list[NewTopic]:
-    """Return the topics of collections: their dead letters, and their documents unless they have a topic of others."""
+    """Return the topics of collections: their dead letters, their documents unless they have a topic of others, and the
+    batches of those that wait.
+    """
     topics: list[NewTopic] = []
     for source in sources:
         if source.source == names.documents(source.served_name):
             topics.append(NewTopic(source.source, partitions, replication, topic_configs=_COMPACTED))
         topics.append(NewTopic(names.dead(source.served_name), 1, replication))
+        if source.wait and source.source == names.documents(source.served_name):
+            topics.append(
+                NewTopic(names.batches(source.served_name), partitions, replication, topic_configs=_COMPACTED)
+            )
     return topics

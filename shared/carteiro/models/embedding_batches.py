@@ -16,7 +16,7 @@ from carteiro.schemas import Usage
 
 EmbedBatch = Callable[[Sequence[str]], Awaitable[Embeddings]]
 
-_OF_TEXTS = (PromptTooLarge, InvalidPrompt, ContentFiltered)
+REFUSALS_OF_TEXTS = (PromptTooLarge, InvalidPrompt, ContentFiltered)
 """Refusals that one of the texts may cause, or the number of texts."""
 _OPTIONS = ("dimension", "encoding_format", "input_type", "matryoshka")
 """Words of a refusal that is about an option. It is the same for all texts."""
@@ -56,7 +56,7 @@ class _Batches:
             return Embeddings(vectors, self.usage)
         try:
             embedded = await self._embed_batch(texts)
-        except _OF_TEXTS as refusal:
+        except REFUSALS_OF_TEXTS as refusal:
             if any(word in refusal.message.lower() for word in _OPTIONS):
                 raise
             if len(texts) == 1:

@@ -56,6 +56,15 @@ class Prompt:
     service_options: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingPrompt:
+    """Texts for an embedding model, and the options of `EmbeddingModel.embed`."""
+
+    texts: Sequence[str]
+    input_type: InputType | None = None
+    dimensions: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Completion:
     """A model's text. `finish_reason` is `length` if a limit of tokens cut it.

@@ -19,7 +19,7 @@ from carteiro.settings.variable_names import find_unknown_variables
 from carteiro.settings.worker import WorkerSettings
 from carteiro.tasks.task import Task
 from carteiro.worker.batch_api.deferral_policy import supports_batches
-from carteiro.worker.composition.collections import index_chain, open_index, open_index_model
+from carteiro.worker.composition.collections import check_waits, index_chain, open_index, open_index_model
 from carteiro.worker.composition.enrichments import load_enrichments, open_step_models, tasks_of
 from carteiro.worker.composition.factories import may_have_batches, open_models
 from carteiro.worker.exit_codes import EXIT_MODEL, EXIT_SETTINGS, exit_with
@@ -43,6 +43,7 @@ def worker(*tasks: Task[Any, Any], batch: bool = False, collections: bool = Fals
             tasks = tuple(task for task in tasks if may_have_batches(task, settings))
         index = open_index(settings, model_settings) if collections else None
         models = open_models(tasks, settings, model_settings, index_chain(settings) if index else None)
+        check_waits(index, models)
         tasks = tuple(task for task in tasks if task.name in models)
         if batch:
             tasks = tuple(task for task in tasks if supports_batches(models[task.name][0]))
@@ -80,6 +81,7 @@ def index_worker() -> Worker:
         if index is None:
             raise SettingsInvalid("CARTEIRO_COLLECTIONS: name a collection, or several with commas between")
         models = open_index_model(settings, model_settings)
+        check_waits(index, models)
         configure_tracing("carteiro-index")
         return Worker([], models, settings, index=index, registry=open_configured_registry())
 

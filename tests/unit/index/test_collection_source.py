@@ -51,6 +51,7 @@ def test_collection_has_the_name_of_its_file(tmp_path: Path) -> None:
         ("from: a\ncollection: A\n", "line 2: collection: the name of a collection has"),
         ("from: a\ndocument: '{text'\n", "line 2: document: '{text' ends too early"),
         ("from: a\nsteps: []\n", "line 2: steps: is not a field of this file"),
+        ("from: a\nwait: soon\n", "line 2: wait: "),
         ("- a\n", "is no collection: it has from"),
     ],
 )

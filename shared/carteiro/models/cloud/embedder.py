@@ -7,6 +7,8 @@ from functools import partial
 from typing import Any
 
 from carteiro.models.cloud import embeddings
+from carteiro.models.cloud.batch_api.interface import BatchApi, RetryMode
+from carteiro.models.cloud.batch_api.openai_batches import open_batch_api
 from carteiro.models.cloud.call_usage import CallUsageMeter, MeteredQuota, usage_of
 from carteiro.models.cloud.connection import ProviderConnection
 from carteiro.models.cloud.embedding_format import QUERY_OR_PASSAGE
@@ -15,9 +17,9 @@ from carteiro.models.cloud.errors import failure_in_200
 from carteiro.models.cloud.quota import Quota
 from carteiro.models.cloud.response_body import find_error, parse_lenient_json, read_body
 from carteiro.models.cloud.token_counts import estimate_tokens, load_token_counter
-from carteiro.models.embedding_batches import embed_in_batches
+from carteiro.models.embedding_batches import REFUSALS_OF_TEXTS, embed_in_batches
 from carteiro.models.errors import InvalidPrompt, ModelError, RateLimited, Unavailable, Unsupported
-from carteiro.models.interface import BatchLimit, Embeddings, InputType
+from carteiro.models.interface import BatchLimit, EmbeddingPrompt, Embeddings, InputType
 from carteiro.schemas import Usage
 
 _LARGE_BODY = 100_000
@@ -32,6 +34,9 @@ class CloudEmbedder:
     the server rejects an option that we added.
 
     The connections stay open between calls; `close` closes them.
+
+    `batches` embeds texts later and at a lower price. It is None if the provider has no batches of vectors in OpenAI's
+    form, as Google.
     """
 
     context_tokens: None = None
@@ -48,6 +53,8 @@ class CloudEmbedder:
         self._metered_quota = MeteredQuota(self._quota)
         self._token_counter: Callable[[str], int] = estimate_tokens
         self._connection = ProviderConnection(name, endpoint, timeout)
+        has_batches = endpoint.batches is not None and endpoint.batches.google_files is None
+        self.batches: BatchApi | None = open_batch_api(self._connection, embeddings.PATH) if has_batches else None
 
     async def load(self) -> None:
         """Check the credential. The provider is not called: an outage must not keep a worker from starting.
@@ -87,15 +94,40 @@ class CloudEmbedder:
     ) -> Embeddings:
         """Return a vector of length 1 for each text, from one call. Raise the errors of `carteiro.models.errors`."""
         tokens = await asyncio.to_thread(lambda: sum(map(self._token_counter, texts)))
+        prompt = EmbeddingPrompt(texts=texts, input_type=input_type, dimensions=dimensions)
         while True:
-            form = self._format
-            body = embeddings.request(self._endpoint.model, texts, form, input_type=input_type, dimensions=dimensions)
+            form, body = self._format, self.body(prompt)
             try:
-                return await self._call(body, tokens, dimensions)
+                return await self._call(body, tokens, prompt)
             except (InvalidPrompt, Unsupported) as refusal:
                 self._adapt(body, refusal, input_type)
                 if self._format == form:
                     raise
+
+    def body(self, prompt: EmbeddingPrompt) -> dict[str, Any]:
+        """Return the body of the request for the vectors of a prompt's texts."""
+        return embeddings.request(
+            self._endpoint.model,
+            prompt.texts,
+            self._format,
+            input_type=prompt.input_type,
+            dimensions=prompt.dimensions,
+        )
+
+    def completion(self, answer: Any, prompt: EmbeddingPrompt) -> Embeddings:
+        """Return the vectors in an answer's JSON. Raise the errors of `carteiro.models.errors`."""
+        vectors = embeddings.read_vectors(answer, len(prompt.texts), self.name, prompt.dimensions)
+        usage = usage_of(answer)
+        if usage is None or not usage.input_tokens:
+            usage = Usage(input_tokens=sum(map(self._token_counter, prompt.texts)))
+        return Embeddings(vectors, usage)
+
+    def adapt(self, prompt: EmbeddingPrompt, body: dict[str, Any], outcome: ModelError | Embeddings) -> RetryMode:  # noqa: ARG002
+        """Return the way to retry texts after the outcome of `body` in a batch.
+
+        Texts that are refused together are sent live, in parts: one of them may be the cause.
+        """
+        return RetryMode.LIVE if isinstance(outcome, (*REFUSALS_OF_TEXTS, Unsupported)) else RetryMode.NO
 
     def _adapt(self, body: Mapping[str, Any], refusal: ModelError, input_type: InputType | None) -> None:
         """Change the form of requests if the server rejects an option that we added, or requires `input_type`."""
@@ -104,24 +136,19 @@ class CloudEmbedder:
         elif "input_type" not in body and "input_type" in refusal.message and input_type is not None:
             self._format = replace(self._format, input_types=QUERY_OR_PASSAGE)
 
-    async def _call(self, body: dict[str, Any], tokens: int, dimensions: int | None) -> Embeddings:
-        """Make one HTTP call, within the quota. `tokens` is the number of tokens of its texts."""
+    async def _call(self, body: dict[str, Any], tokens: int, prompt: EmbeddingPrompt) -> Embeddings:
+        """Make one HTTP call, within the quota. `tokens` is the number of tokens of the prompt."""
         async with self._metered_quota.call(tokens, 0) as (permit, meter):
             async with self._connection.translate_errors(request_body=body):
                 answer, headers = await self._send(body, meter)
             try:
-                vectors = await asyncio.to_thread(
-                    embeddings.read_vectors, answer, len(body["input"]), self.name, dimensions
-                )
+                embedded = await asyncio.to_thread(self.completion, answer, prompt)
             except ModelError as failure:
                 if not isinstance(failure, RateLimited):
                     permit.completed(None, headers)
                 raise
-            usage = usage_of(answer)
-            if usage is None or not usage.input_tokens:
-                usage = Usage(input_tokens=tokens)
-            self._metered_quota.record_completion(permit, usage, headers)
-            return Embeddings(vectors, usage)
+            self._metered_quota.record_completion(permit, embedded.usage, headers)
+            return embedded
 
     async def _send(self, body: dict[str, Any], meter: CallUsageMeter) -> tuple[Any, Mapping[str, str]]:
         """Return the answer's JSON and its headers, with names in lower case."""

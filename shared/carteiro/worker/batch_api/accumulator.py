@@ -8,6 +8,8 @@ from carteiro.worker.batch_api.item import BatchItem
 
 _HOUR = 3600.0
 _CHECK_SECONDS = 1.0
+_MAX_TEXTS = 50_000
+"""Most texts to embed in one batch (https://platform.openai.com/docs/api-reference/batch/create)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class _PendingBatch:
     created_at: float
     items: list[BatchItem] = field(default_factory=list)
     size: int = 0
+    texts: int = 0
 
 
 class BatchAccumulator:
@@ -67,11 +70,13 @@ class BatchAccumulator:
         """Add an item to the next batch of its model and deadline. `now` is in monotonic seconds."""
         group_key = (item.model, _wait_bucket(item.deadline - now))
         group = self._groups.setdefault(group_key, _PendingBatch(now))
-        if group.items and group.size + item.size > self._max_bytes(item.model):
+        is_full = group.size + item.size > self._max_bytes(item.model) or group.texts + item.texts > _MAX_TEXTS
+        if group.items and is_full:
             self._full.append(group.items)
             group = self._groups[group_key] = _PendingBatch(now)
         group.items.append(item)
         group.size += item.size
+        group.texts += item.texts
         if len(group.items) >= self._max_items.get(item.model, self._settings.max_items):
             self._full.append(self._groups.pop(group_key).items)
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 import structlog
 from aiokafka.errors import KafkaError
@@ -34,7 +35,7 @@ class BatchCoordinator:
         self,
         task: str,
         topic: CompactedTopic,
-        models: Mapping[str, BatchModel],
+        models: Mapping[str, BatchModel[Any, Any]],
         settings: BatchSettings,
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,

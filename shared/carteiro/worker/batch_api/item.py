@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from carteiro.models.cloud.batch_api.interface import BatchItemResult
-from carteiro.models.interface import Prompt
+from carteiro.models.interface import EmbeddingPrompt, Prompt
+
+BatchPrompt = Prompt | EmbeddingPrompt
 
 
 def item_id(offset: int, body: dict[str, Any], attempt: int) -> str:
@@ -19,11 +21,12 @@ def item_id(offset: int, body: dict[str, Any], attempt: int) -> str:
     return f"{offset}-{digest}-{attempt}"
 
 
-def prompt_identity(model: str, prompt: Prompt) -> dict[str, Any]:
+def prompt_identity(model: str, prompt: BatchPrompt) -> dict[str, Any]:
     """Return the data that identifies a prompt. It is not the request's body, which depends on the process: a process
     adapts the body to errors of the provider.
     """
-    return {"model": model, **asdict(prompt), "service_options": sorted(prompt.service_options)}
+    identity = {"model": model, **asdict(prompt)}
+    return identity | {"service_options": sorted(prompt.service_options)} if isinstance(prompt, Prompt) else identity
 
 
 def offset_of(identifier: str) -> int:
@@ -37,13 +40,18 @@ class BatchItem:
 
     id: str
     model: str
-    prompt: Prompt
+    prompt: BatchPrompt
     deadline: float
     size: int
     """Bytes of its line in the batch's file."""
     result: asyncio.Future[BatchItemResult]
     waiters: int = 0
     """Number of calls that wait for the result. A request that falls back to a live call does not wait."""
+
+    @property
+    def texts(self) -> int:
+        """Number of texts to embed; 0 for a prompt of a chat model."""
+        return len(self.prompt.texts) if isinstance(self.prompt, EmbeddingPrompt) else 0
 
     @property
     def is_awaited(self) -> bool:

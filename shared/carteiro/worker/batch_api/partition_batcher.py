@@ -12,10 +12,9 @@ import structlog
 from carteiro.concurrency.background_tasks import BackgroundTasks
 from carteiro.models.cloud.batch_api.interface import BatchItemResult, BatchModel, RetryMode
 from carteiro.models.errors import Misconfigured, ModelError, RateLimited, Unavailable
-from carteiro.models.interface import Completion, Prompt
 from carteiro.schemas import Usage
 from carteiro.worker.batch_api.accumulator import BatchAccumulator, BatchSettings
-from carteiro.worker.batch_api.item import BatchItem, item_id, prompt_identity
+from carteiro.worker.batch_api.item import BatchItem, BatchPrompt, item_id, prompt_identity
 from carteiro.worker.batch_api.partition_jobs import PartitionJobs
 from carteiro.worker.batch_api.state import NAME_PREFIX_KEY, decode_batches, decode_name_prefix
 
@@ -44,7 +43,7 @@ class PartitionBatcher:
     def __init__(
         self,
         task: str,
-        models: Mapping[str, BatchModel],
+        models: Mapping[str, BatchModel[Any, Any]],
         publish: Callable[[bytes, bytes | None], Awaitable[None]],
         is_finished: Callable[[int], bool],
         settings: BatchSettings,
@@ -80,12 +79,12 @@ class PartitionBatcher:
     async def complete(
         self,
         model: str,
-        prompt: Prompt,
+        prompt: BatchPrompt,
         offset: int,
         deadline: float,
         on_wasted_usage: Callable[[str, Usage], object] = _ignore_usage,
-    ) -> tuple[str, Completion]:
-        """Return the id of a batch item, and its completion.
+    ) -> tuple[str, Any]:
+        """Return the id of a batch item, and its answer: a `Completion` or `Embeddings`, as the prompt asks for.
 
         `offset` is that of the deferred request, `deadline` its deadline in monotonic seconds. `on_wasted_usage` is
         called with the id and usage of each item that used tokens without a usable result. Raise `DeadlineNear` if the
@@ -105,11 +104,12 @@ class PartitionBatcher:
                     continue
                 if result.error is not None:
                     raise result.error
-                outcome: Completion | ModelError = batch_model.completion(result.answer, prompt)
+                # Hundreds of vectors take long to read.
+                outcome = await asyncio.to_thread(batch_model.completion, result.answer, prompt)
             except ModelError as failure:
                 outcome = failure
             retry_mode = batch_model.adapt(prompt, body, outcome)
-            if isinstance(outcome, Completion):
+            if not isinstance(outcome, ModelError):
                 if retry_mode is RetryMode.NO or attempt + 1 >= _MAX_ATTEMPTS:
                     return item.id, outcome
                 on_wasted_usage(item.id, outcome.usage)
@@ -132,7 +132,7 @@ class PartitionBatcher:
             raise DeadlineNear from None
 
     def _find_or_add_item(
-        self, identifier: str, model: str, prompt: Prompt, deadline: float, body: dict[str, Any]
+        self, identifier: str, model: str, prompt: BatchPrompt, deadline: float, body: dict[str, Any]
     ) -> BatchItem | None:
         """Return the item with this id, added to the accumulator if it is new; None if there is no time for a batch."""
         if (existing := self._pending.get(identifier)) is not None:

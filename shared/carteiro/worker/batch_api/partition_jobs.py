@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import structlog
 
@@ -37,7 +38,7 @@ class PartitionJobs:
     def __init__(
         self,
         task: str,
-        models: Mapping[str, BatchModel],
+        models: Mapping[str, BatchModel[Any, Any]],
         publish: Callable[[bytes, bytes | None], Awaitable[None]],
         is_finished: Callable[[int], bool],
         settings: BatchSettings,

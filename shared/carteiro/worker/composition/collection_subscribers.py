@@ -6,21 +6,28 @@ from functools import partial
 from faststream.kafka import KafkaBroker
 
 from carteiro.index.collection_source import CollectionSource
+from carteiro.kafka.compacted_topic import CompactedTopic
+from carteiro.models.cloud.batch_api.interface import BatchModel
 from carteiro.references.memory_budget import MemoryBudget
 from carteiro.registry.connection import Registry
 from carteiro.retrieval.readers.file_reader import DocumentFileReader
 from carteiro.wire.event_format import EventFormat
 from carteiro.wire.json_event import JsonFormat
+from carteiro.wire.record import Record
+from carteiro.worker.batch_api.coordinator import BatchCoordinator
+from carteiro.worker.composition.batch_subscribers import batch_settings
 from carteiro.worker.composition.context import WorkerContext
-from carteiro.worker.composition.partition_handlers import IndexHandler
+from carteiro.worker.composition.partition_handlers import BatchIndexHandler, IndexHandler
 from carteiro.worker.composition.served_topic import ServedTopic
 from carteiro.worker.delivery.subscriber import subscribe
 from carteiro.worker.handling.dead_letters import DeadLetters
 from carteiro.worker.index.document_handler import DocumentHandler
+from carteiro.worker.index.document_outcome import DocumentOutcome
 from carteiro.worker.index.document_reader import FILE_CHARACTERS, DocumentReader
 from carteiro.worker.index.document_writer import MEMORY_CHARACTERS, DocumentWriter
 from carteiro.worker.index.generations import Embedders, Generations
 from carteiro.worker.index.store_connection import StoreConnection
+from carteiro.worker.model_calls.fallback import FallbackChain
 from carteiro.worker.observability import metrics
 
 
@@ -36,15 +43,22 @@ def serve_collections(
 
     `on_joined` is called with the collection's served name at each assignment of partitions.
     """
-    memory, files = MemoryBudget(MEMORY_CHARACTERS), DocumentFileReader()
-    read_memory = MemoryBudget(FILE_CHARACTERS)
-    writers = [
-        DocumentWriter(connection, Generations(source.collection, connection, embedders), memory) for source in sources
-    ]
-    return [
-        _serve(broker, source, writer, files, read_memory, context, partial(on_joined, source.served_name))
-        for source, writer in zip(sources, writers, strict=True)
-    ]
+    files, live_memory, waiting_memory = DocumentFileReader(), _Memory(), _Memory()
+
+    def serve(source: CollectionSource) -> ServedTopic:
+        # Documents that wait for a batch must not take the memory of others.
+        memory = waiting_memory if source.wait else live_memory
+        writer = DocumentWriter(connection, Generations(source.collection, connection, embedders), memory.writing)
+        return _serve(broker, source, writer, files, memory.reading, context, partial(on_joined, source.served_name))
+
+    return [serve(source) for source in sources]
+
+
+class _Memory:
+    """Budgets of the characters of documents in memory."""
+
+    def __init__(self) -> None:
+        self.reading, self.writing = MemoryBudget(FILE_CHARACTERS), MemoryBudget(MEMORY_CHARACTERS)
 
 
 def _serve(
@@ -63,9 +77,33 @@ def _serve(
     dead_letters = DeadLetters(context.settings.topics.dead(name), group)
     handler = DocumentHandler(reader, writer, context.budget, group, dead_letters)
     options = context.consumer_options(name)
-    subscriber = subscribe(broker, source.source, group, handler.handle, handler.handle_unparsed, options)
-    subscriber.lanes = context.create_lanes(IndexHandler(handler, subscriber, context), source.source, on_joined)
-    return ServedTopic(name, group, (writer.generations.embedders.current.chain,), subscriber, "documents")
+    chain = writer.generations.embedders.current.chain
+    coordinator = _build_coordinator(source, chain, context) if source.wait else None
+
+    async def handle(record: Record) -> DocumentOutcome:
+        return await handler.handle(record, coordinator.deferred_request(record) if coordinator else None)
+
+    subscriber = subscribe(broker, source.source, group, handle, handler.handle_unparsed, options)
+    partition_handler = (
+        BatchIndexHandler(handler, subscriber, context, coordinator)
+        if coordinator
+        else IndexHandler(handler, subscriber, context)
+    )
+    subscriber.lanes = context.create_lanes(partition_handler, source.source, on_joined)
+    return ServedTopic(name, group, (chain,), subscriber, "documents")
+
+
+def _build_coordinator(source: CollectionSource, chain: FallbackChain, context: WorkerContext) -> BatchCoordinator:
+    model = chain.targets[0].model
+    assert isinstance(model, BatchModel)  # `open_index` has checked it
+    topic = CompactedTopic(
+        context.settings.topics.batches(source.served_name),
+        source.source,
+        context.client_options,
+        lambda: context.router.producer,
+        deletion_effect="forgets which batches are paid for",
+    )
+    return BatchCoordinator(source.served_name, topic, {model.name: model}, batch_settings(context.settings))
 
 
 def _event_format(source: CollectionSource, registry: Registry | None) -> EventFormat:

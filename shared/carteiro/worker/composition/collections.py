@@ -1,6 +1,6 @@
 """The model and the store of a worker of collections."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from carteiro.settings.environment import SettingsInvalid
 from carteiro.settings.worker import WorkerSettings
 from carteiro.tasks.discovery import find_task
 from carteiro.tasks.task import Task
+from carteiro.worker.batch_api.deferral_policy import supports_batches
 from carteiro.worker.composition.factories import create_circuit_breakers, open_chains
 from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker
 from carteiro.worker.model_calls.fallback import FallbackChain, ModelTarget
@@ -78,6 +79,14 @@ def open_index_model(settings: WorkerSettings, model_settings: ModelSettings) ->
         return open_chains(index_chain(settings), model_settings)
     except ModelUnusable as error:
         raise ModelUnusable(f"CARTEIRO_INDEX_MODEL: {error}") from None
+
+
+def check_waits(index: CollectionIndex | None, models: Mapping[str, Sequence[Model]]) -> None:
+    """Raise `ModelUnusable` if a collection waits for batches, and the model of `INDEX_CHAIN` has none."""
+    for source in index.sources if index else ():
+        if source.wait and not supports_batches(model := models[INDEX_CHAIN][0]):
+            reason = f"wait needs openai: or azure:, whose batches embed documents, and {model.name} has none"
+            raise ModelUnusable(f"CARTEIRO_INDEX_MODEL: {source.collection}: {reason}")
 
 
 def open_index(settings: WorkerSettings, model_settings: ModelSettings) -> CollectionIndex | None:

@@ -115,7 +115,7 @@ def _batch_first(step: Step, chain: FallbackChain) -> FallbackChain:
 def _build_coordinator(
     file: EnrichmentFile, chains: Mapping[str, FallbackChain], context: WorkerContext
 ) -> BatchCoordinator:
-    models: dict[str, BatchModel] = {}
+    models: dict[str, BatchModel[Any, Any]] = {}
     for chain in chains.values():
         model = chain.targets[0].model
         assert isinstance(model, BatchModel)  # `open_step_models` has checked it

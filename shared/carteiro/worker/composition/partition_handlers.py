@@ -1,6 +1,5 @@
 """The handlers of topics: of requests as they come, of deferred requests, and of events."""
 
-import asyncio
 from collections.abc import Sequence
 
 from carteiro.ledger.ledger import Ledger
@@ -18,12 +17,10 @@ from carteiro.worker.delivery.subscriber import LaneSubscriber
 from carteiro.worker.enrichment.event_handler import EventHandler
 from carteiro.worker.handling.handler import RequestHandler
 from carteiro.worker.index.document_handler import DocumentHandler
-from carteiro.worker.index.rebuild import Rebuild, forget_counts
+from carteiro.worker.index.rebuild import Rebuild, RebuildTask
 
 _MAX_PER_TRANSACTION = 20
 """Replies of a batch that are delivered together. Live replies wait behind them."""
-_REBUILD_PARTITION = 0
-"""Partition whose owner rebuilds the collection and counts its documents."""
 
 
 def max_event_bytes(settings: WorkerSettings) -> int:
@@ -159,8 +156,7 @@ class IndexHandler(SubscribedHandler):
     def __init__(self, documents: DocumentHandler, subscriber: LaneSubscriber, context: WorkerContext) -> None:
         super().__init__(documents.group, subscriber, context)
         self._documents = documents
-        self._rebuild = Rebuild(documents.writer, documents.budget, documents.task)
-        self._rebuild_task: asyncio.Task[None] | None = None
+        self._rebuild = _rebuild_task(documents)
         self.max_value_bytes = max_event_bytes(context.settings)
 
     def accepts_work(self) -> bool:
@@ -170,15 +166,51 @@ class IndexHandler(SubscribedHandler):
         return await self._documents.reject_poison(record, deaths)
 
     async def on_assigned(self, partition: int) -> Ledger | None:
-        if partition == _REBUILD_PARTITION and self._rebuild_task is None:
-            self._rebuild_task = asyncio.create_task(self._rebuild.run())
+        self._rebuild.on_assigned(partition)
         return None
 
     def on_lost(self, partition: int) -> None:
-        if partition == _REBUILD_PARTITION and self._rebuild_task is not None:
-            self._rebuild_task.cancel()
-            self._rebuild_task = None
-            forget_counts(self._documents.writer.collection)
+        self._rebuild.on_lost(partition)
+
+
+class BatchIndexHandler(BatchedHandler):
+    """Handler of the documents of a collection that waits for batches.
+
+    A deletion, and a later version of a document, do not wait for an earlier version: the store ignores versions that
+    are older than its own.
+    """
+
+    max_per_transaction = PartitionHandler.max_per_transaction
+
+    def __init__(
+        self,
+        documents: DocumentHandler,
+        subscriber: LaneSubscriber,
+        context: WorkerContext,
+        coordinator: BatchCoordinator,
+    ) -> None:
+        super().__init__(documents.group, subscriber, context, coordinator)
+        self._documents, self._rebuild = documents, _rebuild_task(documents)
+        self.max_value_bytes = max_event_bytes(context.settings)
+
+    def accepts_work(self) -> bool:
+        return super().accepts_work() and self._documents.writer.pause_reason is None
+
+    async def reject_poison(self, record: Record, deaths: int) -> Outcome:
+        return await self._documents.reject_poison(record, deaths)
+
+    async def on_assigned(self, partition: int) -> Ledger | None:
+        self._rebuild.on_assigned(partition)
+        return await super().on_assigned(partition)
+
+    def on_lost(self, partition: int) -> None:
+        self._rebuild.on_lost(partition)
+        super().on_lost(partition)
+
+
+def _rebuild_task(documents: DocumentHandler) -> RebuildTask:
+    rebuild = Rebuild(documents.writer, documents.budget, documents.task)
+    return RebuildTask(rebuild, documents.writer.collection)
 
 
 class BatchEnrichmentHandler(BatchedHandler):

@@ -1,18 +1,21 @@
 """The handler of one document: from its record to the store, and to the outcome that the lane delivers."""
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import structlog
 
 from carteiro.models.errors import ModelError
 from carteiro.retrieval.document import Version
 from carteiro.retrieval.errors import DocumentInvalid
+from carteiro.wire.envelope import add_duration
 from carteiro.wire.record import OutgoingRecord, Record, record_id
 from carteiro.worker.handling.dead_letters import DeadLetters
 from carteiro.worker.index.document_outcome import DocumentOutcome
 from carteiro.worker.index.document_reader import DocumentReader, DocumentRejected, read_key
 from carteiro.worker.index.document_writer import DocumentWriter
 from carteiro.worker.model_calls.budget import CostBudget, UsageMeter
+from carteiro.worker.model_calls.deferred_request import Deferral, DeferredRequest
 from carteiro.worker.observability import metrics
 from carteiro.worker.observability.logs import traceback_summary
 
@@ -34,15 +37,15 @@ class DocumentHandler:
         """Name of the collection among a worker's tasks."""
         return self.reader.source.served_name
 
-    async def handle(self, record: Record) -> DocumentOutcome:
+    async def handle(self, record: Record, deferred: DeferredRequest | None = None) -> DocumentOutcome:
         """Store the document of a record, or delete it, and return the outcome. Raise only `asyncio.CancelledError`.
 
-        Wait while the store, the model or the registry is away.
+        `deferred` is set if a batch API embeds the document. Wait while the store, the model or the registry is away.
         """
         metrics.labelled(metrics.REQUESTS, self.task).inc()
         with metrics.labelled(metrics.IN_FLIGHT, self.task).track_inprogress():
             try:
-                return await self._handle(record)
+                return await self._handle(record, deferred)
             except DocumentRejected as error:
                 return await self._failed(record, error.code, str(error))
             except DocumentInvalid as error:
@@ -62,13 +65,15 @@ class DocumentHandler:
         reason = f"the worker ended {crashes} times while it served the document"
         return await self._failed(record, "internal", reason, crashes)
 
-    async def _handle(self, record: Record) -> DocumentOutcome:
+    async def _handle(self, record: Record, deferred: DeferredRequest | None) -> DocumentOutcome:
         version, meter = _version(record), UsageMeter(self.budget, self.task, record.key)
+        deadline = add_duration(datetime.now(UTC), self.reader.source.patience)
+        deferral = Deferral(deferred, deadline) if deferred and deadline else None
         async with self.reader.open(record) as document:
             if document is None:
                 is_current = await self.writer.delete(read_key(record), version)
                 return self._outcome("deleted" if is_current else "outdated")
-            is_current = await self.writer.write(document, version, meter)
+            is_current = await self.writer.write(document, version, meter, deferral)
             return self._outcome("indexed" if is_current else "outdated")
 
     async def _failed(self, record: Record, code: str, reason: str, tries: int = 0) -> DocumentOutcome:

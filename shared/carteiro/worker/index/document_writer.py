@@ -13,6 +13,7 @@ from carteiro.retrieval.store import DocumentStore
 from carteiro.worker.index.generations import Generations, Target
 from carteiro.worker.index.store_connection import StoreConnection
 from carteiro.worker.model_calls.budget import UsageMeter
+from carteiro.worker.model_calls.deferred_request import Deferral
 from carteiro.worker.observability import metrics
 
 MEMORY_CHARACTERS = 16 * 1024 * 1024
@@ -40,20 +41,23 @@ class DocumentWriter:
         """Reason to take in no more documents; None if the store and the model answer."""
         return self.connection.pause_reason or self.generations.embedders.current.chain.pause_reason
 
-    async def write(self, document: Document, version: Version, meter: UsageMeter) -> bool:
+    async def write(
+        self, document: Document, version: Version, meter: UsageMeter, deferral: Deferral | None = None
+    ) -> bool:
         """Write a version of a document. Return False, without a change, if the store has a newer one.
 
-        Wait while the store is away. Raise the errors of models.
+        With `deferral` a batch of the provider embeds it for the generation of this worker's model. Wait while the
+        store is away. Raise the errors of models.
         """
         if await self._is_outdated(document.key, version):
             return False
         with await self.memory.reserve(min(len(document.text), MEMORY_CHARACTERS)):
             for _ in range(_MAX_TRIES - 1):
                 try:
-                    return await self._write(document, version, meter, reuse=True)
+                    return await self._write(document, version, meter, deferral, reuse=True)
                 except (CollectionUnknown, VectorMissing):
                     pass  # The collection was deleted meanwhile, or another worker has replaced the chunks.
-            return await self._write(document, version, meter, reuse=False)
+            return await self._write(document, version, meter, deferral, reuse=False)
 
     async def build(self, generation: Generation, stored: StoredDocument, meter: UsageMeter) -> bool:
         """Add a stored document to the generation of this worker's model.
@@ -99,10 +103,14 @@ class DocumentWriter:
             return False
         return stored is not None and not version.supersedes(stored)
 
-    async def _write(self, document: Document, version: Version, meter: UsageMeter, *, reuse: bool) -> bool:
+    async def _write(
+        self, document: Document, version: Version, meter: UsageMeter, deferral: Deferral | None, *, reuse: bool
+    ) -> bool:
         chunks: dict[Generation, Sequence[EmbeddedChunk]] = {}
         for target in await self.generations.targets(meter):
-            chunks[target.generation] = await self._chunks(target, document, meter, reuse=reuse)
+            is_current = target.embedder is self.generations.embedders.current
+            own_deferral = deferral if is_current else None
+            chunks[target.generation] = await self._chunks(target, document, meter, own_deferral, reuse=reuse)
 
         async def write(store: DocumentStore) -> bool:
             return await store.write(self.collection, document, version, chunks)
@@ -110,14 +118,20 @@ class DocumentWriter:
         return await self.connection.run(write)
 
     async def _chunks(
-        self, target: Target, document: Document, meter: UsageMeter, *, reuse: bool
+        self,
+        target: Target,
+        document: Document,
+        meter: UsageMeter,
+        deferral: Deferral | None = None,
+        *,
+        reuse: bool,
     ) -> list[EmbeddedChunk]:
         """Return the chunks of a document. With `reuse`, those that the generation has are without a vector."""
         generation, embedder = target.generation, target.embedder
         chunks = await embedder.split(document, generation.embedding)
         known = await self._known_hashes(generation, document.key) if reuse else frozenset[str]()
         new = {chunk.hash: chunk.embedded_text for chunk in chunks if chunk.hash not in known}
-        vectors = dict(zip(new, await embedder.embed(list(new.values()), meter), strict=True))
+        vectors = dict(zip(new, await embedder.embed(list(new.values()), meter, deferral), strict=True))
         dimensions = generation.embedding.dimensions
         if other := next((len(each) for each in vectors.values() if len(each) != dimensions), None):
             raise InvalidOutput(

@@ -19,6 +19,8 @@ from carteiro.worker.observability.logs import traceback_summary
 
 log = structlog.get_logger("carteiro.worker")
 
+_PARTITION = 0
+"""Partition whose owner rebuilds the collection and counts its documents."""
 _INTERVAL_SECONDS = 30.0
 _DOCUMENTS_AT_ONCE = 8
 _REFUSALS = (PromptTooLarge, InvalidPrompt, Refused, ContentFiltered)
@@ -127,6 +129,26 @@ class Rebuild:
         metrics.COLLECTION_ERRORS.labels(name).set(counts.errors)
         metrics.COLLECTION_CHUNKS.labels(name).set(sum(counts.chunks.values()))
         metrics.COLLECTION_OUTDATED.labels(name).set(max(counts.outdated.values(), default=0))
+
+
+class RebuildTask:
+    """The task of a rebuild, in the worker that has the partition whose owner runs it."""
+
+    def __init__(self, rebuild: Rebuild, collection: str) -> None:
+        self._rebuild, self._collection = rebuild, collection
+        self._task: asyncio.Task[None] | None = None
+
+    def on_assigned(self, partition: int) -> None:
+        """Start the rebuild if its partition is assigned and it does not run."""
+        if partition == _PARTITION and self._task is None:
+            self._task = asyncio.create_task(self._rebuild.run())
+
+    def on_lost(self, partition: int) -> None:
+        """Stop the rebuild if its partition is lost."""
+        if partition == _PARTITION and self._task is not None:
+            self._task.cancel()
+            self._task = None
+            forget_counts(self._collection)
 
 
 async def _drop(generation: Generation, store: DocumentStore) -> None:

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import datetime
+from typing import Any, Protocol
 
-from carteiro.models.interface import Completion, Prompt
+from carteiro.models.interface import EmbeddingPrompt, Prompt
 from carteiro.schemas import Usage
 
 
@@ -14,12 +15,12 @@ class Batcher(Protocol):
     async def complete(
         self,
         model: str,
-        prompt: Prompt,
+        prompt: Prompt | EmbeddingPrompt,
         offset: int,
         deadline: float,
         on_wasted_usage: Callable[[str, Usage], object],
-    ) -> tuple[str, Completion]:
-        """Return the id of a batch item, and its completion.
+    ) -> tuple[str, Any]:
+        """Return the id of a batch item, and its answer: a `Completion` or `Embeddings`, as the prompt asks for.
 
         `offset` is that of the deferred request, `deadline` its deadline in monotonic seconds. `on_wasted_usage` is
         called with the id and usage of each item that used tokens without a usable result.
@@ -32,3 +33,11 @@ class DeferredRequest:
 
     offset: int
     batcher: Batcher
+
+
+@dataclass(frozen=True, slots=True)
+class Deferral:
+    """A deferred request, and the time from which its prompts need live calls."""
+
+    request: DeferredRequest
+    deadline: datetime

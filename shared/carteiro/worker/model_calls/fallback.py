@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
@@ -18,7 +18,7 @@ from carteiro.models.errors import (
     Unavailable,
     Unsupported,
 )
-from carteiro.models.interface import ChatModel, EmbeddingModel, Model
+from carteiro.models.interface import EmbeddingModel, Model
 from carteiro.worker.model_calls.budget import OverBudget, UsageMeter
 from carteiro.worker.model_calls.chat_model_proxy import with_streaming
 from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker
@@ -48,8 +48,8 @@ class ModelTarget:
     model: Model
     circuit_breaker: CircuitBreaker | None = None
     """None for a model that runs in this process."""
-    batch_wrapper: Callable[[ChatModel, UsageMeter, datetime | None, DeferredRequest], ChatModel] | None = None
-    """Factory of a model, for one deferred request, that completes prompts by a batch; None without batches."""
+    batch_wrapper: Callable[[Any, UsageMeter, datetime | None, DeferredRequest], Model] | None = None
+    """Factory of a model, for one deferred request, that answers by a batch; None without batches."""
 
     @property
     def is_unavailable(self) -> bool:

@@ -119,6 +119,11 @@ class RetryingModel(ChatModelProxy[ChatModel]):
         return completion
 
 
+def prompt_of_texts(texts: Sequence[str]) -> Prompt:
+    """Return a prompt that costs what the vectors of texts cost."""
+    return Prompt(messages=[Message("user", text) for text in texts], max_output_tokens=1)
+
+
 class RetryingEmbedder(ModelProxy[RemoteEmbeddingModel], EmbeddingModel):
     """Embedding model for one request, which calls another one by `calls`: only the texts of a failed call are sent
     again.
@@ -138,9 +143,8 @@ class RetryingEmbedder(ModelProxy[RemoteEmbeddingModel], EmbeddingModel):
     async def _embed_batch(
         self, texts: Sequence[str], *, input_type: InputType | None, dimensions: int | None
     ) -> Embeddings:
-        read = Prompt(messages=[Message("user", text) for text in texts], max_output_tokens=1)
         call = partial(self._call, texts, input_type=input_type, dimensions=dimensions)
-        return await self._calls.run(read, call)
+        return await self._calls.run(prompt_of_texts(texts), call)
 
     async def _call(self, texts: Sequence[str], *, input_type: InputType | None, dimensions: int | None) -> Embeddings:
         with model_span(self.name, operation="embeddings") as answered:

@@ -1,12 +1,15 @@
 """Embedding models behind the local provider, with its faults and the limits of real servers."""
 
+import json
 import math
 from collections.abc import AsyncIterator
 
 import pytest
 
+from carteiro.models.cloud.batch_api.interface import BatchModel
 from carteiro.models.cloud.embedder import CloudEmbedder
 from carteiro.models.cloud.embedding_format import EmbeddingFormat
+from carteiro.models.cloud.endpoint import BatchAddress
 from carteiro.models.cloud.quota import Quota, QuotaController
 from carteiro.models.errors import (
     ContentFiltered,
@@ -20,7 +23,7 @@ from carteiro.models.errors import (
     Unavailable,
     Unsupported,
 )
-from carteiro.models.interface import ChatModel, Embeddings, RemoteEmbeddingModel
+from carteiro.models.interface import ChatModel, EmbeddingPrompt, Embeddings, RemoteEmbeddingModel
 from carteiro.schemas import Usage
 from tests.provider import Provider
 from tests.provider.embeddings import google, openai, openai_tokens, text_embeddings_inference, vector
@@ -63,6 +66,18 @@ async def test_vectors_come_from_one_call(provider: Provider, embedder: CloudEmb
     assert request.path == "/v1/embeddings"
     assert request.headers["Authorization"] == f"Bearer {KEY}"
     assert request.body == {"model": "small", "input": TEXTS, "encoding_format": "base64"}
+
+
+@pytest.mark.parametrize(("google", "has_batches"), [(None, True), ("https://google.test", False)])
+async def test_batches_are_those_of_the_embeddings_api(google: str | None, has_batches: bool):
+    address = BatchAddress(url="http://provider.test/v1", google_files=google)
+    model = CloudEmbedder("openai:m", endpoint("http://provider.test/v1", batches=address), timeout=30)
+    assert isinstance(model, BatchModel)
+    assert (model.batches is not None) is has_batches
+    if model.batches is not None:
+        line = json.loads(model.batches.encode_line("1-a-0", model.body(EmbeddingPrompt(texts=TEXTS, dimensions=3))))
+        assert (line["url"], line["body"]) == ("/v1/embeddings", {"model": "echo", "input": TEXTS, "dimensions": 3})
+    await model.close()
 
 
 async def test_no_texts_cost_no_call(provider: Provider, embedder: CloudEmbedder):

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from carteiro.models.interface import Message, Prompt
+from carteiro.models.interface import EmbeddingPrompt, Message, Prompt
 from carteiro.worker.batch_api.accumulator import BatchAccumulator, BatchSettings
 from carteiro.worker.batch_api.item import BatchItem
 
@@ -33,6 +33,15 @@ async def test_batch_is_ready_once_its_first_item_has_waited_for_the_linger_time
     assert gathering.ready(599.0) == []
     assert item_ids(gathering.ready(600.0)) == [["a", "b"]]
     assert gathering.ready(10_000.0) == []
+
+
+async def test_batch_has_no_more_texts_than_a_provider_embeds_at_once() -> None:
+    gathering = make_accumulator()
+    for name in "ab":
+        item = make_item(name)
+        item.prompt = EmbeddingPrompt(texts=["x"] * 30_000)
+        gathering.add(item, 0.0)
+    assert item_ids(gathering.ready(0.0)) == [["a"]]
 
 
 async def test_full_batch_is_ready_at_once() -> None:

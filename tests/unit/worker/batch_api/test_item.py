@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from carteiro.models.cloud.batch_api.interface import BatchItemResult
-from carteiro.models.interface import Message, Prompt
+from carteiro.models.interface import EmbeddingPrompt, Message, Prompt
 from carteiro.worker.batch_api.item import BatchItem, item_id, offset_of, prompt_identity
 
 
@@ -29,6 +29,16 @@ def test_prompts_that_differ_have_different_identities() -> None:
     assert prompt_identity("m", prompt) != prompt_identity("m", other)
     assert prompt_identity("m", prompt) != prompt_identity("n", prompt)
     assert item_id(1, prompt_identity("m", prompt), 0) != item_id(1, prompt_identity("n", prompt), 0)
+
+
+def test_texts_that_differ_have_different_identities() -> None:
+    prompts = [
+        EmbeddingPrompt(texts=("a", "b")),
+        EmbeddingPrompt(texts=("a",)),
+        EmbeddingPrompt(texts=("a",), dimensions=3),
+    ]
+    assert len({item_id(1, prompt_identity("m", prompt), 0) for prompt in prompts}) == 3
+    assert prompt_identity("m", prompts[0]) == prompt_identity("m", EmbeddingPrompt(texts=("a", "b")))
 
 
 async def test_item_is_awaited_while_calls_wait_for_its_result() -> None:

@@ -9,7 +9,13 @@ from carteiro.models.errors import ModelUnusable
 from carteiro.models.settings import ModelSettings
 from carteiro.settings.environment import SettingsInvalid
 from carteiro.settings.worker import WorkerSettings
-from carteiro.worker.composition.collections import INDEX_CHAIN, EarlierModels, open_index, open_index_model
+from carteiro.worker.composition.collections import (
+    INDEX_CHAIN,
+    EarlierModels,
+    check_waits,
+    open_index,
+    open_index_model,
+)
 
 MODELS = ModelSettings(openai_api_key=SecretStr("sk-none"))
 
@@ -36,6 +42,21 @@ def test_wrong_store_is_named_by_its_variable_without_its_password() -> None:
 def test_wrong_model_is_named_by_its_variable() -> None:
     with pytest.raises(ModelUnusable, match="^CARTEIRO_INDEX_MODEL: "):
         open_index_model(settings(index_model="nonsense"), MODELS)
+
+
+@pytest.mark.parametrize(
+    ("model", "works"), [("openai:text-embedding-3-small", True), ("http://localhost:1/v1#a", False)]
+)
+def test_wait_needs_a_model_with_batches(tmp_path: Path, model: str, works: bool) -> None:
+    path = tmp_path / "docs.yaml"
+    path.write_text("from: shop.articles\nwait: 24h")
+    given = settings(collections=str(path), index_model=model, store=f"sqlite:///{tmp_path}/s.sqlite")
+    index, models = open_index(given, MODELS), open_index_model(given, MODELS)
+    if works:
+        check_waits(index, models)
+        return
+    with pytest.raises(ModelUnusable, match="^CARTEIRO_INDEX_MODEL: docs: wait needs openai: or azure:"):
+        check_waits(index, models)
 
 
 async def test_earlier_model_is_opened_by_its_name(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from carteiro.wire.record import MAX_REQUEST_BYTES
 from carteiro.wire.record_batches.record_fields import MAX_BUFFERED_BYTES
 from carteiro.worker.composition.partition_handlers import (
     BatchHandler,
+    BatchIndexHandler,
     EnrichmentHandler,
     IndexHandler,
     LiveHandler,
@@ -164,22 +165,36 @@ async def test_events_wait_for_the_models_of_all_steps_and_keep_their_order() ->
     handler.on_lost(3)
 
 
+def make_batch_index() -> tuple[BatchIndexHandler, Any]:
+    documents = Mock(group="carteiro-chat", reject_poison=AsyncMock())
+    documents.writer.pause_reason = None
+    coordinator = Mock(on_assigned=AsyncMock(return_value=None))
+    return BatchIndexHandler(documents, Mock(dispatch=AsyncMock()), make_context(), coordinator), documents
+
+
 def make_index() -> tuple[IndexHandler, Any]:
     documents = Mock(group="carteiro-chat", reject_poison=AsyncMock())
     documents.writer.pause_reason = None
     return IndexHandler(documents, Mock(dispatch=AsyncMock()), make_context()), documents
 
 
-def test_store_that_is_away_pauses_the_intake_of_documents() -> None:
-    handler, documents = make_index()
-    assert handler.by_key
+def test_documents_are_ordered_by_key_unless_they_wait_for_batches() -> None:
+    assert make_index()[0].by_key
+    waiting = make_batch_index()[0]
+    assert (waiting.by_key, waiting.resumable, waiting.max_in_flight) == (False, True, 500)
+
+
+@pytest.mark.parametrize("make", [make_index, make_batch_index])
+def test_store_that_is_away_pauses_the_intake_of_documents(make: Any) -> None:
+    handler, documents = make()
     assert handler.accepts_work()
     documents.writer.pause_reason = "the disk is full"
     assert not handler.accepts_work()
 
 
-async def test_owner_of_the_first_partition_rebuilds_the_collection() -> None:
-    handler, _ = make_index()
+@pytest.mark.parametrize("make", [make_index, make_batch_index])
+async def test_owner_of_the_first_partition_rebuilds_the_collection(make: Any) -> None:
+    handler, _ = make()
     steps: list[str] = []
 
     async def run() -> None:
@@ -189,7 +204,7 @@ async def test_owner_of_the_first_partition_rebuilds_the_collection() -> None:
         finally:
             steps.append("ended")
 
-    handler._rebuild = Mock(run=run)
+    handler._rebuild._rebuild = Mock(run=run)
     for partition in (1, 0, 0):
         assert await handler.on_assigned(partition) is None
     await asyncio.sleep(0)

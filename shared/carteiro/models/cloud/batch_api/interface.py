@@ -7,10 +7,12 @@ OpenAI's Batch API (https://platform.openai.com/docs/guides/batch), which Azure 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from carteiro.models.errors import ModelError
-from carteiro.models.interface import Completion, Prompt
+
+P_contra = TypeVar("P_contra", contravariant=True)
+A = TypeVar("A")
 
 BatchStatus = Literal["running", "completed", "failed", "expired", "cancelled"]
 
@@ -93,8 +95,8 @@ class BatchApi(Protocol):
 
 
 @runtime_checkable
-class BatchModel(Protocol):
-    """Protocol of a chat model whose provider may have batches."""
+class BatchModel(Protocol[P_contra, A]):
+    """Protocol of a model whose provider may have batches: P is the type of its prompts, A of its answers."""
 
     batches: BatchApi | None
 
@@ -102,11 +104,11 @@ class BatchModel(Protocol):
     def name(self) -> str:
         """The model's name in replies."""
 
-    def body(self, prompt: Prompt) -> dict[str, Any]:
-        """Return the body of the request for this prompt's completion."""
+    def body(self, prompt: P_contra) -> dict[str, Any]:
+        """Return the body of the request for this prompt."""
 
-    def completion(self, answer: Any, prompt: Prompt) -> Completion:
-        """Return the completion in an answer's JSON. Raise the errors of `carteiro.models.errors`."""
+    def completion(self, answer: Any, prompt: P_contra) -> A:
+        """Return the model's answer in an answer's JSON. Raise the errors of `carteiro.models.errors`."""
 
-    def adapt(self, prompt: Prompt, body: dict[str, Any], outcome: ModelError | Completion) -> RetryMode:
+    def adapt(self, prompt: P_contra, body: dict[str, Any], outcome: ModelError | A) -> RetryMode:
         """Learn from the outcome of `body` in a batch. Return the way to retry the prompt."""
