@@ -18,12 +18,13 @@ from tests.conftest import eventually
 
 pytestmark = pytest.mark.timeout(240)
 
+CARTEIRO = str(Path(sys.executable).with_name("carteiro"))
+
 
 async def carteiro(settings: dict[str, str], *words: str) -> "subprocess.CompletedProcess[str]":
     """Run a command in a thread. The test's provider has to answer it."""
-    code = "from carteiro.cli.main import run; run()"
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("CARTEIRO_", "OPENAI_"))}
-    command = [sys.executable, "-c", code, *words]
+    command = [CARTEIRO, *words]
     return await asyncio.to_thread(
         subprocess.run, command, env=clean | settings, capture_output=True, text=True, timeout=120
     )
@@ -112,7 +113,6 @@ async def test_status_shows_the_counts_of_requests(settings, broker):
 
 async def test_shell_completion_works():
     # As the installed program: its name is part of the variable's.
-    program = str(Path(sys.executable).with_name("carteiro"))
     environment = os.environ | {"_CARTEIRO_COMPLETE": "source_bash"}
-    run = await asyncio.to_thread(subprocess.run, [program], env=environment, capture_output=True, text=True)
+    run = await asyncio.to_thread(subprocess.run, [CARTEIRO], env=environment, capture_output=True, text=True)
     assert "complete" in run.stdout

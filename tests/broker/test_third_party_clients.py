@@ -28,8 +28,7 @@ async def settings(broker, provider):
             "CARTEIRO_TOPIC_PREFIX": "others",
             "CARTEIRO_SCHEMA_REGISTRY_URL": registry.url,
         }
-        command = "from carteiro.cli.main import run; run()"
-        create = [sys.executable, "-c", command, "topics", "create", "--partitions", "2", "--schemas"]
+        create = [str(Path(sys.executable).with_name("carteiro")), "topics", "create", "--partitions", "2", "--schemas"]
         avro = {"CARTEIRO_SCHEMA_REGISTRY_REPLY_FORMAT": "avro"}
         await asyncio.to_thread(
             subprocess.run, create, env={**os.environ, **settings, **avro}, capture_output=True, check=True

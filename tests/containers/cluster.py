@@ -19,8 +19,8 @@ from: {0}
 to: {1}
 steps: [{{task: generate, request: "{{prompt: prompt}}", into: ai.echo, take: text}}]
 """
-SESSION_SECONDS = 6
-"""Shortest session timeout that Apache Kafka allows by default, in seconds."""
+SESSION_SECONDS = 3
+"""Session timeout of the workers, in seconds. The tests' broker allows less than Apache Kafka does by default."""
 
 
 class Cluster:

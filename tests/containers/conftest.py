@@ -51,6 +51,7 @@ class ApacheKafka(DockerContainer):
             "TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
             "TRANSACTION_STATE_LOG_MIN_ISR": "1",
             "GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
+            "GROUP_MIN_SESSION_TIMEOUT_MS": "1000",
             "NUM_PARTITIONS": "3",
             # A paused broker is not to be fenced by its own controller: then no partition has a leader for a moment. If
             # Kafka 4.3.1 aborts a transaction in that moment, it takes the partitions for deleted and skips markers,

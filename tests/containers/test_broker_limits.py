@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -113,7 +114,7 @@ async def doctor(address: str, **settings: str) -> list[dict[str, str]]:
     """Return the findings of `carteiro doctor`."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CARTEIRO_")}
     environment |= {"CARTEIRO_BOOTSTRAP_SERVERS": address} | settings
-    command = [sys.executable, "-c", "from carteiro.cli.command import main; main()", "doctor", "--no-ask", "--json"]
+    command = [str(Path(sys.executable).with_name("carteiro")), "doctor", "--no-ask", "--json"]
     done = await asyncio.to_thread(subprocess.run, command, env=environment, capture_output=True, text=True)
     assert "Traceback" not in done.stderr, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]

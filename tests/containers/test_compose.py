@@ -157,7 +157,7 @@ async def test_lag_is_exported_for_every_task(compose: ComposeProject):
 
 
 async def test_command_on_this_machine_sees_the_worker_and_the_lag(compose: ComposeProject):
-    command = [sys.executable, "-c", "from carteiro.cli.command import main; main()", "status", "--json"]
+    command = [str(Path(sys.executable).with_name("carteiro")), "status", "--json"]
     environment = os.environ | {
         "CARTEIRO_BOOTSTRAP_SERVERS": compose.address,
         "CARTEIRO_WORKERS": f"http://127.0.0.1:{compose.http_port}",

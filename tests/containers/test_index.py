@@ -16,6 +16,7 @@ from carteiro.retrieval.stores.postgres.store import PostgresStore
 from tests.broker.raw_kafka_client import RawKafkaClient
 from tests.broker.worker_process import WorkerProcess
 from tests.conftest import eventually, eventually_true
+from tests.containers.cluster import SESSION_SECONDS
 from tests.containers.conftest import ApacheKafka
 from tests.provider import Provider
 from tests.provider.embeddings import vector
@@ -103,7 +104,7 @@ async def test_store_has_the_last_versions_once_after_kills_and_an_outage(
         "CARTEIRO_STORE": database,
         "CARTEIRO_INDEX_MODEL": f"{provider.url}#vectors",
         "CARTEIRO_INDEX_CHUNK_TOKENS": "32",
-        "CARTEIRO_SESSION_TIMEOUT_SECONDS": "6",
+        "CARTEIRO_SESSION_TIMEOUT_SECONDS": str(SESSION_SECONDS),
     }
     expected: dict[str, list[str]] = {}
     store = PostgresStore(database)

@@ -71,7 +71,7 @@ async def run_with_kills(kafka: ApacheKafka, model: ScriptedProvider, mode: str,
         for number in range(kills):
             with batch_worker(cluster, **options) as worker:
                 # From before the assignment of its partitions until it has finished some requests.
-                await asyncio.sleep(chance.uniform(3, 12))
+                await asyncio.sleep(chance.uniform(0.5, 6))
                 worker.kill()
             if number == kills // 2:
                 kafka.get_wrapped_container().restart(timeout=1)
