@@ -1,4 +1,4 @@
-# Two images of all six workers; TASK says which tasks a container serves.
+# Two images of all workers; TASK says which tasks a container serves.
 #
 #   docker build --target cloud -t carteiro:cloud .     cloud models, and any server that speaks the OpenAI API
 #   docker build --target local -t carteiro:local .     the same, and models in the worker's own process

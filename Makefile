@@ -18,7 +18,7 @@ setup: .venv/ready-dev ## make .venv with everything, tests and tools included
 demo: .venv/ready ## see it work: a broker, the workers and some requests, all on this machine
 	@exec $(RUN)/carteiro demo $(ARGS)
 
-up: .venv/ready ## run all seven workers
+up: .venv/ready ## run all workers
 	@exec $(RUN)/carteiro up $(ARGS)
 
 test: .venv/ready-dev ## run the tests, in two processes; or some (ARGS='tests/unit -x')
@@ -33,7 +33,7 @@ fuzz: .venv/ready-dev ## send hostile records to whole workers, see that they ha
 bench: .venv/ready-bench ## measure everything that docs/understand/figures.md shows, 50 minutes (needs Docker); or some (ARGS='--only quota')
 	@exec $(RUN)/python -m benchmarks $(ARGS)
 
-soak: .venv/ready-bench ## run all seven services on Apache Kafka under faults, see what stays flat; 30 minutes (needs Docker)
+soak: .venv/ready-bench ## run all services on Apache Kafka under faults, see what stays flat; 30 minutes (needs Docker)
 	@exec $(RUN)/python -m benchmarks.soak $(ARGS)
 
 lint: .venv/ready-dev ## ruff, mypy, the import rules and the rules of prose

@@ -10,7 +10,8 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -122,10 +123,19 @@ def argument_type(request: type[Request[Any]], field: str) -> str:
     if get_origin(kind) is not list:
         reference = " | TextReference | dict[str, Any]" if may_be_reference(info) else ""
         return type_name(kind) + reference
-    item = type_name(get_args(kind)[0])
-    texts = ["str"] if item == "str" or field == request.text_field else []
-    one = [item] if item != "str" else []
-    return " | ".join([*texts, *one, f"Sequence[{item}]"])
+    items = " | ".join(map(type_name, item_types(kind)))
+    texts = ["str"] if field == request.text_field and "str" not in items.split(" | ") else []
+    return " | ".join([*texts, items, f"Sequence[{items}]"])
+
+
+def item_types(kind: Any) -> list[Any]:
+    """Return the types that an item of a list may have; none for another type."""
+    if get_origin(kind) is not list:
+        return []
+    item = get_args(kind)[0]
+    return (
+        [plain_type(each) for each in get_args(item)] if get_origin(item) in (Union, UnionType) else [plain_type(item)]
+    )
 
 
 def type_name(annotation: Any) -> str:
@@ -143,7 +153,7 @@ def type_name(annotation: Any) -> str:
 def classes_of(request: type[Request[Any]]) -> set[str]:
     """Return the classes of a task's module that its function needs."""
     kinds = [plain_type(info.annotation) for name, info in request.model_fields.items() if name != "options"]
-    models = [each for kind in kinds for each in (kind, *map(plain_type, get_args(kind))) if is_model(each)]
+    models = [each for kind in kinds for each in (kind, *item_types(kind)) if is_model(each)]
     return {request.__name__, request.result.__name__, *(model.__name__ for model in models)}
 
 

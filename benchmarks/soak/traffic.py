@@ -109,8 +109,9 @@ class LoadGenerator:
                 going_on = conversations and self._chance.random() < 0.5
                 messages = [ChatMessage(role="user", content=self._text(options))]
                 return ChatRequest(messages=messages, options=options, conversation_id=name if going_on else None)
-            case "sentiment" | "summarize":
-                return REQUESTS[task].model_validate({"text": self._text(options), "options": options})
+            case "sentiment" | "summarize" | "classify":
+                fields = {"labels": ["ships", "weather"]} if task == "classify" else {}
+                return REQUESTS[task].model_validate({"text": self._text(options), "options": options, **fields})
             case "answer":
                 return AnswerRequest(question="Who counts the ships?", context=self._text(options), options=options)
         return EmbedRequest(texts=[self._text(options) for _ in range(3)], options=options)

@@ -9,9 +9,9 @@ from typing import Any
 from carteiro.models.interface import ChatModel, ClassifierModel, Message, RankingModel
 from carteiro.schemas import Usage
 from carteiro.schemas.sentiment import SentimentRequest, SentimentResult
+from carteiro.tasks.calibration import Calibration
+from carteiro.tasks.classifier_labels import select_scores
 from carteiro.tasks.task import Task, TaskOutput, build_prompt, complete_as
-from services.sentiment.calibration import Calibration
-from services.sentiment.labels import select_scores
 from services.sentiment.scores import parse_scores
 
 _DEFAULT_LABELS = frozenset({"positive", "negative", "neutral"})
@@ -62,10 +62,8 @@ async def _score_by_classifier(request: SentimentRequest, model: ClassifierModel
 
 async def _score_by_ranking(request: SentimentRequest, model: Any) -> tuple[dict[str, float], Usage]:
     template = _FEW_SHOT_PROMPT if _DEFAULT_LABELS.issuperset(request.labels) else _ZERO_SHOT_PROMPT
-    ranking = await model.rank(template.format(text=request.text.strip()), [f" {label}" for label in request.labels])
-    expected = await _calibration.baseline(model, template, request.labels)
-    margins = [value - baseline for value, baseline in zip(ranking.log_probabilities, expected, strict=True)]
-    return dict(zip(request.labels, _softmax(margins), strict=True)), ranking.usage
+    margins, usage = await _calibration.margins(model, template, request.text, request.labels)
+    return dict(zip(request.labels, _softmax(margins), strict=True)), usage
 
 
 async def _score_by_prompt(request: SentimentRequest, model: Any) -> tuple[dict[str, float], Usage]:

@@ -66,6 +66,45 @@ async def test_sentiment_with_other_labels(models):
     assert right >= 7
 
 
+@pytest.mark.parametrize(("language", "few", "more"), [("en", 27, 28), ("pt", 7, 9)])
+async def test_classify(models, language, few, more):
+    """`few` and `more`: floors with names of labels only, and with descriptions and examples."""
+    sets = [each for each in sentences("classify") if (each["split"], each["language"]) == ("held_out", language)]
+    for floor, described in ((few, False), (more, True)):
+        right = total = 0
+        for each in sets:
+            labels = [label if described or isinstance(label, str) else label["name"] for label in each["labels"]]
+            asked = [{"text": text, "labels": labels} for text, _ in each["texts"]]
+            results = await ask_all(models, "classify", asked)
+            hits = [result.labels == wanted for result, (_, wanted) in zip(results, each["texts"], strict=True)]
+            print(f"classify, {each['set']}, {described=}: {sum(hits)} of {len(hits)}")
+            right, total = right + sum(hits), total + len(hits)
+        print(f"classify, {language}, {described=}: {right} of {total}")
+        assert right >= floor
+
+
+async def test_classify_with_several_labels_or_none(models):
+    found = missed = wrong = kept = rejected = 0
+    fits, others = [], []
+    for each in sentences("classify"):
+        if each["split"] == "held_out" and "none" in each:
+            labels, texts = each["labels"], each["multiple"]
+            asked = [{"text": text, "labels": labels, "multiple": True} for text, _ in texts]
+            for result, (_, wanted) in zip(await ask_all(models, "classify", asked), texts, strict=True):
+                found += len(set(result.labels) & set(wanted))
+                missed += len(set(wanted) - set(result.labels))
+                wrong += len(set(result.labels) - set(wanted))
+            fits += [{"text": text, "labels": labels, "allow_none": True} for text, _ in each["texts"]]
+            others += [{"text": text, "labels": labels, "allow_none": True} for text in each["none"]]
+    kept = sum(result.label is not None for result in await ask_all(models, "classify", fits))
+    rejected = sum(result.label is None for result in await ask_all(models, "classify", others))
+    print(f"classify, several: {found} found, {missed} missed, {wrong} wrong")
+    print(f"classify, none: {kept} of {len(fits)} kept, {rejected} of {len(others)} rejected")
+    assert found >= 2 * max(missed, wrong)
+    assert kept >= 0.6 * len(fits)
+    assert rejected >= 0.75 * len(others)
+
+
 async def test_answer(models):
     right = wrong = refused = unanswerable = 0
     items = sentences("answer")

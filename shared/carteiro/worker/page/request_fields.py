@@ -54,7 +54,7 @@ def _input(task: str, name: str, schema: dict[str, Any], value: Any, text_field:
     elif name == text_field and kind.get("type") == "array" and value:
         label = element("label", f"{name.capitalize()}, one a line", for_=identity)
         field = element("textarea", "\n".join(value), id=identity, rows="3", data_field=name, data_kind="lines")
-    elif kind.get("type") == "array" and kind.get("items", {}).get("type") == "string":
+    elif kind.get("type") == "array" and non_null_schema(kind.get("items", {})).get("type") == "string":
         label = element("label", f"{name.capitalize()}, separated by commas", for_=identity)
         shown = ", ".join(value or schema.get("default") or [])
         field = element("input", id=identity, value=shown, data_field=name, data_kind="list", autocomplete="off")

@@ -72,6 +72,11 @@ def test_list_of_texts_is_separated_by_commas() -> None:
     assert 'data-kind="list"' in text
 
 
+def test_list_of_texts_or_objects_is_separated_by_commas_too() -> None:
+    text = field("labels", request_fields(TASKS["classify"], "llm", first=True))
+    assert 'value="sport, politics, cooking"' in text
+
+
 def test_texts_of_a_task_are_one_a_line() -> None:
     text = field("texts", request_fields(TASKS["embed"], "llm", first=True))
     (example, *_) = TASKS["embed"].request.model_json_schema()["examples"]

@@ -1,11 +1,14 @@
 """Creation of the model that fits the family of a checkpoint."""
 
+from typing import Any
+
 from carteiro.models.interface import Model
 from carteiro.models.local.checkpoints.checkpoint import ModelCheckpoint
 from carteiro.models.local.transformers.causal import TransformersCausalModel
 from carteiro.models.local.transformers.classifier import LocalClassifier
 from carteiro.models.local.transformers.cross_encoder import LocalCrossEncoder
 from carteiro.models.local.transformers.embedder import LocalEmbedder
+from carteiro.models.local.transformers.entailment import LocalEntailmentModel, judges_entailment
 from carteiro.models.local.transformers.family import ModelFamily, detect_family, read_config
 from carteiro.models.local.transformers.placement import CPU, Placement
 from carteiro.models.local.transformers.question_answering import LocalQuestionAnsweringModel
@@ -19,10 +22,8 @@ def create_model(name: str, checkpoint: ModelCheckpoint, timeout: float, placeme
     """
     config = read_config(checkpoint)
     match detect_family(name, config):
-        case ModelFamily.CLASSIFIER if config.num_labels == 1:
-            return LocalCrossEncoder(name, checkpoint, timeout, placement)
         case ModelFamily.CLASSIFIER:
-            return LocalClassifier(name, checkpoint, timeout, placement)
+            return _classifier_class(config)(name, checkpoint, timeout, placement)
         case ModelFamily.QUESTION_ANSWERING:
             return LocalQuestionAnsweringModel(name, checkpoint, timeout, placement)
         case ModelFamily.EMBEDDER:
@@ -31,3 +32,10 @@ def create_model(name: str, checkpoint: ModelCheckpoint, timeout: float, placeme
             return seq2seq_class(config)(name, checkpoint, timeout, placement)
         case _:
             return TransformersCausalModel(name, checkpoint, timeout, placement)
+
+
+def _classifier_class(config: Any) -> type[LocalCrossEncoder | LocalEntailmentModel | LocalClassifier]:
+    """Return the class for a classification head, by its labels."""
+    if config.num_labels == 1:
+        return LocalCrossEncoder
+    return LocalEntailmentModel if judges_entailment(config) else LocalClassifier

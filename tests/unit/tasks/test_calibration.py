@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.sentiment import calibration
-from services.sentiment.calibration import Calibration
+from carteiro.tasks import calibration
+from carteiro.tasks.calibration import Calibration
 
 
 class FakeRankingModel:
@@ -20,7 +20,7 @@ class FakeRankingModel:
 
     async def rank(self, _: str, continuations: Sequence[str]) -> Any:
         self.calls += 1
-        return SimpleNamespace(log_probabilities=[-float(len(each)) for each in continuations])
+        return SimpleNamespace(log_probabilities=[-float(len(each)) for each in continuations], usage=None)
 
 
 async def test_baseline_is_the_mean_and_is_computed_once_for_a_set_of_labels() -> None:
@@ -42,3 +42,8 @@ async def test_cache_of_label_sets_is_bounded(monkeypatch: pytest.MonkeyPatch) -
     await cache.baseline(model, "{text}", ["a"])
     assert model.calls > kept
     assert len(cache._cache) == 2
+
+
+async def test_margin_is_the_difference_to_the_usual_likelihood() -> None:
+    margins, _ = await Calibration().margins(FakeRankingModel(), "Text: {text}", " x ", ["a", "bbb"])
+    assert margins == [0.0, 0.0]

@@ -1,6 +1,9 @@
 """Calibration of label scores: the bias of a model towards each label, which is subtracted."""
 
+from collections.abc import Sequence
+
 from carteiro.models.interface import RankingModel
+from carteiro.schemas import Usage
 
 _SENTENCES = (
     "The meeting is on Tuesday.",
@@ -22,8 +25,20 @@ class Calibration:
     def __init__(self) -> None:
         self._cache: dict[tuple[str, str, tuple[str, ...]], list[float]] = {}
 
-    async def baseline(self, model: RankingModel, template: str, labels: list[str]) -> list[float]:
-        """Return the mean log-probability of each label, in order. `template` has the field `{text}`."""
+    async def margins(
+        self, model: RankingModel, template: str, text: str, labels: Sequence[str]
+    ) -> tuple[list[float], Usage]:
+        """Return by how much more likely the text makes each label than usual, as a difference of logarithms.
+
+        `template` has the field `{text}`.
+        """
+        ranking = await model.rank(template.format(text=text.strip()), [f" {label}" for label in labels])
+        expected = await self.baseline(model, template, labels)
+        margins = [value - usual for value, usual in zip(ranking.log_probabilities, expected, strict=True)]
+        return margins, ranking.usage
+
+    async def baseline(self, model: RankingModel, template: str, labels: Sequence[str]) -> list[float]:
+        """Return the mean log-probability of each label, in order."""
         key = (model.name, template, tuple(labels))
         if key not in self._cache:
             continuations = [f" {label}" for label in labels]

@@ -3,7 +3,7 @@
 import pytest
 
 from carteiro.models.errors import Unsupported
-from services.sentiment.labels import select_scores
+from carteiro.tasks.classifier_labels import find_probabilities, select_scores
 
 PROBABILITIES = {"POS": 0.6, "NEG": 0.3, "NEU": 0.1}
 
@@ -26,3 +26,9 @@ def test_labels_without_probability_are_equally_likely() -> None:
 def test_label_that_the_classifier_lacks_is_unsupported() -> None:
     with pytest.raises(Unsupported, match="m has no label 'angry'; it has POS, NEG, NEU"):
         select_scores("m", PROBABILITIES, ["positive", "angry"])
+
+
+def test_probabilities_are_those_of_the_model() -> None:
+    assert find_probabilities("m", PROBABILITIES, ["negative"]) == {"negative": 0.3}
+    with pytest.raises(Unsupported, match="has no label 'x'"):
+        find_probabilities("m", PROBABILITIES, ["x"])

@@ -1,0 +1,61 @@
+"""Scores that a chat model states."""
+
+from typing import Any
+
+import pytest
+
+from carteiro.models.errors import InvalidOutput
+
+LABELS = [{"name": "Billing", "description": "charges", "examples": ["Charged twice."]}, "delivery", "defect", "other"]
+
+
+def said(*labels: Any) -> str:
+    return str(list(labels)).replace("'", '"').join(('{"labels": ', "}"))
+
+
+async def test_request_has_the_labels_before_the_text_and_an_enum(ask, provider):
+    done = await ask("classify", [said({"label": "Billing", "score": 0.9})], text="Why 49 euros?", labels=LABELS)
+    assert (done.result.label, done.result.labels, done.result.score_type) == ("Billing", ["Billing"], "stated")
+    assert done.result.scores == {"Billing": 0.9, "delivery": 0.0, "defect": 0.0, "other": 0.0}
+    body = provider.requests[-1].body
+    content = body["messages"][-1]["content"]
+    assert content.index("Charged twice.") < content.index("Why 49 euros?")
+    items = body["response_format"]["json_schema"]["schema"]["properties"]["labels"]
+    assert items["items"]["properties"]["label"]["enum"] == ["Billing", "delivery", "defect", "other"]
+    assert (items["minItems"], items["maxItems"]) == (1, 3)
+
+
+@pytest.mark.parametrize("stated", [["billing"], [{"label": "BILLING", "score": 80}], [{"label": " Billing "}]])
+async def test_label_in_another_form_is_accepted(ask, stated):
+    assert (await ask("classify", [said(*stated)], text="x", labels=LABELS)).result.label == "Billing"
+
+
+async def test_several_labels_have_scores_of_their_own(ask, provider):
+    stated = said({"label": "defect", "score": 0.7}, {"label": "Billing", "score": 1}, {"label": "other", "score": 0.2})
+    done = await ask("classify", [stated], text="x", labels=LABELS, multiple=True)
+    assert done.result.labels == ["Billing", "defect"]
+    schema = provider.requests[-1].body["response_format"]["json_schema"]["schema"]["properties"]["labels"]
+    assert (schema.get("minItems"), schema["maxItems"]) == (None, 4)
+
+
+@pytest.mark.parametrize("option", ["multiple", "allow_none"])
+async def test_empty_list_is_no_label(ask, option):
+    done = await ask("classify", [said()], text="x", labels=LABELS, **{option: True})
+    assert (done.result.label, done.result.labels) == (None, [])
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        said(),
+        said({"label": "weather", "score": 1}),
+        said({"label": "other", "score": "high"}),
+        said({"label": "other", "score": 0}),
+        '{"label": "other"}',
+        "other",
+    ],
+)
+async def test_unusable_output_is_asked_for_again(ask, output):
+    with pytest.raises(InvalidOutput):
+        await ask("classify", [output, output], text="x", labels=LABELS)
+    assert (await ask("classify", [output, said("other")], text="x", labels=LABELS)).result.label == "other"
