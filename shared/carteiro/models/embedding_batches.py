@@ -22,6 +22,11 @@ _OPTIONS = ("dimension", "encoding_format", "input_type", "matryoshka")
 """Words of a refusal that is about an option. It is the same for all texts."""
 
 
+def is_about_option(refusal: ModelError) -> bool:
+    """Return True if a refusal is about an option, and so the same for all texts."""
+    return any(word in refusal.message.lower() for word in _OPTIONS)
+
+
 async def embed_in_batches(limit: BatchLimit, embed_batch: EmbedBatch, texts: Sequence[str]) -> Embeddings:
     """Return the vectors of the texts, from calls of `embed_batch` with at most `limit.texts` texts, one after another.
 
@@ -57,7 +62,7 @@ class _Batches:
         try:
             embedded = await self._embed_batch(texts)
         except REFUSALS_OF_TEXTS as refusal:
-            if any(word in refusal.message.lower() for word in _OPTIONS):
+            if is_about_option(refusal):
                 raise
             if len(texts) == 1:
                 raise self._about_text(refusal, first) from refusal

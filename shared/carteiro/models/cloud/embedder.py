@@ -16,6 +16,7 @@ from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.errors import failure_in_200
 from carteiro.models.cloud.quota import Quota
 from carteiro.models.cloud.response_body import find_error, parse_lenient_json, read_body
+from carteiro.models.cloud.shared_calls import SharedCalls
 from carteiro.models.cloud.token_counts import estimate_tokens, load_token_counter
 from carteiro.models.embedding_batches import REFUSALS_OF_TEXTS, embed_in_batches
 from carteiro.models.errors import InvalidPrompt, ModelError, RateLimited, Unavailable, Unsupported
@@ -49,6 +50,7 @@ class CloudEmbedder:
         self._endpoint = endpoint
         self._format = endpoint.embeddings
         self.batch_limit = BatchLimit(self._format.max_texts)
+        self._shared_calls = SharedCalls(self._embed_prompt, self.batch_limit)
         self._quota = quota or Quota()
         self._metered_quota = MeteredQuota(self._quota)
         self._token_counter: Callable[[str], int] = estimate_tokens
@@ -66,6 +68,7 @@ class CloudEmbedder:
 
     async def close(self) -> None:
         """Close the connections. Calls in flight fail."""
+        await self._shared_calls.close()
         await self._connection.close()
 
     def count_tokens(self, text: str) -> int:
@@ -92,15 +95,22 @@ class CloudEmbedder:
     async def embed_batch(
         self, texts: Sequence[str], *, input_type: InputType | None = None, dimensions: int | None = None
     ) -> Embeddings:
-        """Return a vector of length 1 for each text, from one call. Raise the errors of `carteiro.models.errors`."""
+        """Return a vector of length 1 for each text, from one call, which other callers may share.
+
+        Raise the errors of `carteiro.models.errors`.
+        """
         tokens = await asyncio.to_thread(lambda: sum(map(self._token_counter, texts)))
         prompt = EmbeddingPrompt(texts=texts, input_type=input_type, dimensions=dimensions)
+        return await self._shared_calls.embed(prompt, tokens)
+
+    async def _embed_prompt(self, prompt: EmbeddingPrompt, tokens: int) -> Embeddings:
+        """Make one call, and another one if the server rejects the form. `tokens` are those of the prompt."""
         while True:
             form, body = self._format, self.body(prompt)
             try:
                 return await self._call(body, tokens, prompt)
             except (InvalidPrompt, Unsupported) as refusal:
-                self._adapt(body, refusal, input_type)
+                self._adapt(body, refusal, prompt.input_type)
                 if self._format == form:
                     raise
 

@@ -1,5 +1,6 @@
 """Embedding models behind the local provider, with its faults and the limits of real servers."""
 
+import asyncio
 import json
 import math
 from collections.abc import AsyncIterator
@@ -219,6 +220,18 @@ async def test_calls_wait_for_the_quota(provider: Provider):
     assert isinstance(await failure(model, "four"), RateLimited)
     assert model.retry_after_seconds > 0
     await model.close()
+
+
+async def test_short_calls_at_once_share_calls_and_a_wrong_text_fails_only_its_own(
+    provider: Provider, embedder: CloudEmbedder
+):
+    provider.embedding_limit = lambda texts: openai(texts, 3)
+    texts = [f"text {number}" for number in range(30)]
+    texts[7] = "one two three four"
+    results = await asyncio.gather(*(embedder.embed([text]) for text in texts), return_exceptions=True)
+    assert [isinstance(each, PromptTooLarge) for each in results] == [text == texts[7] for text in texts]
+    assert all(isinstance(each, Embeddings) for index, each in enumerate(results) if index != 7)
+    assert len(provider.requests) < 15
 
 
 async def test_filtered_text_is_named(provider: Provider, embedder: CloudEmbedder):

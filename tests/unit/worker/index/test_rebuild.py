@@ -69,7 +69,7 @@ async def test_rebuild_that_is_killed_goes_on_and_searches_use_the_earlier_gener
     while len(provider.requests) < 1:
         await asyncio.sleep(0.01)
     provider.release()
-    while len(provider.requests) < 12:
+    while len(embedded_texts(provider)) < 18:  # Those of the first documents, and some.
         await asyncio.sleep(0)
     step.cancel()
     await asyncio.gather(step, return_exceptions=True)
