@@ -76,7 +76,7 @@ def generated() -> dict[Path, str]:
 def task_requests() -> str:
     """Return the module of the functions that build the requests: one for each task, with its fields as arguments."""
     functions = [task_request(request) for request in REQUESTS.values()]
-    classes = {request.task: sorted(classes_of(request)) for request in REQUESTS.values()}
+    classes = {each for request in REQUESTS.values() for each in classes_of(request)}
     return "\n".join(
         [
             f'"""Builders of the requests of calls, one for each task. {_WRITTEN}"""',
@@ -84,7 +84,7 @@ def task_requests() -> str:
             "from typing import Any, Literal, Unpack",
             "from carteiro.client.request_builder import CallOptions, PreparedRequest, build_request",
             "from carteiro.schemas.text_reference import TextReference",
-            *(f"from carteiro.schemas.{task} import {', '.join(names)}" for task, names in classes.items()),
+            *sorted(f"from {each.__module__} import {each.__name__}" for each in classes),
             *functions,
         ]
     )
@@ -150,11 +150,11 @@ def type_name(annotation: Any) -> str:
     return f"{kind.__name__} | dict[str, Any]" if is_model(kind) else getattr(kind, "__name__", str(kind))
 
 
-def classes_of(request: type[Request[Any]]) -> set[str]:
-    """Return the classes of a task's module that its function needs."""
+def classes_of(request: type[Request[Any]]) -> set[type[BaseModel]]:
+    """Return the classes that a task's function needs."""
     kinds = [plain_type(info.annotation) for name, info in request.model_fields.items() if name != "options"]
     models = [each for kind in kinds for each in (kind, *item_types(kind)) if is_model(each)]
-    return {request.__name__, request.result.__name__, *(model.__name__ for model in models)}
+    return {request, request.result, *models}
 
 
 def is_model(kind: Any) -> bool:

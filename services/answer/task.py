@@ -7,10 +7,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, StrictBool
 
-from carteiro.models.interface import ChatModel, EmbeddingModel, Message, QuestionAnsweringModel
+from carteiro.models.file_support import unsupported_files
+from carteiro.models.interface import ChatModel, EmbeddingModel, QuestionAnsweringModel
 from carteiro.models.json_output import parse_json_output
 from carteiro.schemas import Usage
 from carteiro.schemas.answer import AnswerRequest, AnswerResult
+from carteiro.tasks.messages import user_message
 from carteiro.tasks.task import Task, TaskOutput, build_prompt, complete_as
 from services.answer.cited import answer_with_quotes
 from services.answer.extractive import answer_by_similarity
@@ -30,14 +32,11 @@ class _ModelAnswer(BaseModel):
 
 
 _PROMPT = """\
-Answer the question from the context and from nothing else. Reply with JSON alone: {{"found": true or false, \
-"answer": the answer in a few words, "quote": the words of the context that it comes from, unchanged}}. \
-If the context does not answer the question, found is false and the others are empty.
+Answer the question from the {material} and from nothing else. Reply with JSON alone: {{"found": true or false, \
+"answer": the answer in a few words, "quote": the words of the {material} that it comes from, unchanged}}. \
+If the {material} does not answer the question, found is false and the others are empty.
 
-Context:
-{context}
-
-Question: {question}"""
+{context}Question: {question}"""
 
 
 async def answer(
@@ -45,9 +44,12 @@ async def answer(
 ) -> TaskOutput[AnswerResult]:
     """Answer the question from its context, or from the passages that were found for it.
 
-    Raise `InvalidOutput` if the output of a chat model is not the requested JSON.
+    Raise `InvalidOutput` if the output of a chat model is not the requested JSON, and `Unsupported` if a model takes no
+    attachments.
     """
-    if not passages_to_read(request):
+    if request.attachments and (not isinstance(model, ChatModel) or model.is_small):
+        raise unsupported_files(model.name)
+    if not request.attachments and not passages_to_read(request):
         return TaskOutput(NOT_FOUND, Usage())
     if isinstance(model, EmbeddingModel):
         return await answer_by_similarity(request, model)
@@ -55,22 +57,31 @@ async def answer(
         return await _extract_answer(request, model)
     if model.is_small:
         return await answer_with_small_model(request, model)
-    if request.context is None:
+    if request.collection is not None:
         return await answer_with_quotes(request, model)
-    return await _answer_from_context(request, request.context, model)
+    return await _answer_from_context(request, model)
 
 
-async def _answer_from_context(request: AnswerRequest, context: str, model: ChatModel) -> TaskOutput[AnswerResult]:
-    messages = [Message("user", _PROMPT.format(context=context, question=request.question))]
+async def _answer_from_context(request: AnswerRequest, model: ChatModel) -> TaskOutput[AnswerResult]:
+    messages = [user_message(_prompt_text(request), request.attachments)]
     model_answer, completion = await complete_as(
         model, build_prompt(request, messages, json_schema=_ModelAnswer.model_json_schema()), _parse_answer
     )
     text, quote = model_answer.answer.strip(), model_answer.quote.strip()
     if not model_answer.found or not text:
         return TaskOutput(NOT_FOUND, completion.usage, completion.finish_reason)
-    place = _find_place(quote, context) or _find_place(text, context)
-    result = answer_at(request, text, [place] if place else [])
+    if request.context is None:
+        result = AnswerResult(found=True, answer=text)
+    else:
+        place = _find_place(quote, request.context) or _find_place(text, request.context)
+        result = answer_at(request, text, [place] if place else [])
     return TaskOutput(result, completion.usage, completion.finish_reason)
+
+
+def _prompt_text(request: AnswerRequest) -> str:
+    names = ["context"] * (request.context is not None) + ["attached material"] * bool(request.attachments)
+    context = "" if request.context is None else f"Context:\n{request.context}\n\n"
+    return _PROMPT.format(material=" and the ".join(names), context=context, question=request.question)
 
 
 async def _extract_answer(request: AnswerRequest, model: QuestionAnsweringModel) -> TaskOutput[AnswerResult]:

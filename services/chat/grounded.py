@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from carteiro.models.interface import ChatModel, Message
 from carteiro.schemas.chat import ChatRequest
 from carteiro.schemas.collection import Passage, Source
+from carteiro.tasks.messages import prompt_message
 from carteiro.tasks.passages import PASSAGE_RULE, fit_passages, passage_lines
 from carteiro.text.grounding import content_words, overlap
 from carteiro.text.sentences import Sentence, split_sentences
@@ -21,7 +22,7 @@ _MIN_SHARE = 0.5
 
 async def fit_request_passages(request: ChatRequest, model: ChatModel) -> tuple[Passage, ...]:
     """Return the passages that fit the model's context with the conversation and an answer."""
-    texts = [_RULES, *(message.content for message in request.messages)]
+    texts = [_RULES, *(message.text for message in request.messages)]
     return await fit_passages(request.passages, model, texts, request.options.max_output_tokens)
 
 
@@ -31,12 +32,12 @@ def grounded_messages(request: ChatRequest, passages: Sequence[Passage]) -> list
     The messages before the last one stay the same from turn to turn, so a provider's prompt cache holds. A system
     message before the last one would too, but many chat templates reject it.
     """
-    messages = [Message(each.role, each.content) for each in request.messages]
+    messages = list(map(prompt_message, request.messages))
     last = messages.pop()
     system = messages.pop(0).content if messages and messages[0].role == "system" else ""
     found = passage_lines(passages) or "(The search found none.)"
-    content = f"Passages, one JSON object a line:\n{found}\n\n{last.content}"
-    return [Message("system", f"{system}\n\n{_RULES}".strip()), *messages, Message("user", content)]
+    last = last.with_text_before(f"Passages, one JSON object a line:\n{found}")
+    return [Message("system", f"{system}\n\n{_RULES}".strip()), *messages, last]
 
 
 async def find_sources(answer: str, passages: Sequence[Passage]) -> list[Source]:

@@ -6,6 +6,7 @@ The worker has already added stored earlier messages.
 from carteiro.models.interface import ChatModel, Message
 from carteiro.schemas.chat import ChatAnswer, ChatRequest, ChatResult
 from carteiro.schemas.collection import Passage
+from carteiro.tasks.messages import prompt_message
 from carteiro.tasks.passages import with_fewer_passages
 from carteiro.tasks.task import Task, TaskOutput, build_prompt, complete
 from services.chat.grounded import find_sources, fit_request_passages, grounded_messages
@@ -14,7 +15,7 @@ from services.chat.grounded import find_sources, fit_request_passages, grounded_
 async def chat(request: ChatRequest, model: ChatModel) -> TaskOutput[ChatResult]:
     """Generate the next message of the assistant."""
     if request.collection is None:
-        return await _continue(request, model, [Message(each.role, each.content) for each in request.messages])
+        return await _continue(request, model, list(map(prompt_message, request.messages)))
 
     async def ask(passages: tuple[Passage, ...]) -> TaskOutput[ChatResult]:
         return await _continue(request, model, grounded_messages(request, passages), passages)

@@ -3,6 +3,7 @@
 from carteiro.models.caller_schema import CallerSchema
 from carteiro.models.interface import ChatModel, Message
 from carteiro.schemas.generate import GenerateRequest, GenerateResult
+from carteiro.tasks.messages import user_message
 from carteiro.tasks.task import Task, TaskOutput, build_prompt, complete, complete_as
 
 
@@ -16,7 +17,7 @@ async def generate(request: GenerateRequest, model: ChatModel) -> TaskOutput[Gen
     if caller_schema is not None:
         await caller_schema.check()  # before a model call costs anything
     messages = [Message("system", request.system)] if request.system else []
-    messages.append(Message("user", request.prompt))
+    messages.append(user_message(request.prompt, request.attachments))
     prompt = build_prompt(request, messages, stop=request.stop or request.options.stop, json_schema=schema)
     if caller_schema is None:
         completion = await complete(model, prompt)

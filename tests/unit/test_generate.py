@@ -61,7 +61,7 @@ def test_required_fields_are_positional_and_the_others_are_keywords() -> None:
 
 
 def test_function_imports_the_classes_of_its_fields() -> None:
-    assert GENERATE.classes_of(SortRequest) == {"SortRequest", "SortResult", "Item"}
+    assert GENERATE.classes_of(SortRequest) == {SortRequest, SortResult, Item}
 
 
 def test_new_task_gets_a_service_its_model_and_its_metrics(monkeypatch: pytest.MonkeyPatch) -> None:

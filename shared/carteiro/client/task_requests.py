@@ -5,6 +5,7 @@ from typing import Any, Literal, Unpack
 
 from carteiro.client.request_builder import CallOptions, PreparedRequest, build_request
 from carteiro.schemas.answer import AnswerRequest, AnswerResult
+from carteiro.schemas.attachment import Attachment
 from carteiro.schemas.chat import ChatMessage, ChatRequest, ChatResult
 from carteiro.schemas.classify import ClassifyRequest, ClassifyResult, LabelDescription
 from carteiro.schemas.embed import EmbedRequest, EmbedResult
@@ -23,6 +24,7 @@ def answer(
     filter: dict[str, Any] | None = None,
     top_k: int | None = None,
     rerank: bool | None = None,
+    attachments: Attachment | dict[str, Any] | Sequence[Attachment | dict[str, Any]] | None = None,
     **call: Unpack[CallOptions],
 ) -> PreparedRequest[AnswerResult]:
     """Answer a question from the context or from a collection of documents, and from nothing else."""
@@ -36,6 +38,7 @@ def answer(
             "rerank": rerank,
             "question": question,
             "context": context,
+            "attachments": attachments,
         },
     )
 
@@ -93,12 +96,17 @@ def embed(
 def generate(
     prompt: str | TextReference | dict[str, Any],
     *,
+    attachments: Attachment | dict[str, Any] | Sequence[Attachment | dict[str, Any]] | None = None,
     system: str | None = None,
     json_schema: dict[str, Any] | None = None,
     **call: Unpack[CallOptions],
 ) -> PreparedRequest[GenerateResult]:
     """Write a completion of the prompt."""
-    return build_request(GenerateRequest, call, {"prompt": prompt, "system": system, "json_schema": json_schema})
+    return build_request(
+        GenerateRequest,
+        call,
+        {"prompt": prompt, "attachments": attachments, "system": system, "json_schema": json_schema},
+    )
 
 
 def sentiment(

@@ -6,6 +6,7 @@ The quirks spare the first refused call: what a provider takes is learnt from it
 from dataclasses import dataclass, field
 from typing import Literal
 
+from carteiro.models.cloud.content_parts import PdfForm
 from carteiro.models.cloud.embedding_format import QUERY_OR_PASSAGE, EmbeddingFormat
 from carteiro.models.cloud.request_format import RequestFormat, SchemaMode
 
@@ -29,6 +30,8 @@ class CompatibleProvider:
     """Name of the limit of output tokens."""
     seed: Literal["seed", "random_seed"] = "seed"
     """Name of the seed."""
+    pdf: PdfForm = "file"
+    """Form of a PDF file."""
     form: RequestFormat = field(default_factory=RequestFormat)
     """Form of the first request."""
     embeddings: EmbeddingFormat | None = None
@@ -39,14 +42,15 @@ _JSON_OBJECT = RequestFormat(schema=SchemaMode.JSON_OBJECT)
 
 COMPATIBLE_PROVIDERS = (
     CompatibleProvider(
-        # https://docs.mistral.ai/api: an unknown field is a 422, the seed has a name of its own, and the usage comes
-        # in a stream without a request for it.
+        # https://docs.mistral.ai/api: an unknown field is a 422, the seed and PDF files have names of their own, and
+        # the usage comes in a stream without a request for it.
         scheme="mistral",
         url="https://api.mistral.ai/v1",
         key="MISTRAL_API_KEY",
         address="MISTRAL_BASE_URL",
         telemetry_name="mistral_ai",
         seed="random_seed",
+        pdf="document_url",
         form=RequestFormat(omitted=frozenset({"stream_options"})),
         embeddings=EmbeddingFormat(),
     ),

@@ -10,12 +10,13 @@ Every call raises only the exceptions of `carteiro.models.errors`, and may be ca
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from typing_extensions import TypeIs
 
 from carteiro.schemas import FinishReason, ReasoningEffort, ServiceTier, Usage
+from carteiro.schemas.media_file import MediaFile
 
 Role = Literal["system", "user", "assistant"]
 InputType = Literal["query", "document"]
@@ -23,11 +24,37 @@ InputType = Literal["query", "document"]
 
 
 @dataclass(frozen=True, slots=True)
+class PlacedFile:
+    """An image, a file or a sound in a message, after `position` characters of the message's text."""
+
+    file: MediaFile
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a prompt."""
+    """One message of a prompt. `content` is its text; its `files` are in the order of their positions."""
 
     role: Role
     content: str
+    files: tuple[PlacedFile, ...] = ()
+
+    @property
+    def parts(self) -> "list[str | MediaFile]":
+        """The texts and the files in their order."""
+        parts: list[str | MediaFile] = []
+        begin = 0
+        for placed in self.files:
+            parts += [self.content[begin : placed.position], placed.file]
+            begin = placed.position
+        given = (each.strip("\n") if isinstance(each, str) else each for each in (*parts, self.content[begin:]))
+        return [each for each in given if each]
+
+    def with_text_before(self, text: str) -> "Message":
+        """Return the message with a text, and an empty line, before its content."""
+        added = f"{text}\n\n"
+        files = tuple(PlacedFile(each.file, each.position + len(added)) for each in self.files)
+        return replace(self, content=added + self.content, files=files)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,9 @@
-"""Reader of texts by their addresses: what is permitted, within limits of size, time, memory and number."""
+"""Reader of texts and files by their addresses: what is permitted, within limits of size, time, memory and number."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -28,6 +28,8 @@ _MAX_READS = 8
 """Texts that are read at once."""
 MEMORY_FACTOR = 16
 """Texts in memory at once, if each has the largest size."""
+FILE_FACTOR = 3
+"""Bytes of memory for a byte of a file for a model: its base64, and a request's body with it, are 8/3 of it."""
 _MAX_SERVER_READS = MEMORY_FACTOR // 2
 """Requests that are read from HTTPS servers at once. A sender may own a server, and have it send slowly: so much memory
 is left for other requests.
@@ -43,7 +45,7 @@ class FileContent:
 
 
 class ReferenceReader:
-    """Reader of the texts that requests name. The texts of one request together have at most `max_bytes` bytes."""
+    """Reader of the texts and files that requests name. Those of one request together have at most `max_bytes`."""
 
     def __init__(
         self,
@@ -56,19 +58,44 @@ class ReferenceReader:
         self._allowed, self.max_bytes, self._stores, self._https = allowed, max_bytes, stores, https or HttpsReader()
         self._clock = clock
         self._memory = MemoryBudget(MEMORY_FACTOR * max_bytes)
+        # Requests that hold memory wait for more of it here, so the budgets must differ: else all could wait for ever.
+        self._earlier_memory = MemoryBudget(MEMORY_FACTOR * max_bytes)
         self._reads, self._server_reads = asyncio.Semaphore(_MAX_READS), asyncio.Semaphore(_MAX_SERVER_READS)
 
-    async def read(self, uses: Mapping[str, int]) -> tuple[Mapping[str, str], Reservation]:
+    async def read(
+        self, uses: Mapping[str, int], files: Collection[str] = ()
+    ) -> tuple[Mapping[str, str | bytes], Reservation]:
         """Return the texts of one request by their addresses, and the memory that is theirs until it is released.
 
-        `uses` are the numbers of places in the request for each text, which count as so many texts. Raise
-        `ReferenceRefused` and `StoreUnavailable`.
+        `uses` are the numbers of places in the request for each text, which count as so many texts. Those among `files`
+        are no texts: their content is returned as bytes. Raise `ReferenceRefused` and `StoreUnavailable`.
         """
         checked = {uri: self._check(uri) for uri in uses}
         if any(_is_served(address) for address, _ in checked.values()):
             async with self._server_reads:
-                return await self._read_all(checked, uses)
-        return await self._read_all(checked, uses)
+                return await self._read_all(checked, uses, files)
+        return await self._read_all(checked, uses, files)
+
+    async def read_available(self, uris: Sequence[str]) -> tuple[Mapping[str, bytes], Reservation]:
+        """Return the files of earlier requests that can still be read, the first ones as far as they fit together.
+
+        Raise `StoreUnavailable`.
+        """
+        reservation = await self._earlier_memory.reserve(FILE_FACTOR * self.max_bytes)
+        found: dict[str, bytes] = {}
+        left, watch = self.max_bytes, _Stopwatch(_READ_SECONDS, self._clock)
+        try:
+            for uri in uris:
+                with suppress(ReferenceRefused, TextUnavailable):
+                    address, entry = self._check(uri)
+                    async with self._server_reads if _is_served(address) else nullcontext():
+                        found[uri] = await self._read_part(uri, address, entry, left, watch, read_bytes)
+                    left -= len(found[uri])
+        except BaseException:
+            reservation.release()
+            raise
+        reservation.shrink(FILE_FACTOR * (self.max_bytes - left))
+        return found, reservation
 
     async def read_bytes(self, uri: str) -> tuple[FileContent, Reservation]:
         """Return the content at an address, of any type, and its memory until that is released. Raise as `read`."""
@@ -89,20 +116,22 @@ class ReferenceReader:
         return content, reservation
 
     async def _read_all(
-        self, checked: Mapping[str, tuple[Address, Address]], uses: Mapping[str, int]
-    ) -> tuple[Mapping[str, str], Reservation]:
-        reservation = await self._memory.reserve(self.max_bytes)
+        self, checked: Mapping[str, tuple[Address, Address]], uses: Mapping[str, int], files: Collection[str]
+    ) -> tuple[Mapping[str, str | bytes], Reservation]:
+        reservation = await self._memory.reserve(self.max_bytes * (FILE_FACTOR if files else 1))
         try:
-            texts: dict[str, str] = {}
-            left, watch = self.max_bytes, _Stopwatch(_READ_SECONDS, self._clock)
+            found: dict[str, str | bytes] = {}
+            left, used, watch = self.max_bytes, 0, _Stopwatch(_READ_SECONDS, self._clock)
             for uri, (address, entry) in checked.items():
-                texts[uri] = await self._read_part(uri, address, entry, left // uses[uri], watch, read_text)
-                left -= len(texts[uri].encode()) * uses[uri]
+                read: ReadBody[str | bytes] = read_bytes if uri in files else read_text
+                content = found[uri] = await self._read_part(uri, address, entry, left // uses[uri], watch, read)
+                size = len(content if isinstance(content, bytes) else content.encode()) * uses[uri]
+                left, used = left - size, used + size * (FILE_FACTOR if uri in files else 1)
         except BaseException:
             reservation.release()
             raise
-        reservation.shrink(self.max_bytes - left)
-        return texts, reservation
+        reservation.shrink(used)
+        return found, reservation
 
     def _check(self, uri: str) -> tuple[Address, Address]:
         """Return the address, and the entry of the allow-list that permits it. Raise `ReferenceRefused`."""
@@ -124,7 +153,7 @@ class ReferenceReader:
             async with self._reads:
                 return await self._read(address, entry, max_bytes, watch, read)
         except ReferenceRefused as error:
-            too_large = f"is too large: the texts of a request have at most {self.max_bytes:,} bytes together"
+            too_large = f"is too large: the texts and files of a request have at most {self.max_bytes:,} bytes together"
             reason = too_large if error.is_too_large else error.reason
             raise ReferenceRefused(reason, uri=uri, is_too_large=error.is_too_large) from None
 
@@ -135,7 +164,7 @@ class ReferenceReader:
             async with watch.limit(), self._open(address, entry) as body:
                 return await read(body, max_bytes)
         except TimeoutError:
-            reason = f"the texts of a request took more than {_READ_SECONDS:g} s ({address.place})"
+            reason = f"the texts and files of a request took more than {_READ_SECONDS:g} s ({address.place})"
             raise TextUnavailable(reason, is_slow=True) if _is_served(address) else StoreUnavailable(reason) from None
 
     def _open(self, address: Address, entry: Address) -> AbstractAsyncContextManager[Body]:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from carteiro.schemas.attachment import MAX_ATTACHMENTS, Attachment
 from carteiro.schemas.collection import CollectionRequest, Source, search_options_problem
 from carteiro.schemas.reply import ReplySchema, Result
 from carteiro.schemas.request import CommandOption, Text, examples
@@ -68,6 +69,7 @@ class AnswerRequest(CollectionRequest[AnswerResult]):
             "question": "When was the bridge opened?",
             "context": "The bridge was built by two brothers and opened in 1867.",
         },
+        {"question": "When is the invoice due?", "attachments": [{"uri": "s3://letters/invoice.pdf"}]},
         {"question": "How long can goods be returned?", "collection": "handbook", "filter": {"tenant": "north"}},
     )
     task: ClassVar = "answer"
@@ -78,11 +80,13 @@ class AnswerRequest(CollectionRequest[AnswerResult]):
     """The question."""
     context: OptionalLargeText = None
     """The text that has the answer, if no collection is named."""
+    attachments: list[Attachment] = Field(default=[], max_length=MAX_ATTACHMENTS)
+    """Images, files and sounds that have the answer, next to a context or without one."""
 
     @model_validator(mode="after")
     def _has_a_context_or_a_collection(self) -> Self:
-        if (self.context is None) == (self.collection is None):
-            raise ValueError("needs either context or collection")
+        if (self.context is None and not self.attachments) == (self.collection is None):
+            raise ValueError("needs either context or attachments, or collection")
         if problem := search_options_problem(self):
             raise ValueError(problem)
         return self

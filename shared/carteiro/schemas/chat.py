@@ -1,21 +1,38 @@
 """chat: the next message of a conversation."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from carteiro.schemas.attachment import Attachment, Content, is_text, join_texts
 from carteiro.schemas.collection import CollectionRequest, Source, search_options_problem
 from carteiro.schemas.reply import ReplySchema, Result
 from carteiro.schemas.request import Schema, examples
-from carteiro.schemas.text_reference import LargeText
 
 
 class ChatMessage(Schema):
     """One message of a conversation."""
 
     role: Literal["system", "user", "assistant"]
-    content: LargeText
+    content: Content
+    """A text, or a list of texts (`{"type": "text", "text": ...}`) and, from the user, of images, files and sounds."""
+
+    @model_validator(mode="after")
+    def _only_the_user_attaches(self) -> Self:
+        if self.role != "user" and isinstance(self.content, list) and not all(map(is_text, self.content)):
+            raise ValueError("only a message of the user can have images, files and sounds")
+        return self
+
+    @property
+    def text(self) -> str:
+        """The texts of the message."""
+        return join_texts(self.content)
+
+    @property
+    def attachments(self) -> Sequence[Attachment]:
+        """The images, files and sounds of the message."""
+        return [] if isinstance(self.content, str) else [part for part in self.content if not is_text(part)]
 
 
 class ChatAnswer(ReplySchema):
@@ -56,6 +73,17 @@ class ChatRequest(CollectionRequest[ChatResult]):
             ]
         },
         {"conversation_id": "guest-7", "messages": [{"role": "user", "content": "And at sunset?"}]},
+        {
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "text", "text": "What does the invoice amount to?"},
+                        {"type": "file", "uri": "s3://letters/invoice.pdf"},
+                    ],
+                }
+            ]
+        },
         {"collection": "handbook", "messages": [{"role": "user", "content": "How long can goods be returned?"}]},
     )
     task: ClassVar = "chat"
@@ -88,8 +116,11 @@ class ChatRequest(CollectionRequest[ChatResult]):
     def _searches_a_collection(self) -> Self:
         if problem := search_options_problem(self):
             raise ValueError(problem)
+        last = self.messages[-1].content
+        if self.collection is not None and isinstance(last, list) and not any(map(is_text, last)):
+            raise ValueError("the last message needs a text to search the collection with")
         return self
 
     @property
     def search_text(self) -> str:
-        return self.messages[-1].content
+        return self.messages[-1].text

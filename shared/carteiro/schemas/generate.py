@@ -4,6 +4,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from carteiro.schemas.attachment import MAX_ATTACHMENTS, Attachment
 from carteiro.schemas.reply import Result
 from carteiro.schemas.request import CommandOption, Request, StopText, examples
 from carteiro.schemas.text_reference import LargeText
@@ -39,6 +40,7 @@ class GenerateRequest(Request[GenerateResult]):
                 "additionalProperties": False,
             },
         },
+        {"prompt": "Describe the photo.", "attachments": [{"uri": "s3://letters/photo.jpg"}]},
         {"prompt": "List three fruits:\n1.", "options": {"stop": ["\n4."], "temperature": 0.7, "seed": 7}},
     )
     task: ClassVar = "generate"
@@ -49,6 +51,8 @@ class GenerateRequest(Request[GenerateResult]):
 
     prompt: LargeText
     """The prompt for the model."""
+    attachments: list[Attachment] = Field(default=[], max_length=MAX_ATTACHMENTS)
+    """Images, files and sounds that the prompt is about."""
     system: str | None = None
     """System instructions, for models that accept them."""
     stop: list[StopText] = Field(default=[], max_length=4)

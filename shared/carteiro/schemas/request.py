@@ -22,6 +22,9 @@ LanguageTag = Annotated[str, StringConstraints(pattern=LANGUAGE_PATTERN)]
 COLLECTION_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 """Name of a collection of documents."""
 
+NAME_PATTERN = r"^[^\x00-\x1f\x7f]*$"
+"""A name of a file, on one line."""
+
 DURATION_PATTERN = r"^[1-9][0-9]{0,5}[smhd]$"
 Duration = Annotated[str, StringConstraints(pattern=DURATION_PATTERN)]
 """A duration: a number, and `s`, `m`, `h` or `d` for seconds, minutes, hours or days."""

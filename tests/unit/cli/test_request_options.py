@@ -80,5 +80,5 @@ def test_text_next_to_a_collection_is_the_question():
 
 
 def test_error_of_the_whole_request_is_a_sentence():
-    problem = FieldError(field="request", reason="needs either context or collection")
-    assert error_line("answer", problem) == "the request needs either context or collection"
+    problem = FieldError(field="request", reason="needs either context or attachments, or collection")
+    assert error_line("answer", problem) == "the request needs either context or attachments, or collection"

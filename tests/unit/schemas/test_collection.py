@@ -25,8 +25,8 @@ def problem_of(**fields: object) -> str:
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
-        ({}, "request: needs either context or collection"),
-        ({"context": "x", "collection": "a"}, "request: needs either context or collection"),
+        ({}, "request: needs either context or attachments, or collection"),
+        ({"context": "x", "collection": "a"}, "request: needs either context or attachments, or collection"),
         ({"context": "x", "top_k": 3}, "request: top_k needs a collection"),
         ({"context": "x", "filter": {"a": 1}}, "request: filter needs a collection"),
         ({"context": "x", "rerank": True}, "request: rerank needs a collection"),

@@ -7,8 +7,9 @@ from carteiro.schemas import REQUESTS, Request, TextReference
 from carteiro.schemas.answer import AnswerRequest
 from carteiro.schemas.chat import ChatRequest
 from carteiro.schemas.field_errors import field_errors
+from carteiro.schemas.large_content import find_content, replace_content
 from carteiro.schemas.summarize import SummarizeRequest
-from carteiro.schemas.text_reference import find_texts, may_be_reference, replace_texts
+from carteiro.schemas.text_reference import may_be_reference
 
 CHAT = b"""{"messages": [{"role": "system", "content": "Be brief."},
     {"role": "user", "content": {"uri": "s3://letters/a"}}]}"""
@@ -16,7 +17,7 @@ REFERENCE = TextReference(uri="s3://letters/a")
 
 
 def references(request: Request) -> list[str]:  # type: ignore[type-arg]
-    return [path for path, text in find_texts(request) if isinstance(text, TextReference)]
+    return [path for path, text in find_content(request) if isinstance(text, TextReference)]
 
 
 @pytest.mark.parametrize("task", sorted(REQUESTS.keys() - {"embed"}))  # its texts are short, as models read them whole
@@ -33,7 +34,7 @@ def test_every_task_takes_its_long_text_by_reference(task: str) -> None:
 def test_reference_in_a_list_is_found_and_replaced() -> None:
     request = ChatRequest.model_validate_json(CHAT)
     assert references(request) == ["messages.1.content"]
-    resolved = replace_texts(request, {REFERENCE: "Why?"})
+    resolved = replace_content(request, {REFERENCE: "Why?"})
     assert [message.content for message in resolved.messages] == ["Be brief.", "Why?"]
     assert references(request) == ["messages.1.content"], "the request itself is unchanged"
     assert resolved.model_fields_set == request.model_fields_set
@@ -41,14 +42,14 @@ def test_reference_in_a_list_is_found_and_replaced() -> None:
 
 def test_text_is_replaced_by_a_reference() -> None:
     request = AnswerRequest(question="Who?", context="long")
-    replaced = replace_texts(request, {"long": REFERENCE, "Who?": REFERENCE})
+    replaced = replace_content(request, {"long": REFERENCE, "Who?": REFERENCE})
     assert replaced.to_json() == b'{"question":"Who?","context":{"uri":"s3://letters/a"}}'
 
 
 def test_request_without_references_stays_the_same_object() -> None:
     request = ChatRequest.from_text("Hi")
     parsed = ChatRequest.model_validate(request)
-    assert replace_texts(parsed, {REFERENCE: "x"}) is parsed
+    assert replace_content(parsed, {REFERENCE: "x"}) is parsed
 
 
 @pytest.mark.parametrize(

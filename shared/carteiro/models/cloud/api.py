@@ -3,12 +3,14 @@ Anthropic.
 """
 
 import re
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from carteiro.models.cloud.request_format import RequestFormat
 from carteiro.models.errors import ModelUnusable
 from carteiro.models.interface import Completion, Prompt
 from carteiro.models.reasoning import ReasoningState
+from carteiro.schemas.media_file import MediaKind
 
 if TYPE_CHECKING:
     from carteiro.models.cloud.endpoint import Endpoint
@@ -56,6 +58,8 @@ class Api(Protocol):
     """Protocol of an API: functions from a prompt to a request, and from an answer to a completion."""
 
     PATH: str
+    MEDIA: Collection[MediaKind]
+    """Kinds of files that it has a form for. A model may take fewer, and refuses the others itself."""
 
     def request(self, endpoint: "Endpoint", prompt: Prompt, form: RequestFormat) -> dict[str, Any]:
         """Return the request's body."""

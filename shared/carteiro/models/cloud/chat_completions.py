@@ -1,6 +1,7 @@
 """The Chat Completions API (https://platform.openai.com/docs/api-reference/chat/create), which most servers speak."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Any
 
 from pydantic import Field
@@ -14,6 +15,7 @@ from carteiro.models.cloud.completion_builder import (
     has_finish_reason,
     streamed_with_usage,
 )
+from carteiro.models.cloud.content_parts import chat_file
 from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.errors import filtered
 from carteiro.models.cloud.message_content import Content, is_filtered, read_message, read_parts
@@ -22,8 +24,10 @@ from carteiro.models.cloud.strict_schema import can_be_strict
 from carteiro.models.cloud.token_counts import read_usage
 from carteiro.models.interface import Completion, Prompt
 from carteiro.models.reasoning import ReasoningState
+from carteiro.schemas.media_file import MediaKind
 
 PATH = "/chat/completions"
+MEDIA: Collection[MediaKind] = ("image", "pdf", "audio")
 streamed = streamed_with_usage
 FINISH_REASON_FIELDS = ("finish_reason", "finishReason", "stop_reason", "native_finish_reason", "done_reason")
 FILTER_FIELDS = ("content_filter_results", "content_filter_result", "content_filter_offsets")
@@ -35,7 +39,7 @@ def request(endpoint: Endpoint, prompt: Prompt, form: RequestFormat) -> dict[str
     other = "max_tokens" if endpoint.completion_limit == "max_completion_tokens" else "max_completion_tokens"
     body: dict[str, Any] = {
         "model": endpoint.model,
-        "messages": form.messages(prompt),
+        "messages": form.messages(prompt, partial(chat_file, pdf=endpoint.pdf)),
         **form.sampling_options(prompt, endpoint.seed),
         **form.limit_field(prompt, endpoint.completion_limit, other),
     }

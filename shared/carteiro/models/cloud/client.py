@@ -26,6 +26,7 @@ from carteiro.models.cloud.response_body import find_error, parse_lenient_json, 
 from carteiro.models.cloud.streaming import StreamedAnswer, stream_answer
 from carteiro.models.cloud.token_counts import count_prompt_tokens, estimate_tokens, load_token_counter
 from carteiro.models.errors import ModelError, RateLimited, attach_usage
+from carteiro.models.file_support import reject_files
 from carteiro.models.interface import Completion, Prompt
 from carteiro.models.reasoning import ReasoningState, start_state_of_model
 
@@ -123,6 +124,7 @@ class CloudModel:
         return self._body(prompt, replace(self._dialect.format_for(prompt), streams=False), streams=False)
 
     def _body(self, prompt: Prompt, form: RequestFormat, *, streams: bool) -> dict[str, Any]:
+        reject_files(prompt, self.name, self._api.MEDIA)
         body = self._api.request(self._endpoint, prompt, form)
         streams = (streams or form.streams) and "stream" not in form.omitted
         return self._api.streamed(body, form) if streams else body

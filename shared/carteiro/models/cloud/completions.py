@@ -4,6 +4,7 @@ GPT-3 had this API; base models and `gpt-3.5-turbo-instruct` still have it. Ther
 prompt becomes one text.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from carteiro.models.cloud.chat_completions import read_choices
@@ -13,8 +14,10 @@ from carteiro.models.cloud.request_format import REASONING_MAX_TOKENS, RequestFo
 from carteiro.models.interface import Completion, Prompt
 from carteiro.models.json_output import schema_instruction
 from carteiro.models.reasoning import ReasoningState
+from carteiro.schemas.media_file import MediaKind
 
 PATH = "/completions"
+MEDIA: Collection[MediaKind] = ()
 streamed = streamed_with_usage
 DEFAULT_MAX_TOKENS = 512
 """Limit of output tokens if the prompt sets none. The API's own limit of 16 would cut nearly every completion."""

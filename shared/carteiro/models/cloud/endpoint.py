@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from carteiro.models.cloud.api import EndpointApi
+from carteiro.models.cloud.content_parts import PdfForm
 from carteiro.models.cloud.embedding_format import EmbeddingFormat
 from carteiro.models.cloud.request_format import RequestFormat
 
@@ -66,6 +67,8 @@ class Endpoint:
     completion_limit: Literal["max_completion_tokens", "max_tokens"] = "max_tokens"
     seed: Literal["seed", "random_seed"] = "seed"
     """Name of the seed in Chat Completions."""
+    pdf: PdfForm = "file"
+    """Form of a PDF file in Chat Completions."""
     form: RequestFormat = field(default_factory=RequestFormat)
     """Form of the first request, as far as the provider's documentation tells."""
     openai: bool = False

@@ -1,9 +1,11 @@
 """Anthropic's Messages API (https://platform.claude.com/docs/en/api/messages)."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
 from carteiro.models.cloud.completion_builder import ResponsePart, build_completion, check_finish
+from carteiro.models.cloud.content_parts import messages_file
 from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.message_content import read_parts
 from carteiro.models.cloud.request_format import REASONING_MAX_TOKENS, RequestFormat, SchemaMode
@@ -11,8 +13,10 @@ from carteiro.models.cloud.strict_schema import can_be_strict
 from carteiro.models.errors import Unavailable
 from carteiro.models.interface import Completion, Prompt
 from carteiro.models.reasoning import ReasoningState
+from carteiro.schemas.media_file import MediaKind
 
 PATH = "/messages"
+MEDIA: Collection[MediaKind] = ("image", "pdf")
 _MAX_TOKENS = 16_384
 """Limit of output tokens if nobody chose one: the API requires a limit. Every current model writes that much
 (https://platform.claude.com/docs/en/about-claude/models/overview)."""
@@ -30,7 +34,7 @@ def request(endpoint: Endpoint, prompt: Prompt, form: RequestFormat) -> dict[str
     in_format = schema is not None and form.schema is SchemaMode.STRICT and can_be_strict(schema)
     if not in_format:
         form = replace(form, schema=SchemaMode.PROMPT_ONLY)
-    messages = form.messages(prompt)
+    messages = form.messages(prompt, messages_file)
     system = "\n\n".join(each["content"] for each in messages if each["role"] == "system")
     turns = [each for each in messages if each["role"] != "system"]
     if not turns:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
+from carteiro.models.cloud.content_parts import WriteFile, chat_file, message_content
 from carteiro.models.cloud.reasoning_models import is_reasoning_model
 from carteiro.models.interface import Message, Prompt
 from carteiro.models.json_output import add_schema_instruction
@@ -59,14 +60,18 @@ class RequestFormat:
             self.streams or other.streams,
         )
 
-    def messages(self, prompt: Prompt) -> list[dict[str, str]]:
-        """Return the prompt's messages in the form of the chat APIs."""
+    def messages(
+        self, prompt: Prompt, write_file: WriteFile = chat_file, text_type: str = "text"
+    ) -> list[dict[str, Any]]:
+        """Return the prompt's messages in the form of the chat APIs. `write_file` and `text_type` give that of parts of
+        a content.
+        """
         messages: Sequence[Message] = prompt.messages
         if prompt.json_schema is not None and self.schema >= SchemaMode.JSON_OBJECT:
             messages = add_schema_instruction(messages, prompt.json_schema)
         if self.merges_system:
             messages = _merge_system(messages)
-        return [{"role": message.role, "content": message.content} for message in messages]
+        return [{"role": each.role, "content": message_content(each, write_file, text_type)} for each in messages]
 
     def limit_field(self, prompt: Prompt, *names: str) -> dict[str, int]:
         """Return the limit of output tokens under the first of `names` that is not omitted."""
@@ -106,7 +111,7 @@ def _merge_system(messages: Sequence[Message]) -> list[Message]:
     if not system:
         return turns
     if turns and turns[0].role == "user":
-        return [Message("user", f"{system}\n\n{turns[0].content}"), *turns[1:]]
+        return [turns[0].with_text_before(system), *turns[1:]]
     return [Message("user", system), *turns]
 
 

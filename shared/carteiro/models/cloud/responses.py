@@ -2,6 +2,7 @@
 this API. Nothing is stored at the provider.
 """
 
+from collections.abc import Collection
 from typing import Any, Self
 
 from pydantic import model_validator
@@ -13,6 +14,7 @@ from carteiro.models.cloud.completion_builder import (
     check_finish,
     classify_finish_reason,
 )
+from carteiro.models.cloud.content_parts import responses_file
 from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.errors import failure_in
 from carteiro.models.cloud.message_content import Content, read_message, read_parts
@@ -21,8 +23,10 @@ from carteiro.models.cloud.strict_schema import can_be_strict
 from carteiro.models.errors import ModelError, Unavailable
 from carteiro.models.interface import Completion, Prompt
 from carteiro.models.reasoning import ReasoningState
+from carteiro.schemas.media_file import MediaKind
 
 PATH = "/responses"
+MEDIA: Collection[MediaKind] = ("image", "pdf")
 FINAL_STATUSES = ("completed", "incomplete", "failed", "cancelled")
 """Statuses that end an answer."""
 
@@ -33,7 +37,7 @@ def request(endpoint: Endpoint, prompt: Prompt, form: RequestFormat) -> dict[str
     """
     body: dict[str, Any] = {
         "model": endpoint.model,
-        "input": form.messages(prompt),
+        "input": form.messages(prompt, responses_file, "input_text"),
         **form.sampling_options(prompt),
         **form.limit_field(prompt, "max_output_tokens"),
     }

@@ -56,8 +56,9 @@ def load_token_counter(model: str) -> Callable[[str], int]:
 
 
 def count_messages(prompt: Prompt, count: Callable[[str], int]) -> int:
-    """Return the tokens of the prompt's messages, counted by `count`."""
-    return sum(count(message.content) for message in prompt.messages)
+    """Return the tokens of the prompt's messages, counted by `count`. Those of files are estimated."""
+    texts = sum(count(message.content) for message in prompt.messages)
+    return texts + sum(placed.file.tokens for message in prompt.messages for placed in message.files)
 
 
 async def count_prompt_tokens(prompt: Prompt, count: Callable[[str], int]) -> int:

@@ -32,6 +32,7 @@ def endpoint(
         not_found_hint=f"the model's name and {row.address}",
         completion_limit=row.limit,
         seed=row.seed,
+        pdf=row.pdf,
         form=row.form,
         embeddings=row.embeddings or EmbeddingFormat(),
     )

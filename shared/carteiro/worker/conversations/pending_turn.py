@@ -2,7 +2,7 @@
 
 import asyncio
 import copy
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,6 +74,15 @@ class PendingTurn:
     def full_request(self) -> ChatRequest:
         """The request with all earlier messages of the conversation before its own."""
         return self._opened.full_request
+
+    @property
+    def earlier_files(self) -> list[str]:
+        """The addresses of the newest files in the earlier turns, the newest first."""
+        return self._opened.earlier_files
+
+    def add_contents(self, contents: Mapping[str, bytes]) -> None:
+        """Give the files of the earlier turns their contents, by their addresses. It takes time: use a thread."""
+        self._opened = self._draft = self._opened.with_contents(contents)
 
     async def run(self, model: Model) -> TaskOutput[Any]:
         """Return the task's output for the newest part of the conversation that fits the model's context.

@@ -41,4 +41,5 @@ def fit_newest_turns(
 
 
 def _total_tokens(messages: Sequence[ChatMessage], count_tokens: Callable[[str], int]) -> int:
-    return sum(count_tokens(message.content) + _MESSAGE_TOKENS for message in messages)
+    texts = sum(count_tokens(message.text) + _MESSAGE_TOKENS for message in messages)
+    return texts + sum(file.media.tokens for each in messages for file in each.attachments if file.media)

@@ -1,12 +1,19 @@
 """The turn of a request in its conversation, before it is stored. Pure: no Kafka, no model calls."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from carteiro.schemas.chat import ChatAnswer, ChatMessage, ChatRequest
+from carteiro.schemas.large_content import replace_content
+from carteiro.schemas.media_file import MediaInvalid
 from carteiro.wire.conversation import History, Turn, idempotency_fingerprint
 from carteiro.wire.envelope import Envelope
 from carteiro.worker.conversations.trimming import fit_newest_turns
+
+_MAX_EARLIER_FILES = 20
+"""Most files of earlier turns that a model is shown again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +40,7 @@ class TurnDraft:
         """Return the turn of a request that continues a stored conversation."""
         request_id, fingerprint = envelope.request_id, idempotency_fingerprint(envelope)
         first = request.messages[0]
-        system = first.content if first.role == "system" else history.system
+        system = first.text if first.role == "system" else history.system
         earlier, later = history.split_at(request_id, fingerprint)
         return cls(request, request_id, fingerprint, system, earlier, later)
 
@@ -45,9 +52,20 @@ class TurnDraft:
         return self.request.model_copy(update={"messages": messages})
 
     @property
+    def earlier_files(self) -> list[str]:
+        """The addresses of the newest files in the earlier turns, the newest first."""
+        messages = (message for turn in reversed(self.earlier) for message in reversed(turn.messages))
+        addresses = (each.address for message in messages for each in message.attachments)
+        return list(islice(dict.fromkeys(filter(None, addresses)), _MAX_EARLIER_FILES))
+
+    def with_contents(self, contents: Mapping[str, bytes]) -> "TurnDraft":
+        """Return this turn with the contents of the files in the earlier turns, by their addresses."""
+        return replace(self, earlier=tuple(_with_contents(turn, contents) for turn in self.earlier))
+
+    @property
     def history(self) -> History:
-        """The conversation with this turn."""
-        messages = (*self._new_messages, *self.answer)
+        """The conversation with this turn. Files that have an address keep it; others become notes."""
+        messages = (*map(_without_data, self._new_messages), *self.answer)
         own_turn = Turn(request_id=self.request_id, sending=self.fingerprint, messages=messages)
         return History(system=self.system, turns=(*self.earlier, own_turn, *self.later))
 
@@ -87,3 +105,18 @@ class TurnDraft:
     @property
     def _new_messages(self) -> tuple[ChatMessage, ...]:
         return tuple(message for message in self.request.messages if message.role != "system")
+
+
+def _without_data(message: ChatMessage) -> ChatMessage:
+    inline = [each for each in message.attachments if each.address is None]
+    return replace_content(message, {each: each.as_note("was shown and is not kept") for each in inline})
+
+
+def _with_contents(turn: Turn, contents: Mapping[str, bytes]) -> Turn:
+    read = {}
+    for attachment in (each for message in turn.messages for each in message.attachments):
+        if (content := contents.get(attachment.address or "")) is not None:
+            with suppress(MediaInvalid):
+                read[attachment] = attachment.with_content(content)
+    messages = tuple(replace_content(message, read) for message in turn.messages)
+    return turn.model_copy(update={"messages": messages}) if read else turn

@@ -87,7 +87,7 @@ class Pipeline:
             Deduplicate(self.idempotency),
             ResolveReferences(self.references),
             RetrievePassages(self.library),
-            InConversation(self.conversations, self.task),
+            InConversation(self.conversations, self.task, self.references),
             Cached(self.cache, self.task.name),
             last=RunTask(self.task, self.chain, self.shows_reasoning),
         )

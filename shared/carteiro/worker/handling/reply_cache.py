@@ -11,7 +11,9 @@ from pydantic import ValidationError
 
 from carteiro.concurrency.single_flight import SingleFlight
 from carteiro.schemas import OkReply, Request, Usage, reply_type
+from carteiro.schemas.attachment import Attachment
 from carteiro.schemas.collection import CollectionRequest
+from carteiro.schemas.large_content import find_content
 from carteiro.worker.handling.expiring_store import ExpiringStore
 
 log = structlog.get_logger("carteiro.worker")
@@ -115,10 +117,11 @@ class ReplyCache:
 def cache_key(request: Request[Any], models: list[str]) -> bytes:
     """Return a digest of 32 bytes of the task, the names of the models that may answer, and the request.
 
-    The passages that were found for a request are a part of it: documents change.
+    The passages and files that were found for a request are a part of it: documents change.
     """
+    files = (each.media.data for _, each in find_content(request) if isinstance(each, Attachment) and each.media)
     passages = map(repr, request.passages) if isinstance(request, CollectionRequest) else ()
-    text = "\n".join([request.task, *models, request.model_dump_json(), *passages])
+    text = "\n".join([request.task, *models, request.model_dump_json(), *passages, *files])
     return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
 
 

@@ -150,7 +150,7 @@ class FakeReader:
     def __init__(self):
         self.calls = 0
 
-    async def read(self, uris):
+    async def read(self, uris, files=()):
         self.calls += 1
         return dict.fromkeys(uris, "one two three"), await MemoryBudget(1).reserve(0)
 

@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Collection, Sequence
 
 from carteiro.models.errors import PromptTooLarge, Unsupported
+from carteiro.models.file_support import reject_files
 from carteiro.models.interface import Completion, Prompt, Ranking
 from carteiro.models.local.inference.in_process_model import InProcessModel
 from carteiro.models.local.text_generation.chat_template import render_prompt, without_end_token, without_roles
@@ -68,7 +69,8 @@ class CausalModel(InProcessModel):
         """Return the tokens of a text. A rendered prompt has its special tokens already."""
 
     def _encode(self, prompt: Prompt) -> tuple[list[int], ReasoningState]:
-        """Return the tokens of the prompt and the reasoning state after them."""
+        """Return the tokens of the prompt and the reasoning state after them. Raise `Unsupported` for files."""
+        reject_files(prompt, self.name)
         if prompt.json_schema and not self._follows_schemas:
             raise Unsupported(f"{self.name} cannot follow a json_schema: take a local: or llamacpp: model")
         if not self._has_template:

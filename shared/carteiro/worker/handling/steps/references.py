@@ -1,9 +1,9 @@
-"""Replaces the references in a request by their texts."""
+"""Replaces the references in a request by their texts, and gives its attachments their content."""
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,9 +14,12 @@ from pydantic import TypeAdapter, ValidationError
 from carteiro.concurrency.retry import retry_while_away
 from carteiro.references.errors import ReferenceRefused, StoreUnavailable, TextUnavailable
 from carteiro.schemas import FieldError, OkReply
+from carteiro.schemas.attachment import Attachment
 from carteiro.schemas.field_errors import field_errors
+from carteiro.schemas.large_content import LargeContent, find_content, replace_content
+from carteiro.schemas.media_file import MediaInvalid
 from carteiro.schemas.request import Text
-from carteiro.schemas.text_reference import TextReference, find_texts, replace_texts
+from carteiro.schemas.text_reference import TextReference
 from carteiro.worker.handling.request_context import RequestContext
 from carteiro.worker.handling.steps.step import Handle
 from carteiro.worker.parsing import RequestRejected, invalid_field
@@ -40,7 +43,7 @@ _text = TypeAdapter[str](Text)
 
 @dataclass(frozen=True, slots=True)
 class ResolveReferences:
-    """Reads the texts that a request refers to. The steps after it see only texts.
+    """Reads the texts and files that a request refers to. The steps after it see only contents.
 
     Raises `RequestRejected`, and `StoreUnavailable` if a store stays away.
     """
@@ -52,34 +55,41 @@ class ResolveReferences:
 
     async def __call__(self, context: RequestContext, handle: Handle) -> OkReply[Any]:
         request = context.parsed
-        found = [(path, text.uri) for path, text in find_texts(request) if isinstance(text, TextReference)]
-        if not found:
+        found = [(path, each, _address(each)) for path, each in find_content(request)]
+        named = [(path, each, uri) for path, each, uri in found if uri is not None]
+        if not named:
             return await handle(context)
-        if len(found) > _MAX_REFERENCES:
-            reason = f"refers to {len(found):,} texts; a request refers to at most {_MAX_REFERENCES}"
+        if len(named) > _MAX_REFERENCES:
+            reason = f"refers to {len(named):,} texts and files; a request refers to at most {_MAX_REFERENCES}"
             raise invalid_field(FieldError(field="request", reason=reason))
-        fields = {uri: path for path, uri in found}
+        fields = {uri: path for path, _, uri in named}
+        files = {uri for _, each, uri in named if isinstance(each, Attachment)}
+        if files & {uri for _, each, uri in named if not isinstance(each, Attachment)}:
+            reason = "names the same address as a text and as a file"
+            raise invalid_field(FieldError(field="request", reason=reason))
         context.activity = "the service was reading a text by reference"
         try:
-            texts, reservation = await self._read(Counter(uri for _, uri in found))
+            contents, reservation = await self._read(Counter(uri for *_, uri in named), files)
         except ReferenceRefused as refused:
             problem = FieldError(field=f"{fields[refused.uri]}.uri", reason=refused.reason)
             raise _rejection(problem, is_too_large=refused.is_too_large) from None
         with reservation:
-            _check_texts(texts, fields)
-            context.request = replace_texts(request, {TextReference(uri=uri): text for uri, text in texts.items()})
+            replacements = [(each, await _resolved(each, contents[uri], path)) for path, each, uri in named]
+            context.request = replace_content(request, dict(replacements))
             context.activity = "the model was at work"
             return await handle(context)
 
-    async def _read(self, uses: Mapping[str, int]) -> "tuple[Mapping[str, str], Reservation]":
+    async def _read(
+        self, uses: Mapping[str, int], files: Collection[str]
+    ) -> "tuple[Mapping[str, str | bytes], Reservation]":
         if self.reader is None:
             raise not_permitted(next(iter(uses)))
-        return await wait_for_store(partial(self.reader.read, uses), self.sleep, self.clock)
+        return await wait_for_store(partial(self.reader.read, uses, files), self.sleep, self.clock)
 
 
 def not_permitted(uri: str) -> ReferenceRefused:
     """Return the error of a service that reads nothing by reference."""
-    return ReferenceRefused("this service reads no text by reference (CARTEIRO_REFERENCES)", uri=uri)
+    return ReferenceRefused("this service reads nothing by reference (CARTEIRO_REFERENCES)", uri=uri)
 
 
 async def wait_for_store(
@@ -104,12 +114,23 @@ def _patience(error: StoreUnavailable) -> float:
     return _PATIENCE_SECONDS
 
 
-def _check_texts(texts: Mapping[str, str], fields: Mapping[str, str]) -> None:
-    for uri, text in texts.items():
-        try:
-            _text.validate_python(text, strict=True)
-        except ValidationError as error:
-            raise invalid_field(FieldError(field=fields[uri], reason=field_errors(error)[0].reason)) from None
+def _address(content: LargeContent) -> str | None:
+    """Return the address of a content that has to be read."""
+    if isinstance(content, str):
+        return None
+    return content.uri if isinstance(content, TextReference) else content.address
+
+
+async def _resolved(content: LargeContent, found: str | bytes, path: str) -> LargeContent:
+    """Return the content that stands in the place of a reference or an attachment. Raise `RequestRejected`."""
+    try:
+        if isinstance(content, Attachment) and isinstance(found, bytes):
+            return await asyncio.to_thread(content.with_content, found)
+        return _text.validate_python(found, strict=True)
+    except MediaInvalid as error:
+        raise invalid_field(FieldError(field=path, reason=str(error))) from None
+    except ValidationError as error:
+        raise invalid_field(FieldError(field=path, reason=field_errors(error)[0].reason)) from None
 
 
 def _rejection(problem: FieldError, *, is_too_large: bool) -> RequestRejected:

@@ -31,7 +31,7 @@ class FlakyReader:
     def __init__(self, failures: float, error: Callable[[str], StoreUnavailable] = StoreUnavailable) -> None:
         self.failures, self.error = failures, error
 
-    async def read(self, uris):
+    async def read(self, uris, files=()):
         if self.failures > 0:
             self.failures -= 1
             raise self.error("s3://letters does not answer")
@@ -77,7 +77,7 @@ async def test_request_without_a_reference_passes(make_context, next_handler):
         (
             "large.txt",
             "too_large",
-            "prompt.uri: is too large: the texts of a request have at most 100 bytes together",
+            "prompt.uri: is too large: the texts and files of a request have at most 100 bytes together",
         ),
         ("../../etc/passwd", "invalid_request", "prompt.uri: has an empty segment, `.` or `..` in its path"),
     ],
@@ -93,7 +93,7 @@ async def test_text_that_cannot_be_used_is_the_callers_error(
 
 
 async def test_service_without_an_allow_list_refuses_every_reference(make_context, next_handler):
-    with pytest.raises(RequestRejected, match=r"prompt\.uri: this service reads no text by reference"):
+    with pytest.raises(RequestRejected, match=r"prompt\.uri: this service reads nothing by reference"):
         await ResolveReferences(None)(make_context(by_reference("s3://letters/a")), next_handler)
 
 
