@@ -36,6 +36,7 @@ COMPONENTS: dict[str, tuple[str, ...]] = {
     "batches": (),
     "enrich": (),
     "index": (),
+    "keda-index": ("keda", "index"),
     "strimzi": (),
     "strimzi-batches": ("strimzi", "batches"),
     "prometheus": (),

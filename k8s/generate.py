@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from carteiro.index.collection_source import SERVED_PREFIX
 from carteiro.tasks.discovery import find_tasks
 from carteiro.wire.topics import Topics
 
@@ -17,6 +18,8 @@ K8S = Path(__file__).parent
 ALERTS = K8S.parent / "observability" / "alerts.yaml"
 DASHBOARD = K8S.parent / "observability" / "grafana" / "dashboards" / "carteiro.json"
 EXAMPLE = K8S.parent / "examples" / "enrich" / "reviews.yaml"
+COLLECTION = "docs"
+"""The collection of the component `index`."""
 HEAD = "# Written by k8s/generate.py.\n"
 TOPICS = Topics()
 _COMPONENT_LABEL = "app.kubernetes.io/component"
@@ -35,7 +38,8 @@ def generated() -> dict[Path, str]:
             for task, replicas in [*((task, 1) for task in tasks), ("batch", 0), ("enrich", 0), ("index", 0)]
             for manifest in (deployment(task, replicas), disruption_budget(task))
         ],
-        "components/keda/tasks.yaml": [scaled_object(task) for task in tasks],
+        "components/keda/tasks.yaml": [scaled_object(task, TOPICS.requests(task)) for task in tasks],
+        "components/keda-index/index.yaml": [scaled_index()],
         "components/strimzi/topics.yaml": [
             manifest for task in tasks for manifest in topics(task, conversations=task in talkers)
         ],
@@ -71,15 +75,15 @@ def disruption_budget(task: str) -> dict[str, Any]:
     }
 
 
-def scaled_object(task: str) -> dict[str, Any]:
-    """Return the ScaledObject of one task: it scales by the task's lag. `components/keda/scaling.yaml` is patched into
-    it.
+def scaled_object(task: str, topic: str) -> dict[str, Any]:
+    """Return the ScaledObject of one task: it scales by the lag of the task's topic. `components/keda/scaling.yaml` is
+    patched into it.
     """
     metadata = {
         "bootstrapServersFromEnv": "CARTEIRO_BOOTSTRAP_SERVERS",
         "consumerGroup": TOPICS.group(task),
         # Without it KEDA adds up all topics that the group has ever read.
-        "topic": TOPICS.requests(task),
+        "topic": topic,
         # A group that has never committed reads from the beginning, so its lag counts from there.
         "offsetResetPolicy": "earliest",
         "lagThreshold": "64",
@@ -94,6 +98,17 @@ def scaled_object(task: str) -> dict[str, Any]:
             "triggers": [{"type": "kafka", "metadata": metadata}],
         }
     }
+
+
+def scaled_index() -> dict[str, Any]:
+    """Return the ScaledObject of the index service: it scales by the lag of a collection's documents, from one worker.
+
+    One always runs, as it rebuilds the collections and counts their documents.
+    """
+    name = f"{SERVED_PREFIX}{COLLECTION}"
+    (trigger,) = scaled_object(name, TOPICS.documents(name))["spec"]["triggers"]
+    scaled, scaling = scaled_object("index", ""), yaml.safe_load((K8S / "components/keda/scaling.yaml").read_text())
+    return scaled | {"spec": scaling["spec"] | scaled["spec"] | {"minReplicaCount": 1, "triggers": [trigger]}}
 
 
 def topics(task: str, *, conversations: bool) -> list[dict[str, Any]]:

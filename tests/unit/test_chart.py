@@ -31,6 +31,10 @@ COMPONENTS: dict[tuple[str, ...], dict[str, Any]] = {
     ("batches",): {"batches": {"enabled": True}},
     ("enrich",): {"enrich": {"enabled": True}},
     ("index",): {"index": {"enabled": True}},
+    ("index", "keda", "keda-index", "keda-sasl"): {
+        "index": {"enabled": True},
+        "keda": {"enabled": True, "sasl": True},
+    },
     ("strimzi",): {"strimzi": {"enabled": True}},
     ("prometheus",): {"prometheus": {"enabled": True}},
     ("strimzi", "batches", "strimzi-batches"): {"strimzi": {"enabled": True}, "batches": {"enabled": True}},
@@ -197,6 +201,17 @@ def test_keda_gets_the_settings_of_a_hosted_kafka():
         (trigger,) = scaled["spec"]["triggers"]
         assert trigger["authenticationRef"] == {"name": "theirs"}
         assert (trigger["metadata"]["sasl"], trigger["metadata"]["lagThreshold"]) == ("oauthbearer", "64")
+
+
+def test_index_workers_scale_by_the_lag_of_each_collection():
+    own = {"enabled": True, "collections": "docs, contracts"}
+    (scaled,) = of_kind(rendered(index=own, keda={"enabled": True}), "ScaledObject").keys() & {"carteiro-index"}
+    spec = of_kind(rendered(index=own, keda={"enabled": True}), "ScaledObject")[scaled]["spec"]
+    assert spec["minReplicaCount"] == 1
+    assert [(each["metadata"]["topic"], each["metadata"]["consumerGroup"]) for each in spec["triggers"]] == [
+        ("llm.index-docs.documents", "carteiro-index-docs"),
+        ("llm.index-contracts.documents", "carteiro-index-contracts"),
+    ]
 
 
 def test_every_possible_value_fits_kubernetes():

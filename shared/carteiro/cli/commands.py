@@ -47,7 +47,7 @@ COMMANDS = {
         "batches:batches", "List the batches that are open, and count the requests that wait for them."
     ),
     "doctor": CommandEntry(
-        "doctor.command:doctor", "Say what is wrong with the settings, Kafka or the models, and what to do."
+        "doctor.command:doctor", "Say what is wrong with the settings, Kafka, models or collections, and what to do."
     ),
     "status": CommandEntry(
         "status.command:status",

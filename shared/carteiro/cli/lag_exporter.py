@@ -5,7 +5,6 @@ import logging
 import os
 import signal
 import sys
-from contextlib import suppress
 
 import uvicorn
 from aiokafka import AIOKafkaConsumer
@@ -17,7 +16,7 @@ from prometheus_client import CollectorRegistry, Gauge, make_asgi_app
 from carteiro.cli.exit_codes import EXIT_KAFKA, EXIT_USAGE, exit_with
 from carteiro.cli.kafka import log_to_stderr
 from carteiro.cli.worker import exit_on_signal
-from carteiro.index.collection_source import CollectionFileInvalid, load_collections
+from carteiro.index.collection_source import served_topics
 from carteiro.kafka.connection import KafkaUnusable, wait_for_kafka
 from carteiro.kafka.lag import partition_lags
 from carteiro.kafka.security import connection_options
@@ -32,22 +31,10 @@ _KAFKA_SECONDS = 8.0
 
 async def update_lag(admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, settings: KafkaSettings) -> None:
     """Set the gauge for every task and collection whose topic exists. Raise `KafkaError` if Kafka does not answer."""
-    more = collection_topic_names(settings)
+    more = served_topics(os.environ.get("CARTEIRO_COLLECTIONS"), settings.topics)
     lags = await partition_lags(admin, consumer, task_names(), settings.topics, more=more)
     for (task, partition), lag in lags.items():
         LAG.labels(task, partition).set(lag)
-
-
-def collection_topic_names(settings: KafkaSettings) -> dict[str, str]:
-    """Return the topics of the collections in `CARTEIRO_COLLECTIONS`, by their names among a worker's tasks.
-
-    The files of collections may not be there, since only the workers need them: such collections are left out.
-    """
-    topics: dict[str, str] = {}
-    for named in (os.environ.get("CARTEIRO_COLLECTIONS") or "").split(","):
-        with suppress(CollectionFileInvalid):
-            topics |= {source.served_name: source.source for source in load_collections(named, settings.topics)}
-    return topics
 
 
 async def run_exporter(settings: KafkaSettings) -> None:

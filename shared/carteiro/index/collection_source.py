@@ -1,5 +1,6 @@
 """Sources of collections: a topic of documents, or any topic with a file that says how its events become documents."""
 
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path as FilePath
 from typing import Annotated, Any
@@ -69,6 +70,18 @@ def load_collections(named: str | None, topics: Topics) -> list[CollectionSource
     if doubled := {name for name in names if names.count(name) > 1}:
         raise CollectionFileInvalid(f"two sources are named {min(doubled)}: set `collection` in one of the files")
     return sources
+
+
+def served_topics(named: str | None, topics: Topics) -> dict[str, str]:
+    """Return the topics of the collections of a setting, by their names among a worker's tasks.
+
+    The files of collections may not be there, since only the workers need them: such collections are left out.
+    """
+    found: dict[str, str] = {}
+    for part in (named or "").split(","):
+        with suppress(CollectionFileInvalid):
+            found |= {source.served_name: source.source for source in load_collections(part, topics)}
+    return found
 
 
 def _is_file(part: str) -> bool:

@@ -2,7 +2,6 @@
 
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from aiokafka.errors import KafkaConnectionError
@@ -30,17 +29,6 @@ async def test_gauge_has_the_lag_of_each_partition(monkeypatch: pytest.MonkeyPat
     lines = generate_latest(lag_exporter.REGISTRY).decode().splitlines()
     assert 'carteiro_lag{partition="0",task="chat"} 3.0' in lines
     assert 'carteiro_lag{partition="1",task="chat"} 0.0' in lines
-
-
-def test_lag_of_collections_is_exported_if_their_files_are_there(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / "articles.yaml").write_text("from: shop.articles")
-    monkeypatch.setenv("CARTEIRO_COLLECTIONS", f"docs, {tmp_path}/articles.yaml, {tmp_path}/missing.yaml")
-    assert lag_exporter.collection_topic_names(KafkaSettings()) == {
-        "index-docs": "llm.index-docs.documents",
-        "index-articles": "shop.articles",
-    }
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from carteiro.index.collection_source import CollectionFileInvalid, load_collections
+from carteiro.index.collection_source import CollectionFileInvalid, load_collections, served_topics
 from carteiro.wire.topics import Topics
 
 FILE = """\
@@ -66,3 +66,11 @@ def test_wrong_file_is_named_with_its_line(tmp_path: Path, text: str, message: s
 def test_wrong_name_says_what_a_name_is(named: str) -> None:
     with pytest.raises(CollectionFileInvalid, match="name of a collection|two sources"):
         load_collections(named, Topics())
+
+
+def test_topics_of_collections_are_found_without_the_files_that_only_workers_have(tmp_path: Path) -> None:
+    (tmp_path / "articles.yaml").write_text("from: shop.articles")
+    assert served_topics(f"docs, {tmp_path}/articles.yaml, {tmp_path}/missing.yaml", Topics()) == {
+        "index-docs": "llm.index-docs.documents",
+        "index-articles": "shop.articles",
+    }

@@ -120,6 +120,18 @@ def test_scaling_follows_the_group_and_topic_that_a_worker_reads(render: Render)
     assert replicas == dict.fromkeys(TASKS) | {"batch": 0, "enrich": 0, "index": 0}
 
 
+def test_index_workers_scale_with_the_documents_of_their_collection(render: Render):
+    manifests = render("cloud", "index", "keda", "keda-index")
+    spec = of_kind(manifests, "ScaledObject")["carteiro-index"]["spec"]
+    (trigger,) = spec["triggers"]
+    assert (trigger["metadata"]["topic"], trigger["metadata"]["consumerGroup"]) == (
+        Topics().documents("index-docs"),
+        Topics().group("index-docs"),
+    )
+    assert (spec["minReplicaCount"], spec["cooldownPeriod"]) == (1, 300)
+    assert "replicas" not in workers(manifests)["index"]["spec"]
+
+
 @pytest.mark.parametrize("overlay", OVERLAYS)
 @pytest.mark.parametrize(
     ("components", "replicas"),

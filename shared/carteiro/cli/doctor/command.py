@@ -23,7 +23,9 @@ def doctor(
     ask: Annotated[bool, typer.Option(help="Send a test prompt to cloud models; it costs a few tokens.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Say what is wrong with the settings, Kafka or the models, and what to do. Exit code 1 if there is a fault.
+    """Say what is wrong with the settings, Kafka, models or collections, and what to do.
+
+    Exit code 1 if there is a fault.
 
     carteiro doctor
     carteiro doctor reviews.yaml
@@ -60,6 +62,7 @@ def doctor(
 
 
 async def _findings(files: list[Path], *, ask: bool) -> AsyncIterator[Finding]:
+    from carteiro.cli.doctor.collection_checks import check_collections
     from carteiro.cli.doctor.enrichment_checks import check_enrichment
     from carteiro.cli.doctor.kafka_checks import check_kafka
     from carteiro.cli.doctor.model_checks import check_budget, check_models
@@ -82,6 +85,8 @@ async def _findings(files: list[Path], *, ask: bool) -> AsyncIterator[Finding]:
         yield spending
     if (registry := await check_registry()) is not None:
         yield registry
+    async for finding in check_collections(settings, model_settings):
+        yield finding
     for path in files:
         async for finding in check_enrichment(path, settings, model_settings):
             yield finding

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from rich.text import Text
 from carteiro.cli.json_lines import print_json
 from carteiro.cli.kafka import KafkaSession, read_kafka_settings, with_kafka
 from carteiro.cli.status.worker_metrics import TaskCounts, WorkerMetrics, scrape_workers
+from carteiro.index.collection_source import SERVED_PREFIX, served_topics
 from carteiro.kafka.lag import partition_lags
 from carteiro.tasks.discovery import task_names
 
@@ -60,8 +62,9 @@ def show_status(urls: Sequence[str], *, once: bool, interval: float, as_json: bo
 async def _collect(
     kafka: KafkaSession, consumer: AIOKafkaConsumer, urls: Sequence[str]
 ) -> tuple[dict[str, int], WorkerMetrics]:
+    more = _collections(kafka)
     found, said = await asyncio.gather(
-        partition_lags(kafka.admin, consumer, task_names(), kafka.topics), scrape_workers(urls)
+        partition_lags(kafka.admin, consumer, task_names(), kafka.topics, more=more), scrape_workers(urls)
     )
     by_task: dict[str, int] = {}
     for (task, _), lag in found.items():
@@ -69,10 +72,19 @@ async def _collect(
     return by_task, said
 
 
+def _collections(kafka: KafkaSession) -> dict[str, str]:
+    """Return the topics of collections, by their names among the tasks: those that exist, and those of the settings."""
+    before, after = kafka.topics.documents(SERVED_PREFIX).split(SERVED_PREFIX)
+    names = [name.removeprefix(before).removesuffix(after) for name in kafka.existing if name.endswith(after)]
+    own = {name: kafka.topics.documents(name) for name in names if name.startswith(SERVED_PREFIX)}
+    return own | served_topics(os.environ.get("CARTEIRO_COLLECTIONS"), kafka.topics)
+
+
 def _task_rows(lag: dict[str, int], metrics: WorkerMetrics) -> list[tuple[str, int | None, TaskCounts]]:
     tasks = task_names()
     names = [name for name in tasks if name in lag or name in metrics.tasks]
-    names += sorted(metrics.tasks.keys() - set(tasks))  # enrichments, whose lag only their workers know
+    # Collections, and enrichments, whose lag only their workers know.
+    names += sorted({*metrics.tasks, *lag} - set(tasks))
     return [(name, lag.get(name), metrics.tasks.get(name, TaskCounts())) for name in names]
 
 
