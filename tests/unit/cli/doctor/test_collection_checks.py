@@ -58,7 +58,7 @@ def summary(findings: list[Finding]) -> list[tuple[str, str]]:
     return [(each.what, each.verdict) for each in findings]
 
 
-async def test_nothing_is_said_without_collections() -> None:
+async def test_settings_without_collections_have_no_findings() -> None:
     assert [each async for each in module.check_collections(WorkerSettings(), ModelSettings())] == []
 
 
