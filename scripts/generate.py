@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
@@ -120,6 +120,9 @@ def argument_type(request: type[Request[Any]], field: str) -> str:
     """
     info = request.model_fields[field]
     kind = plain_type(info.annotation)
+    members = [each for each in get_args(info.annotation) if each is not NoneType]
+    if get_origin(info.annotation) in (Union, UnionType) and len(members) > 1:
+        return " | ".join(map(type_name, members))
     if get_origin(kind) is not list:
         reference = " | TextReference | dict[str, Any]" if may_be_reference(info) else ""
         return type_name(kind) + reference
@@ -153,6 +156,7 @@ def type_name(annotation: Any) -> str:
 def classes_of(request: type[Request[Any]]) -> set[type[BaseModel]]:
     """Return the classes that a task's function needs."""
     kinds = [plain_type(info.annotation) for name, info in request.model_fields.items() if name != "options"]
+    kinds += [each for info in request.model_fields.values() for each in get_args(info.annotation)]
     models = [each for kind in kinds for each in (kind, *item_types(kind)) if is_model(each)]
     return {request, request.result, *models}
 

@@ -27,17 +27,17 @@ async def fit_request_passages(request: ChatRequest, model: ChatModel) -> tuple[
 
 
 def grounded_messages(request: ChatRequest, passages: Sequence[Passage]) -> list[Message]:
-    """Return the messages with the rules in the system message, and the passages in the last message.
+    """Return the messages with the rules in the system message, and the passages in the user's last message.
 
-    The messages before the last one stay the same from turn to turn, so a provider's prompt cache holds. A system
-    message before the last one would too, but many chat templates reject it.
+    The messages before that one stay the same from turn to turn, so a provider's prompt cache holds. A system
+    message before it would too, but many chat templates reject it.
     """
     messages = list(map(prompt_message, request.messages))
-    last = messages.pop()
-    system = messages.pop(0).content if messages and messages[0].role == "system" else ""
+    system = messages.pop(0).content if messages[0].role == "system" else ""
+    last = max(number for number, message in enumerate(messages) if message.role == "user")
     found = passage_lines(passages) or "(The search found none.)"
-    last = last.with_text_before(f"Passages, one JSON object a line:\n{found}")
-    return [Message("system", f"{system}\n\n{_RULES}".strip()), *messages, last]
+    messages[last] = messages[last].with_text_before(f"Passages, one JSON object a line:\n{found}")
+    return [Message("system", f"{system}\n\n{_RULES}".strip()), *messages]
 
 
 async def find_sources(answer: str, passages: Sequence[Passage]) -> list[Source]:

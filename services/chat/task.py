@@ -8,7 +8,8 @@ from carteiro.schemas.chat import ChatAnswer, ChatRequest, ChatResult
 from carteiro.schemas.collection import Passage
 from carteiro.tasks.messages import prompt_message
 from carteiro.tasks.passages import with_fewer_passages
-from carteiro.tasks.task import Task, TaskOutput, build_prompt, complete
+from carteiro.tasks.task import Task, TaskOutput, build_prompt
+from carteiro.tasks.tools import checked_calls, complete_request
 from services.chat.grounded import find_sources, fit_request_passages, grounded_messages
 
 
@@ -26,9 +27,10 @@ async def chat(request: ChatRequest, model: ChatModel) -> TaskOutput[ChatResult]
 async def _continue(
     request: ChatRequest, model: ChatModel, messages: list[Message], passages: tuple[Passage, ...] = ()
 ) -> TaskOutput[ChatResult]:
-    completion = await complete(model, build_prompt(request, messages))
+    completion = await complete_request(request, model, build_prompt(request, messages))
     sources = await find_sources(completion.text, passages) if passages else []
-    result = ChatResult(message=ChatAnswer(content=completion.text), sources=sources)
+    answer = ChatAnswer(content=completion.text, tool_calls=checked_calls(completion))
+    result = ChatResult(message=answer, sources=sources)
     return TaskOutput(result, completion.usage, completion.finish_reason, completion.reasoning)
 
 

@@ -5,12 +5,13 @@ from carteiro.models.interface import ChatModel, Message
 from carteiro.schemas.generate import GenerateRequest, GenerateResult
 from carteiro.tasks.messages import user_message
 from carteiro.tasks.task import Task, TaskOutput, build_prompt, complete, complete_as
+from carteiro.tasks.tools import checked_calls, complete_request
 
 
 async def generate(request: GenerateRequest, model: ChatModel) -> TaskOutput[GenerateResult]:
     """Complete the prompt.
 
-    Raise `InvalidPrompt` if the schema is not a JSON Schema, and `InvalidOutput` if the output does not follow it.
+    Raise `InvalidPrompt` if a schema is not a JSON Schema, and `InvalidOutput` if the output does not follow it.
     """
     schema = request.json_schema
     caller_schema = CallerSchema(schema) if schema is not None else None
@@ -19,6 +20,10 @@ async def generate(request: GenerateRequest, model: ChatModel) -> TaskOutput[Gen
     messages = [Message("system", request.system)] if request.system else []
     messages.append(user_message(request.prompt, request.attachments))
     prompt = build_prompt(request, messages, stop=request.stop or request.options.stop, json_schema=schema)
+    if request.tools:
+        completion = await complete_request(request, model, prompt)
+        result = GenerateResult(text=completion.text, tool_calls=checked_calls(completion))
+        return TaskOutput(result, completion.usage, completion.finish_reason, completion.reasoning)
     if caller_schema is None:
         completion = await complete(model, prompt)
         text, data = completion.text, None

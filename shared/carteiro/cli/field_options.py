@@ -128,7 +128,7 @@ def _field_option(name: str, info: FieldInfo, tasks: tuple[str, ...]) -> FieldOp
     elif origin is dict and _own_option(name, info).pairs:
         kind = list[str]
         described = f"{described} Give NAME=VALUE, such as tenant=north, once for each value."
-    elif origin is dict:
+    elif origin in (dict, list):
         kind = Path
         described = f"A file of JSON. {described}"
     elif kind not in (str, int, float, bool):

@@ -13,6 +13,7 @@ from carteiro.schemas.generate import GenerateRequest, GenerateResult
 from carteiro.schemas.sentiment import SentimentRequest, SentimentResult
 from carteiro.schemas.summarize import SummarizeRequest, SummarizeResult
 from carteiro.schemas.text_reference import TextReference
+from carteiro.schemas.tools import NamedTool, Tool
 from carteiro.schemas.translate import TranslateRequest, TranslateResult
 
 
@@ -46,6 +47,8 @@ def answer(
 def chat(
     messages: str | ChatMessage | dict[str, Any] | Sequence[ChatMessage | dict[str, Any]],
     *,
+    tools: Tool | dict[str, Any] | Sequence[Tool | dict[str, Any]] | None = None,
+    tool_choice: Literal["auto", "none", "required"] | NamedTool | dict[str, Any] | None = None,
     collection: str | None = None,
     filter: dict[str, Any] | None = None,
     top_k: int | None = None,
@@ -58,6 +61,8 @@ def chat(
         ChatRequest,
         call,
         {
+            "tools": tools,
+            "tool_choice": tool_choice,
             "collection": collection,
             "filter": filter,
             "top_k": top_k,
@@ -96,6 +101,8 @@ def embed(
 def generate(
     prompt: str | TextReference | dict[str, Any],
     *,
+    tools: Tool | dict[str, Any] | Sequence[Tool | dict[str, Any]] | None = None,
+    tool_choice: Literal["auto", "none", "required"] | NamedTool | dict[str, Any] | None = None,
     attachments: Attachment | dict[str, Any] | Sequence[Attachment | dict[str, Any]] | None = None,
     system: str | None = None,
     json_schema: dict[str, Any] | None = None,
@@ -105,7 +112,14 @@ def generate(
     return build_request(
         GenerateRequest,
         call,
-        {"prompt": prompt, "attachments": attachments, "system": system, "json_schema": json_schema},
+        {
+            "tools": tools,
+            "tool_choice": tool_choice,
+            "prompt": prompt,
+            "attachments": attachments,
+            "system": system,
+            "json_schema": json_schema,
+        },
     )
 
 

@@ -10,7 +10,7 @@ Every call raises only the exceptions of `carteiro.models.errors`, and may be ca
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from typing_extensions import TypeIs
@@ -18,7 +18,7 @@ from typing_extensions import TypeIs
 from carteiro.schemas import FinishReason, ReasoningEffort, ServiceTier, Usage
 from carteiro.schemas.media_file import MediaFile
 
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tool"]
 InputType = Literal["query", "document"]
 """Use of an embedded text: to search with it, or to be found."""
 
@@ -32,12 +32,53 @@ class PlacedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolDefinition:
+    """A function that the model may call. `parameters` is a JSON Schema of an object."""
+
+    name: str
+    description: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolChoice:
+    """Limit of the model's choice among the tools.
+
+    `auto` is no limit, `none` permits no call, `required` demands at least one, of the tool `name` unless it is None.
+    """
+
+    mode: Literal["auto", "none", "required"] = "auto"
+    name: str | None = None
+
+
+AUTO = ToolChoice()
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A model's call of a tool. `arguments` is what the model wrote: not always JSON, nor always what was asked for.
+
+    `signature` is data of the provider that goes back to it with the call.
+    """
+
+    id: str
+    name: str
+    arguments: str
+    signature: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a prompt. `content` is its text; its `files` are in the order of their positions."""
+    """One message of a prompt. `content` is its text; its `files` are in the order of their positions.
+
+    A message of the role `tool` is the result of the call `tool_call_id` in the last message with `tool_calls`.
+    """
 
     role: Role
     content: str
     files: tuple[PlacedFile, ...] = ()
+    tool_calls: Sequence[ToolCall] = ()
+    tool_call_id: str | None = None
 
     @property
     def parts(self) -> "list[str | MediaFile]":
@@ -81,6 +122,8 @@ class Prompt:
     cache_key: str | None = None
     json_schema: dict[str, Any] | None = None
     service_options: frozenset[str] = frozenset()
+    tools: Sequence[ToolDefinition] = ()
+    tool_choice: ToolChoice = AUTO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,15 +137,17 @@ class EmbeddingPrompt:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A model's text. `finish_reason` is `length` if a limit of tokens cut it.
+    """A model's text. `finish_reason` is `length` if a limit of tokens cut it, and `tool_calls` if it calls tools.
 
-    `reasoning` is the thinking that the model showed before its answer; it is no part of `text`.
+    `reasoning` is the thinking that the model showed before its answer; it is no part of `text`. The `tool_calls` are
+    unchecked.
     """
 
     text: str
     finish_reason: FinishReason
     usage: Usage
     reasoning: str | None = None
+    tool_calls: Sequence[ToolCall] = ()
 
 
 @dataclass(frozen=True, slots=True)

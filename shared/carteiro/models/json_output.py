@@ -50,6 +50,11 @@ def parse_json_output(text: str, check: Callable[[Any], T]) -> tuple[T, str]:
     raise wrong[0] if len(wrong) == 1 else InvalidOutput("the model's completion is not the JSON that was asked for")
 
 
+def compact_json(data: Any) -> str:
+    """Return data as JSON in one line, with the characters of all languages as they are."""
+    return json.dumps(data, ensure_ascii=False)
+
+
 def schema_instruction(schema: dict[str, Any]) -> str:
     """Return the sentence that asks for JSON of this schema."""
     return f"Answer with JSON alone, of this JSON Schema:\n{json.dumps(schema)}"

@@ -1,22 +1,44 @@
 """chat: the next message of a conversation."""
 
+import operator
 from collections.abc import Collection, Sequence
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import (
+    Field,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
 
 from carteiro.schemas.attachment import Attachment, Content, is_text, join_texts
 from carteiro.schemas.collection import CollectionRequest, Source, search_options_problem
 from carteiro.schemas.reply import ReplySchema, Result
 from carteiro.schemas.request import Schema, examples
+from carteiro.schemas.tools import MAX_CALLS, CallId, EarlierToolCall, ToolCall, ToolOptions
+
+
+def _content_of_role(value: Any, validate: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+    """Return the content. A message with calls of tools, or with a tool's result, may have no text."""
+    if not value and (info.data.get("tool_calls") or info.data.get("role") == "tool"):
+        return ""
+    return validate(value)
 
 
 class ChatMessage(Schema):
     """One message of a conversation."""
 
-    role: Literal["system", "user", "assistant"]
-    content: Content
-    """A text, or a list of texts (`{"type": "text", "text": ...}`) and, from the user, of images, files and sounds."""
+    role: Literal["system", "user", "assistant", "tool"]
+    tool_calls: list[EarlierToolCall] = Field(default=[], max_length=MAX_CALLS, exclude_if=operator.not_)
+    """Calls of tools, in a message of the assistant."""
+    tool_call_id: CallId | None = None
+    """Id of the call that a message of the role `tool` has the result of."""
+    content: Annotated[Content, WrapValidator(_content_of_role)] = Field(default="", validate_default=True)
+    """A text, or a list of texts (`{"type": "text", "text": ...}`) and, from the user, of images, files and sounds. It
+    may be missing in a message with `tool_calls`, and in the result of a tool.
+    """
 
     @model_validator(mode="after")
     def _only_the_user_attaches(self) -> Self:
@@ -40,13 +62,31 @@ class ChatAnswer(ReplySchema):
 
     role: Literal["assistant"] = "assistant"
     content: str
+    """The text; empty if the model only calls tools."""
+    tool_calls: list[ToolCall] = Field(default=[])
+    """Calls of tools that the model asks for, if `finish_reason` is `tool_calls`."""
 
 
 class ChatResult(Result):
     """The assistant's turn."""
 
     model_config = examples(
-        {"message": {"role": "assistant", "content": "Lisbon."}, "reasoning": None, "sources": []},
+        {
+            "message": {"role": "assistant", "content": "Lisbon.", "tool_calls": []},
+            "reasoning": None,
+            "sources": [],
+        },
+        {
+            "message": {
+                "role": "assistant",
+                "content": "",
+                "tool_calls": [
+                    {"id": "a1B2c3D4e", "name": "weather", "arguments": {"city": "Porto"}, "signature": None}
+                ],
+            },
+            "reasoning": None,
+            "sources": [],
+        },
     )
 
     message: ChatAnswer
@@ -59,7 +99,7 @@ class ChatResult(Result):
         return "\n".join([self.message.content, *(each.render() for each in self.sources)])
 
 
-class ChatRequest(CollectionRequest[ChatResult]):
+class ChatRequest(CollectionRequest[ChatResult], ToolOptions):
     """Write the assistant's next message. Requests with the same record key are answered in order."""
 
     model_config = examples(
@@ -85,6 +125,30 @@ class ChatRequest(CollectionRequest[ChatResult]):
             ]
         },
         {"collection": "handbook", "messages": [{"role": "user", "content": "How long can goods be returned?"}]},
+        {
+            "messages": [
+                {"role": "user", "content": "Is it warm in Porto?"},
+                {
+                    "role": "assistant",
+                    "tool_calls": [{"id": "a1B2c3D4e", "name": "weather", "arguments": {"city": "Porto"}}],
+                },
+                {"role": "tool", "tool_call_id": "a1B2c3D4e", "content": "17 degrees, rain"},
+            ],
+            "tools": [
+                {
+                    "type": "function",
+                    "function": {
+                        "name": "weather",
+                        "description": "The weather of a city.",
+                        "parameters": {
+                            "type": "object",
+                            "properties": {"city": {"type": "string"}},
+                            "required": ["city"],
+                        },
+                    },
+                }
+            ],
+        },
     )
     task: ClassVar = "chat"
     result: ClassVar = ChatResult
@@ -93,7 +157,9 @@ class ChatRequest(CollectionRequest[ChatResult]):
     writes: ClassVar = True
 
     messages: list[ChatMessage] = Field(min_length=1, max_length=10_000, fail_fast=True)
-    """The conversation so far. A system message may come first, and the user's message comes last."""
+    """The conversation so far. A system message may come first. The user's message comes last, or the results of all
+    tools that the assistant called.
+    """
     conversation_id: str | None = Field(default=None, min_length=1, max_length=200)
     """Id of a conversation that the service stores. `messages` are then only the new ones. It has to be the record's
     key.
@@ -106,21 +172,52 @@ class ChatRequest(CollectionRequest[ChatResult]):
     @field_validator("messages")
     @classmethod
     def _ends_with_the_user(cls, messages: list[ChatMessage]) -> list[ChatMessage]:
-        if messages[-1].role != "user":
-            raise ValueError("the last message must be the user's")
+        if messages[-1].role not in ("user", "tool"):
+            raise ValueError("the last message must be the user's, or the result of a tool")
         if any(message.role == "system" for message in messages[1:]):
             raise ValueError("a system message can only come first")
+        for number, message in enumerate(messages):
+            if (message.tool_call_id is None) is (message.role == "tool"):
+                raise ValueError(f"{number}: a message of the role tool has a tool_call_id, and no other has one")
+            if message.tool_calls and message.role != "assistant":
+                raise ValueError(f"{number}: only a message of the assistant has tool_calls")
         return messages
 
     @model_validator(mode="after")
-    def _searches_a_collection(self) -> Self:
+    def _is_consistent(self) -> Self:
         if problem := search_options_problem(self):
             raise ValueError(problem)
-        last = self.messages[-1].content
-        if self.collection is not None and isinstance(last, list) and not any(map(is_text, last)):
+        searched = self._search_message.content
+        if self.collection is not None and isinstance(searched, list) and not any(map(is_text, searched)):
             raise ValueError("the last message needs a text to search the collection with")
+        if self.conversation_id is None and (problem := tool_results_problem(self.messages)):
+            raise ValueError(problem)
         return self
 
     @property
     def search_text(self) -> str:
-        return self.messages[-1].text
+        return self._search_message.text
+
+    @property
+    def _search_message(self) -> ChatMessage:
+        return next((each for each in reversed(self.messages) if each.role == "user"), self.messages[-1])
+
+
+def tool_results_problem(messages: Sequence[ChatMessage]) -> str | None:
+    """Return the reason why the messages of the role `tool` are not the results of the calls before them; else None.
+
+    All results follow the message of their calls, one for each call, in any order.
+    """
+    waiting: set[str] = set()
+    for number, message in enumerate(messages):
+        if message.role == "tool":
+            if message.tool_call_id not in waiting:
+                return f"messages.{number}: no call before it has this tool_call_id, or its result is already there"
+            waiting.discard(message.tool_call_id)
+        elif waiting:
+            return f"messages.{number}: the results of the calls {', '.join(sorted(waiting))} have to come before it"
+        elif message.tool_calls:
+            waiting = {call.id for call in message.tool_calls}
+            if len(waiting) < len(message.tool_calls):
+                return f"messages.{number}: two calls have the same id"
+    return f"messages: the results of the calls {', '.join(sorted(waiting))} are missing" if waiting else None

@@ -8,12 +8,14 @@ from pydantic_core import ErrorDetails
 
 from carteiro.schemas.reply import FieldError
 from carteiro.schemas.request import COLLECTION_PATTERN, DURATION_PATTERN, LANGUAGE_PATTERN, NAME_PATTERN, TEXT_PATTERN
+from carteiro.schemas.tools import TOOL_NAME_PATTERN
 
 _PATTERNS = {
     COLLECTION_PATTERN: "must be 1 to 63 of the characters a-z 0-9 _ - and begin with a letter or a digit",
     NAME_PATTERN: "must have no control characters",
     TEXT_PATTERN: "must not be blank",
     LANGUAGE_PATTERN: "must be a language tag of BCP 47, such as pt or pt-BR",
+    TOOL_NAME_PATTERN: "must be 1 to 64 of the characters A-Z a-z 0-9 _ -",
     DURATION_PATTERN: "must be a number and s, m, h or d, such as 90s, 30m or 24h",
 }
 _REASONS = {

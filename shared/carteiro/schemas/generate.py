@@ -8,12 +8,13 @@ from carteiro.schemas.attachment import MAX_ATTACHMENTS, Attachment
 from carteiro.schemas.reply import Result
 from carteiro.schemas.request import CommandOption, Request, StopText, examples
 from carteiro.schemas.text_reference import LargeText
+from carteiro.schemas.tools import ToolCall, ToolOptions
 
 
 class GenerateResult(Result):
     """The model's completion."""
 
-    model_config = examples({"text": "The quick brown fox naps.", "data": None, "reasoning": None})
+    model_config = examples({"text": "The quick brown fox naps.", "data": None, "reasoning": None, "tool_calls": []})
 
     text: str
     """The completion, without the stop sequence that ended it."""
@@ -21,12 +22,14 @@ class GenerateResult(Result):
     """The completion as data, if the request gave a JSON Schema; it is valid against the schema."""
     reasoning: str | None = None
     """The model's thinking before it wrote, if `options.reasoning` asks for it and the service shows it."""
+    tool_calls: list[ToolCall] = Field(default=[])
+    """Calls of tools that the model asks for, if `finish_reason` is `tool_calls`. `chat` takes their results."""
 
     def render(self) -> str:
         return self.text
 
 
-class GenerateRequest(Request[GenerateResult]):
+class GenerateRequest(Request[GenerateResult], ToolOptions):
     """Write a completion of the prompt."""
 
     model_config = examples(
@@ -68,7 +71,9 @@ class GenerateRequest(Request[GenerateResult]):
         return value
 
     @model_validator(mode="after")
-    def _has_one_stop(self) -> Self:
+    def _is_consistent(self) -> Self:
         if self.stop and self.options.stop:
             raise ValueError("has stop and options.stop: leave out one of them")
+        if self.tools and self.json_schema is not None:
+            raise ValueError("json_schema and tools exclude each other: the arguments of a call have a schema already")
         return self

@@ -40,7 +40,7 @@ ERROR_CODES: dict[ErrorCode, str] = {
 }
 """Every code that an error reply can carry, and its meaning. Codes are never renamed."""
 
-FinishReason = Literal["stop", "length"]
+FinishReason = Literal["stop", "length", "tool_calls"]
 ServiceTier = Literal["flex", "standard", "priority"]
 """Tier of a provider's service for live calls, from the cheapest to the fastest."""
 
@@ -132,7 +132,9 @@ class OkReply(ReplySchema, Generic[ResultT]):
     model: str
     """Name of the model that answered."""
     finish_reason: FinishReason = "stop"
-    """`length` if the completion was cut by `max_output_tokens` or by the model's limit."""
+    """`length` if the completion was cut by `max_output_tokens` or by the model's limit, and `tool_calls` if the model
+    calls tools of the caller.
+    """
     usage: Usage
     cached: bool = False
     """True if this is the cached reply to an earlier, equal request."""
@@ -180,7 +182,9 @@ class StoredReply(ReplySchema):
     model: str
     """Name of the model that answered."""
     finish_reason: FinishReason = "stop"
-    """`length` if the completion was cut by `max_output_tokens` or by the model's limit."""
+    """`length` if the completion was cut by `max_output_tokens` or by the model's limit, and `tool_calls` if the model
+    calls tools of the caller.
+    """
     usage: Usage
     cached: bool = False
     """True if this is the cached reply to an earlier, equal request."""

@@ -64,7 +64,7 @@ class Task(Generic[RequestT, ResultT]):
 async def complete(model: ChatModel, prompt: Prompt) -> Completion:
     """Return the model's completion. Raise any error of the model, and `InvalidOutput` if it wrote nothing."""
     completion = await model.complete(prompt)
-    if not completion.text.strip():
+    if not completion.text.strip() and not completion.tool_calls:
         if completion.finish_reason == "length":
             raise InvalidOutput(f"the model wrote nothing: {_output_limit_message(prompt)}")
         if not prompt.stop:

@@ -71,7 +71,10 @@ async def test_model_option_is_not_a_keyword_of_ask(carteiro: Carteiro):
         (lambda c: c.generate("x", max_output_tokens=1.5), "max_output_tokens: must be a whole number"),
         (lambda c: c.generate("x", seed=None, wait="1 day"), "wait: must be a number and s, m, h or d, such as"),
         (lambda c: c.chat([]), "messages: must not be empty"),
-        (lambda c: c.chat([{"role": "bot", "content": "x"}]), "messages.0.role: must be 'system', 'user' or"),
+        (
+            lambda c: c.chat([{"role": "bot", "content": "x"}]),
+            "messages.0.role: must be 'system', 'user',",
+        ),
         (lambda c: c.chat(["x"]), "messages.0: must be an object"),
         (lambda c: c.chat(7), "messages: must be a list"),
         (lambda c: c.sentiment("x", labels="good"), "labels: must have at least 2 entries"),

@@ -1,9 +1,13 @@
 """Schemas of chat."""
 
+import json
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
 from carteiro.schemas.chat import ChatAnswer, ChatRequest, ChatResult
+from carteiro.schemas.tools import ToolCall
 
 USER, SYSTEM = {"role": "user", "content": "x"}, {"role": "system", "content": "x"}
 
@@ -16,7 +20,7 @@ def test_text_is_the_users_message() -> None:
     ("messages", "reason"),
     [
         ([], "at least 1"),
-        ([{"role": "assistant", "content": "x"}], "must be the user's"),
+        ([{"role": "assistant", "content": "x"}], "must be the user's, or the result of a tool"),
         ([USER, SYSTEM, USER], "can only come first"),
         ([{"role": "robot", "content": "x"}], "'system', 'user'"),
     ],
@@ -28,3 +32,43 @@ def test_inconsistent_conversation_is_rejected(messages: list[dict[str, str]], r
 
 def test_message_is_shown() -> None:
     assert ChatResult(message=ChatAnswer(content="Lisbon.")).render() == "Lisbon."
+
+
+CALLS: dict[str, Any] = {"role": "assistant", "tool_calls": [{"id": "a", "name": "clock", "arguments": {}}]}
+RESULT = {"role": "tool", "tool_call_id": "a", "content": "12:00"}
+
+
+def test_result_of_a_tool_follows_its_call_and_may_be_empty() -> None:
+    request = ChatRequest.model_validate({"messages": [USER, CALLS, {**RESULT, "content": ""}]})
+    assert [message.content for message in request.messages] == ["x", "", ""]
+    assert request.search_text == "x"
+    assert "tool_calls" not in request.messages[0].model_dump()
+
+
+@pytest.mark.parametrize(
+    ("messages", "reason"),
+    [
+        ([USER, RESULT], "messages.1: no call before it"),
+        ([USER, CALLS, RESULT, RESULT], "messages.3: no call before it"),
+        ([USER, CALLS, USER], "messages.2: the results of the calls a have to come before it"),
+        ([USER, {**CALLS, "tool_calls": CALLS["tool_calls"] * 2}, RESULT], "two calls have the same id"),
+        ([USER, {"role": "tool", "content": "x"}], "has a tool_call_id"),
+        ([{**USER, "tool_call_id": "a"}], "has a tool_call_id"),
+        ([{**USER, "tool_calls": CALLS["tool_calls"]}], "only a message of the assistant"),
+        ([USER, {"role": "assistant", "content": ""}, USER], "at least 1 character"),
+        ([{"role": "user"}], "at least 1 character"),
+    ],
+)
+def test_messages_of_tools_that_do_not_fit_are_rejected(messages: list[dict[str, Any]], reason: str) -> None:
+    with pytest.raises(ValidationError, match=reason):
+        ChatRequest.model_validate({"messages": messages})
+
+
+def test_result_may_answer_a_call_of_a_stored_conversation() -> None:
+    assert ChatRequest.model_validate({"messages": [RESULT], "conversation_id": "c"}).messages[0].role == "tool"
+
+
+def test_answer_with_calls_can_be_sent_back() -> None:
+    call = ToolCall(id="a", name="clock", arguments={}, signature="s")
+    answer = ChatAnswer(content="", tool_calls=[call]).model_dump_json()
+    ChatRequest.model_validate({"messages": [USER, json.loads(answer), RESULT]})

@@ -22,6 +22,7 @@ from carteiro.models.cloud.message_content import Content, is_filtered, read_mes
 from carteiro.models.cloud.request_format import RequestFormat
 from carteiro.models.cloud.strict_schema import can_be_strict
 from carteiro.models.cloud.token_counts import read_usage
+from carteiro.models.cloud.tool_format import chat_tools
 from carteiro.models.interface import Completion, Prompt
 from carteiro.models.reasoning import ReasoningState
 from carteiro.schemas.media_file import MediaKind
@@ -48,6 +49,8 @@ def request(endpoint: Endpoint, prompt: Prompt, form: RequestFormat) -> dict[str
     if (schema := prompt.json_schema) is not None and (wanted := form.schema_format(schema, can_be_strict(schema))):
         kind = wanted.pop("type")
         body["response_format"] = {"type": kind, kind: wanted} if wanted else {"type": kind}
+    if prompt.tools:
+        body |= chat_tools(prompt)
     return body
 
 
@@ -82,11 +85,11 @@ def read_choices(
     """
     choice = first_choice(answer)
     content = Content() if choice is None else choice_content(choice, ("message", "delta"))
-    if not content.text and isinstance(answer, dict):
+    if not content.text and not content.tool_calls and isinstance(answer, dict):
         _check_filters(answer, choice or {}, name)
     if choice is None:
         choice = _ChoicesAnswer.model_validate(answer).choices[0]
-    ended = check_finish(content, _finish_reason(choice, content), name)
+    ended = check_finish(content, _finish_reason(choice, content), name, prompt)
     usage = find_usage(answer, choice)
     return build_completion(content, ended, usage, prompt=prompt, stop=stop, beginning=beginning, strip=strip)
 

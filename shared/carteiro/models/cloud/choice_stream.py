@@ -13,6 +13,8 @@ from carteiro.models.cloud.chat_completions import (
 from carteiro.models.cloud.completion_builder import FinishKind, classify_finish_reason, has_finish_reason
 from carteiro.models.cloud.message_content import Content, is_filtered
 from carteiro.models.cloud.token_counts import read_usage
+from carteiro.models.cloud.tool_format import chat_call
+from carteiro.models.written_calls import CallAccumulator
 from carteiro.schemas import Usage
 
 
@@ -25,6 +27,7 @@ class ChoiceStreamAccumulator:
         """True if there was a text, even an empty one."""
         self._reasonings: list[str] = []
         self._refusals: list[str] = []
+        self._calls = CallAccumulator()
         self._finish_reasons: dict[str, Any] = {}
         self._filters: dict[str, Any] = {}
         self._usage: Any = None
@@ -59,7 +62,7 @@ class ChoiceStreamAccumulator:
             self._usage = usage
         # The last piece has only usage, Azure's first piece only filters, other servers' first piece only counts.
         if choice is None:
-            has_content = self._has_text or self._reasonings or self._refusals
+            has_content = self._has_text or self._reasonings or self._refusals or self._calls.calls
             self.finished = self.finished or bool(has_content and read_usage(usage) is not None)
             return ""
         if isinstance(index := choice.get("index"), int):
@@ -82,6 +85,7 @@ class ChoiceStreamAccumulator:
         self._refusals += [content.refusal] if content.refusal else []
         self._has_text = self._has_text or content.text is not None
         self._texts += [content.text] if content.text else []
+        self._calls.add(content.tool_calls)
         return content.text or ""
 
     def _remove_repeated(self, content: Content) -> None:
@@ -92,14 +96,18 @@ class ChoiceStreamAccumulator:
             content.text = content.text.removeprefix("".join(self._texts))
         content.reasoning = content.reasoning.removeprefix("".join(self._reasonings))
         content.refusal = content.refusal.removeprefix("".join(self._refusals))
+        if self._calls.calls:
+            content.tool_calls = []
 
     def answer(self) -> Any:
         """Return the answer's JSON, as an answer without streaming would have it."""
-        message = {
+        message: dict[str, Any] = {
             "content": "".join(self._texts) if self._has_text else None,
             "reasoning_content": "".join(self._reasonings),
             "refusal": "".join(self._refusals),
         }
+        if calls := self._calls.calls:
+            message["tool_calls"] = [chat_call(call.id, call.name, call.arguments, call.signature) for call in calls]
         return {
             "choices": [{"message": message, **self._finish_reasons, **self._filters}],
             "usage": self._usage,

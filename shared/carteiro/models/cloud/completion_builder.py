@@ -22,7 +22,8 @@ from carteiro.models.interface import Completion, Prompt
 from carteiro.models.reasoning import ReasoningState
 from carteiro.models.reasoning_split import split_reasoning
 from carteiro.models.stop_sequences import truncate_at_stop
-from carteiro.schemas import Usage
+from carteiro.models.written_calls import finish_reason, tool_calls
+from carteiro.schemas import FinishReason, Usage
 
 
 class FinishKind(Enum):
@@ -89,10 +90,11 @@ def streamed_with_usage(body: dict[str, Any], form: RequestFormat) -> dict[str, 
     return {**body, "stream": True, **with_usage}
 
 
-def check_finish(content: Content, reason: Any, name: str) -> FinishKind:
+def check_finish(content: Content, reason: Any, name: str, prompt: Prompt) -> FinishKind:
     """Return the kind of a completion's end. Raise the failure that the content or the finish reason stands for.
 
-    `name` is the model's name in failures. Raise `Refused`, `ContentFiltered`, `Unavailable` or `InvalidOutput`.
+    `name` is the model's name in failures. Calls of tools that the `prompt` does not permit are
+    removed. Raise `Refused`, `ContentFiltered`, `Unavailable` or `InvalidOutput`.
     """
     ended = classify_finish_reason(reason)
     if content.refusal or ended is FinishKind.REFUSED:
@@ -101,6 +103,9 @@ def check_finish(content: Content, reason: Any, name: str) -> FinishKind:
         raise filtered(name, "completion")
     if ended is FinishKind.FAILED:
         raise Unavailable(f"{name} failed half way, with the finish reason {str(reason)[:40]!r}")
+    if content.tool_calls and prompt.tools and prompt.tool_choice.mode != "none":
+        return ended
+    content.tool_calls = []
     if ended is FinishKind.TOOL_CALL and not (content.text or "").strip():
         raise InvalidOutput(f"{name} called a tool instead of answering")
     if content.text is None and ended is not FinishKind.LENGTH:
@@ -135,13 +140,17 @@ def build_completion(
     answer, stopped = truncate_at_stop(split.answer, stop)
     counted = read_usage(usage)
     if counted is None or not (counted.input_tokens or counted.output_tokens):
-        written = estimate_tokens(text + content.reasoning)
+        called = "".join(call.name + call.arguments for call in content.tool_calls)
+        written = estimate_tokens(text + content.reasoning + called)
         counted = Usage(input_tokens=count_messages(prompt, estimate_tokens), output_tokens=written)
+    reason: FinishReason = "length" if split.unfinished or (cut and not stopped) else "stop"
+    calls = content.tool_calls
     return Completion(
         answer,
-        "length" if split.unfinished or (cut and not stopped) else "stop",
+        finish_reason(calls, cut=cut) if calls else reason,
         _with_reasoning_tokens(counted, reasoning, split.answer),
         reasoning,
+        tool_calls(calls, len(prompt.messages)) if calls else (),
     )
 
 

@@ -11,6 +11,7 @@ from carteiro.models.cloud.chat_completions import read_choices
 from carteiro.models.cloud.completion_builder import streamed_with_usage
 from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.request_format import REASONING_MAX_TOKENS, RequestFormat
+from carteiro.models.errors import Unsupported
 from carteiro.models.interface import Completion, Prompt
 from carteiro.models.json_output import schema_instruction
 from carteiro.models.reasoning import ReasoningState
@@ -22,13 +23,15 @@ streamed = streamed_with_usage
 DEFAULT_MAX_TOKENS = 512
 """Limit of output tokens if the prompt sets none. The API's own limit of 16 would cut nearly every completion."""
 
-_ROLE_LABELS = {"user": "User", "assistant": "Assistant"}
+_ROLE_LABELS = {"user": "User", "assistant": "Assistant", "tool": "Tool"}
 _NEXT_TURN = "\nUser:"
 _MAX_STOPS = 4
 
 
 def request(endpoint: Endpoint, prompt: Prompt, form: RequestFormat) -> dict[str, Any]:
     """Return the request's body. The API's own limit is 16 tokens, so a reasoning model gets a high limit."""
+    if prompt.tools:
+        raise Unsupported(f"{endpoint.model} completes texts and cannot call tools: take a model that chats")
     body: dict[str, Any] = {
         "model": endpoint.model,
         "prompt": render_prompt(prompt),

@@ -136,6 +136,7 @@ _PLAIN_FAILURES: dict[ErrorKind, tuple[type[ModelError], str]] = {
     ErrorKind.UNKNOWN: (Unsupported, "{model} refused the request with HTTP status {status}"),
 }
 """Failures without the provider's own words."""
+_TOOL_FIELDS = ("tools", "tool_choice")
 _QUOTING_FAILURES: dict[ErrorKind, tuple[type[ModelError], str]] = {
     ErrorKind.NO_ROUTE: (Unsupported, "{model} cannot do what was asked"),
     ErrorKind.UNSUPPORTED: (Unsupported, "{model} cannot do what was asked"),
@@ -166,6 +167,8 @@ def _failure(error: ErrorClassifier, model: str, endpoint: Endpoint | None) -> M
         # 413 may come from a proxy that counts bytes and not tokens.
         text = f"The prompt is too large for {model}" if error.status == 413 else text
         shown = "" if error.status in (403, 413) or error.status >= 500 else error.text.safe_message()
+        if kind is ErrorKind.INVALID_REQUEST and error.option in _TOOL_FIELDS:
+            quoting = Unsupported  # The next model of a chain may have tools, or take the schema of their parameters.
         return quoting(f"{text}: {shown}" if shown else text, error.option)
     return _configuration_failure(error, model, endpoint)
 

@@ -1,4 +1,4 @@
-"""The text, the reasoning and the refusal in a message, in the forms of different servers."""
+"""The text, the reasoning, the refusal and the calls of tools in a message, in the forms of different servers."""
 
 import json
 import re
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
+
+from carteiro.models.written_calls import WrittenCall, read_call, read_calls
 
 _REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
 """DeepSeek's, vLLM's and OpenRouter's, Ollama's; the last field repeats `reasoning` in parts (OpenRouter)."""
@@ -24,6 +26,7 @@ class Content:
     text: str | None = None
     reasoning: str = ""
     refusal: str = ""
+    tool_calls: list[WrittenCall] = field(default_factory=list)
 
     def add_text(self, text: str) -> None:
         """Add to the text."""
@@ -35,6 +38,7 @@ class Content:
             self.add_text(other.text)
         self.reasoning += other.reasoning
         self.refusal += other.refusal
+        self.tool_calls += other.tool_calls
 
 
 def read_message(message: Any) -> Content:
@@ -50,6 +54,8 @@ def read_message(message: Any) -> Content:
             break
     if isinstance(refusal := message.get("refusal"), str):
         found.refusal += refusal
+    if message.get("tool_calls") or message.get("function_call"):
+        found.tool_calls += read_calls(message)
     return found
 
 
@@ -69,7 +75,9 @@ def _read_part(part: Any, found: Content, depth: int = 0) -> None:
     elif isinstance(part, dict) and part and depth < _MAX_DEPTH:
         kind = part.get("type")
         kind = kind.lower() if isinstance(kind, str) else ""
-        if kind == "refusal" or (not kind and isinstance(part.get("refusal"), str)):
+        if kind in ("tool_use", "function_call") and part.get("name"):
+            found.tool_calls.append(read_call(part))
+        elif kind == "refusal" or (not kind and isinstance(part.get("refusal"), str)):
             found.refusal += _inner_text(part, depth, "refusal")
         elif part.get("thought") is True or _REASONING_TYPE.search(kind):  # The first test is for Gemini.
             found.reasoning += _inner_text(part, depth)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from carteiro.models.cloud.completion_builder import FinishKind, classify_finish_reason
+from carteiro.models.written_calls import WrittenCall, read_call
 
 
 class MessageStreamAccumulator:
@@ -11,6 +12,8 @@ class MessageStreamAccumulator:
     def __init__(self) -> None:
         self._texts: list[str] = []
         self._reasonings: list[str] = []
+        self._calls: dict[str, WrittenCall] = {}
+        """Calls of tools, by the index of their block."""
         self._stop_reason: Any = None
         self._usage: dict[str, Any] = {}
         self.finished = False
@@ -42,20 +45,25 @@ class MessageStreamAccumulator:
                 self.finished = True
                 self._add_end(piece)
                 content = piece.get("content")
-                return "".join(self._add_block(each) for each in (content if isinstance(content, list) else []))
+                blocks = content if isinstance(content, list) else []
+                return "".join(self._add_block(each, number) for number, each in enumerate(blocks))
             case "content_block_start":
-                return self._add_block(piece.get("content_block"))
+                return self._add_block(piece.get("content_block"), piece.get("index"))
             case "content_block_delta":
-                return self._add_block(piece.get("delta"))
+                return self._add_block(piece.get("delta"), piece.get("index"))
             case "message_delta":
                 self._add_end({**_part(piece, "delta"), "usage": piece.get("usage")})
             case "message_stop":
                 self.finished = True
         return ""
 
-    def _add_block(self, block: Any) -> str:
+    def _add_block(self, block: Any, index: Any) -> str:
         if not isinstance(block, dict):
             return ""
+        if block.get("type") == "tool_use":
+            self._calls[str(index)] = read_call(block)
+        elif isinstance(more := block.get("partial_json"), str) and (call := self._calls.get(str(index))):
+            call.arguments += more
         if isinstance(thought := block.get("thinking"), str):
             self._reasonings += [thought] if thought else []
         if isinstance(text := block.get("text"), str):
@@ -73,7 +81,11 @@ class MessageStreamAccumulator:
         """Return the answer's JSON, as an answer without streaming would have it."""
         thinking = [{"type": "thinking", "thinking": "".join(self._reasonings)}] if self._reasonings else []
         text = [{"type": "text", "text": "".join(self._texts)}] if self._texts else []
-        return {"content": [*thinking, *text], "stop_reason": self._stop_reason, "usage": self._usage}
+        calls = [
+            {"type": "tool_use", "id": call.id, "name": call.name, "input": call.arguments}
+            for call in self._calls.values()
+        ]
+        return {"content": [*thinking, *text, *calls], "stop_reason": self._stop_reason, "usage": self._usage}
 
 
 def _part(piece: dict[str, Any], name: str) -> dict[str, Any]:

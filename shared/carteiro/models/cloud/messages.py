@@ -5,11 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 from carteiro.models.cloud.completion_builder import ResponsePart, build_completion, check_finish
-from carteiro.models.cloud.content_parts import messages_file
 from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.message_content import read_parts
 from carteiro.models.cloud.request_format import REASONING_MAX_TOKENS, RequestFormat, SchemaMode
 from carteiro.models.cloud.strict_schema import can_be_strict
+from carteiro.models.cloud.tool_format import anthropic_tools, anthropic_turns
 from carteiro.models.errors import Unavailable
 from carteiro.models.interface import Completion, Prompt
 from carteiro.models.reasoning import ReasoningState
@@ -34,9 +34,9 @@ def request(endpoint: Endpoint, prompt: Prompt, form: RequestFormat) -> dict[str
     in_format = schema is not None and form.schema is SchemaMode.STRICT and can_be_strict(schema)
     if not in_format:
         form = replace(form, schema=SchemaMode.PROMPT_ONLY)
-    messages = form.messages(prompt, messages_file)
-    system = "\n\n".join(each["content"] for each in messages if each["role"] == "system")
-    turns = [each for each in messages if each["role"] != "system"]
+    messages = form.adapted_messages(prompt)
+    system = "\n\n".join(each.content for each in messages if each.role == "system")
+    turns = anthropic_turns(messages)
     if not turns:
         system, turns = "", [{"role": "user", "content": system}]
     default = REASONING_MAX_TOKENS if _LIMIT in form.omitted else _MAX_TOKENS
@@ -46,6 +46,7 @@ def request(endpoint: Endpoint, prompt: Prompt, form: RequestFormat) -> dict[str
         "messages": turns,
         **form.sampling_options(prompt),
         **form.limit_field(prompt, _LIMIT),
+        **anthropic_tools(prompt),
     }
     if system:
         body["system"] = [{"type": "text", "text": system, "cache_control": {"type": "ephemeral"}}]
@@ -74,7 +75,7 @@ def completion(answer: Any, prompt: Prompt, name: str, beginning: ReasoningState
     content = read_parts(read.content)
     if content.text is None and not read.content and read.stop_reason == "end_turn":
         content.add_text("")  # The model had nothing to add.
-    ended = check_finish(content, read.stop_reason, name)
+    ended = check_finish(content, read.stop_reason, name, prompt)
     return build_completion(content, ended, read.usage, prompt=prompt, stop=prompt.stop, beginning=beginning)
 
 

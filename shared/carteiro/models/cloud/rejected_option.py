@@ -66,6 +66,8 @@ _SCHEMA = re.compile(
     r"|\bgrammar\b|\brequired for format"
 )
 
+_TOOLS = re.compile(r"\btool[ _-]?(?:choice|call(?:s|ing)?|use)\b|\bfunction[ _-]?call(?:s|ing)?\b")
+
 
 def rejected_option(body: ErrorBody, message: str, request_body: Any = None) -> str | None:
     """Return the name of the top-level field that an error is about, as the request has it.
@@ -99,6 +101,8 @@ def _field_in_message(message: str) -> str | None:
     for match in _BARE_NAME.finditer(message):
         if match[0] not in _COMMON_WORDS and len(match[0]) > 3 and (name := top_level_field(match[0])):
             return name
+    if _TOOLS.search(message):
+        return "tools"
     if _SCHEMA.search(message):
         return "response_format"
     return "messages" if _ROLE.search(message) else None

@@ -8,6 +8,7 @@ from typing import Any
 
 from carteiro.models.cloud.content_parts import WriteFile, chat_file, message_content
 from carteiro.models.cloud.reasoning_models import is_reasoning_model
+from carteiro.models.cloud.tool_format import chat_message
 from carteiro.models.interface import Message, Prompt
 from carteiro.models.json_output import add_schema_instruction
 
@@ -60,18 +61,23 @@ class RequestFormat:
             self.streams or other.streams,
         )
 
-    def messages(
-        self, prompt: Prompt, write_file: WriteFile = chat_file, text_type: str = "text"
-    ) -> list[dict[str, Any]]:
-        """Return the prompt's messages in the form of the chat APIs. `write_file` and `text_type` give that of parts of
-        a content.
-        """
+    def messages(self, prompt: Prompt, write_file: WriteFile = chat_file) -> list[dict[str, Any]]:
+        """Return the prompt's messages in the form of Chat Completions. `write_file` gives that of a file."""
+        return [
+            chat_message(each)
+            if each.tool_calls or each.role == "tool"
+            else {"role": each.role, "content": message_content(each, write_file)}
+            for each in self.adapted_messages(prompt)
+        ]
+
+    def adapted_messages(self, prompt: Prompt) -> Sequence[Message]:
+        """Return the prompt's messages with all that this form writes into them."""
         messages: Sequence[Message] = prompt.messages
         if prompt.json_schema is not None and self.schema >= SchemaMode.JSON_OBJECT:
             messages = add_schema_instruction(messages, prompt.json_schema)
         if self.merges_system:
             messages = _merge_system(messages)
-        return [{"role": each.role, "content": message_content(each, write_file, text_type)} for each in messages]
+        return messages
 
     def limit_field(self, prompt: Prompt, *names: str) -> dict[str, int]:
         """Return the limit of output tokens under the first of `names` that is not omitted."""

@@ -14,6 +14,8 @@ class ResponseStreamAccumulator:
         self._texts: list[str] = []
         self._reasonings: list[str] = []
         self._refusals: list[str] = []
+        self._calls: list[Any] = []
+        """Complete items `function_call`, which the end of the answer repeats."""
         self._streamed_parts: set[str] = set()
         """Parts of the output that were streamed in pieces. They come once more, complete."""
         self.may_end = False
@@ -67,6 +69,10 @@ class ResponseStreamAccumulator:
         return text
 
     def _add_part(self, kind: str, piece: dict[str, Any]) -> str:
+        if kind == "response.output_item.done":
+            item = piece.get("item")
+            self._calls += [item] if isinstance(item, dict) and item.get("type") == "function_call" else []
+            return ""
         key = f"{piece.get('output_index')}/{piece.get('content_index')}/{'refusal' in kind}/{'reasoning' in kind}"
         if kind.endswith(".delta"):
             more = read_parts(piece.get("delta")).text or ""
@@ -100,6 +106,8 @@ class ResponseStreamAccumulator:
             output = [*output, _item("message", "refusal", "refusal", self._refusals)]
         if not content.reasoning and self.has_reasoning:
             output = [*output, _item("reasoning", "reasoning_text", "text", self._reasonings)]
+        if not content.tool_calls:
+            output = [*output, *self._calls]
         return {**self._response, "output": output}
 
 

@@ -14,15 +14,16 @@ from carteiro.models.cloud.completion_builder import (
     check_finish,
     classify_finish_reason,
 )
-from carteiro.models.cloud.content_parts import responses_file
 from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.errors import failure_in
 from carteiro.models.cloud.message_content import Content, read_message, read_parts
 from carteiro.models.cloud.request_format import RequestFormat
 from carteiro.models.cloud.strict_schema import can_be_strict
+from carteiro.models.cloud.tool_format import response_items, response_tools
 from carteiro.models.errors import ModelError, Unavailable
 from carteiro.models.interface import Completion, Prompt
 from carteiro.models.reasoning import ReasoningState
+from carteiro.models.written_calls import read_call
 from carteiro.schemas.media_file import MediaKind
 
 PATH = "/responses"
@@ -37,7 +38,7 @@ def request(endpoint: Endpoint, prompt: Prompt, form: RequestFormat) -> dict[str
     """
     body: dict[str, Any] = {
         "model": endpoint.model,
-        "input": form.messages(prompt, responses_file, "input_text"),
+        "input": [item for message in form.adapted_messages(prompt) for item in response_items(message)],
         **form.sampling_options(prompt),
         **form.limit_field(prompt, "max_output_tokens"),
     }
@@ -45,6 +46,8 @@ def request(endpoint: Endpoint, prompt: Prompt, form: RequestFormat) -> dict[str
         body["store"] = False
     if (schema := prompt.json_schema) is not None and (wanted := form.schema_format(schema, can_be_strict(schema))):
         body["text"] = {"format": wanted}
+    if prompt.tools:
+        body |= response_tools(prompt)
     return body
 
 
@@ -60,7 +63,7 @@ def completion(answer: Any, prompt: Prompt, name: str, beginning: ReasoningState
     content, called = output_content(read.output or [])
     if content.text is None and isinstance(read.output_text, str):
         content.add_text(read.output_text)
-    ended = check_finish(content, _finish_reason(read, content, name, called=called), name)
+    ended = check_finish(content, _finish_reason(read, content, name, called=called), name, prompt)
     return build_completion(content, ended, read.usage, prompt=prompt, stop=prompt.stop, beginning=beginning)
 
 
@@ -82,6 +85,8 @@ def output_content(output: list[Any]) -> tuple[Content, bool]:
             content.add(read_message(item))
         elif kind in ("output_text", "text", "refusal"):
             content.add(read_parts(item))
+        elif kind == "function_call":
+            content.tool_calls.append(read_call(item))
         called = called or kind.endswith("_call")
     return content, called
 

@@ -5,6 +5,7 @@ them only in the total.
 """
 
 import asyncio
+import json
 import math
 import string
 from collections.abc import Callable
@@ -56,16 +57,29 @@ def load_token_counter(model: str) -> Callable[[str], int]:
 
 
 def count_messages(prompt: Prompt, count: Callable[[str], int]) -> int:
-    """Return the tokens of the prompt's messages, counted by `count`. Those of files are estimated."""
-    texts = sum(count(message.content) for message in prompt.messages)
-    return texts + sum(placed.file.tokens for message in prompt.messages for placed in message.files)
+    """Return the tokens of the prompt's messages and tools, counted by `count`. Those of files are estimated."""
+    return sum(map(count, prompt_texts(prompt))) + _file_tokens(prompt)
+
+
+def prompt_texts(prompt: Prompt) -> list[str]:
+    """Return all texts that a model reads."""
+    texts = [message.content for message in prompt.messages]
+    if prompt.tools or any(message.tool_calls for message in prompt.messages):
+        texts += (call.name + call.arguments for message in prompt.messages for call in message.tool_calls)
+        texts += (json.dumps([tool.name, tool.description, tool.parameters]) for tool in prompt.tools)
+    return texts
+
+
+def _file_tokens(prompt: Prompt) -> int:
+    return sum(placed.file.tokens for message in prompt.messages for placed in message.files)
 
 
 async def count_prompt_tokens(prompt: Prompt, count: Callable[[str], int]) -> int:
-    """Return the tokens of the prompt's messages, counted by `count`: on a thread if they are long."""
-    if sum(len(message.content) for message in prompt.messages) < _LONG_TEXT:
-        return count_messages(prompt, count)
-    return await asyncio.to_thread(count_messages, prompt, count)
+    """Return the tokens of what the model reads, counted by `count`: on a thread if it is long."""
+    texts = prompt_texts(prompt)
+    if sum(map(len, texts)) < _LONG_TEXT:
+        return sum(map(count, texts))
+    return await asyncio.to_thread(lambda: sum(map(count, texts)))
 
 
 _MAX_TOKENS = 10**12

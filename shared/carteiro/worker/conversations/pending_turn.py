@@ -87,7 +87,7 @@ class PendingTurn:
     async def run(self, model: Model) -> TaskOutput[Any]:
         """Return the task's output for the newest part of the conversation that fits the model's context.
 
-        The passages of a collection may take half of it.
+        The passages of a collection may take half of it, and the request's tools too.
 
         Raise any error of the task.
         """
@@ -96,6 +96,9 @@ class PendingTurn:
         passages = self._opened.request.passages
         passage_tokens = await asyncio.to_thread(count_passage_tokens, passages, model.count_tokens)
         max_tokens -= min(passage_tokens, max_tokens // 2)
+        if tools := self._opened.request.tools:
+            defined = "".join(tool.model_dump_json() for tool in tools)
+            max_tokens -= min(await asyncio.to_thread(model.count_tokens, defined), max_tokens // 2)
         self._draft = await asyncio.to_thread(self._opened.fitted, max_tokens, model.count_tokens)
         while True:
             try:

@@ -113,6 +113,8 @@ class ConversationStore:
                 f"service, or delete the conversation by a record with this key and no value on {self._topic.name}",
             ) from None
         draft = TurnDraft.after(history, request, envelope)
+        if problem := draft.problem:
+            raise invalid_field(FieldError(field="messages", reason=f"with the stored ones before them: {problem}"))
         turn = PendingTurn(conversations, self._topic.name, partition, key, draft, run_task, self._max_tokens)
         if (size := turn.min_record_bytes) > MAX_RECORD_BYTES:
             reason = f"have {size:,} bytes; with conversation_id at most {MAX_RECORD_BYTES:,}"

@@ -5,9 +5,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from carteiro.schemas.chat import ChatAnswer, ChatMessage, ChatRequest
+from carteiro.schemas.chat import ChatAnswer, ChatMessage, ChatRequest, tool_results_problem
 from carteiro.schemas.large_content import replace_content
 from carteiro.schemas.media_file import MediaInvalid
+from carteiro.schemas.tools import EarlierToolCall
 from carteiro.wire.conversation import History, Turn, idempotency_fingerprint
 from carteiro.wire.envelope import Envelope
 from carteiro.worker.conversations.trimming import fit_newest_turns
@@ -63,6 +64,11 @@ class TurnDraft:
         return replace(self, earlier=tuple(_with_contents(turn, contents) for turn in self.earlier))
 
     @property
+    def problem(self) -> str | None:
+        """Reason why the request's results of tools do not fit the calls of the conversation; None if they do."""
+        return tool_results_problem(self.full_request.messages)
+
+    @property
     def history(self) -> History:
         """The conversation with this turn. Files that have an address keep it; others become notes."""
         messages = (*map(_without_data, self._new_messages), *self.answer)
@@ -71,36 +77,50 @@ class TurnDraft:
 
     @property
     def alone(self) -> "TurnDraft":
-        """This turn without the others."""
-        return replace(self, earlier=(), later=())
+        """This turn without the others, but with the calls of tools whose results it has."""
+        return replace(self, earlier=self.earlier[self._first_required :], later=())
 
     def fitted(self, max_tokens: int, count_tokens: Callable[[str], int]) -> "TurnDraft":
         """Return this turn with the newest earlier turns that fit a prompt of `max_tokens`."""
-        required = self.alone.full_request.messages
-        return replace(self, earlier=fit_newest_turns(self.earlier, required, max_tokens, count_tokens))
+        first, required = self._first_required, self.alone.full_request.messages
+        fitting = fit_newest_turns(self.earlier[:first], required, max_tokens, count_tokens)
+        return replace(self, earlier=_without_orphans((*fitting, *self.earlier[first:])))
 
     def with_shorter_prompt(self) -> "TurnDraft | None":
         """Return this turn without the older half of the earlier turns; None if there is no earlier turn."""
-        if not self.earlier:
+        if not (droppable := self._first_required):
             return None
-        return replace(self, earlier=self.earlier[(len(self.earlier) + 1) // 2 :])
+        return replace(self, earlier=_without_orphans(self.earlier[(droppable + 1) // 2 :]))
 
     def shortened(self) -> "TurnDraft | None":
         """Return this turn without the older half of all other turns; None if there is no other turn."""
-        count = len(self.earlier) + len(self.later)
+        first = self._first_required
+        count = first + len(self.later)
         if not count:
             return None
         dropped = (count + 1) // 2
-        later = self.later[max(dropped - len(self.earlier), 0) :]
-        return replace(self, earlier=self.earlier[dropped:], later=later)
+        later = self.later[max(dropped - first, 0) :]
+        return replace(self, earlier=_without_orphans(self.earlier[min(dropped, first) :]), later=later)
 
     def answered(self, answer: ChatAnswer) -> "TurnDraft":
         """Return this turn with its answer."""
-        return replace(self, answer=(ChatMessage(role="assistant", content=answer.content),))
+        calls = [EarlierToolCall(**call.model_dump()) for call in answer.tool_calls]
+        return replace(self, answer=(ChatMessage(role="assistant", content=answer.content, tool_calls=calls),))
 
     def is_in(self, history: History) -> bool:
         """Return True if a conversation has a turn of this request, in this or an earlier sending."""
         return any(turn.belongs_to(self.request_id, self.fingerprint) for turn in history.turns)
+
+    @property
+    def _first_required(self) -> int:
+        """Index of the first earlier turn that this turn cannot do without: its messages begin with results of tools,
+        whose calls are in the turn before.
+        """
+        first, messages = len(self.earlier), self._new_messages
+        while first and messages[0].role == "tool":
+            first -= 1
+            messages = self.earlier[first].messages
+        return first
 
     @property
     def _new_messages(self) -> tuple[ChatMessage, ...]:
@@ -120,3 +140,9 @@ def _with_contents(turn: Turn, contents: Mapping[str, bytes]) -> Turn:
                 read[attachment] = attachment.with_content(content)
     messages = tuple(replace_content(message, read) for message in turn.messages)
     return turn.model_copy(update={"messages": messages}) if read else turn
+
+
+def _without_orphans(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
+    """Return the turns without the first ones that begin with the results of tools: their calls are not shown."""
+    first = next((n for n, turn in enumerate(turns) if turn.messages[0].role != "tool"), len(turns))
+    return turns[first:]

@@ -8,12 +8,13 @@ from carteiro.models.cloud.client import CloudModel
 from carteiro.models.cloud.embedder import CloudEmbedder
 from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.errors import ModelError
-from carteiro.models.interface import EmbeddingModel, Message, Prompt
+from carteiro.models.interface import EmbeddingModel, Message, Prompt, ToolDefinition
 from carteiro.models.registry import open_model
 from carteiro.models.settings import ModelSettings
 
 KEY = "sk-qqzz-0123456789abcdefghij-zzqq"
 PROMPT = Prompt(messages=[Message("system", "Be brief."), Message("user", "one two three")])
+TOOL_PROMPT = Prompt(messages=PROMPT.messages, tools=[ToolDefinition("clock")])
 HANGING_FAULTS = ["hang", "hang-after-headers", "trickle"]
 """Faults of the provider in which a call never ends."""
 

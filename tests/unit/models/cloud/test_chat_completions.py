@@ -1,16 +1,16 @@
 """Requests to the Chat Completions API, and completions from its answers."""
 
+from dataclasses import replace
+
 import pytest
 
 from carteiro.models.cloud import chat_completions
-from carteiro.models.errors import (
-    ContentFiltered,
-)
-from carteiro.models.interface import Prompt
+from carteiro.models.errors import ContentFiltered, InvalidOutput, Unsupported
+from carteiro.models.interface import Prompt, ToolChoice
 from carteiro.schemas import Usage
 from tests.provider import Provider
 from tests.provider import completions as provider
-from tests.unit.models.cloud.cloud_models import PROMPT, open_cloud_model
+from tests.unit.models.cloud.cloud_models import PROMPT, TOOL_PROMPT, open_cloud_model
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,47 @@ async def test_a_schema_that_cannot_be_strict_is_not_sent_as_such(provider: Prov
     chat, responses = (request.body for request in provider.requests)
     assert chat["response_format"]["json_schema"]["strict"] is False
     assert responses["text"]["format"]["strict"] is False
+
+
+CALL = {"id": "1", "type": "function", "function": {"name": "clock", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize("reason", ["tool_calls", "stop", "function_call", None])
+@pytest.mark.parametrize("content", [None, "", "Wait."])
+def test_calls_of_tools_are_read_whatever_the_finish_reason_is(reason: str, content: str | None) -> None:
+    answer = provider.completion({"model": "m"}, content, reason, tool_calls=[CALL])
+    done = chat_completions.completion(answer, TOOL_PROMPT, "m")
+    assert (done.finish_reason, done.text) == ("tool_calls", content or "")
+    assert [(call.name, call.arguments) for call in done.tool_calls] == [("clock", "{}")]
+
+
+def test_call_that_is_cut_ends_with_length() -> None:
+    cut = {**CALL, "function": {"name": "clock", "arguments": '{"zone'}}
+    answer = provider.completion({"model": "m"}, None, "length", tool_calls=[cut])
+    assert chat_completions.completion(answer, TOOL_PROMPT, "m").finish_reason == "length"
+
+
+def test_calls_that_nobody_asked_for_are_no_answer() -> None:
+    answer = provider.completion({"model": "m"}, None, "tool_calls", tool_calls=[CALL])
+    with pytest.raises(InvalidOutput, match="called a tool instead of answering"):
+        chat_completions.completion(answer, PROMPT, "m")
+    none = replace(TOOL_PROMPT, tool_choice=ToolChoice("none"))
+    text = provider.completion({"model": "m"}, "Noon.", "tool_calls", tool_calls=[CALL])
+    assert chat_completions.completion(text, none, "m").tool_calls == ()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "registry.ollama.ai/library/gemma:2b does not support tools",
+        '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set',
+        "Unrecognized request argument supplied: tools",
+        "tools is not supported in this model",
+    ],
+)
+async def test_model_without_tools_is_unsupported(provider: Provider, message: str) -> None:
+    model = open_cloud_model(f"{provider.url}#m")
+    provider.answer({"error": {"message": message, "type": "invalid_request_error"}}, 400)
+    with pytest.raises(Unsupported):
+        await model.complete(TOOL_PROMPT)
+    await model.close()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from carteiro.models.cloud.chat_completions import completion
 from carteiro.models.cloud.choice_stream import ChoiceStreamAccumulator
 from carteiro.schemas import Usage
-from tests.unit.models.cloud.cloud_models import PROMPT
+from tests.unit.models.cloud.cloud_models import PROMPT, TOOL_PROMPT
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2}
 TEXTS = st.lists(st.text(alphabet="ab ", max_size=4), min_size=1, max_size=8)
@@ -70,3 +70,15 @@ def test_unreadable_piece_adds_nothing(piece: Any) -> None:
     pieces = ChoiceStreamAccumulator()
     assert pieces.add(piece) == ""
     assert not pieces.may_end
+
+
+def test_calls_of_tools_are_put_together_and_not_repeated() -> None:
+    pieces = ChoiceStreamAccumulator()
+    first = {"index": 0, "id": "1", "function": {"name": "clock", "arguments": ""}}
+    for calls in ([first], [{"index": 0, "function": {"arguments": '{"zone": '}}]):
+        assert pieces.add({"choices": [{"delta": {"tool_calls": calls}}]}) == ""
+    whole = {"id": "1", "function": {"name": "clock", "arguments": '{"zone": "UTC"}'}}
+    pieces.add({"choices": [{"delta": {"tool_calls": [{"index": 0, "function": {"arguments": '"UTC"}'}}]}}]})
+    pieces.add({"choices": [{"message": {"content": None, "tool_calls": [whole]}, "finish_reason": "tool_calls"}]})
+    assert pieces.answer()["choices"][0]["message"]["tool_calls"] == [{"type": "function", **whole}]
+    assert completion(pieces.answer(), TOOL_PROMPT, "m").finish_reason == "tool_calls"

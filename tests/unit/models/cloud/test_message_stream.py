@@ -50,3 +50,17 @@ def test_unreadable_event_adds_nothing_and_raises_nothing(kind: str, fields: dic
     pieces = MessageStreamAccumulator()
     assert isinstance(pieces.add({**fields, "type": kind}), str)
     assert isinstance(pieces.answer()["content"], list)
+
+
+def test_arguments_of_calls_come_in_pieces() -> None:
+    pieces = MessageStreamAccumulator()
+    for index, name in ((1, "clock"), (2, "dice")):
+        block = {"type": "tool_use", "id": f"toolu_{index}", "name": name, "input": {}}
+        pieces.add({"type": "content_block_start", "index": index, "content_block": block})
+    for part in ('{"zone": ', '"UTC"}'):
+        delta = {"type": "input_json_delta", "partial_json": part}
+        assert pieces.add({"type": "content_block_delta", "index": 1, "delta": delta}) == ""
+    assert pieces.answer()["content"] == [
+        {"type": "tool_use", "id": "toolu_1", "name": "clock", "input": '{"zone": "UTC"}'},
+        {"type": "tool_use", "id": "toolu_2", "name": "dice", "input": ""},
+    ]

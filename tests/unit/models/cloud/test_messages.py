@@ -10,7 +10,7 @@ from carteiro.models.cloud import messages
 from carteiro.models.cloud.request_format import RequestFormat, SchemaMode
 from carteiro.models.errors import Refused, Unavailable
 from carteiro.models.interface import Message, Prompt
-from tests.unit.models.cloud.cloud_models import PROMPT, endpoint
+from tests.unit.models.cloud.cloud_models import PROMPT, TOOL_PROMPT, endpoint
 
 SCHEMA = {
     "type": "object",
@@ -97,3 +97,11 @@ def test_turn_without_a_word_is_an_empty_text() -> None:
 def test_stop_reason_that_is_a_failure_is_raised(reason: str, failure: type[Exception]) -> None:
     with pytest.raises(failure):
         messages.completion({"content": TEXT, "stop_reason": reason, "usage": {}}, PROMPT, "anthropic:m")
+
+
+def test_calls_of_tools_are_blocks() -> None:
+    call = {"type": "tool_use", "id": "toolu_1", "name": "clock", "input": {"zone": "UTC"}}
+    answer = {"content": [*TEXT, call], "stop_reason": "tool_use", "usage": {"input_tokens": 1, "output_tokens": 1}}
+    done = messages.completion(answer, TOOL_PROMPT, "m")
+    assert (done.text, done.finish_reason) == ("eins", "tool_calls")
+    assert [(each.name, each.arguments) for each in done.tool_calls] == [("clock", '{"zone": "UTC"}')]

@@ -74,3 +74,13 @@ def test_unreadable_event_adds_nothing(event: Any) -> None:
     pieces = ResponseStreamAccumulator()
     assert pieces.add(event) == ""
     assert not pieces.may_end
+
+
+def test_calls_of_tools_come_once_though_their_items_come_twice() -> None:
+    call = {"type": "function_call", "call_id": "call_1", "name": "clock", "arguments": "{}"}
+    for output in ([call], None):
+        pieces = ResponseStreamAccumulator()
+        pieces.add({"type": "response.function_call_arguments.delta", "delta": "{}"})
+        pieces.add({"type": "response.output_item.done", "item": call})
+        pieces.add({"type": "response.completed", "response": {"status": "completed", "output": output}})
+        assert pieces.answer()["output"] == [call]

@@ -7,7 +7,7 @@ from carteiro.models.errors import ContentFiltered, InvalidOutput, ModelError, R
 from carteiro.models.interface import Completion, Prompt
 from carteiro.schemas import Usage
 from tests.provider import completions as provider
-from tests.unit.models.cloud.cloud_models import PROMPT
+from tests.unit.models.cloud.cloud_models import PROMPT, TOOL_PROMPT
 
 REQUEST = {"model": "m", "input": [], "prompt": ""}
 
@@ -69,3 +69,14 @@ def test_responses_without_a_completion_are_failures(kind: type[ModelError], ans
     with pytest.raises(ModelError) as caught:
         responses.completion(answer, PROMPT, "m")
     assert type(caught.value) is kind
+
+
+CALL = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "clock", "arguments": "{}"}
+
+
+def test_calls_of_tools_are_items() -> None:
+    answer = {"output": [CALL, {**CALL, "call_id": "call_2"}], "status": "completed"}
+    done = responses.completion(answer, TOOL_PROMPT, "m")
+    assert (done.finish_reason, done.text) == ("tool_calls", "")
+    assert [call.name for call in done.tool_calls] == ["clock", "clock"]
+    assert len({call.id for call in done.tool_calls}) == 2

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carteiro.schemas.chat import ChatAnswer, ChatMessage, ChatRequest
+from carteiro.schemas.tools import EarlierToolCall, ToolCall
 from carteiro.wire.conversation import History, Turn
 from carteiro.wire.envelope import read_envelope
 from carteiro.worker.conversations.turn_draft import TurnDraft
@@ -106,3 +107,57 @@ def test_fitted_prompt_keeps_the_newest_turns_and_stores_no_others(count: int, m
 
 def test_turn_alone_has_only_the_request() -> None:
     assert stored_ids(make_draft(1, 9, 12).alone) == ["t/0/9"]
+
+
+CALL = EarlierToolCall(id="a", name="clock", arguments={})
+ASKED = Turn(
+    request_id="t/0/5",
+    messages=(
+        ChatMessage(role="user", content="time?"),
+        ChatMessage(role="assistant", content="", tool_calls=[CALL]),
+    ),
+)
+
+
+def result_draft(*earlier: Turn) -> TurnDraft:
+    """Return the turn of a request with the result of a tool."""
+    message = ChatMessage(role="tool", content="12:00", tool_call_id="a")
+    request = ChatRequest(conversation_id="guest", messages=[message])
+    envelope = read_envelope(FakeRecord(request.to_json(), (), b"guest", "t", 0, 9))
+    return TurnDraft.after(History(turns=earlier), request, envelope)
+
+
+def test_results_of_tools_keep_their_calls_however_short_the_prompt_is() -> None:
+    draft = result_draft(make_turn(1), make_turn(2), ASKED)
+    assert draft.problem is None
+    assert draft.fitted(0, len).earlier == (ASKED,)
+    assert draft.alone.earlier == (ASKED,)
+    shorter = draft.with_shorter_prompt()
+    assert shorter is not None
+    assert shorter.earlier == (make_turn(2), ASKED)
+    assert stored_ids(shorter) == ["t/0/2", "t/0/5", "t/0/9"]
+    last = shorter.shortened()
+    assert last is not None
+    assert stored_ids(last) == ["t/0/5", "t/0/9"]
+    assert (last.shortened(), last.with_shorter_prompt()) == (None, None)
+
+
+def test_results_are_not_shown_without_their_calls() -> None:
+    results = Turn(request_id="t/0/6", messages=result_draft(ASKED).request.messages)
+    noon = ChatMessage(role="assistant", content="Noon.")
+    answered = results.model_copy(update={"messages": (*results.messages, noon)})
+    draft = make_draft(offset=9)
+    with_results = TurnDraft(draft.request, "t/0/9", None, None, (ASKED, answered, make_turn(7)), ())
+    shorter = with_results.with_shorter_prompt()
+    assert shorter is not None
+    assert shorter.earlier == (make_turn(7),)
+
+
+def test_calls_without_results_and_results_without_calls_are_a_problem() -> None:
+    assert "no call before it" in str(result_draft().problem)
+    assert "have to come before it" in str(TurnDraft(make_draft().request, "t/0/9", None, None, (ASKED,), ()).problem)
+
+
+def test_calls_of_an_answer_are_stored() -> None:
+    answer = ChatAnswer(content="", tool_calls=[ToolCall(id="a", name="clock", arguments={})])
+    assert make_draft().answered(answer).history.turns[-1].messages[-1].tool_calls == [CALL]

@@ -20,15 +20,21 @@ _CONTROL_TOKEN = 3
 class GgufHeader:
     """Metadata of a model that prompts depend on.
 
-    `special_tokens` are the texts of the control tokens, which only a template may write. `end_tokens` end a text.
+    `template` is the chat template; an empty text means no template. `special_tokens` are the texts of the control
+    tokens, which only a template may write. `end_tokens` end a text.
     """
 
     context_tokens: int
     parameter_count: int
     vocabulary_size: int
-    has_template: bool
+    template: str
     special_tokens: frozenset[str]
     end_tokens: frozenset[int]
+
+    @property
+    def has_template(self) -> bool:
+        """True if the model has a chat template."""
+        return bool(self.template)
 
 
 def read_header(file: Path) -> GgufHeader:
@@ -48,7 +54,7 @@ def read_header(file: Path) -> GgufHeader:
         context_tokens=context,
         parameter_count=parameters,
         vocabulary_size=len(texts),
-        has_template=bool(metadata.get("tokenizer.chat_template")),
+        template=str(metadata.get("tokenizer.chat_template") or ""),
         special_tokens=frozenset(text for text, kind in zip(texts, kinds, strict=False) if kind == _CONTROL_TOKEN),
         end_tokens=frozenset() if end is None else frozenset({int(end)}),
     )

@@ -10,6 +10,7 @@ from typing import Any
 from carteiro.models.answer_stream import AnswerStream
 from carteiro.models.errors import InvalidPrompt, ModelUnusable, PromptTooLarge, Unavailable
 from carteiro.models.interface import Completion, Model, Prompt, Ranking
+from carteiro.models.json_output import compact_json
 from carteiro.models.local.checkpoints.checkpoint import find_checkpoint
 from carteiro.models.local.checkpoints.gguf_header import read_header
 from carteiro.models.local.inference.engine_model import EngineModel
@@ -22,6 +23,11 @@ from carteiro.models.local.text_generation.completion import make_completion
 from carteiro.models.local.text_generation.defaults import TOP_K, is_sampled
 from carteiro.models.local.text_generation.json_grammar import with_compact_whitespace
 from carteiro.models.local.text_generation.likelihood import TokenPrediction, token_predictions
+from carteiro.models.local.text_generation.tool_call_text import (
+    shown_stops,
+    template_has_tools,
+    with_tool_calls,
+)
 from carteiro.models.local.text_generation.whitespace import WhitespaceTrimmer
 from carteiro.models.reasoning import ReasoningState
 from carteiro.schemas import FinishReason, Usage
@@ -57,6 +63,7 @@ class LlamaCppModel(EngineModel, CausalModel):
     def _load_weights(self) -> None:
         header = read_header(self._file)
         self._has_template, self._special_tokens = header.has_template, header.special_tokens
+        self._calls_tools = template_has_tools(header.template)
         self._end_tokens, self._vocabulary_size = list(header.end_tokens), header.vocabulary_size
         self.context_tokens = min(header.context_tokens, MAX_CONTEXT_TOKENS)
         self.is_small = header.parameter_count < SMALL_MODEL_PARAMETERS
@@ -100,7 +107,7 @@ class LlamaCppModel(EngineModel, CausalModel):
 
     async def _generate(self, prompt: Prompt, on_text: Callable[[str], object] | None) -> Completion:
         ids, start_state = await self._on_thread(lambda _: self._encode(prompt))
-        answer_stream = AnswerStream(prompt.stop, on_text or _discard_text, start_state)
+        answer_stream = AnswerStream(shown_stops(prompt), on_text or _discard_text, start_state)
         max_tokens = self._output_limit(prompt, len(ids))
         body: dict[str, Any] = {
             "prompt": ids,
@@ -130,9 +137,10 @@ class LlamaCppModel(EngineModel, CausalModel):
         usage = Usage(input_tokens=len(ids), output_tokens=last["tokens_predicted"])
         reason: FinishReason = "length" if last["stop_type"] == "limit" else "stop"
         answer_stream.end(cut=reason == "length")
-        return await asyncio.to_thread(
+        completion = await asyncio.to_thread(
             make_completion, "".join(pieces), reason, usage, self.count_tokens, prompt.stop, start_state
         )
+        return with_tool_calls(completion, prompt)
 
     async def _run_within_budget(self, tokens: int, work: Callable[[Event], Coroutine[Any, Any, _Event]]) -> _Event:
         with self._translate_errors():
@@ -167,8 +175,10 @@ class LlamaCppModel(EngineModel, CausalModel):
                 break
         return log_probabilities
 
-    def _render(self, messages: list[dict[str, str]]) -> str:
-        answer = self._server.apply_template(messages)
+    def _render(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> str:
+        for call in (call for message in messages for call in message.get("tool_calls", ())):
+            call["function"]["arguments"] = compact_json(call["function"]["arguments"])
+        answer = self._server.apply_template({"messages": messages, **({"tools": tools} if tools else {})})
         if "prompt" not in answer:
             raise TemplateRejection(str(answer["error"].get("message")))
         return str(answer["prompt"])

@@ -97,12 +97,13 @@ class LlamaServer:
         ids: list[int] = self._post("/tokenize", body)["tokens"]
         return ids
 
-    def apply_template(self, messages: list[dict[str, str]]) -> dict[str, Any]:
+    def apply_template(self, conversation: dict[str, Any]) -> dict[str, Any]:
         """Return the answer with `prompt`, or with `error` if the chat template rejects the messages.
 
-        It blocks the calling thread. Raise `Unavailable` if there is no answer.
+        `conversation` has `messages`, and `tools` if the model may call any. It blocks the calling thread. Raise
+        `Unavailable` if there is no answer.
         """
-        return self._post("/apply-template", {"messages": messages})
+        return self._post("/apply-template", conversation)
 
     async def disconnect(self) -> None:
         """Close the connections, which ends their completions."""

@@ -123,7 +123,7 @@ class OpenVinoModel(EngineModel, TokenCausalModel):
                 self._timeout,
             )
 
-    def _render(self, messages: list[dict[str, str]]) -> str:
+    def _render(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> str:  # noqa: ARG002
         try:
             return self._pipeline.apply_chat_template(messages)
         except Exception as error:  # noqa: BLE001  # OpenVINO has no error class of its own for this

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 from carteiro.models.errors import PromptTooLarge, Unsupported
 from carteiro.models.file_support import reject_files
@@ -13,6 +14,7 @@ from carteiro.models.local.text_generation.defaults import DEFAULT_OUTPUT_TOKENS
 from carteiro.models.local.text_generation.detokenizer import IncrementalDetokenizer, thread_safe_callback
 from carteiro.models.local.text_generation.stop_condition import StopCondition
 from carteiro.models.local.text_generation.token_sequence import TokenSampler, TokenSequence
+from carteiro.models.local.text_generation.tool_call_text import shown_stops, with_tool_calls
 from carteiro.models.reasoning import ReasoningState, start_state_after_prompt
 from carteiro.schemas import Usage
 
@@ -21,11 +23,13 @@ class CausalModel(InProcessModel):
     """A causal language model: it completes prompts, streams their text, and ranks continuations of a text.
 
     A subclass implements the abstract methods for its engine. It sets `_has_template`, `_special_tokens` (the texts
-    that only a template may write) and `_end_tokens` (they end a text) when it loads the model.
+    that only a template may write), `_end_tokens` (they end a text) and `_calls_tools` when it loads the model.
     """
 
     _follows_schemas = True
     """False if the engine cannot follow a JSON Schema."""
+    _calls_tools = False
+    """True if the chat template describes tools, and `with_tool_calls` reads the calls that it asks for."""
     _has_template: bool
     _special_tokens: Collection[str]
     _end_tokens: list[int]
@@ -61,7 +65,7 @@ class CausalModel(InProcessModel):
         """Return the log-probability of each sequence after the tokens that it has in common with the prefix."""
 
     @abstractmethod
-    def _render(self, messages: list[dict[str, str]]) -> str:
+    def _render(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> str:
         """Return the prompt by the chat template. Raise `TemplateRejection` if it does not take the messages."""
 
     @abstractmethod
@@ -73,9 +77,14 @@ class CausalModel(InProcessModel):
         reject_files(prompt, self.name)
         if prompt.json_schema and not self._follows_schemas:
             raise Unsupported(f"{self.name} cannot follow a json_schema: take a local: or llamacpp: model")
+        if (prompt.tools or any(message.tool_calls for message in prompt.messages)) and not self._calls_tools:
+            raise Unsupported(
+                f"{self.name} cannot call tools: take a model whose chat template asks for calls in <tool_call>, such "
+                "as Qwen's"
+            )
         if not self._has_template:
             return self._text_token_ids(without_roles(prompt.messages)), ReasoningState.ANSWER
-        text = render_prompt(self.name, prompt.messages, self._special_tokens, self._render)
+        text = render_prompt(self.name, prompt, self._special_tokens, self._render)
         # A grammar allows no reasoning.
         state = ReasoningState.ANSWER if prompt.json_schema else start_state_after_prompt(text)
         return self._tokenize(text, is_rendered=True), state
@@ -88,7 +97,7 @@ class CausalModel(InProcessModel):
         """Return the maximum tokens to write after a prompt of `tokens` tokens. Raise `PromptTooLarge` if none fits."""
         if tokens >= self.context_tokens:
             raise self._prompt_too_large(tokens)
-        small = self.is_small and prompt.json_schema is None
+        small = self.is_small and prompt.json_schema is None and not prompt.tools
         default = SMALL_OUTPUT_TOKENS if small else DEFAULT_OUTPUT_TOKENS
         return min(prompt.max_output_tokens or default, self.context_tokens - tokens)
 
@@ -120,7 +129,7 @@ class TokenCausalModel(CausalModel):
         sequence = await self._on_thread(lambda _: self._make_sequence(prompt, on_text))
         await self._write(sequence, prompt)
         usage = Usage(input_tokens=len(sequence.prompt_ids), output_tokens=len(sequence.output_ids))
-        return make_completion(
+        completion = make_completion(
             self._decode(sequence.output_ids),
             sequence.finish_reason or "stop",
             usage,
@@ -128,6 +137,7 @@ class TokenCausalModel(CausalModel):
             prompt.stop,
             sequence.start_state,
         )
+        return with_tool_calls(completion, prompt)
 
     def _make_sequence(self, prompt: Prompt, on_text: Callable[[str], object] | None) -> TokenSequence:
         ids, start_state = self._encode(prompt)
@@ -140,6 +150,8 @@ class TokenCausalModel(CausalModel):
             end_tokens=self._end_tokens,
             stop_condition=StopCondition(self._decode, prompt.stop, start_state),
             # Valid JSON may repeat itself; stopping there would cut it in the middle.
-            stop_on_repetition=self._stops_on_repetition and not prompt.json_schema,
-            detokenizer=IncrementalDetokenizer(self._decode, prompt.stop, on_text, start_state) if on_text else None,
+            stop_on_repetition=self._stops_on_repetition and not (prompt.json_schema or prompt.tools),
+            detokenizer=IncrementalDetokenizer(self._decode, shown_stops(prompt), on_text, start_state)
+            if on_text
+            else None,
         )

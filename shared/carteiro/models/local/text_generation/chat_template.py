@@ -1,9 +1,14 @@
 """Conversion of messages to the text of a prompt, by the chat template of a model."""
 
+import json
 from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
 
 from carteiro.models.errors import InvalidPrompt
-from carteiro.models.interface import Message
+from carteiro.models.interface import Message, Prompt
+from carteiro.models.json_output import compact_json
+from carteiro.models.local.text_generation.tool_call_text import TOOL_TAGS
+from carteiro.models.written_calls import arguments_object
 
 
 class TemplateRejection(Exception):
@@ -12,19 +17,21 @@ class TemplateRejection(Exception):
 
 def render_prompt(
     name: str,
-    messages: Sequence[Message],
+    prompt: Prompt,
     special_tokens: Collection[str],
-    render: Callable[[list[dict[str, str]]], str],
+    render: Callable[[list[dict[str, Any]], list[dict[str, Any]]], str],
 ) -> str:
-    """Return the prompt that `render` makes of the messages, with special tokens in their contents escaped.
+    """Return the text that `render` makes of the prompt's messages and tools, with special tokens in them escaped.
 
     `name` is the model in an error message. If `render` raises `TemplateRejection`, it gets the messages again, with
     the system text in the first user message. Raise `InvalidPrompt` if it rejects these too.
     """
     reason = ""
-    for given in (messages, merge_system_message(messages)):
+    tools = _template_tools(prompt, special_tokens)
+    special_tokens = (*special_tokens, *TOOL_TAGS) if tools else special_tokens
+    for given in (prompt.messages, merge_system_message(prompt.messages)):
         try:
-            return render(_template_messages(given, special_tokens))
+            return render(_template_messages(given, special_tokens), tools)
         except TemplateRejection as error:
             reason = str(error).splitlines()[-1] if str(error) else ""
     raise InvalidPrompt(f"the chat template of {name} does not take these messages: {reason}")
@@ -59,8 +66,49 @@ def escape_special_tokens(content: str, special_tokens: Iterable[str]) -> str:
     return content
 
 
-def _template_messages(messages: Sequence[Message], special_tokens: Collection[str]) -> list[dict[str, str]]:
+def _template_messages(messages: Sequence[Message], special_tokens: Collection[str]) -> list[dict[str, Any]]:
     return [
-        {"role": message.role, "content": escape_special_tokens(message.content, special_tokens)}
+        {
+            "role": message.role,
+            "content": escape_special_tokens(message.content, special_tokens),
+            **(_tool_fields(message, special_tokens) if message.tool_calls or message.tool_call_id else {}),
+        }
         for message in messages
     ]
+
+
+def _tool_fields(message: Message, special_tokens: Collection[str]) -> dict[str, Any]:
+    if message.tool_call_id:
+        return {"tool_call_id": message.tool_call_id}
+    calls = [
+        {
+            "id": call.id,
+            "type": "function",
+            "function": {"name": call.name, "arguments": _escaped(arguments_object(call), special_tokens)},
+        }
+        for call in message.tool_calls
+    ]
+    return {"tool_calls": calls}
+
+
+def _template_tools(prompt: Prompt, special_tokens: Collection[str]) -> list[dict[str, Any]]:
+    """Return the tools that the model may call; none if it may not."""
+    choice = prompt.tool_choice
+    described: list[dict[str, Any]] = [
+        {
+            "type": "function",
+            "function": {
+                "name": tool.name,
+                "description": tool.description,
+                "parameters": tool.parameters or {"type": "object", "properties": {}},
+            },
+        }
+        for tool in prompt.tools
+        if choice.mode != "none" and choice.name in (None, tool.name)
+    ]
+    return [_escaped(tool, special_tokens) for tool in described]
+
+
+def _escaped(data: dict[str, Any], special_tokens: Collection[str]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(escape_special_tokens(compact_json(data), special_tokens))
+    return found

@@ -7,6 +7,7 @@ from jinja2 import TemplateError
 
 from carteiro.models.local.text_generation.causal_model import TokenCausalModel
 from carteiro.models.local.text_generation.chat_template import TemplateRejection
+from carteiro.models.local.text_generation.tool_call_text import TOOL_TAGS, template_has_tools
 from carteiro.models.reasoning import is_reasoning_tag
 
 
@@ -20,15 +21,22 @@ class TokenizerCausalModel(TokenCausalModel):
         self._has_template = bool(self._tokenizer.chat_template)
         special = {n: token.content for n, token in self._tokenizer.added_tokens_decoder.items() if token.special}
         self._special_tokens = special.values()
-        marks = {number for number, content in special.items() if is_reasoning_tag(content)}
+        templates = self._tokenizer.chat_template
+        template = templates.get("tool_use", "") if isinstance(templates, dict) else templates or ""
+        self._calls_tools = template_has_tools(template)
+        marks = {number for number, text in special.items() if is_reasoning_tag(text) or text in TOOL_TAGS}
         self._skipped_token_ids: set[int] | None = special.keys() - marks if marks else None
-        """Special tokens to remove from the text; None if no token marks reasoning: the tokenizer then removes all."""
+        """Special tokens to remove from the text; None if no token marks reasoning or a call: the tokenizer then
+        removes all."""
         end = self._tokenizer.eos_token_id if end is None else end
         self._end_tokens = [end] if isinstance(end, int) else list(end or ())
 
-    def _render(self, messages: list[dict[str, str]]) -> str:
+    def _render(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> str:
+        options: dict[str, Any] = {"tools": tools} if tools else {}
         try:
-            return str(self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+            return str(
+                self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, **options)
+            )
         except TemplateError as error:
             raise TemplateRejection(str(error)) from None
 

@@ -52,7 +52,7 @@ def test_header_holds_the_facts_for_prompts(tmp_path: Path) -> None:
         context_tokens=2048,
         parameter_count=40,
         vocabulary_size=3,
-        has_template=True,
+        template="{{ messages }}",
         special_tokens=frozenset({"<s>", "<end>"}),
         end_tokens=frozenset({2}),
     )

@@ -2,12 +2,22 @@
 
 import threading
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from carteiro.models.errors import InvalidPrompt, PromptTooLarge, Unsupported
-from carteiro.models.interface import ChatModel, Message, Prompt, Ranking, RankingModel, StreamingModel
+from carteiro.models.interface import (
+    ChatModel,
+    Message,
+    Prompt,
+    Ranking,
+    RankingModel,
+    StreamingModel,
+    ToolCall,
+    ToolDefinition,
+)
 from carteiro.models.local.text_generation.causal_model import TokenCausalModel
 from carteiro.models.local.text_generation.chat_template import TemplateRejection
 from carteiro.models.local.text_generation.token_sequence import TokenSequence
@@ -27,10 +37,10 @@ class ScriptedModel(TokenCausalModel):
     def count_tokens(self, text: str) -> int:
         return len(text)
 
-    def _render(self, messages: list[dict[str, str]]) -> str:
+    def _render(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> str:
         if messages[-1]["role"] == "system":
             raise TemplateRejection("no user")
-        return "".join(each["content"] + "|" for each in messages) + self.opening
+        return "".join(each["content"] + "|" for each in messages) + str(tools or "") + self.opening
 
     def _tokenize(self, text: str, *, is_rendered: bool) -> list[int]:
         return [ord(each) for each in (text if is_rendered else f"{text}|")]
@@ -128,3 +138,26 @@ async def test_small_model_writes_less_unless_it_follows_a_schema(
     model.context_tokens, model.is_small, model.written = 5000, small, "ab" * 1000
     assert (await model.complete(prompt(json_schema=schema))).usage.output_tokens == expected
     assert (await model.complete(prompt(json_schema=schema, max_output_tokens=700))).usage.output_tokens == 700
+
+
+async def test_calls_of_tools_are_apart_and_not_streamed(model: ScriptedModel) -> None:
+    model._calls_tools, model.context_tokens = True, 1000
+    model.written = 'Wait. <tool_call>{"name": "clock", "arguments": {"zone": "UTC"}}</tool_call>|'
+    pieces: list[str] = []
+    done = await model.stream(prompt(tools=[ToolDefinition("clock")]), pieces.append)
+    assert ("".join(pieces), done.text, done.finish_reason) == ("Wait.", "Wait.", "tool_calls")
+    assert [(each.name, each.arguments) for each in done.tool_calls] == [("clock", '{"zone": "UTC"}')]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        prompt(tools=[ToolDefinition("clock")]),
+        Prompt(
+            messages=[Message("assistant", "", tool_calls=(ToolCall("1", "clock", "{}"),)), Message("tool", "12:00")]
+        ),
+    ],
+)
+async def test_template_without_tools_is_unsupported(model: ScriptedModel, given: Prompt) -> None:
+    with pytest.raises(Unsupported, match="cannot call tools: take a model"):
+        await model.complete(given)
