@@ -12,6 +12,7 @@ from carteiro.models.interface import ChatModel, GenerationOptions, Message, Sum
 from carteiro.models.stop_sequences import truncate_at_stop
 from carteiro.schemas import FinishReason, Usage
 from carteiro.schemas.summarize import SummarizeRequest, SummarizeResult
+from carteiro.tasks.parts import PartRunner
 from carteiro.tasks.task import TaskOutput, build_prompt, complete
 from carteiro.text.grounding import content_words, names_supported, numbers_supported, overlap
 from carteiro.text.sentences import is_complete, split_sentences
@@ -50,6 +51,7 @@ class _SummaryBuilder:
 
     def __init__(self, request: SummarizeRequest, model: SummaryModel | ChatModel) -> None:
         self._request, self._model = request, model
+        self._parts = PartRunner(model, streamed=request.options.stream)
         self.usage = Usage()
         self.finish_reason: FinishReason = "stop"
         self.part_count = 1
@@ -57,13 +59,12 @@ class _SummaryBuilder:
 
     async def points_of(self, text: str, max_tokens: int | None) -> list[str]:
         """Return the points of a text, sentences or bullets. `max_tokens` bounds one part; None means no limit."""
-        points: list[str] = []
         calls_before = self._model_calls
         # Counting the tokens of a long text takes time, so the split runs off the event loop.
-        for piece in (
+        pieces = (
             await asyncio.to_thread(split_text, text, max_tokens, self._model.count_tokens) if max_tokens else [text]
-        ):
-            points += await self._summarize_piece(piece)
+        )
+        points = await self._summarize_pieces(pieces)
         part_count = self._model_calls - calls_before
         self.part_count = max(self.part_count, part_count)
         joined = "\n".join(points)
@@ -72,24 +73,32 @@ class _SummaryBuilder:
             return points
         return await self.points_of(joined, max_tokens)
 
+    async def _summarize_pieces(self, pieces: list[str]) -> list[str]:
+        return [point for points in await self._parts.run(pieces, self._summarize_piece) for point in points]
+
     async def _summarize_piece(self, text: str) -> list[str]:
+        # Only the provider may know its limit, and its rejection of a prompt costs nothing. So the first half is tried,
+        # then the first quarter; the rest is in pieces of the size that was accepted.
+        piece, *rest = [text]
+        while True:
+            try:
+                points = await self._summarize_once(piece)
+            except PromptTooLarge:
+                if len(piece) < 2:
+                    raise
+                piece, *rest = split_text(text, (len(piece) + 1) // 2, len)
+            else:
+                return points + await self._summarize_pieces(rest)
+
+    async def _summarize_once(self, text: str) -> list[str]:
         if not text.strip():
             return []
-        try:
-            points = await self._summarize_once(text)
-        except PromptTooLarge:
-            # Only the provider knows its limit, and its rejection of a prompt costs nothing. So try halves.
-            if len(text) < 2:
-                raise
-            return [
-                point
-                for half in split_text(text, (len(text) + 1) // 2, len)
-                for point in await self._summarize_piece(half)
-            ]
+        async with self._parts.call():
+            points = await self._call_model(text)
         self._model_calls += 1
         return points
 
-    async def _summarize_once(self, text: str) -> list[str]:
+    async def _call_model(self, text: str) -> list[str]:
         style, length = self._request.style, self._request.length
         if isinstance(self._model, SummaryModel):
             options = self._request.options

@@ -3,10 +3,11 @@
 import asyncio
 
 from carteiro.models.errors import Unsupported
-from carteiro.models.interface import ChatModel, Message, TranslationModel
+from carteiro.models.interface import ChatModel, Completion, Message, TranslationModel
 from carteiro.models.stop_sequences import truncate_at_stop
-from carteiro.schemas import FinishReason, Usage
+from carteiro.schemas import Usage
 from carteiro.schemas.translate import TranslateRequest, TranslateResult
+from carteiro.tasks.parts import PartRunner
 from carteiro.tasks.task import Task, TaskOutput, build_prompt, complete
 from carteiro.text.splitter import split_text
 
@@ -26,24 +27,27 @@ async def translate(request: TranslateRequest, model: TranslationModel | ChatMod
         f"Translate the text below {source}into {request.target} (a BCP 47 language tag).{formality} "
         "Reply with the translation alone, in the same layout.\n\n"
     )
-    usage, cut = Usage(), False
-    parts = []
     # The context holds both the text and its translation, which may be longer than the text.
     limit = model.context_tokens // 3 if model.context_tokens else None
     pieces = await asyncio.to_thread(split_text, request.text, limit, model.count_tokens) if limit else [request.text]
-    for part in pieces:
-        if not part.strip():
-            parts.append(part)
-            continue
-        completion = await complete(
-            model, build_prompt(request, [Message("user", instruction + part.strip())], max_output_tokens=limit)
-        )
-        usage += completion.usage
-        cut = cut or completion.finish_reason == "length"
-        parts.append(completion.text.strip() + part[len(part.rstrip()) :])
-    finish_reason: FinishReason = "length" if cut else "stop"
-    result = TranslateResult(text="".join(parts).strip(), source=request.source, target=request.target)
-    return TaskOutput(result, usage, finish_reason)
+    parts = PartRunner(model, streamed=request.options.stream)
+
+    async def translate_piece(piece: str) -> tuple[str, Completion | None]:
+        if not piece.strip():
+            return piece, None
+        prompt = build_prompt(request, [Message("user", instruction + piece.strip())], max_output_tokens=limit)
+        async with parts.call():
+            completion = await complete(model, prompt)
+        return completion.text.strip() + piece[len(piece.rstrip()) :], completion
+
+    translated = await parts.run(pieces, translate_piece)
+    completions = [completion for _, completion in translated if completion]
+    result = TranslateResult(
+        text="".join(text for text, _ in translated).strip(), source=request.source, target=request.target
+    )
+    is_cut = any(completion.finish_reason == "length" for completion in completions)
+    usage = sum((completion.usage for completion in completions), Usage())
+    return TaskOutput(result, usage, "length" if is_cut else "stop")
 
 
 task = Task(

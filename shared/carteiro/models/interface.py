@@ -109,6 +109,10 @@ class Prompt:
     `service_options` names the options (`temperature`, `max_output_tokens`, `seed`, `json_schema`, `service_tier`) that
     the service chose and the caller did not. They are optional: if a model rejects such an option, it is called without
     it.
+
+    `rank` is the number of calls that the same request makes at once besides this one, with lower ranks. If calls have
+    to wait, those of the lowest rank begin first: a long text does not hold up other requests. It is no part of what
+    the model is asked.
     """
 
     messages: Sequence[Message]
@@ -124,6 +128,7 @@ class Prompt:
     service_options: frozenset[str] = frozenset()
     tools: Sequence[ToolDefinition] = ()
     tool_choice: ToolChoice = AUTO
+    rank: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

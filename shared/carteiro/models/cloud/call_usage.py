@@ -38,13 +38,13 @@ class MeteredQuota:
 
     @asynccontextmanager
     async def call(
-        self, prompt_tokens: int, max_output_tokens: int | None
+        self, prompt_tokens: int, max_output_tokens: int | None, rank: int = 0
     ) -> AsyncIterator[tuple[Permit, "CallUsageMeter"]]:
-        """Wait until the quota allows a call, and tell the quota the outcome of the block.
+        """Wait until the quota allows a call of this rank, and tell the quota the outcome of the block.
 
         An error that ends the block carries the tokens that the call used: `attached_usage` reads them.
         """
-        async with self._quota.call(self._tokens_to_reserve(prompt_tokens, max_output_tokens)) as permit:
+        async with self._quota.call(self._tokens_to_reserve(prompt_tokens, max_output_tokens), rank) as permit:
             meter = CallUsageMeter(prompt_tokens)
             try:
                 yield permit, meter

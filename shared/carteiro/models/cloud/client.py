@@ -171,7 +171,7 @@ class CloudModel:
         """Make one HTTP call, within the quota. All calls for a prompt together take no longer than the timeout."""
         prompt, clock = calls.prompt, asyncio.get_running_loop().time
         prompt_tokens = await count_prompt_tokens(prompt, self._token_counter)
-        async with self._metered_quota.call(prompt_tokens, prompt.max_output_tokens) as (permit, meter):
+        async with self._metered_quota.call(prompt_tokens, prompt.max_output_tokens, prompt.rank) as (permit, meter):
             began = clock()
             left = max(round(self._connection.timeout - calls.seconds, 1), _MIN_SECONDS) if calls.seconds else None
             try:

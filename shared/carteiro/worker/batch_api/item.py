@@ -26,6 +26,7 @@ def prompt_identity(model: str, prompt: BatchPrompt) -> dict[str, Any]:
     adapts the body to errors of the provider.
     """
     identity = {"model": model, **asdict(prompt)}
+    identity.pop("rank", None)
     return identity | {"service_options": sorted(prompt.service_options)} if isinstance(prompt, Prompt) else identity
 
 

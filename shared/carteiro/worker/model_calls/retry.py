@@ -1,8 +1,10 @@
 """Retries of a model's transient errors: with growing pauses, up to a number of tries, and not while it is down."""
 
 import asyncio
+import itertools
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -54,6 +56,17 @@ class RetryingCalls:
         self._circuit_breaker, self._meter, self._wait_if_open = circuit_breaker, meter, wait_if_open
         self.tries = 0
         """Number of calls so far."""
+        self._ranks: set[int] = set()
+
+    @contextmanager
+    def ranked(self, prompt: Prompt) -> Iterator[Prompt]:
+        """Yield the prompt with the lowest rank that no other call of the request has in the meantime."""
+        rank = next(number for number in itertools.count() if number not in self._ranks)
+        self._ranks.add(rank)
+        try:
+            yield replace(prompt, rank=rank) if rank else prompt
+        finally:
+            self._ranks.remove(rank)
 
     async def run(self, prompt: Prompt, call: Callable[[], Awaitable[A]]) -> A:
         """Return the answer of `call`, with the cost of its usage. `prompt` is what the model reads.
@@ -110,7 +123,8 @@ class RetryingModel(ChatModelProxy[ChatModel]):
         self._streaming_model = with_streaming(model, stream)
 
     async def complete(self, prompt: Prompt) -> Completion:
-        return await self._calls.run(prompt, partial(self._call, prompt))
+        with self._calls.ranked(prompt) as ranked:
+            return await self._calls.run(ranked, partial(self._call, ranked))
 
     async def _call(self, prompt: Prompt) -> Completion:
         with model_span(self.name, prompt) as answered:

@@ -19,9 +19,21 @@ async def test_summarize_splits_too_long_texts_and_pays_for_nothing_twice(ask, p
     assert prompt_text[3].endswith("Apples.\nPears.")
 
 
-async def test_summarize_that_is_always_too_long_ends(ask):
+async def test_summarize_that_is_always_too_long_ends_after_few_calls(ask, provider):
+    before = len(provider.requests)
     with pytest.raises(PromptTooLarge):
-        await ask("summarize", [TOO_LONG] * 8, text="words")
+        await ask("summarize", [TOO_LONG] * 30, text="words " * 1000)
+    assert len(provider.requests) - before < 16
+
+
+async def test_rest_of_a_text_is_in_pieces_of_the_size_that_was_accepted(ask, provider):
+    before = len(provider.requests)
+    text = "The rain fell on the town. " * 64
+    done = await ask("summarize", [TOO_LONG] * 3 + ["Rain."], text=text)
+    sizes = [len(received.body["messages"][0]["content"]) for received in provider.requests[before:]]
+    assert done.result.parts == 8
+    assert len(sizes) == 3 + 8
+    assert max(sizes[3:11]) < 1.2 * min(sizes[3:11])
 
 
 async def test_summaries_that_do_not_shrink_are_not_summarized_forever(ask, provider):

@@ -23,7 +23,7 @@ def test_item_id_names_its_request_its_prompt_and_its_attempt() -> None:
 
 def test_prompts_that_differ_have_different_identities() -> None:
     prompt = Prompt(messages=[Message("user", "a")], service_options=frozenset({"max_output_tokens"}))
-    same = Prompt(messages=[Message("user", "a")], service_options=frozenset({"max_output_tokens"}))
+    same = Prompt(messages=[Message("user", "a")], service_options=frozenset({"max_output_tokens"}), rank=3)
     other = Prompt(messages=[Message("user", "b")], service_options=frozenset({"max_output_tokens"}))
     assert prompt_identity("m", prompt) == prompt_identity("m", same)
     assert prompt_identity("m", prompt) != prompt_identity("m", other)

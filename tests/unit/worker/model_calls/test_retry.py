@@ -134,3 +134,25 @@ async def test_embedding_model_is_probed_with_a_text(with_breaker):
     assert model.calls == 1
     model.always = None
     assert (await waiting).vectors == [[1.0]]
+
+
+async def test_calls_of_one_request_at_once_have_ranks_and_the_next_one_takes_the_lowest(with_breaker):
+    gates, ranks = [asyncio.Event() for _ in range(4)], []
+
+    class GatedModel(FailingModel):
+        async def complete(self, prompt):
+            ranks.append(prompt.rank)
+            await gates[len(ranks) - 1].wait()
+            return await super().complete(prompt)
+
+    _, retried = with_breaker(GatedModel())
+    running = [asyncio.create_task(retried.complete(ASKED)) for _ in range(3)]
+    await eventually(lambda: len(ranks) == 3)
+    gates[0].set()
+    assert await running[0] == DONE
+    last = asyncio.create_task(retried.complete(ASKED))
+    await eventually(lambda: len(ranks) == 4)
+    assert ranks == [0, 1, 2, 0]
+    for gate in gates:
+        gate.set()
+    await asyncio.gather(*running, last)

@@ -1,4 +1,4 @@
-"""Queue of the calls of one process that wait for a quota, first come first served."""
+"""Queue of the calls of one process that wait for a quota."""
 
 import asyncio
 import time
@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from carteiro.models.cloud.quota.controller import QuotaCall, QuotaController
+from carteiro.models.cloud.quota.priority_lock import PriorityLock
 
 MIN_SLEEP = 0.001
 """Seconds: the precision of a timer."""
@@ -40,7 +41,7 @@ class Quota:
     def __init__(self, controller: QuotaController | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._controller = controller or QuotaController()
         self._clock = clock
-        self._lock = asyncio.Lock()
+        self._lock = PriorityLock()
         self._changed = asyncio.Event()
 
     @property
@@ -49,22 +50,23 @@ class Quota:
         return self._controller.retry_after(self._clock())
 
     @asynccontextmanager
-    async def call(self, tokens: float = 0) -> AsyncIterator[Permit]:
-        """Wait until the quota allows one call of the model. `tokens` is an estimate of the tokens that it uses.
+    async def call(self, tokens: float = 0, rank: int = 0) -> AsyncIterator[Permit]:
+        """Wait until the quota allows one call of the model. `tokens` is an estimate of the tokens that it uses. Of the
+        calls that wait, those of the lowest rank begin first, in the order of their arrival.
 
         A block that ends without a report (cancelled, timed out, failed in another way) frees its permit. Its reserved
         tokens stay charged, as the provider may have done the work.
         """
-        call = await self._begin(tokens)
+        call = await self._begin(tokens, rank)
         try:
             yield Permit(self._controller, call, self._clock)
         finally:
             self._controller.abandoned(call)
             self._changed.set()
 
-    async def _begin(self, tokens: float) -> QuotaCall:
-        """Begin calls in their order. Only the holder of the lock, which is fair, waits for the quota."""
-        async with self._lock:
+    async def _begin(self, tokens: float, rank: int) -> QuotaCall:
+        """Begin calls in their order. Only the holder of the lock waits for the quota."""
+        async with self._lock.hold(rank):
             arrived = self._clock()
             while (pause := self._controller.wait(self._clock(), tokens)) > 0:
                 await self._pause(pause)

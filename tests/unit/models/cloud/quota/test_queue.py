@@ -157,3 +157,22 @@ async def test_real_time_passes_at_the_rate_that_is_set():
 
     await asyncio.gather(*(one() for _ in range(400)))
     assert begun == 400
+
+
+async def test_calls_of_other_requests_overtake_the_later_parts_of_a_long_one():
+    gated = GatedController()
+    quota = Quota(gated)
+    order = []
+
+    async def one(name, rank):
+        async with quota.call(1, rank):
+            order.append(name)
+
+    tasks = [asyncio.create_task(one(f"part {rank}", rank)) for rank in range(4)]
+    await turns()
+    tasks += [asyncio.create_task(one(f"short {number}", 0)) for number in range(2)]
+    await turns()
+    gated.open = True
+    quota._changed.set()
+    await asyncio.gather(*tasks)
+    assert order == ["part 0", "short 0", "short 1", "part 1", "part 2", "part 3"]

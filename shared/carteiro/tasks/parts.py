@@ -1,0 +1,45 @@
+"""The parts of one request, whose model calls run at once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
+
+from carteiro.models.interface import Model
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+_REMOTE_CALLS, _LOCAL_CALLS = 16, 4
+"""Calls of one request at once. On this machine they share the processor with the calls of other requests."""
+
+
+class PartRunner:
+    """Works on the parts of one request. At most 16 calls of a remote model run at once, and 4 of a local one.
+
+    A text that is streamed is written by one call after the other.
+    """
+
+    def __init__(self, model: Model, *, streamed: bool = False) -> None:
+        self._calls = asyncio.Semaphore(1 if streamed else _REMOTE_CALLS if model.remote else _LOCAL_CALLS)
+
+    def call(self) -> AbstractAsyncContextManager[None]:
+        """Return a block for one model call, which begins when fewer than the limit run. They begin in order."""
+        return self._calls
+
+    async def run(self, parts: Sequence[P], work: Callable[[P], Awaitable[R]]) -> list[R]:
+        """Return the results of `work` in the order of the parts. `work` makes its calls in blocks of `call`.
+
+        If a part fails, the others are cancelled, and its error is raised.
+        """
+        if len(parts) == 1:
+            return [await work(parts[0])]
+        running = [asyncio.ensure_future(work(part)) for part in parts]
+        try:
+            return await asyncio.gather(*running)
+        except BaseException:
+            for each in running:
+                each.cancel()
+            # A cancelled call records what it has used.
+            await asyncio.gather(*running, return_exceptions=True)
+            raise

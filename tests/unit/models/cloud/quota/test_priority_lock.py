@@ -1,0 +1,65 @@
+"""The lock of the calls that wait for a quota."""
+
+import asyncio
+
+import pytest
+
+from carteiro.models.cloud.quota.priority_lock import PriorityLock
+
+
+async def turns(number: int = 5) -> None:
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
+class Waiters:
+    """Tasks that hold a lock one after the other, each until the next `step`."""
+
+    def __init__(self) -> None:
+        self.lock, self.order, self._step = PriorityLock(), [], asyncio.Semaphore(0)
+        self.tasks: dict[str, asyncio.Task] = {}
+
+    async def add(self, name: str, rank: int) -> None:
+        self.tasks[name] = asyncio.create_task(self._hold(name, rank))
+        await turns()
+
+    async def _hold(self, name: str, rank: int) -> None:
+        async with self.lock.hold(rank):
+            self.order.append(name)
+            await self._step.acquire()
+
+    async def finish(self) -> list[str]:
+        for _ in self.tasks:
+            self._step.release()
+        await asyncio.wait(self.tasks.values(), timeout=5)
+        assert all(task.done() for task in self.tasks.values())
+        return self.order
+
+
+async def test_lower_ranks_come_first_and_equal_ranks_in_order_of_arrival():
+    waiters = Waiters()
+    for name, rank in [("holder", 9), ("b2", 2), ("a1", 1), ("c0", 0), ("d1", 1), ("e0", 0)]:
+        await waiters.add(name, rank)
+    assert await waiters.finish() == ["holder", "c0", "e0", "a1", "d1", "b2"]
+
+
+@pytest.mark.parametrize("cancelled", ["holder", "first", "second"])
+async def test_cancelled_task_blocks_nobody(cancelled):
+    waiters = Waiters()
+    for name in ("holder", "first", "second", "third"):
+        await waiters.add(name, 0)
+    waiters.tasks[cancelled].cancel()
+    await turns()
+    assert await waiters.finish() == [each for each in waiters.tasks if each != cancelled or each == "holder"]
+
+
+async def test_task_that_is_cancelled_when_its_turn_comes_passes_it_on():
+    waiters = Waiters()
+    for name in ("holder", "first", "second"):
+        await waiters.add(name, 0)
+    waiters._step.release()
+    while not waiters.tasks["holder"].done():
+        await asyncio.sleep(0)
+    waiters.tasks["first"].cancel()
+    await turns()
+    assert (await waiters.finish())[-1] == "second"
