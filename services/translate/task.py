@@ -3,7 +3,14 @@
 import asyncio
 
 from carteiro.models.errors import Unsupported
-from carteiro.models.interface import ChatModel, Completion, Message, TranslationModel
+from carteiro.models.interface import (
+    ChatModel,
+    Completion,
+    Message,
+    TonedTranslationModel,
+    Translation,
+    TranslationModel,
+)
 from carteiro.models.stop_sequences import truncate_at_stop
 from carteiro.schemas import Usage
 from carteiro.schemas.translate import TranslateRequest, TranslateResult
@@ -15,9 +22,7 @@ from carteiro.text.splitter import split_text
 async def translate(request: TranslateRequest, model: TranslationModel | ChatModel) -> TaskOutput[TranslateResult]:
     """Translate a text. Raise `Unsupported` if the model does not support the language or the formality."""
     if isinstance(model, TranslationModel):
-        if request.formality:
-            raise Unsupported(f"{model.name} cannot choose the formality: leave it out, or set another model")
-        translation = await model.translate(request.text, request.source, request.target)
+        translation = await _translate_by_translator(request, model)
         text, _ = truncate_at_stop(translation.text, request.options.stop)
         result = TranslateResult(text=text, source=translation.source, target=request.target)
         return TaskOutput(result, translation.usage, translation.finish_reason)
@@ -48,6 +53,15 @@ async def translate(request: TranslateRequest, model: TranslationModel | ChatMod
     is_cut = any(completion.finish_reason == "length" for completion in completions)
     usage = sum((completion.usage for completion in completions), Usage())
     return TaskOutput(result, usage, "length" if is_cut else "stop")
+
+
+async def _translate_by_translator(request: TranslateRequest, model: TranslationModel) -> Translation:
+    text, source, target = request.text, request.source, request.target
+    if request.formality is None:
+        return await model.translate(text, source, target)
+    if isinstance(model, TonedTranslationModel):
+        return await model.translate_in_tone(text, source, target, request.formality)
+    raise Unsupported(f"{model.name} cannot choose the formality: leave it out, or set another model")
 
 
 task = Task(

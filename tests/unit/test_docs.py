@@ -64,6 +64,9 @@ def test_providers_table_agrees_with_the_code(provider):
     row = next((row for row in COMPATIBLE_PROVIDERS if row.scheme == provider.scheme), None)
     if row is not None:
         assert (key, address) == (f"`{row.key}`" + ("" if row.needs_key else " or none"), f"`{row.address}`")
+    if provider.tasks:
+        assert can.split(", ") == [*provider.tasks]
+        return
     json_mode = row is not None and row.form.schema is SchemaMode.JSON_OBJECT
     abilities = {
         "schema": not json_mode,

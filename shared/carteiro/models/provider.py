@@ -17,6 +17,12 @@ class Provider:
     scheme: str
     aliases: tuple[str, ...] = ()
     """Other schemes of the same models, such as `https` for `http`."""
+    has_default: bool = False
+    """True if `scheme:` with nothing after it is a model."""
+    tasks: tuple[str, ...] = ()
+    """Tasks that its models can do, if they do not chat."""
+    has_one_price: bool = False
+    """True if all its models have the price of `scheme:`."""
     form: str
     """The form of its names, as errors show it."""
     open: Callable[[str, str, ModelSettings], Model]

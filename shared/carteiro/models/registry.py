@@ -36,8 +36,8 @@ def open_model(name: str, settings: ModelSettings, abilities: Collection[type] =
     `abilities` are those of which its task needs one: a provider's name does not say if the model chats or embeds.
     Raise `ModelUnusable` if the name is unknown.
     """
-    provider, rest = find_provider(name), name.partition(":")[2]
-    if provider is None or not rest:
+    provider, (_, colon, rest) = find_provider(name), name.partition(":")
+    if provider is None or not (rest or (colon and provider.has_default)):
         forms = ", ".join(each.form for each in dict.fromkeys(load_providers().values()))
         raise ModelUnusable(f"{name!r} is no model; known are {forms}")
     embeds = EmbeddingModel in abilities and ChatModel not in abilities

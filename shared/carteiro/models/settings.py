@@ -98,6 +98,37 @@ class ModelSettings(_CompatibleSettings):
     google_vertex_base_url: str | None = Field(default=None, validation_alias="GOOGLE_VERTEX_BASE_URL")
     """Another address of Vertex AI."""
 
+    google_cloud_quota_project: str | None = Field(default=None, validation_alias="GOOGLE_CLOUD_QUOTA_PROJECT")
+    """The project that pays for `google-language:` and `google-translate:`, if it is not the credentials' own."""
+    google_api_key: SecretStr | None = Field(default=None, validation_alias="GOOGLE_API_KEY")
+    """Key for `google-language:`; without one, credentials are used."""
+    google_api_key_file: Path | None = Field(default=None, validation_alias="GOOGLE_API_KEY_FILE")
+    """File with that key."""
+    google_language_url: str | None = Field(default=None, validation_alias="CARTEIRO_GOOGLE_LANGUAGE_URL")
+    """Another address of Cloud Natural Language."""
+    google_translate_url: str | None = Field(default=None, validation_alias="CARTEIRO_GOOGLE_TRANSLATE_URL")
+    """Another address of Cloud Translation."""
+    google_translate_location: str = Field(default="global", validation_alias="CARTEIRO_GOOGLE_TRANSLATE_LOCATION")
+    """The region of `google-translate:`; a glossary and a custom model have one, such as `us-central1`."""
+    google_translate_glossary: str | None = Field(default=None, validation_alias="CARTEIRO_GOOGLE_TRANSLATE_GLOSSARY")
+    """The glossary of `google-translate:`."""
+    azure_language_endpoint: str | None = Field(default=None, validation_alias="AZURE_LANGUAGE_ENDPOINT")
+    """The resource's address for `azure-language:`, such as https://NAME.cognitiveservices.azure.com."""
+    azure_language_key: SecretStr | None = Field(default=None, validation_alias="AZURE_LANGUAGE_KEY")
+    """Key for `azure-language:`; without one, a token of Entra ID is used."""
+    azure_language_key_file: Path | None = Field(default=None, validation_alias="AZURE_LANGUAGE_KEY_FILE")
+    """File with that key."""
+    azure_translator_endpoint: str | None = Field(default=None, validation_alias="AZURE_TEXT_TRANSLATION_ENDPOINT")
+    """The resource's address for `azure-translator:`, if it is not the global one."""
+    azure_translator_key: SecretStr | None = Field(default=None, validation_alias="AZURE_TEXT_TRANSLATION_APIKEY")
+    """Key for `azure-translator:`; without one, a token of Entra ID is used."""
+    azure_translator_key_file: Path | None = Field(default=None, validation_alias="AZURE_TEXT_TRANSLATION_APIKEY_FILE")
+    """File with that key."""
+    azure_translator_region: str | None = Field(default=None, validation_alias="AZURE_TEXT_TRANSLATION_REGION")
+    """The resource's region, if it has one and the address is the global one."""
+    azure_translator_resource: str | None = Field(default=None, validation_alias="AZURE_TEXT_TRANSLATION_RESOURCE_ID")
+    """The resource's id, for a token of Entra ID at the global address."""
+
     def value(self, variable: str) -> Any:
         """Return the value of a compatible provider's variable; None if it is not set."""
         return getattr(self, variable.lower())

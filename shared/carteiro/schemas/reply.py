@@ -60,7 +60,7 @@ class Result(ReplySchema):
 
 
 class Usage(ReplySchema):
-    """Tokens of all calls made for the request, as the model that answered counts them."""
+    """Tokens and characters of all calls made for the request, as the model that answered counts them."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -68,8 +68,10 @@ class Usage(ReplySchema):
     """Input tokens that the provider read from its prompt cache; most providers charge less for them."""
     reasoning_tokens: int = 0
     """Output tokens of the model's reasoning that are not in the completion."""
+    characters: int = 0
+    """Characters that a language service charges for, such as Azure Translator."""
     cost_usd: float | None = None
-    """Cost of the tokens in US dollars; null if the model's price is not known."""
+    """Cost in US dollars; null if the model's price is not known."""
     service_tier: ServiceTier | Literal["batch"] | None = None
     """Tier that served all calls: `batch` and `flex` cost half, `priority` more. Null if several tiers did, or if the
     provider does not say.
@@ -83,6 +85,7 @@ class Usage(ReplySchema):
             output_tokens=self.output_tokens + other.output_tokens,
             cached_input_tokens=self.cached_input_tokens + other.cached_input_tokens,
             reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
+            characters=self.characters + other.characters,
             cost_usd=_sum(self.cost_usd, other.cost_usd),
             service_tier=self.service_tier if self.service_tier == other.service_tier else None,
         )

@@ -69,3 +69,20 @@ def test_invalid_file_is_named_with_its_fault(tmp_path: Path, content: bytes | N
     with pytest.raises(ModelUnusable, match=words) as caught:
         load_prices(file)
     assert f"CARTEIRO_PRICES: {file}" in str(caught.value)
+
+
+def test_characters_have_a_price_of_their_own(tmp_path: Path) -> None:
+    file = tmp_path / "prices.toml"
+    file.write_text('dated = 2026-11-30\n[models]\n"azure-translator:x" = { characters = 10 }\n')
+    price = load_prices(file).price_of("azure-translator:x")
+    assert price == Price(input=0, output=0, characters=10)
+    usage = Usage(characters=2500, input_tokens=7)
+    assert price.cost(usage) == pytest.approx(0.025)
+    assert (usage + usage).characters == 5000
+
+
+def test_language_in_a_services_name_does_not_change_its_price() -> None:
+    prices = load_prices()
+    assert prices.price_of("azure-language:en") == prices.price_of("azure-language:")
+    assert prices.price_of("azure-translator:") is not None
+    assert prices.price_of("azure-translator:gpt") is None

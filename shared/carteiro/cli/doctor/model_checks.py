@@ -6,7 +6,7 @@ from typing import Any
 
 from carteiro.cli.doctor.finding import Finding
 from carteiro.models.errors import Misconfigured, ModelError, ModelUnusable, QuotaExhausted, RateLimited
-from carteiro.models.interface import ChatModel, Model, RemoteEmbeddingModel, unsupported_task_message
+from carteiro.models.interface import Model, RemoteModel, unsupported_task_message
 from carteiro.models.probe import probe
 from carteiro.models.registry import open_model
 from carteiro.models.settings import ModelSettings
@@ -63,7 +63,7 @@ def _report_unprobed(model: Model) -> Finding:
 
 async def _probe_model(model: Model) -> Finding:
     what, began = f"model {model.name}", time.monotonic()
-    assert isinstance(model, ChatModel | RemoteEmbeddingModel)
+    assert isinstance(model, RemoteModel)
 
     def describe(failure: ModelError) -> str:
         return failure.message.removeprefix(f"{model.name} ")

@@ -115,7 +115,7 @@ class CallUsageMeter:
         if (reported := usage_of(answer)) is not None:
             return reported
         written = "".join(_written_texts(answer))
-        if not written and (self._is_error() or not (self._is_completion() or _may_have_used_tokens(error))):
+        if not written and (self._is_error() or not (self._is_completion() or may_have_used_tokens(error))):
             return None
         return Usage(input_tokens=self._prompt_tokens, output_tokens=estimate_tokens(written))
 
@@ -133,7 +133,7 @@ class CallUsageMeter:
         return any(_field(self._answer, name) for name in ("choices", "output", "content", "data"))
 
 
-def _may_have_used_tokens(error: BaseException) -> bool:
+def may_have_used_tokens(error: BaseException) -> bool:
     """Return True if the prompt was sent and the answer did not arrive, or is unreadable.
 
     An error in place of an answer means that nothing was used. So does a token service that is unavailable.

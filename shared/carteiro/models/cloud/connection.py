@@ -90,7 +90,7 @@ class ProviderConnection:
 
     def _headers(self, secret: str, header: str | None) -> Headers:
         header = header or self.endpoint.header
-        headers = dict(WITHOUT_CREDENTIAL)
+        headers: Headers = {**WITHOUT_CREDENTIAL, **self.endpoint.headers}
         if secret:
             headers[header] = f"Bearer {secret}" if header == "Authorization" else secret
         return headers

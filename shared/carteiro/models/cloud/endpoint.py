@@ -62,7 +62,9 @@ class Endpoint:
     api: EndpointApi
     credential: Credential
     not_found_hint: str
-    header: Literal["Authorization", "api-key"] = "Authorization"
+    header: Literal["Authorization", "api-key", "Ocp-Apim-Subscription-Key", "x-goog-api-key"] = "Authorization"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Other headers of every call."""
     query: Mapping[str, str] = field(default_factory=dict)
     completion_limit: Literal["max_completion_tokens", "max_tokens"] = "max_tokens"
     seed: Literal["seed", "random_seed"] = "seed"

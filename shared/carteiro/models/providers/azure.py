@@ -63,18 +63,18 @@ def endpoint(name: str, deployment: str, api: ApiName | None, settings: ModelSet
     )
 
 
-def entra_credential(name: str) -> TokenCredential:
+def entra_credential(
+    name: str, keys: str = "AZURE_OPENAI_API_KEY, AZURE_OPENAI_AD_TOKEN or a file of one of them in ..._FILE"
+) -> TokenCredential:
     """Return a credential with tokens of the identity of this machine, pod or user.
 
-    Raise `ModelUnusable` if azure-identity is not installed. `name` is the model's name in the message.
+    Raise `ModelUnusable` if azure-identity is not installed. `name` is the model's name in the message, and `keys`
+    names the settings of other credentials.
     """
     try:
         return TokenCredential(EntraTokenSource())
     except ModuleNotFoundError:
-        raise ModelUnusable(
-            f"{name} needs AZURE_OPENAI_API_KEY, AZURE_OPENAI_AD_TOKEN or a file of one of them in ..._FILE; "
-            "or, for a managed identity, pip install 'carteiro[azure]'"
-        ) from None
+        raise ModelUnusable(f"{name} needs {keys}; or, for a managed identity, pip install 'carteiro[azure]'") from None
 
 
 class EntraTokenSource:
@@ -93,14 +93,14 @@ class EntraTokenSource:
         """No-op. Every source of an identity is on the network, so none is tried before the first call."""
 
     async def fetch(self) -> AccessToken:
-        """Fetch a token for Azure OpenAI. Raise `Misconfigured` or `Unavailable` if Entra ID gives out none."""
+        """Fetch a token for Azure's models. Raise `Misconfigured` or `Unavailable` if Entra ID gives out none."""
         from azure.core.exceptions import AzureError, ClientAuthenticationError
 
         try:
             token = await self._identity.get_token(SCOPE)
         except ClientAuthenticationError:
             raise Misconfigured(
-                "Entra ID gives out no token for Azure OpenAI: check AZURE_CLIENT_ID and the identity"
+                "Entra ID gives out no token for Azure's models: check AZURE_CLIENT_ID and the identity"
             ) from None
         except AzureError:
             raise Unavailable("Entra ID cannot be reached for a token") from None

@@ -72,7 +72,7 @@ def application_default_credential(name: str) -> TokenCredential:
     try:
         import google.auth.transport.requests  # noqa: F401
     except ModuleNotFoundError as missing:
-        raise ModelUnusable(f"{name} on Vertex AI needs {missing.name}: pip install 'carteiro[google]'") from None
+        raise ModelUnusable(f"{name} needs {missing.name}: pip install 'carteiro[google]'") from None
     return TokenCredential(ApplicationDefaultTokenSource())
 
 
@@ -96,7 +96,7 @@ class ApplicationDefaultTokenSource:
             ) from None
 
     async def fetch(self) -> AccessToken:
-        """Fetch a token for Vertex AI. Raise `Misconfigured` or `Unavailable` if Google gives out none."""
+        """Fetch a token. Raise `Misconfigured` or `Unavailable` if Google gives out none."""
         from google.auth.exceptions import GoogleAuthError, TransportError
 
         try:

@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 
 from carteiro.models.errors import ModelUnusable
-from carteiro.models.interface import ChatModel, Model, RemoteEmbeddingModel, unsupported_task_message
+from carteiro.models.interface import Model, RemoteModel, unsupported_task_message
 from carteiro.models.prices import load_prices
 from carteiro.models.registry import find_provider, open_model
 from carteiro.models.settings import ModelSettings
@@ -81,7 +81,7 @@ def create_circuit_breakers(models: Iterable[Model], on_change: Callable[[], Non
     return {
         model.name: CircuitBreaker(model, on_change)
         for model in models
-        if isinstance(model, ChatModel | RemoteEmbeddingModel) and model.remote
+        if isinstance(model, RemoteModel) and model.remote
     }
 
 

@@ -193,7 +193,11 @@ class UsageMeter:
             yield
             return
         tier: Literal["batch"] | None = "batch" if batch else None
-        prompt_usage = Usage(input_tokens=await count_prompt_tokens(prompt, model.count_tokens), service_tier=tier)
+        prompt_usage = Usage(
+            input_tokens=await count_prompt_tokens(prompt, model.count_tokens),
+            characters=sum(len(each.content) for each in prompt.messages) if price.characters else 0,
+            service_tier=tier,
+        )
         prompt_cost = price.cost(prompt_usage)
         while self._must_wait(prompt_cost, batch=batch):
             await budget.wait_for_change()
@@ -248,6 +252,8 @@ class UsageMeter:
         for direction in ("input", "output", "cached_input", "reasoning"):
             tokens = getattr(usage, f"{direction}_tokens")
             metrics.labelled(metrics.TOKENS, self._task, model, direction).inc(tokens)
+        if usage.characters:
+            metrics.labelled(metrics.CHARACTERS, self._task, model).inc(usage.characters)
         if usage.cost_usd is not None:  # a cost of 0 creates the metric too: it shows that the price is known
             metrics.labelled(metrics.COST, self._task, model).inc(usage.cost_usd)
             self._account.spent += usage.cost_usd

@@ -13,7 +13,7 @@ import structlog
 
 from carteiro.concurrency.backoff import Backoff
 from carteiro.models.errors import Misconfigured, ModelError, QuotaExhausted, RateLimited, Unavailable
-from carteiro.models.interface import ChatModel, RemoteEmbeddingModel
+from carteiro.models.interface import RemoteModel
 from carteiro.models.probe import probe
 from carteiro.worker.observability import metrics
 
@@ -46,7 +46,7 @@ class CircuitState(Enum):
 class CircuitBreaker:
     """Circuit breaker of one model. `on_change` is called when the circuit opens or closes."""
 
-    def __init__(self, model: ChatModel | RemoteEmbeddingModel, on_change: Callable[[], None]) -> None:
+    def __init__(self, model: RemoteModel, on_change: Callable[[], None]) -> None:
         self.model, self._on_change = model, on_change
         metrics.MODEL_CIRCUIT_OPEN.labels(model.name).set(0)
         self._calls_allowed = asyncio.Event()

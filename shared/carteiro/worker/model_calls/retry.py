@@ -20,9 +20,13 @@ from carteiro.models.interface import (
     EmbeddingModel,
     Embeddings,
     InputType,
+    LanguageServiceModel,
     Message,
     Prompt,
     RemoteEmbeddingModel,
+    RemoteModel,
+    ServiceAnswer,
+    is_language_service,
     is_remote_embedder,
 )
 from carteiro.schemas import Usage
@@ -34,7 +38,7 @@ from carteiro.worker.reply_stream import ReplyStream
 
 log = structlog.get_logger("carteiro.worker")
 
-A = TypeVar("A", Completion, Embeddings)
+A = TypeVar("A", Completion, Embeddings, ServiceAnswer)
 
 MAX_TRIES = 5
 _MAX_TRIES_WITH_FALLBACK = 2
@@ -167,10 +171,23 @@ class RetryingEmbedder(ModelProxy[RemoteEmbeddingModel], EmbeddingModel):
         return embedded
 
 
-def retrying(model: ChatModel | RemoteEmbeddingModel, calls: RetryingCalls, stream: ReplyStream | None = None) -> Any:
+def _retrying_service(model: LanguageServiceModel, calls: RetryingCalls) -> LanguageServiceModel:
+    async def run(text: str, call: Callable[[], Awaitable[ServiceAnswer]]) -> ServiceAnswer:
+        async def traced_call() -> ServiceAnswer:
+            with model_span(model.name, operation="language_service"):
+                return await call()
+
+        return await calls.run(Prompt(messages=[Message("user", text)], max_output_tokens=1), traced_call)
+
+    return model.with_runner(run)
+
+
+def retrying(model: RemoteModel, calls: RetryingCalls, stream: ReplyStream | None = None) -> Any:
     """Return a model for one request that calls `model` by `calls`. If it chats, it writes to `stream`."""
     if is_remote_embedder(model):
         return RetryingEmbedder(model, calls)
+    if is_language_service(model):
+        return _retrying_service(model, calls)
     return RetryingModel(model, calls, stream)
 
 

@@ -59,7 +59,10 @@ TOKENS = Counter(
     ["task", "model", "direction"],
     registry=REGISTRY,
 )
-COST = Counter("carteiro_cost_usd", "Cost of tokens, in US dollars.", ["task", "model"], registry=REGISTRY)
+CHARACTERS = Counter(
+    "carteiro_characters", "Characters that a language service charges for.", ["task", "model"], registry=REGISTRY
+)
+COST = Counter("carteiro_cost_usd", "Cost of calls, in US dollars.", ["task", "model"], registry=REGISTRY)
 EVENTS = Counter(
     "carteiro_events",
     "Events that were read and dealt with; result is `enriched`, `failed`, `unchanged`, `dropped` or `dead_letter`.",

@@ -15,8 +15,9 @@ from carteiro.wire.record import Record
 _MAX_KEY_BYTES = 200
 """Maximum bytes of a record's key in a span."""
 
-Operation = Literal["chat", "embeddings"]
-"""`gen_ai.operation.name`. A model that does something else than to embed texts counts as completing a conversation."""
+Operation = Literal["chat", "embeddings", "language_service"]
+"""`gen_ai.operation.name`. A local model that does something else than to embed texts counts as completing a
+conversation. The conventions have none for a cloud's translator or classifier: `language_service` is our own."""
 CHAT: Operation = "chat"
 
 

@@ -1,0 +1,1 @@
+"""Language services of clouds: translators, classifiers and others that do not chat, by their REST APIs."""
