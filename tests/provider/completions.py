@@ -75,7 +75,11 @@ def text_completion(body: Json, text: str, finish_reason: str = "stop", prompt: 
 def completion(
     body: Json, content: str | None, finish_reason: str = "stop", prompt: int = 0, tokens: int = 0, **message: Any
 ) -> Json:
-    """Return the answer's JSON in the form of OpenAI's API reference; `message` adds to the assistant's message."""
+    """Return the answer's JSON in the form of OpenAI's API reference; `message` adds to the assistant's message.
+
+    It names the tier that served it (https://developers.openai.com/api/docs/guides/flex-processing).
+    """
+    tier = body.get("service_tier") or "auto"
     return {
         "id": "chatcmpl-1",
         "object": "chat.completion",
@@ -90,7 +94,7 @@ def completion(
             }
         ],
         "usage": {"prompt_tokens": prompt, "completion_tokens": tokens, "total_tokens": prompt + tokens},
-        "service_tier": "default",
+        "service_tier": {"fast": "priority", "auto": "default"}.get(tier, tier),
         "system_fingerprint": None,
     }
 

@@ -17,6 +17,7 @@ from tests.provider.embeddings import Limit, embeddings
 from tests.provider.faults import FAULTS, FaultHandler
 from tests.provider.headers import header_names
 from tests.provider.streams import stream
+from tests.provider.tiers import NO_FLEX_CAPACITY
 
 
 @dataclass(kw_only=True)
@@ -45,6 +46,8 @@ class Provider:
         self.batches = BatchEndpoints(self._line)
         self.embedding_limit: Limit = lambda texts: None
         """Limit of the texts of a call for vectors."""
+        self.flex_capacity = True
+        """False if calls in the tier `flex` are refused."""
         self._host, self._port = host, port
         self._next: deque[FaultHandler] = deque()
         self._open = asyncio.Event()
@@ -141,6 +144,8 @@ class Provider:
         if request.path.endswith("/embeddings"):
             status, answer = self.embedding_limit(body["input"]) or (200, embeddings(body))
             return web.json_response(answer, status=status)
+        if body.get("service_tier") == "flex" and not self.flex_capacity:
+            return web.json_response(NO_FLEX_CAPACITY, status=429)
         if body.get("stream"):
             return await stream(request, body)
         return web.json_response(complete(body))

@@ -48,6 +48,7 @@ def words(text: str) -> list[str]:
 def _chat(body: Json, answer: Json) -> Iterator[Json]:
     choice = answer["choices"][0]
     common = {"id": answer["id"], "object": "chat.completion.chunk", "created": 1, "model": answer["model"]}
+    common["service_tier"] = answer.get("service_tier")
 
     def piece(delta: Json, finish_reason: str | None = None) -> Json:
         return {**common, "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}]}

@@ -8,6 +8,17 @@ from typing import Literal
 
 from carteiro.models.cloud.content_parts import PdfForm
 from carteiro.models.cloud.embedding_format import QUERY_OR_PASSAGE, EmbeddingFormat
+from carteiro.models.cloud.provider_options import OPENAI_TIERS, TierNames
+from carteiro.models.cloud.reasoning_effort import (
+    ReasoningFields,
+    all_or_nothing,
+    effort_field,
+    groq_effort,
+    reasoning_object,
+    template_switch,
+    thinking_switch,
+    together_effort,
+)
 from carteiro.models.cloud.request_format import RequestFormat, SchemaMode
 
 
@@ -34,6 +45,12 @@ class CompatibleProvider:
     """Form of a PDF file."""
     form: RequestFormat = field(default_factory=RequestFormat)
     """Form of the first request."""
+    reasoning: ReasoningFields = effort_field
+    """Function from an amount of thinking to fields of the request."""
+    tiers: TierNames = field(default_factory=dict)
+    """Names of the service tiers that it has, for live calls."""
+    takes_cache_key: bool = False
+    """True if it takes `prompt_cache_key`."""
     embeddings: EmbeddingFormat | None = None
     """Form of requests for vectors; None if it has no embedding models behind this API."""
 
@@ -52,6 +69,8 @@ COMPATIBLE_PROVIDERS = (
         seed="random_seed",
         pdf="document_url",
         form=RequestFormat(omitted=frozenset({"stream_options"})),
+        reasoning=all_or_nothing,
+        takes_cache_key=True,
         embeddings=EmbeddingFormat(),
     ),
     CompatibleProvider(
@@ -60,6 +79,7 @@ COMPATIBLE_PROVIDERS = (
         url="https://api.groq.com/openai/v1",
         key="GROQ_API_KEY",
         address="GROQ_BASE_URL",
+        reasoning=groq_effort,
         limit="max_completion_tokens",
     ),
     CompatibleProvider(
@@ -68,6 +88,7 @@ COMPATIBLE_PROVIDERS = (
         url="https://api.deepseek.com",
         key="DEEPSEEK_API_KEY",
         address="DEEPSEEK_BASE_URL",
+        reasoning=thinking_switch,
         form=_JSON_OBJECT,
     ),
     CompatibleProvider(
@@ -76,6 +97,9 @@ COMPATIBLE_PROVIDERS = (
         url="https://openrouter.ai/api/v1",
         key="OPENROUTER_API_KEY",
         address="OPENROUTER_BASE_URL",
+        reasoning=reasoning_object,
+        tiers=OPENAI_TIERS,
+        takes_cache_key=True,
         embeddings=EmbeddingFormat(),
     ),
     CompatibleProvider(
@@ -84,14 +108,17 @@ COMPATIBLE_PROVIDERS = (
         url="https://api.together.ai/v1",
         key="TOGETHER_API_KEY",
         address="TOGETHER_BASE_URL",
+        reasoning=together_effort,
         embeddings=EmbeddingFormat(),
     ),
     CompatibleProvider(
-        # https://docs.fireworks.ai/tools-sdks/openai-compatibility
+        # https://docs.fireworks.ai/tools-sdks/openai-compatibility; `service_tier` only knows `priority`.
         scheme="fireworks",
         url="https://api.fireworks.ai/inference/v1",
         key="FIREWORKS_API_KEY",
         address="FIREWORKS_BASE_URL",
+        tiers={"priority": "priority"},
+        takes_cache_key=True,
         embeddings=EmbeddingFormat(),
     ),
     CompatibleProvider(
@@ -110,6 +137,7 @@ COMPATIBLE_PROVIDERS = (
         url="https://api.cohere.ai/compatibility/v1",
         key="COHERE_API_KEY",
         address="COHERE_BASE_URL",
+        reasoning=all_or_nothing,
         form=_JSON_OBJECT,
         embeddings=EmbeddingFormat(base64=True, max_texts=96),
     ),
@@ -134,6 +162,7 @@ COMPATIBLE_PROVIDERS = (
         url="https://integrate.api.nvidia.com/v1",
         key="NVIDIA_API_KEY",
         address="NVIDIA_BASE_URL",
+        reasoning=template_switch,
         embeddings=EmbeddingFormat(input_types=QUERY_OR_PASSAGE),
     ),
     CompatibleProvider(
@@ -161,6 +190,7 @@ COMPATIBLE_PROVIDERS = (
         address="VLLM_BASE_URL",
         needs_key=False,
         limit="max_completion_tokens",
+        reasoning=template_switch,
         embeddings=EmbeddingFormat(),
     ),
 )

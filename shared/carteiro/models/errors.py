@@ -108,6 +108,10 @@ class Unavailable(ModelError):
     """True if the model answered, but with something that is not a completion."""
 
 
+class TierUnavailable(Unavailable):
+    """The provider has no capacity for a call in its service tier now. It may have some in another tier."""
+
+
 class Misconfigured(ModelError):
     """The provider rejects the service: a wrong key, no permission, no such model. An operator has to act."""
 

@@ -10,6 +10,7 @@ from aiohttp import ClientConnectorError, ClientError, ConnectionTimeoutError
 from httpx2 import HTTPError
 from openai import APIConnectionError, APIStatusError
 
+from carteiro.models.cloud.provider_options import special_tier
 from carteiro.models.cloud.quota import Permit, Quota
 from carteiro.models.cloud.token_counts import estimate_tokens, read_usage
 from carteiro.models.errors import ModelError, QuotaExhausted, RateLimited, attach_usage
@@ -84,7 +85,9 @@ def _record_failed_call(permit: Permit, ended: BaseException) -> None:
 
 def usage_of(answer: Any) -> Usage | None:
     """Return the usage in an answer's JSON; None if the answer has no count."""
-    return read_usage(_field(answer, "usage")) or read_usage(_field(_field(answer, "response"), "usage"))
+    holders = (answer, _field(answer, "response"))
+    found = (read_usage(_field(each, "usage"), special_tier(each)) for each in holders)
+    return next((usage for usage in found if usage), None)
 
 
 class CallUsageMeter:

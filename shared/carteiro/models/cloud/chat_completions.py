@@ -19,6 +19,7 @@ from carteiro.models.cloud.content_parts import chat_file
 from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.errors import filtered
 from carteiro.models.cloud.message_content import Content, is_filtered, read_message, read_parts
+from carteiro.models.cloud.provider_options import provider_options, special_tier
 from carteiro.models.cloud.request_format import RequestFormat
 from carteiro.models.cloud.strict_schema import can_be_strict
 from carteiro.models.cloud.token_counts import read_usage
@@ -43,9 +44,10 @@ def request(endpoint: Endpoint, prompt: Prompt, form: RequestFormat) -> dict[str
         "messages": form.messages(prompt, partial(chat_file, pdf=endpoint.pdf)),
         **form.sampling_options(prompt, endpoint.seed),
         **form.limit_field(prompt, endpoint.completion_limit, other),
+        **provider_options(endpoint, prompt, form),
     }
-    if prompt.stop:
-        body["stop"] = list(prompt.stop)
+    if stop := form.stop_sequences(prompt):
+        body["stop"] = stop
     if (schema := prompt.json_schema) is not None and (wanted := form.schema_format(schema, can_be_strict(schema))):
         kind = wanted.pop("type")
         body["response_format"] = {"type": kind, kind: wanted} if wanted else {"type": kind}
@@ -91,7 +93,16 @@ def read_choices(
         choice = _ChoicesAnswer.model_validate(answer).choices[0]
     ended = check_finish(content, _finish_reason(choice, content), name, prompt)
     usage = find_usage(answer, choice)
-    return build_completion(content, ended, usage, prompt=prompt, stop=stop, beginning=beginning, strip=strip)
+    return build_completion(
+        content,
+        ended,
+        usage,
+        prompt=prompt,
+        stop=stop,
+        beginning=beginning,
+        strip=strip,
+        tier=special_tier(answer),
+    )
 
 
 def first_choice(answer: Any, index: int | None = None) -> dict[str, Any] | None:

@@ -31,6 +31,7 @@ class ChoiceStreamAccumulator:
         self._finish_reasons: dict[str, Any] = {}
         self._filters: dict[str, Any] = {}
         self._usage: Any = None
+        self._tier: Any = None
         self._index: int | None = None
         """Index of the choice that is read, if the answer has several."""
         self.finished = False
@@ -56,6 +57,7 @@ class ChoiceStreamAccumulator:
         if not isinstance(piece, dict):
             return ""
         self._filters |= {name: piece[name] for name in PROMPT_FILTER_FIELDS if is_filtered(piece.get(name))}
+        self._tier = piece.get("service_tier") or self._tier
         choice = first_choice(piece, self._index)
         usage = find_usage(piece, choice)
         if self._usage is None or read_usage(usage) not in (None, Usage()):
@@ -111,5 +113,6 @@ class ChoiceStreamAccumulator:
         return {
             "choices": [{"message": message, **self._finish_reasons, **self._filters}],
             "usage": self._usage,
+            "service_tier": self._tier,
             **self._filters,
         }

@@ -1,8 +1,7 @@
 """Client of models behind an HTTP API. Every call of a model goes through this module."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -20,16 +19,21 @@ from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.errors import failure_in_200
 from carteiro.models.cloud.format_changes import adapt_to_batch_result
 from carteiro.models.cloud.format_negotiation import FormatNegotiation, ForwardedText
+from carteiro.models.cloud.provider_options import served_tier
 from carteiro.models.cloud.quota import Permit, Quota
 from carteiro.models.cloud.request_format import Dialect, RequestFormat
 from carteiro.models.cloud.response_body import find_error, parse_lenient_json, read_body
 from carteiro.models.cloud.streaming import StreamedAnswer, stream_answer
 from carteiro.models.cloud.token_counts import count_prompt_tokens, estimate_tokens, load_token_counter
-from carteiro.models.errors import ModelError, RateLimited, attach_usage
+from carteiro.models.errors import ModelError, QuotaExhausted, RateLimited, TierUnavailable, attach_usage
 from carteiro.models.file_support import reject_files
 from carteiro.models.interface import Completion, Prompt
 from carteiro.models.reasoning import ReasoningState, start_state_of_model
+from carteiro.schemas import ServiceTier
 
+FLEX_SECONDS = 900.0
+"""Longest duration of a call in the tier `flex`, if the timeout is not longer
+(https://developers.openai.com/api/docs/guides/flex-processing)."""
 _MIN_SECONDS = 0.1
 """Seconds that a repeated call has at least."""
 APIS: dict[EndpointApi, Api] = {
@@ -115,6 +119,11 @@ class CloudModel:
         return await self._call(prompt, on_text)
 
     @property
+    def service_tiers(self) -> Collection[ServiceTier]:
+        """Tiers in which the provider may serve a call."""
+        return self._endpoint.tiers.keys()
+
+    @property
     def retry_after_seconds(self) -> float:
         """Seconds for which the provider has asked for no calls; 0 if the model may be called."""
         return self._quota.retry_after
@@ -170,27 +179,35 @@ class CloudModel:
     async def _attempt(self, calls: _PromptCalls, body: dict[str, Any]) -> Completion:
         """Make one HTTP call, within the quota. All calls for a prompt together take no longer than the timeout."""
         prompt, clock = calls.prompt, asyncio.get_running_loop().time
+        flex, timeout = prompt.service_tier == "flex" and "service_tier" in body, self._connection.timeout
+        timeout = max(timeout, FLEX_SECONDS) if flex else timeout
         prompt_tokens = await count_prompt_tokens(prompt, self._token_counter)
         async with self._metered_quota.call(prompt_tokens, prompt.max_output_tokens, prompt.rank) as (permit, meter):
             began = clock()
-            left = max(round(self._connection.timeout - calls.seconds, 1), _MIN_SECONDS) if calls.seconds else None
+            left = max(round(timeout - calls.seconds, 1), _MIN_SECONDS) if calls.seconds or flex else None
             try:
-                async with self._connection.translate_errors(left) if left else nullcontext():
-                    if calls.forwarded is None:
-                        answer, headers = await self._send(body, meter)
-                    else:
-                        answer, headers = await self._send_streamed(body, prompt, calls.forwarded, meter)
+                if calls.forwarded is None:
+                    answer, headers = await self._send(body, meter, left)
+                else:
+                    answer, headers = await self._send_streamed(body, prompt, calls.forwarded, meter, left)
+            except RateLimited as limited:
+                # Other tiers have capacities of their own: their calls need no pause.
+                if flex and not isinstance(limited, QuotaExhausted):
+                    raise TierUnavailable(f"{self.name} has no capacity in the tier flex now") from limited
+                raise
             finally:
                 calls.seconds += clock() - began
             return self._complete_call(permit, meter, answer, headers, prompt)
 
-    async def _send(self, body: dict[str, Any], meter: CallUsageMeter) -> tuple[Any, Mapping[str, str]]:
+    async def _send(
+        self, body: dict[str, Any], meter: CallUsageMeter, timeout: float | None = None
+    ) -> tuple[Any, Mapping[str, str]]:
         """Return the answer's JSON and its headers, with names in lower case. Every call without streaming goes through
         here.
 
-        Raise the errors of `carteiro.models.errors`.
+        `timeout` is in seconds; the default is the connection's. Raise the errors of `carteiro.models.errors`.
         """
-        async with self._connection.translate_errors(request_body=body):
+        async with self._connection.translate_errors(timeout, request_body=body):
             response = await self._connection.post(self._api.PATH, body)
             headers, content = dict(response.headers), await read_body(response)
         try:
@@ -207,10 +224,15 @@ class CloudModel:
         return answer, headers
 
     async def _send_streamed(
-        self, body: dict[str, Any], prompt: Prompt, on_text: Callable[[str], None], meter: CallUsageMeter
+        self,
+        body: dict[str, Any],
+        prompt: Prompt,
+        on_text: Callable[[str], None],
+        meter: CallUsageMeter,
+        timeout: float | None,
     ) -> tuple[Any, Mapping[str, str]]:
         shown = AnswerStream(prompt.stop, on_text, self._start_state)
-        answer, headers = await stream_answer(self._connection, self._api.PATH, body, shown, meter)
+        answer, headers = await stream_answer(self._connection, self._api.PATH, body, shown, meter, timeout)
         if shown.reasoning.missing_opening_tag:
             self._start_state = ReasoningState.UNKNOWN
         return answer, headers
@@ -226,4 +248,7 @@ class CloudModel:
                 permit.completed(None, headers)
             raise
         self._metered_quota.record_completion(permit, completion.usage, headers)
+        if prompt.service_tier and not completion.usage.service_tier and (tier := served_tier(answer, headers)):
+            usage = completion.usage.model_copy(update={"service_tier": tier})
+            completion = replace(completion, usage=usage)
         return completion

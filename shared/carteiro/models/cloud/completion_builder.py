@@ -23,7 +23,7 @@ from carteiro.models.reasoning import ReasoningState
 from carteiro.models.reasoning_split import split_reasoning
 from carteiro.models.stop_sequences import truncate_at_stop
 from carteiro.models.written_calls import finish_reason, tool_calls
-from carteiro.schemas import FinishReason, Usage
+from carteiro.schemas import FinishReason, ServiceTier, Usage
 
 
 class FinishKind(Enum):
@@ -122,13 +122,14 @@ def build_completion(
     stop: Sequence[str],
     beginning: ReasoningState = ReasoningState.ANSWER,
     strip: bool = False,
+    tier: ServiceTier | None = None,
 ) -> Completion:
     """Return the completion up to the first stop sequence, without its reasoning.
 
     OpenAI's servers leave the stop sequence out, Transformers' server leaves it in, and the Responses API does not know
     stop sequences. `usage` is the answer's own count. If it has none, or only zeros, the tokens of the `prompt` and of
     the completion are estimated: an estimate serves quotas and budgets better. If `strip`, white space around the text
-    is left out.
+    is left out. `tier` served the call, as far as it is known.
     """
     cut = ended is FinishKind.LENGTH
     # A reasoning model may reach the limit before its first word.
@@ -138,11 +139,11 @@ def build_completion(
     shown = [part.strip() for part in (repair_unicode(content.reasoning), split.reasoning or "")]
     reasoning = "\n\n".join(filter(None, shown)) or None
     answer, stopped = truncate_at_stop(split.answer, stop)
-    counted = read_usage(usage)
+    counted = read_usage(usage, tier)
     if counted is None or not (counted.input_tokens or counted.output_tokens):
         called = "".join(call.name + call.arguments for call in content.tool_calls)
-        written = estimate_tokens(text + content.reasoning + called)
-        counted = Usage(input_tokens=count_messages(prompt, estimate_tokens), output_tokens=written)
+        written, read = estimate_tokens(text + content.reasoning + called), count_messages(prompt, estimate_tokens)
+        counted = Usage(input_tokens=read, output_tokens=written, service_tier=tier)
     reason: FinishReason = "length" if split.unfinished or (cut and not stopped) else "stop"
     calls = content.tool_calls
     return Completion(

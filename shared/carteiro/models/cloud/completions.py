@@ -10,6 +10,8 @@ from typing import Any
 from carteiro.models.cloud.chat_completions import read_choices
 from carteiro.models.cloud.completion_builder import streamed_with_usage
 from carteiro.models.cloud.endpoint import Endpoint
+from carteiro.models.cloud.provider_options import provider_options
+from carteiro.models.cloud.reasoning_effort import ReasoningLevel
 from carteiro.models.cloud.request_format import REASONING_MAX_TOKENS, RequestFormat
 from carteiro.models.errors import Unsupported
 from carteiro.models.interface import Completion, Prompt
@@ -37,12 +39,20 @@ def request(endpoint: Endpoint, prompt: Prompt, form: RequestFormat) -> dict[str
         "prompt": render_prompt(prompt),
         **form.sampling_options(prompt),
         **form.limit_field(prompt, "max_tokens"),
+        **provider_options(endpoint, prompt, form, without_thinking),
     }
     if "max_tokens" not in body and "max_tokens" not in form.omitted:
         body["max_tokens"] = REASONING_MAX_TOKENS if form.without_limit else DEFAULT_MAX_TOKENS
-    if stop := _stop_sequences(prompt):
+    if "stop" not in form.omitted and (stop := _stop_sequences(prompt)):
         body["stop"] = stop
     return body
+
+
+def without_thinking(model: str, level: ReasoningLevel) -> dict[str, Any]:
+    """Return no fields. Raise `Unsupported` if thinking is asked for: the API is older than that."""
+    if level not in ("none", "minimal"):
+        raise Unsupported(f"{model} does not think before it writes: leave out reasoning_effort", "reasoning_effort")
+    return {}
 
 
 def render_prompt(prompt: Prompt) -> str:

@@ -7,6 +7,8 @@ from typing import Literal, Protocol
 from carteiro.models.cloud.api import EndpointApi
 from carteiro.models.cloud.content_parts import PdfForm
 from carteiro.models.cloud.embedding_format import EmbeddingFormat
+from carteiro.models.cloud.provider_options import TierNames
+from carteiro.models.cloud.reasoning_effort import ReasoningFields, effort_field
 from carteiro.models.cloud.request_format import RequestFormat
 
 MAX_RETRY_AFTER_SECONDS = 3600.0
@@ -73,6 +75,12 @@ class Endpoint:
     """Form of a PDF file in Chat Completions."""
     form: RequestFormat = field(default_factory=RequestFormat)
     """Form of the first request, as far as the provider's documentation tells."""
+    reasoning: ReasoningFields = effort_field
+    """Function from an amount of thinking to fields of Chat Completions."""
+    tiers: TierNames = field(default_factory=dict)
+    """Names of the service tiers that the provider has."""
+    takes_cache_key: bool = False
+    """True if it takes a key of the prompt cache."""
     openai: bool = False
     """True if the server is OpenAI's own. Only OpenAI gets OPENAI_ORG_ID and OPENAI_PROJECT_ID."""
     batches: BatchAddress | None = None

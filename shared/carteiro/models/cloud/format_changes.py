@@ -5,12 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 from carteiro.models.cloud.batch_api.interface import RetryMode
+from carteiro.models.cloud.reasoning_effort import LEAST_LEVELS, REASONING_FIELDS
 from carteiro.models.cloud.rejection_cause import (
     SYSTEM_ROLE,
     SchemaRejection,
     counts_output_limit,
     is_field_missing,
     is_output_limit_used_up,
+    is_reasoning_level_rejected,
     is_request_rejected,
     is_value_rejected,
     names_no_field,
@@ -32,7 +34,10 @@ from carteiro.models.interface import Completion, Prompt
 
 _MIN_CONCLUSIVE_LIMIT = 16
 """Limit in tokens. Below it an empty completion is no evidence of reasoning."""
-_SAMPLING = frozenset({"seed", "temperature"})
+_CHOSEN = frozenset({"seed", "temperature", "service_tier"})
+"""Fields that are left out if the service chose them."""
+_EXTRAS = frozenset({"stream_options", "store", "prompt_cache_key"})
+"""Fields that do not change the answer."""
 _FORMATS = ("response_format", "text", "strict")
 
 
@@ -55,7 +60,11 @@ def change_for_error(
     elif field == SYSTEM_ROLE:
         merges = any(message.role == "system" for message in prompt.messages) and "prompt" not in body
         step = FormatChange(RequestFormat(merges_system=True)) if merges else None
-    elif field in body and field in {"stream_options", "store"} | _SAMPLING & prompt.service_options:
+    elif field == "stop" and prompt.stop:
+        step = FormatChange(RequestFormat(omitted=frozenset({field})), persistent=not is_value_rejected(failure))
+    elif field in REASONING_FIELDS and prompt.reasoning == "none":
+        step = _less_reasoning_change(form, failure)
+    elif field in body and field in _EXTRAS | _CHOSEN & prompt.service_options:
         step = FormatChange(RequestFormat(omitted=frozenset({field})))
     return step
 
@@ -70,7 +79,7 @@ def candidate_changes(
     if not names_no_field(failure):
         return []
     new = {part for part in adjustable_parts(body, form) if not dialect.has_accepted(part)}
-    omitted = frozenset(new & {"stream_options", "store", *(prompt.service_options & _SAMPLING)})
+    omitted = frozenset(new & (_EXTRAS | prompt.service_options & _CHOSEN))
     unlimited = _has_service_limit(prompt, body) and bool(new & set(LIMIT_FIELDS))
     rest = RequestFormat(omitted=omitted, without_limit=unlimited)
     if not has_output_format(body):
@@ -117,6 +126,14 @@ def adapt_to_batch_result(
     ):
         return RetryMode.BATCH
     return RetryMode.LIVE if step is not None else RetryMode.NO
+
+
+def _less_reasoning_change(form: RequestFormat, failure: ModelError) -> FormatChange | None:
+    """Return the change to the model's next level of thinking; to none at all if it has no levels."""
+    level = form.least_reasoning + 1
+    if is_reasoning_level_rejected(failure) and level < len(LEAST_LEVELS):
+        return FormatChange(RequestFormat(least_reasoning=level))
+    return FormatChange(RequestFormat(omitted=frozenset({"reasoning_effort"})))
 
 
 def _weaker_schema_change(

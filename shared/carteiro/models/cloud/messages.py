@@ -1,5 +1,6 @@
 """Anthropic's Messages API (https://platform.claude.com/docs/en/api/messages)."""
 
+import re
 from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 from carteiro.models.cloud.completion_builder import ResponsePart, build_completion, check_finish
 from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.message_content import read_parts
+from carteiro.models.cloud.provider_options import provider_options, special_tier
+from carteiro.models.cloud.reasoning_effort import ReasoningLevel
 from carteiro.models.cloud.request_format import REASONING_MAX_TOKENS, RequestFormat, SchemaMode
 from carteiro.models.cloud.strict_schema import can_be_strict
 from carteiro.models.cloud.tool_format import anthropic_tools, anthropic_turns
@@ -21,14 +24,20 @@ _MAX_TOKENS = 16_384
 """Limit of output tokens if nobody chose one: the API requires a limit. Every current model writes that much
 (https://platform.claude.com/docs/en/about-claude/models/overview)."""
 _LIMIT = "max_tokens"
+_BUDGET_MODELS = re.compile(r"claude-(?:3-7-sonnet|(?:opus|sonnet|haiku)-4(?:-[015])?)(?:-\d{8}|-latest)?$")
+"""Models whose thinking has a budget of tokens. Later ones decide by an effort
+(https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking)."""
+_THINKING_TOKENS = {"low": 1024, "medium": 8192, "high": 16_384}
+"""Budgets of thinking. The API's least is 1,024."""
 
 
 def request(endpoint: Endpoint, prompt: Prompt, form: RequestFormat) -> dict[str, Any]:
     """Return the request's body.
 
     The system messages are marked for the prompt cache: they are the same in all requests of a task. The provider does
-    not keep short ones (https://platform.claude.com/docs/en/build-with-claude/prompt-caching). The API has no seed; the
-    provider rejects a caller's.
+    not keep short ones (https://platform.claude.com/docs/en/build-with-claude/prompt-caching). With a cache key, which
+    says that other prompts begin alike, the messages are marked too. The API has no seed; the provider rejects a
+    caller's.
     """
     schema = prompt.json_schema
     in_format = schema is not None and form.schema is SchemaMode.STRICT and can_be_strict(schema)
@@ -47,14 +56,30 @@ def request(endpoint: Endpoint, prompt: Prompt, form: RequestFormat) -> dict[str
         **form.sampling_options(prompt),
         **form.limit_field(prompt, _LIMIT),
         **anthropic_tools(prompt),
+        **provider_options(endpoint, prompt, form, thinking_fields),
     }
+    asked = prompt.max_output_tokens is not None and "max_output_tokens" not in prompt.service_options
+    if (budget := body.get("thinking", {}).get("budget_tokens")) and not asked:
+        body[_LIMIT] += budget  # The limit bounds the thinking too.
+    if prompt.cache_key is not None:
+        body["cache_control"] = {"type": "ephemeral"}
     if system:
         body["system"] = [{"type": "text", "text": system, "cache_control": {"type": "ephemeral"}}]
-    if prompt.stop:
-        body["stop_sequences"] = list(prompt.stop)
+    if stop := form.stop_sequences(prompt):
+        body["stop_sequences"] = stop
     if in_format:
-        body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
+        body["output_config"] = body.get("output_config", {}) | {"format": {"type": "json_schema", "schema": schema}}
     return body
+
+
+def thinking_fields(model: str, level: ReasoningLevel) -> dict[str, Any]:
+    """Return the fields for an amount of thinking. Some models cannot be without it: their least is a low effort."""
+    if level == "none":
+        return {"thinking": {"type": "disabled"}}
+    effort = "low" if level == "minimal" else level
+    if _BUDGET_MODELS.search(model):
+        return {"thinking": {"type": "enabled", "budget_tokens": _THINKING_TOKENS[effort]}}
+    return {"thinking": {"type": "adaptive", "display": "summarized"}, "output_config": {"effort": effort}}
 
 
 def streamed(body: dict[str, Any], form: RequestFormat) -> dict[str, Any]:  # noqa: ARG001
@@ -76,7 +101,15 @@ def completion(answer: Any, prompt: Prompt, name: str, beginning: ReasoningState
     if content.text is None and not read.content and read.stop_reason == "end_turn":
         content.add_text("")  # The model had nothing to add.
     ended = check_finish(content, read.stop_reason, name, prompt)
-    return build_completion(content, ended, read.usage, prompt=prompt, stop=prompt.stop, beginning=beginning)
+    return build_completion(
+        content,
+        ended,
+        read.usage,
+        prompt=prompt,
+        stop=prompt.stop,
+        beginning=beginning,
+        tier=special_tier(read.usage),
+    )
 
 
 class _MessageAnswer(ResponsePart):

@@ -36,14 +36,15 @@ _FIELD_ALIASES = {
 REQUEST_FIELDS = frozenset(
     "model messages input prompt instructions response_format stream_options stream seed temperature top_p max_tokens "
     "max_completion_tokens max_output_tokens strict text stop store logprobs top_logprobs n user reasoning "
-    "reasoning_effort frequency_penalty presence_penalty tools tool_choice metadata".split()
+    "reasoning_effort frequency_penalty presence_penalty tools tool_choice metadata service_tier prompt_cache_key "
+    "thinking chat_template_kwargs".split()
 )
 """Names of top-level fields in OpenAI's three APIs."""
 QUOTED_FIELD_NAMES = REQUEST_FIELDS | frozenset(_FIELD_ALIASES) | {"inputs"}
 """Quoted words of a message that are names of fields, and not the caller's text."""
 _COMMON_WORDS = frozenset(
     "text stop store user n input prompt messages model stream tools metadata reasoning system developer instructions "
-    "structured_output inputs".split()
+    "structured_output inputs thinking".split()
 )
 """Names that are also plain words: they count only in quotes, or after a word such as `parameter`."""
 _NAME = r"['\"`]?([a-z][a-z0-9_]*)"
@@ -111,6 +112,6 @@ def _field_in_message(message: str) -> str | None:
 def top_level_field(path: str | None) -> str | None:
     """Return the top-level field of a path such as `response_format.json_schema.strict`, or None."""
     parts = [part for part in re.split(r"[.\[\]\s]+", (path or "").lower().strip("'\"`")) if part and part != "body"]
-    name = parts[0] if parts else ""
+    name = "reasoning_effort" if parts[:2] == ["output_config", "effort"] else parts[0] if parts else ""
     name = _FIELD_ALIASES.get(name, name)
     return name if name in REQUEST_FIELDS else None

@@ -19,6 +19,10 @@ _FIELDS = {
     "temperature": r"\btemperature\b",
     "stop": r"\bstop\b",
     "store": r"\bstore\b",
+    "top_p": r"\btop_p\b",
+    "service_tier": r"\bservice[ _]tier|\bflex\b",
+    "prompt_cache_key": r"\bprompt_cache_key\b",
+    "reasoning_effort": r"\breasoning[ _.]effort|\boutput_config\.effort",
     "max_completion_tokens": r"max_completion_tokens",
     "max_tokens": r"max_tokens|max_new_tokens",
     "max_output_tokens": r"max_output_tokens|output limit",
@@ -37,6 +41,7 @@ _VALUE = re.compile(
     r"|below|above|exceed|out of range|between|[<>]=?|higher|larger|limit was reached|supports at most",
     re.IGNORECASE,
 )
+_REASONING_LEVEL = re.compile(r"\bvalues?\b|['\"](?:none|minimal)['\"]|\bdisabled\b|input should be", re.IGNORECASE)
 _REQUIRED = re.compile(r"required|missing|must be (?:set|specified|provided|given)", re.IGNORECASE)
 _USED_UP = re.compile(r"output limit was reached|could not finish the message", re.IGNORECASE)
 _SHARED_CONTEXT = re.compile(
@@ -85,6 +90,11 @@ def schema_rejection(failure: ModelError) -> SchemaRejection:
 def is_value_rejected(failure: ModelError) -> bool:
     """Return True if the model knows the field and refuses only its value."""
     return bool(_VALUE.search(_provider_message(failure)))
+
+
+def is_reasoning_level_rejected(failure: ModelError) -> bool:
+    """Return True if the model has levels of thinking and refuses only this one."""
+    return bool(_REASONING_LEVEL.search(_provider_message(failure)))
 
 
 def is_field_missing(failure: ModelError) -> bool:

@@ -7,6 +7,7 @@ from enum import IntEnum
 from typing import Any
 
 from carteiro.models.cloud.content_parts import WriteFile, chat_file, message_content
+from carteiro.models.cloud.reasoning_effort import LEAST_LEVELS, ReasoningLevel
 from carteiro.models.cloud.reasoning_models import is_reasoning_model
 from carteiro.models.cloud.tool_format import chat_message
 from carteiro.models.interface import Message, Prompt
@@ -17,7 +18,8 @@ _MAX_SCHEMAS = 256
 LIMIT_FIELDS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 """Names of the limit of output tokens."""
 
-
+_ADJUSTABLE = ("stream_options", "store", "seed", "temperature", "service_tier", "prompt_cache_key")
+"""Fields that may be left out."""
 REASONING_MAX_TOKENS = 4096
 """Limit of output tokens that leaves a model room for reasoning, for APIs that require a limit."""
 
@@ -41,7 +43,8 @@ class RequestFormat:
 
     If `without_limit`, a limit of output tokens that the service chose is not sent. If `requires_limit`, a high limit
     is sent instead, and in every request without a limit. If `merges_system`, system messages are written into the
-    first message of the user. If it `streams`, the model answers only in pieces.
+    first message of the user. If it `streams`, the model answers only in pieces. `least_reasoning` is the position of
+    the model's least level of thinking in `LEAST_LEVELS`.
     """
 
     schema: SchemaMode = SchemaMode.STRICT
@@ -50,6 +53,7 @@ class RequestFormat:
     requires_limit: bool = False
     merges_system: bool = False
     streams: bool = False
+    least_reasoning: int = 0
 
     def __or__(self, other: "RequestFormat") -> "RequestFormat":
         return RequestFormat(
@@ -59,6 +63,7 @@ class RequestFormat:
             self.requires_limit or other.requires_limit,
             self.merges_system or other.merges_system,
             self.streams or other.streams,
+            max(self.least_reasoning, other.least_reasoning),
         )
 
     def messages(self, prompt: Prompt, write_file: WriteFile = chat_file) -> list[dict[str, Any]]:
@@ -91,12 +96,22 @@ class RequestFormat:
         return {(known or names)[0]: limit}
 
     def sampling_options(self, prompt: Prompt, seed: str = "seed") -> dict[str, Any]:
-        """Return the temperature and the seed that are set, the latter under the name `seed`. A value that the caller
-        chose is sent even if the field is omitted.
+        """Return the temperature, `top_p` and the seed that are set, the latter under the name `seed`. A value that the
+        caller chose is sent even if the field is omitted.
         """
-        options = {"temperature": prompt.temperature, seed: prompt.seed}
+        options = {"temperature": prompt.temperature, "top_p": prompt.top_p, seed: prompt.seed}
         ours = self.omitted & prompt.service_options
         return {name: value for name, value in options.items() if value is not None and name not in ours}
+
+    def stop_sequences(self, prompt: Prompt) -> list[str]:
+        """Return the stop sequences to send. A completion is cut at the others after the call."""
+        return [] if "stop" in self.omitted else list(prompt.stop)
+
+    def reasoning_level(self, prompt: Prompt) -> ReasoningLevel | None:
+        """Return the level of thinking to send: for `none`, the least that the model has; None to send no level."""
+        if prompt.reasoning != "none":
+            return prompt.reasoning
+        return None if "reasoning_effort" in self.omitted else LEAST_LEVELS[self.least_reasoning]
 
     def schema_format(self, schema: dict[str, Any], strict: bool) -> dict[str, Any] | None:
         """Return the format of output for this schema, as Responses has it; None if only the prompt asks for it."""
@@ -171,7 +186,7 @@ class Dialect:
 
 def adjustable_parts(body: Mapping[str, Any], form: RequestFormat) -> set[str]:
     """Return the parts of a body that we may change."""
-    parts = {name for name in (*LIMIT_FIELDS, "stream_options", "store", "seed", "temperature") if name in body}
+    parts = {name for name in (*LIMIT_FIELDS, *_ADJUSTABLE) if name in body}
     return parts | ({f"schema {form.schema.name}"} if has_output_format(body) else set())
 
 
@@ -182,4 +197,4 @@ def schema_key(schema: Mapping[str, Any]) -> str:
 
 def has_output_format(body: Mapping[str, Any]) -> bool:
     """Return True if the body asks for a format of output."""
-    return any(name in body for name in ("response_format", "text", "output_config"))
+    return any(name in body for name in ("response_format", "text")) or "format" in body.get("output_config", ())

@@ -17,6 +17,8 @@ from carteiro.models.cloud.completion_builder import (
 from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.errors import failure_in
 from carteiro.models.cloud.message_content import Content, read_message, read_parts
+from carteiro.models.cloud.provider_options import provider_options, special_tier
+from carteiro.models.cloud.reasoning_effort import reasoning_object
 from carteiro.models.cloud.request_format import RequestFormat
 from carteiro.models.cloud.strict_schema import can_be_strict
 from carteiro.models.cloud.tool_format import response_items, response_tools
@@ -41,6 +43,7 @@ def request(endpoint: Endpoint, prompt: Prompt, form: RequestFormat) -> dict[str
         "input": [item for message in form.adapted_messages(prompt) for item in response_items(message)],
         **form.sampling_options(prompt),
         **form.limit_field(prompt, "max_output_tokens"),
+        **provider_options(endpoint, prompt, form, reasoning_object),
     }
     if "store" not in form.omitted:
         body["store"] = False
@@ -64,7 +67,15 @@ def completion(answer: Any, prompt: Prompt, name: str, beginning: ReasoningState
     if content.text is None and isinstance(read.output_text, str):
         content.add_text(read.output_text)
     ended = check_finish(content, _finish_reason(read, content, name, called=called), name, prompt)
-    return build_completion(content, ended, read.usage, prompt=prompt, stop=prompt.stop, beginning=beginning)
+    return build_completion(
+        content,
+        ended,
+        read.usage,
+        prompt=prompt,
+        stop=prompt.stop,
+        beginning=beginning,
+        tier=special_tier(answer),
+    )
 
 
 def streamed(body: dict[str, Any], form: RequestFormat) -> dict[str, Any]:  # noqa: ARG001

@@ -107,14 +107,21 @@ class StreamedAnswer:
 
 
 async def stream_answer(
-    connection: ProviderConnection, path: str, body: dict[str, Any], shown: AnswerStream, meter: CallUsageMeter
+    connection: ProviderConnection,
+    path: str,
+    body: dict[str, Any],
+    shown: AnswerStream,
+    meter: CallUsageMeter,
+    timeout: float | None = None,
 ) -> tuple[Any, Mapping[str, str]]:
     """Make one call whose answer comes in pieces, and pass its text on to `shown`.
+
+    `timeout` is in seconds; the default is the connection's.
 
     Return the answer's JSON, as an answer without streaming would have it, and the headers of the response. Raise the
     errors of `carteiro.models.errors`.
     """
-    async with connection.translate_errors(request_body=body):
+    async with connection.translate_errors(timeout, request_body=body):
         response = await connection.post(path, body)
         headers = dict(response.headers)
         answer = StreamedAnswer(connection.name, connection.endpoint, headers, body)

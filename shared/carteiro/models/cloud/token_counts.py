@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from carteiro.models.interface import Prompt
-from carteiro.schemas import Usage
+from carteiro.schemas import ServiceTier, Usage
 
 log = structlog.get_logger("carteiro.models")
 
@@ -86,10 +86,11 @@ _MAX_TOKENS = 10**12
 """More tokens than any call has. A larger count is a mistake, and would use up every budget."""
 
 
-def read_usage(raw: Any) -> Usage | None:
-    """Return the usage in an answer's `usage`; None if it holds no readable count."""
+def read_usage(raw: Any, tier: ServiceTier | None = None) -> Usage | None:
+    """Return the usage in an answer's `usage`; None if it holds no readable count. `tier` served the call."""
     if isinstance(raw, list):
-        return next((usage for each in reversed(raw) if isinstance(each, dict) and (usage := read_usage(each))), None)
+        parts = (read_usage(each, tier) for each in reversed(raw) if isinstance(each, dict))
+        return next((usage for usage in parts if usage), None)
     if not isinstance(raw, dict):
         return None
     prompt = _first_count(raw, "prompt_tokens", "input_tokens")
@@ -114,6 +115,7 @@ def read_usage(raw: Any) -> Usage | None:
         output_tokens=output,
         cached_input_tokens=min(cached or cache_reads or 0, prompt),
         reasoning_tokens=min(reasoning or output - written, output),
+        service_tier=tier,
     )
 
 

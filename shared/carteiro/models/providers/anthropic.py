@@ -6,6 +6,7 @@ from carteiro.models.cloud.api import ApiName
 from carteiro.models.cloud.api_keys import load_api_key
 from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.provider import cloud_provider
+from carteiro.models.cloud.provider_options import ANTHROPIC_TIERS
 from carteiro.models.cloud.request_format import RequestFormat
 from carteiro.models.errors import ModelUnusable
 from carteiro.models.settings import ModelSettings
@@ -36,6 +37,7 @@ def endpoint(name: str, model: str, api: ApiName | None, settings: ModelSettings
         credential=key,
         not_found_hint="the model's name and ANTHROPIC_BASE_URL",
         form=_FORM,
+        tiers=ANTHROPIC_TIERS,
     )
 
 

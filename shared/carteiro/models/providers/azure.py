@@ -16,6 +16,7 @@ from carteiro.models.cloud.api_keys import load_api_key
 from carteiro.models.cloud.embedding_format import EmbeddingFormat
 from carteiro.models.cloud.endpoint import BatchAddress, Endpoint
 from carteiro.models.cloud.provider import cloud_provider
+from carteiro.models.cloud.provider_options import OPENAI_TIERS
 from carteiro.models.errors import Misconfigured, ModelUnusable, Unavailable
 from carteiro.models.settings import ModelSettings
 
@@ -54,6 +55,8 @@ def endpoint(name: str, deployment: str, api: ApiName | None, settings: ModelSet
         query={"api-version": version} if version else {},
         not_found_hint="the deployment's name, AZURE_OPENAI_ENDPOINT and OPENAI_API_VERSION",
         completion_limit="max_tokens" if dated and dated < _MAX_COMPLETION_TOKENS_SINCE else "max_completion_tokens",
+        tiers=OPENAI_TIERS,
+        takes_cache_key=True,
         batches=BatchAddress(
             url=f"{resource}/openai/v1",
             query={"api-version": version} if version and not dated else {},

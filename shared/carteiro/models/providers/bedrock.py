@@ -11,6 +11,7 @@ from carteiro.models.cloud.api import ApiName
 from carteiro.models.cloud.api_keys import load_api_key
 from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.provider import cloud_provider
+from carteiro.models.cloud.provider_options import OPENAI_TIERS
 from carteiro.models.errors import ModelUnusable
 from carteiro.models.settings import ModelSettings
 
@@ -40,6 +41,7 @@ def endpoint(name: str, model: str, api: ApiName | None, settings: ModelSettings
         credential=key,
         not_found_hint="the model's name and AWS_REGION",
         completion_limit="max_completion_tokens",
+        tiers=OPENAI_TIERS,
     )
 
 

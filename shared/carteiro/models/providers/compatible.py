@@ -34,6 +34,9 @@ def endpoint(
         seed=row.seed,
         pdf=row.pdf,
         form=row.form,
+        reasoning=row.reasoning,
+        tiers=row.tiers,
+        takes_cache_key=row.takes_cache_key,
         embeddings=row.embeddings or EmbeddingFormat(),
     )
 

@@ -17,6 +17,7 @@ from carteiro.models.cloud.api_keys import load_api_key
 from carteiro.models.cloud.embedding_format import EmbeddingFormat
 from carteiro.models.cloud.endpoint import BatchAddress, Endpoint
 from carteiro.models.cloud.provider import cloud_provider
+from carteiro.models.cloud.provider_options import GEMINI_TIERS
 from carteiro.models.errors import Misconfigured, ModelUnusable, Unavailable
 from carteiro.models.settings import ModelSettings
 
@@ -42,6 +43,7 @@ def endpoint(name: str, model: str, api: ApiName | None, settings: ModelSettings
             pdf="image_url",
             credential=key,
             not_found_hint="the model's name",
+            tiers=GEMINI_TIERS,
             batches=BatchAddress(url=f"{root}/v1beta/openai", google_files=root),
             embeddings=EmbeddingFormat(max_texts=_MAX_TEXTS),
         )

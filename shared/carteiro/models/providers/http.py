@@ -11,6 +11,7 @@ from carteiro.models.cloud.api_keys import NoCredential, load_api_key
 from carteiro.models.cloud.embedding_format import QUERY_OR_DOCUMENT, QUERY_OR_PASSAGE, EmbeddingFormat
 from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.provider import cloud_provider
+from carteiro.models.cloud.provider_options import OPENAI_TIERS
 from carteiro.models.errors import ModelUnusable
 from carteiro.models.interface import InputType
 from carteiro.models.settings import ModelSettings
@@ -41,6 +42,8 @@ def endpoint(name: str, location: str, api: ApiName | None, settings: ModelSetti
         credential=load_api_key(API_KEY_VARIABLE, settings.server_api_key, settings.server_api_key_file)
         or NoCredential(API_KEY_VARIABLE),
         not_found_hint="the model's name and the server's address",
+        tiers=OPENAI_TIERS,  # A gateway may have them.
+        takes_cache_key=True,
         embeddings=EmbeddingFormat(input_types=_input_types(url)),
     )
 

@@ -5,6 +5,7 @@ from carteiro.models.cloud.api_keys import load_api_key
 from carteiro.models.cloud.embedding_format import EmbeddingFormat
 from carteiro.models.cloud.endpoint import BatchAddress, Endpoint
 from carteiro.models.cloud.provider import cloud_provider
+from carteiro.models.cloud.provider_options import OPENAI_TIERS
 from carteiro.models.errors import ModelUnusable
 from carteiro.models.settings import ModelSettings
 
@@ -29,6 +30,8 @@ def endpoint(name: str, model: str, api: ApiName | None, settings: ModelSettings
         not_found_hint="the model's name and OPENAI_BASE_URL",
         completion_limit="max_completion_tokens",
         openai=True,
+        tiers=OPENAI_TIERS,
+        takes_cache_key=True,
         batches=BatchAddress(url=url),
         embeddings=EmbeddingFormat(base64=True, max_texts=256),
     )

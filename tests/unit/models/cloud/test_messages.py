@@ -19,6 +19,7 @@ SCHEMA = {
     "additionalProperties": False,
 }
 LOOSE = {"type": "object", "properties": {"n": {"type": "integer"}}}
+ADAPTIVE = {"type": "adaptive", "display": "summarized"}
 TEXT = [{"type": "text", "text": "eins"}]
 
 
@@ -39,6 +40,39 @@ def test_system_stands_apart_and_is_marked_for_the_cache() -> None:
         "stop_sequences": ["END"],
         "output_config": {"format": {"type": "json_schema", "schema": SCHEMA}},
     }
+
+
+@pytest.mark.parametrize(
+    ("model", "effort", "fields"),
+    [
+        ("claude-opus-5-5", "none", {"thinking": {"type": "disabled"}}),
+        ("claude-opus-5-5", "medium", {"thinking": ADAPTIVE, "output_config": {"effort": "medium"}}),
+        ("claude-sonnet-4-6", "high", {"thinking": ADAPTIVE, "output_config": {"effort": "high"}}),
+        ("claude-haiku-4-5", "low", {"thinking": {"type": "enabled", "budget_tokens": 1024}}),
+        ("claude-opus-4-20250514", "high", {"thinking": {"type": "enabled", "budget_tokens": 16_384}}),
+    ],
+)
+def test_amount_of_thinking_is_a_budget_or_an_effort(model: str, effort: Any, fields: dict[str, Any]) -> None:
+    without, body = (
+        messages.request(
+            endpoint("http://h/v1", model=model, api="messages"),
+            Prompt(messages=PROMPT.messages, reasoning=each),
+            RequestFormat(),
+        )
+        for each in (None, effort)
+    )
+    assert {name: body.get(name) for name in fields} == fields
+    budget = fields["thinking"].get("budget_tokens", 0)
+    assert body["max_tokens"] == without["max_tokens"] + budget, "the limit bounds the thinking too"
+
+
+def test_effort_and_schema_share_a_field() -> None:
+    body = body_of(Prompt(messages=PROMPT.messages, reasoning="low", json_schema=SCHEMA))
+    assert body["output_config"] == {"effort": "low", "format": {"type": "json_schema", "schema": SCHEMA}}
+
+
+def test_cache_key_marks_the_messages_for_the_cache() -> None:
+    assert body_of(Prompt(messages=PROMPT.messages, cache_key="k"))["cache_control"] == {"type": "ephemeral"}
 
 
 def test_prompt_of_only_system_messages_is_the_users() -> None:

@@ -123,6 +123,7 @@ class _CTranslate2Model(DirectoryModel, Seq2SeqModel):
                 # The engine reads a seed only when its threads start.
                 raise Unsupported(f"{self.name} cannot repeat by a seed what it draws: ask without seed or temperature")
             parameters |= {"beam_size": 1, "sampling_topk": TOP_K, "sampling_temperature": options.temperature}
+            parameters |= {} if options.top_p is None else {"sampling_topp": options.top_p}
         return _CTranslate2Input(self._tokenizer.convert_ids_to_tokens(ids), parameters, forced)
 
     def _generate(self, rows: Sequence[_CTranslate2Input], cancelled: Event) -> list[GeneratedText]:

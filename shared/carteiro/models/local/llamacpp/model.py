@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -116,7 +116,7 @@ class LlamaCppModel(EngineModel, CausalModel):
             "stop": list(prompt.stop) if start_state is ReasoningState.ANSWER else [],
             "temperature": prompt.temperature if is_sampled(prompt.temperature) else 0.0,
             "top_k": TOP_K,
-            "top_p": 1.0,
+            "top_p": prompt.top_p or 1.0,
             "min_p": 0.0,
         }
         if prompt.seed is not None:
@@ -175,10 +175,11 @@ class LlamaCppModel(EngineModel, CausalModel):
                 break
         return log_probabilities
 
-    def _render(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> str:
+    def _render(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]], variables: Mapping[str, Any]) -> str:
         for call in (call for message in messages for call in message.get("tool_calls", ())):
             call["function"]["arguments"] = compact_json(call["function"]["arguments"])
-        answer = self._server.apply_template({"messages": messages, **({"tools": tools} if tools else {})})
+        conversation = {"messages": messages, **({"tools": tools} if tools else {})}
+        answer = self._server.apply_template(conversation, variables)
         if "prompt" not in answer:
             raise TemplateRejection(str(answer["error"].get("message")))
         return str(answer["prompt"])

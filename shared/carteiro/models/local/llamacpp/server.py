@@ -6,7 +6,7 @@ import json
 import shutil
 import socket
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -97,13 +97,13 @@ class LlamaServer:
         ids: list[int] = self._post("/tokenize", body)["tokens"]
         return ids
 
-    def apply_template(self, conversation: dict[str, Any]) -> dict[str, Any]:
+    def apply_template(self, conversation: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
         """Return the answer with `prompt`, or with `error` if the chat template rejects the messages.
 
-        `conversation` has `messages`, and `tools` if the model may call any. It blocks the calling thread. Raise
-        `Unavailable` if there is no answer.
+        `conversation` has `messages`, and `tools` if the model may call any; `variables` are given to the template
+        too. It blocks the calling thread. Raise `Unavailable` if there is no answer.
         """
-        return self._post("/apply-template", conversation)
+        return self._post("/apply-template", {**conversation, "chat_template_kwargs": dict(variables)})
 
     async def disconnect(self) -> None:
         """Close the connections, which ends their completions."""

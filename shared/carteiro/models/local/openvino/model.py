@@ -1,7 +1,7 @@
 """Causal language models through OpenVINO GenAI: GGUF files, and directories exported by Optimum."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -97,6 +97,8 @@ class OpenVinoModel(EngineModel, TokenCausalModel):
         options: dict[str, Any] = {"max_new_tokens": sequence.max_new_tokens}
         if is_sampled(prompt.temperature):
             options |= {"do_sample": True, "temperature": prompt.temperature, "top_k": TOP_K}
+            if prompt.top_p is not None:
+                options["top_p"] = prompt.top_p
             if prompt.seed is not None:
                 options["rng_seed"] = prompt.seed % 2**31
 
@@ -123,9 +125,14 @@ class OpenVinoModel(EngineModel, TokenCausalModel):
                 self._timeout,
             )
 
-    def _render(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> str:  # noqa: ARG002
+    def _render(
+        self,
+        messages: list[dict[str, Any]],
+        tools: list[dict[str, Any]],  # noqa: ARG002
+        variables: Mapping[str, Any],
+    ) -> str:
         try:
-            return self._pipeline.apply_chat_template(messages)
+            return self._pipeline.apply_chat_template(messages, variables)
         except Exception as error:  # noqa: BLE001  # OpenVINO has no error class of its own for this
             raise TemplateRejection(str(error)) from None
 

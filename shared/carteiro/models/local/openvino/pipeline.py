@@ -8,7 +8,7 @@ import itertools
 import math
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,9 +84,12 @@ class OpenVinoPipeline:
         """True if the model has a chat template."""
         return bool(self._tokenizer.chat_template)
 
-    def apply_chat_template(self, messages: Sequence[dict[str, str]]) -> str:
-        """Return the prompt by the model's template. Raise what OpenVINO raises if it rejects them."""
-        return str(self._tokenizer.apply_chat_template(list(messages), add_generation_prompt=True))
+    def apply_chat_template(self, messages: Sequence[dict[str, str]], variables: Mapping[str, Any]) -> str:
+        """Return the prompt by the model's template, with more variables. Raise what OpenVINO raises if it rejects
+        them.
+        """
+        more = {"extra_context": dict(variables)} if variables else {}
+        return str(self._tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, **more))
 
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
         """Return the tokens of a text, at most `max_encoded_tokens`. May be called on any thread."""

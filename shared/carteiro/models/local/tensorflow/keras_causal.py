@@ -38,7 +38,7 @@ class KerasCausalModel(DirectoryModel, TokenizerCausalModel):
         return await self._on_thread(lambda _: self._log_probabilities(prefix, sequences))
 
     def _make_sampler(self, prompt: Prompt, _: int) -> NumpySampler:
-        return NumpySampler(prompt.temperature, prompt.seed)
+        return NumpySampler(prompt.temperature, prompt.seed, prompt.top_p)
 
     def _write_tokens(self, sequence: TokenSequence, cancelled: Event) -> None:
         logits, cache = self._decoder.compute_logits(sequence.prompt_ids)

@@ -1,14 +1,20 @@
 """Completions and rankings by causal language models (GPT-style), the same for all engines."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from carteiro.models.errors import PromptTooLarge, Unsupported
 from carteiro.models.file_support import reject_files
 from carteiro.models.interface import Completion, Prompt, Ranking
 from carteiro.models.local.inference.in_process_model import InProcessModel
-from carteiro.models.local.text_generation.chat_template import render_prompt, without_end_token, without_roles
+from carteiro.models.local.text_generation.chat_template import (
+    render_prompt,
+    thinking_variables,
+    without_end_token,
+    without_roles,
+)
 from carteiro.models.local.text_generation.completion import make_completion
 from carteiro.models.local.text_generation.defaults import DEFAULT_OUTPUT_TOKENS, SMALL_OUTPUT_TOKENS
 from carteiro.models.local.text_generation.detokenizer import IncrementalDetokenizer, thread_safe_callback
@@ -65,8 +71,10 @@ class CausalModel(InProcessModel):
         """Return the log-probability of each sequence after the tokens that it has in common with the prefix."""
 
     @abstractmethod
-    def _render(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> str:
-        """Return the prompt by the chat template. Raise `TemplateRejection` if it does not take the messages."""
+    def _render(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]], variables: Mapping[str, Any]) -> str:
+        """Return the prompt by the chat template, with more variables. Raise `TemplateRejection` if it does not take
+        the messages.
+        """
 
     @abstractmethod
     def _tokenize(self, text: str, *, is_rendered: bool) -> list[int]:
@@ -84,7 +92,8 @@ class CausalModel(InProcessModel):
             )
         if not self._has_template:
             return self._text_token_ids(without_roles(prompt.messages)), ReasoningState.ANSWER
-        text = render_prompt(self.name, prompt, self._special_tokens, self._render)
+        render = partial(self._render, variables=thinking_variables(prompt.reasoning))
+        text = render_prompt(self.name, prompt, self._special_tokens, render)
         # A grammar allows no reasoning.
         state = ReasoningState.ANSWER if prompt.json_schema else start_state_after_prompt(text)
         return self._tokenize(text, is_rendered=True), state

@@ -9,6 +9,7 @@ from carteiro.models.interface import Message, Prompt
 from carteiro.models.json_output import compact_json
 from carteiro.models.local.text_generation.tool_call_text import TOOL_TAGS
 from carteiro.models.written_calls import arguments_object
+from carteiro.schemas import ReasoningEffort
 
 
 class TemplateRejection(Exception):
@@ -35,6 +36,17 @@ def render_prompt(
         except TemplateRejection as error:
             reason = str(error).splitlines()[-1] if str(error) else ""
     raise InvalidPrompt(f"the chat template of {name} does not take these messages: {reason}")
+
+
+def thinking_variables(effort: ReasoningEffort | None) -> dict[str, Any]:
+    """Return the variables of a chat template for an amount of thinking: a switch, under one of two names, and
+    gpt-oss's level. A template ignores variables that it does not know.
+    """
+    if effort is None:
+        return {}
+    thinks = effort != "none"
+    level = {"reasoning_effort": effort} if thinks else {}
+    return {"enable_thinking": thinks, "thinking": thinks} | level
 
 
 def without_roles(messages: Sequence[Message]) -> str:

@@ -1,6 +1,6 @@
 """Base class of causal language models with a tokenizer of Transformers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jinja2 import TemplateError
@@ -31,8 +31,8 @@ class TokenizerCausalModel(TokenCausalModel):
         end = self._tokenizer.eos_token_id if end is None else end
         self._end_tokens = [end] if isinstance(end, int) else list(end or ())
 
-    def _render(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> str:
-        options: dict[str, Any] = {"tools": tools} if tools else {}
+    def _render(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]], variables: Mapping[str, Any]) -> str:
+        options: dict[str, Any] = {**variables, **({"tools": tools} if tools else {})}
         try:
             return str(
                 self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, **options)

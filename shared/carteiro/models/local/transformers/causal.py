@@ -52,4 +52,4 @@ class TransformersCausalModel(TransformersModel, TokenizerCausalModel):
 
     def _make_sampler(self, prompt: Prompt, prompt_tokens: int) -> TorchSampler:
         grammar = self._grammar.logits_processor(prompt.json_schema, prompt_tokens) if prompt.json_schema else None
-        return make_sampler(self._model, prompt_tokens, prompt.temperature, prompt.seed, grammar)
+        return make_sampler(self._model, prompt_tokens, prompt, grammar)

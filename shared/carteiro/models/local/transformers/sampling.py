@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from transformers import LogitsProcessor
 
+from carteiro.models.interface import Prompt
 from carteiro.models.local.text_generation.defaults import is_sampled
 
 
@@ -37,16 +38,15 @@ class TorchSampler:
         return int(torch.multinomial(scores.softmax(-1)[0], 1, generator=self._generator))
 
 
-def make_sampler(
-    model: Any, prompt_tokens: int, temperature: float | None, seed: int | None, grammar: LogitsProcessor | None
-) -> TorchSampler:
-    """Return the sampler of one completion. It is greedy if `temperature` is None or near zero."""
+def make_sampler(model: Any, prompt_tokens: int, prompt: Prompt, grammar: LogitsProcessor | None) -> TorchSampler:
+    """Return the sampler of one completion. It is greedy if the prompt's temperature is None or near zero."""
     generator = None
     options: dict[str, Any] = {"do_sample": False}
-    if is_sampled(temperature):
-        options = {"do_sample": True, "temperature": temperature}
+    if is_sampled(prompt.temperature):
+        options = {"do_sample": True, "temperature": prompt.temperature}
+        options |= {} if prompt.top_p is None else {"top_p": prompt.top_p}
         generator = torch.Generator(model.device)
-        generator.seed() if seed is None else generator.manual_seed(seed)
+        generator.seed() if prompt.seed is None else generator.manual_seed(prompt.seed)
     # Private methods are used because the public ones ignore the model's own generation config. A test covers them.
     config, _ = model._prepare_generation_config(None, **options)  # noqa: SLF001
     model._prepare_special_tokens(config, True, device=model.device)  # noqa: SLF001

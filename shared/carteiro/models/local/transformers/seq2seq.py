@@ -88,6 +88,8 @@ class TransformersSeq2Seq(TransformersModel, Seq2SeqModel):
         if options.temperature is not None:
             sampled = is_sampled(options.temperature)
             parameters |= {"do_sample": True, "temperature": options.temperature} if sampled else {"do_sample": False}
+            if sampled and options.top_p is not None:
+                parameters["top_p"] = options.top_p
         return parameters
 
     def _generate(self, rows: Sequence[_TransformersInput], cancelled: threading.Event) -> list[GeneratedText]:

@@ -22,6 +22,11 @@ def test_seed_repeats_the_samples() -> None:
     assert not samplers[0].is_greedy
 
 
+def test_only_tokens_of_the_probability_are_sampled() -> None:
+    sampler = NumpySampler(2.0, 1, top_p=0.6)
+    assert {sampler.sample([], LOGITS) for _ in range(200)} == {1, 2}
+
+
 def test_only_the_likeliest_tokens_are_sampled() -> None:
     logits = numpy.arange(1000, dtype="float32")
     sampler = NumpySampler(1000.0, 1)

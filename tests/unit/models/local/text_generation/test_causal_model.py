@@ -1,7 +1,7 @@
 """Completions and rankings of an engine whose tokens are the letters of a text."""
 
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -37,7 +37,10 @@ class ScriptedModel(TokenCausalModel):
     def count_tokens(self, text: str) -> int:
         return len(text)
 
-    def _render(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> str:
+    def _render(
+        self, messages: list[dict[str, Any]], tools: list[dict[str, Any]], variables: Mapping[str, object]
+    ) -> str:
+        self.variables = variables
         if messages[-1]["role"] == "system":
             raise TemplateRejection("no user")
         return "".join(each["content"] + "|" for each in messages) + str(tools or "") + self.opening
@@ -81,6 +84,21 @@ async def test_model_chats_streams_and_ranks(model: ScriptedModel) -> None:
     assert await model.stream(prompt(), pieces.append) == done
     assert "".join(pieces) == "Lisbon"
     assert len(pieces) > 1
+
+
+@pytest.mark.parametrize(
+    ("effort", "variables"),
+    [
+        (None, {}),
+        ("none", {"enable_thinking": False, "thinking": False}),
+        ("low", {"enable_thinking": True, "thinking": True, "reasoning_effort": "low"}),
+    ],
+)
+async def test_template_gets_the_amount_of_thinking(
+    model: ScriptedModel, effort: str | None, variables: dict[str, object]
+) -> None:
+    await model.complete(prompt(reasoning=effort))
+    assert model.variables == variables
 
 
 async def test_limit_and_stop_text_end_the_completion(model: ScriptedModel) -> None:

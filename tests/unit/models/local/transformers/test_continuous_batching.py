@@ -22,6 +22,7 @@ from transformers import (
 )
 
 from carteiro.models.errors import Unavailable
+from carteiro.models.interface import Prompt
 from carteiro.models.local.inference.thread import ModelThread
 from carteiro.models.local.text_generation.stop_condition import StopCondition
 from carteiro.models.local.text_generation.token_sequence import TokenSequence
@@ -102,8 +103,8 @@ def decode(tokens: Sequence[int]) -> str:
 
 
 def make_sequence(model: Any, prompt: Sequence[int], limit: int = 10, **more: Any) -> TokenSequence:
-    sampling = {name: more.pop(name, None) for name in ("temperature", "seed", "grammar")}
-    sampler = make_sampler(model, len(prompt), **sampling)
+    asked = Prompt(messages=[], temperature=more.pop("temperature", None), seed=more.pop("seed", None))
+    sampler = make_sampler(model, len(prompt), asked, more.pop("grammar", None))
     stop_condition = StopCondition(decode, more.pop("stop", ()))
     return TokenSequence(
         prompt_ids=list(prompt),

@@ -6,6 +6,7 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LogitsProcessor
 
+from carteiro.models.interface import Prompt
 from carteiro.models.local.transformers.sampling import TorchSampler, make_sampler
 
 LOGITS = torch.tensor([0.0, 3.0, 2.9, 1.0])
@@ -28,26 +29,34 @@ class ForbidToken(LogitsProcessor):  # type: ignore[misc]
         return scores.index_fill(1, torch.tensor([self.token]), float("-inf"))
 
 
+def sampled(temperature: float | None, seed: int | None = None, top_p: float | None = None) -> Prompt:
+    return Prompt(messages=[], temperature=temperature, seed=seed, top_p=top_p)
+
+
 def draw(sampler: TorchSampler, count: int = 20) -> Sequence[int]:
     return [sampler.sample([1], LOGITS) for _ in range(count)]
 
 
 @pytest.mark.parametrize("temperature", [None, 0, 1e-4])
 def test_likeliest_token_is_taken_without_temperature(model: GPT2LMHeadModel, temperature: float | None) -> None:
-    sampler = make_sampler(model, 1, temperature, 1, None)
+    sampler = make_sampler(model, 1, sampled(temperature, 1), None)
     assert sampler.is_greedy
     assert draw(sampler, 3) == [1, 1, 1]
 
 
 def test_seed_repeats_the_samples(model: GPT2LMHeadModel) -> None:
-    first, second, other = (draw(make_sampler(model, 1, 2.0, seed, None)) for seed in (1, 1, 2))
+    first, second, other = (draw(make_sampler(model, 1, sampled(2.0, seed), None)) for seed in (1, 1, 2))
     assert first == second != other
     assert len(set(first)) > 1
 
 
+def test_only_tokens_of_the_probability_are_sampled(model: GPT2LMHeadModel) -> None:
+    assert set(draw(make_sampler(model, 1, sampled(2.0, 1, 0.6), None), 200)) == {1, 2}
+
+
 def test_grammar_is_applied_to_the_tokens_so_far(model: GPT2LMHeadModel) -> None:
     grammar = ForbidToken(1)
-    sampler = make_sampler(model, 2, None, None, grammar)
+    sampler = make_sampler(model, 2, sampled(None), grammar)
     assert not sampler.is_greedy
     assert sampler.sample([3, 0], LOGITS) == 2
     assert grammar.shown == [[3, 0]]
