@@ -9,6 +9,11 @@ from carteiro.schemas.media_file import MediaFile
 PdfForm = Literal["file", "document_url", "image_url"]
 """Content part of a PDF file: OpenAI's, Mistral's, Google's."""
 WriteFile = Callable[[MediaFile], dict[str, Any]]
+_FILE_TYPES = (
+    *("image_url", "file", "document_url", "input_audio"),
+    *("input_image", "input_file"),
+    *("image", "document"),
+)
 _AUDIO_FORMATS = {"audio/wav": "wav", "audio/mpeg": "mp3"}
 
 
@@ -48,6 +53,18 @@ def messages_file(file: MediaFile) -> dict[str, Any]:
     if file.kind == "image":
         return {"type": "image", "source": source}
     return {"type": "document", "source": source, "title": file.name}
+
+
+def has_files(body: Any) -> bool:
+    """Return True if a request's body has a message with an image, a file or a sound."""
+    if not isinstance(body, dict):
+        return False
+    messages = body.get("messages") or body.get("input")
+    contents = (
+        [each.get("content") for each in messages if isinstance(each, dict)] if isinstance(messages, list) else []
+    )
+    parts = (part for content in contents if isinstance(content, list) for part in content)
+    return any(isinstance(part, dict) and part.get("type") in _FILE_TYPES for part in parts)
 
 
 def _audio(file: MediaFile) -> dict[str, str]:

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from carteiro.models.cloud import error_patterns as words
+from carteiro.models.cloud.content_parts import has_files
 from carteiro.models.cloud.error_body import ErrorBody, parse_error_body
 from carteiro.models.cloud.error_text import ErrorText
 from carteiro.models.cloud.rejected_option import (
@@ -52,6 +53,8 @@ class ErrorKind(Enum):
     TOO_LARGE = auto()
     PERMISSION_DENIED = auto()
     MODEL_NOT_FOUND = auto()
+    UNSUPPORTED_FILE = auto()
+    """The model takes no images, or no files or sounds."""
     UNSUPPORTED = auto()
     INVALID_REQUEST = auto()
     WRONG_ADDRESS = auto()
@@ -79,6 +82,8 @@ class ErrorClassifier:
     def option(self) -> str | None:
         """The field of the request's body that the error is about, if the error names it."""
         kind = self.kind
+        if kind is ErrorKind.UNSUPPORTED_FILE:
+            return "messages"
         if kind is ErrorKind.TOO_LARGE:
             return self._limit_option() if self.body.param in LIMIT_FIELDS or self._fits_without_completion() else None
         if kind is ErrorKind.OUTPUT_LIMIT:
@@ -147,6 +152,12 @@ class ErrorClassifier:
     def is_filtered_by_wording(self) -> bool:
         return self.status != 404 and self.matches(words.FILTERED_WORDS)
 
+    def is_unsupported_file(self) -> bool:
+        # llama.cpp's server answers 500.
+        if self.status in (401, 403, 408, 413) or self.status > 501 or not self._has_files:
+            return False
+        return self.matches(words.UNSUPPORTED_FILE_WORDS) and not self.matches(words.FILE_TOO_LARGE_WORDS)
+
     def is_no_route(self) -> bool:
         return self.status == 404 and self.matches(words.NO_ROUTE_WORDS)
 
@@ -171,6 +182,8 @@ class ErrorClassifier:
             return False
         if self.matches(words.INVALID_SCHEMA_WORDS):
             return False
+        if self._has_files and self.matches(words.FILE_TOO_LARGE_WORDS):
+            return True
         return self.has_code(words.TOO_LARGE) or self.matches(words.TOO_LARGE_WORDS)
 
     def is_permission_denied(self) -> bool:
@@ -212,6 +225,10 @@ class ErrorClassifier:
     def _is_request_rejected(self) -> bool:
         return self.status in _REJECTED_STATUSES or self.status == ERROR_IN_200
 
+    @cached_property
+    def _has_files(self) -> bool:
+        return has_files(self._request_body) or (self._request_body is None and self.matches(words.FILE_WORDS))
+
     def _named_option(self) -> str | None:
         return rejected_option(self.body, self.body.message, self._request_body)
 
@@ -235,6 +252,7 @@ _CLASSIFIERS: tuple[tuple[ErrorKind, Callable[[ErrorClassifier], bool]], ...] = 
     (ErrorKind.RATE_LIMITED, ErrorClassifier.is_rate_limited),
     (ErrorKind.INVALID_CREDENTIAL, ErrorClassifier.is_invalid_credential),
     (ErrorKind.FILTERED, ErrorClassifier.is_filtered_by_wording),
+    (ErrorKind.UNSUPPORTED_FILE, ErrorClassifier.is_unsupported_file),
     (ErrorKind.NO_ROUTE, ErrorClassifier.is_no_route),
     (ErrorKind.FIREWALL, ErrorClassifier.is_firewall),
     (ErrorKind.INVALID_OUTPUT, ErrorClassifier.is_invalid_output),

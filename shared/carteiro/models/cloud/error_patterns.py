@@ -212,6 +212,31 @@ WRONG_API = re.compile(r"operationnotsupported|unsupported_api_for_model")
 """Azure."""
 WRONG_API_WORDS = re.compile(r"v1/(?:responses|completions|chat/completions)")
 """OpenAI: "only supported in v1/responses"."""
+_FILE = (
+    r"(?:images?|vision|multi-?modal(?:ity)?|pdfs?|documents?|files?|audios?|attachments?|image_url|input_(?:image|audio|file)"
+    r"|content[ _](?:part |block )?types?|mime types?)"
+)
+FILE_WORDS = _any(r"\bimages?\b|\bimage_url\b|\baudio\b|\bvision\b|\bmulti-?modal\b|\bpdfs?\b")
+"""Words that say that a request had an image, a file or a sound, if the request is not known."""
+UNSUPPORTED_FILE_WORDS = _any(
+    rf"\b{_FILE}\b[^.\n]{{0,40}}\b(?:only supported|(?:not|n't) (?:currently |yet )?(?:be )?"
+    r"(?:support\w*|enabled|allowed|available|accepted|permitted|configured))",
+    rf"(?:\bnot?|n't) (?:currently |yet )?(?:support|accept|take|handle|have)\w*\b[^.\n]{{0,40}}\b{_FILE}\b",
+    rf"\b(?:unsupported|invalid|unknown) (?:\w+ )?{_FILE}(?! (?:data|url|format|size|dimensions?|file))\b",
+    r"\bno endpoints found that support (?:image|audio|file)",  # OpenRouter
+    r"\bnot (?:a )?(?:multi-?modal|vision)\b|\bmmproj\b",  # vLLM, llama.cpp
+    r"\bat most 0 \w+\(s\)|\bmissing data required for image",  # vLLM, Ollama
+    r"\bunknown variant [^\n]{0,40}expected text|\bsequence, expected a string",  # DeepSeek, Hugging Face
+    r"\bcontent\b[^\n]{0,40}\b(?:must|should) be an? (?:valid )?string|\binput should be (?:a valid string|text)",
+    r"\bsupported values are\b",  # OpenAI, DashScope
+)
+"""Words of a model that takes no images, no files or no sounds, about a request that has some."""
+FILE_TOO_LARGE_WORDS = _any(
+    rf"\b{_FILE}\b[^\n]{{0,80}}\bexceed\w*\b[^\n]{{0,60}}\b(?:max(?:imum)?|limit|allowed|size|[km]b|bytes|pixels|pages)\b",
+    rf"\b{_FILE}\b[^.\n]{{0,40}}\b(?:too (?:large|big|long|many)|larger than)\b|\btoo (?:many|large) {_FILE}\b",
+    rf"\b(?:at most|maximum of|up to) [1-9]\d* (?:pdf |image )?(?:pages|{_FILE})\b",
+)
+"""Words about an image or a file of too many bytes, pixels or pages, or about too many of them."""
 INVALID_OUTPUT = re.compile(
     r"json_validate_failed|output_parse_failed|tool_use_failed|jsonschemavalidationerror|model_error"
 )

@@ -22,6 +22,8 @@ _SECRET = re.compile(
     r"""|\b\w{2,12}\*{3,}\w*""",
     re.ASCII,
 )
+_DATA = re.compile(r"data:[^,\s]{1,100};base64,|[\w+/=]{4096}", re.ASCII)
+"""Beginning of a file in base64."""
 _CONTROL = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]")
 _MAX_QUOTE, _MIN_ECHO, _STEP = 40, 24, 8
 """Characters: of a quotation that is shown; of the caller's text that is not shown; between two comparisons."""
@@ -126,12 +128,13 @@ def _extend_match(message: str, text: str, begin: int, end: int) -> tuple[int, i
 
 
 def _strings_in(value: Any) -> Iterator[str]:
-    """Yield every string and every name in a JSON value."""
+    """Yield every string and every name in a JSON value, without the data of files."""
     pending = [value]
     while pending:
         each = pending.pop()
         if isinstance(each, str):
-            yield each
+            if not _DATA.match(each):
+                yield each
         elif isinstance(each, dict):
             pending += [*each.keys(), *each.values()]
         elif isinstance(each, list | tuple):

@@ -139,6 +139,7 @@ _PLAIN_FAILURES: dict[ErrorKind, tuple[type[ModelError], str]] = {
 _TOOL_FIELDS = ("tools", "tool_choice")
 _QUOTING_FAILURES: dict[ErrorKind, tuple[type[ModelError], str]] = {
     ErrorKind.NO_ROUTE: (Unsupported, "{model} cannot do what was asked"),
+    ErrorKind.UNSUPPORTED_FILE: (Unsupported, "{model} does not take the images, files or sounds of the request"),
     ErrorKind.UNSUPPORTED: (Unsupported, "{model} cannot do what was asked"),
     ErrorKind.OUTPUT_LIMIT: (InvalidPrompt, "{model} turned the request down"),
     ErrorKind.INVALID_REQUEST: (InvalidPrompt, "{model} turned the request down"),

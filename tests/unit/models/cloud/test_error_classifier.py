@@ -9,18 +9,22 @@ from aiohttp import web
 
 from carteiro.models.cloud.client import CloudModel
 from carteiro.models.cloud.errors import failure_in, failure_of_response
+from carteiro.models.cloud.rejection_cause import names_no_field
 from carteiro.models.errors import (
     InvalidPrompt,
     Misconfigured,
     ModelError,
+    PromptTooLarge,
     QuotaExhausted,
     RateLimited,
+    Unsupported,
 )
 from tests.provider import Provider
 from tests.provider.streams import begin, write
 from tests.unit.models.cloud.cloud_models import PROMPT, endpoint, expect_failure
 from tests.unit.models.cloud.error_bodies import IN_ANSWERS, REFUSALS, error
 from tests.unit.models.cloud.prompt_too_large import OTHER_MESSAGES
+from tests.unit.models.cloud.unsupported_files import OTHER, TOO_LARGE, UNSUPPORTED
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -107,3 +111,46 @@ def test_failure_without_a_status_names_none() -> None:
 def test_a_rate_limit_that_passes_is_no_prompt_that_is_too_large(used: int) -> None:
     limit = f"on tokens per minute (TPM): Limit 6000, Used {used}, Requested 900. Please try again in 1.2s."
     assert type(failure_for(429, error(limit, "tokens", "rate_limit_exceeded"))) is RateLimited
+
+
+WITH_IMAGE = {
+    "model": "echo",
+    "messages": [
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "What is in the image?"},
+                {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
+            ],
+        }
+    ],
+}
+
+
+@pytest.mark.parametrize("name", UNSUPPORTED)
+def test_model_without_images_is_recognised(name: str) -> None:
+    found = failure_for(*UNSUPPORTED[name], WITH_IMAGE)
+    assert (type(found), found.code, found.retryable) == (Unsupported, "unsupported", False)
+    assert found.option in ("messages", None)
+    assert not names_no_field(found), "no other form of the request is tried"
+
+
+@pytest.mark.parametrize("name", TOO_LARGE)
+def test_image_that_is_too_large_for_a_model_is_recognised(name: str) -> None:
+    assert type(failure_for(*TOO_LARGE[name], WITH_IMAGE)) is PromptTooLarge
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_broken_image_is_the_callers_mistake(name: str) -> None:
+    assert type(failure_for(*OTHER[name], WITH_IMAGE)) is InvalidPrompt
+
+
+@pytest.mark.parametrize("name", ["openai", "vllm-none", "llama.cpp"])
+def test_model_without_images_is_recognised_in_a_batch(name: str) -> None:
+    assert type(failure_for(*UNSUPPORTED[name])) is Unsupported
+
+
+def test_the_same_words_about_a_request_of_texts_are_no_refusal_of_images() -> None:
+    texts = {"model": "echo", "messages": [{"role": "user", "content": "Why is message[0].content a string?"}]}
+    assert type(failure_for(*UNSUPPORTED["groq-old"], texts)) is InvalidPrompt
+    assert type(failure_for(*UNSUPPORTED["openai-file"], texts)) is InvalidPrompt

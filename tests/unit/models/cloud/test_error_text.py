@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from carteiro.models.cloud.client import CloudModel
+from carteiro.models.cloud.error_text import ErrorText
 from carteiro.models.cloud.errors import failure_of_response
 from carteiro.models.errors import (
     InvalidPrompt,
@@ -78,3 +79,13 @@ def test_message_is_shown_without_secrets_and_long_quotations() -> None:
     assert "is not valid" in shown
     for secret in ("abc123def456", "me@example.org", "letter carrier"):
         assert secret not in shown
+
+
+def test_data_of_files_is_not_compared_with_the_message() -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 300_000}}
+    asked = {
+        "messages": [{"role": "user", "content": [image, {"type": "text", "text": "The secret of the lighthouse"}]}]
+    }
+    asked["messages"][0]["content"].insert(0, {"type": "input_audio", "input_audio": {"data": "B" * 300_000}})
+    text = ErrorText(["No: The secret of the lighthouse"], frozenset(), asked)
+    assert text.safe_message() == "No: …"
