@@ -6,6 +6,8 @@ The body shows the API: Chat Completions has `messages`, Responses `input`, Comp
 import json
 from typing import Any
 
+from tests.provider.contents import text_of
+
 Json = dict[str, Any]
 
 
@@ -130,11 +132,12 @@ def instance(schema: Json, root: Json | None = None) -> Any:
 
 
 def messages(body: Json) -> list[Json]:
-    """Return the messages of the request, in each of the APIs."""
+    """Return the messages of the request, in each of the APIs. Contents are text: see `contents.text_of`."""
     if "prompt" in body:
         return [{"role": "user", "content": body["prompt"]}]
     found: list[Any] = body.get("input") or body["messages"]
-    return [{"role": "user", "content": each} if isinstance(each, str) else each for each in found]
+    each_message = ({"role": "user", "content": each} if isinstance(each, str) else each for each in found)
+    return [{**each, "content": text_of(each.get("content") or "")} for each in each_message]
 
 
 def last_words(body: Json) -> str:

@@ -13,6 +13,7 @@ from multidict import CIMultiDict
 from tests.provider.batches import BatchEndpoints
 from tests.provider.completions import Json, complete, last_words
 from tests.provider.completions import answer as answered
+from tests.provider.contents import ContentRefused, check_parts
 from tests.provider.embeddings import Limit, embeddings
 from tests.provider.faults import FAULTS, FaultHandler
 from tests.provider.headers import header_names
@@ -128,6 +129,10 @@ class Provider:
             connection=request.transport.get_extra_info("peername")[1],
         )
         self.requests.append(received)
+        try:
+            check_parts(request.path, body)
+        except ContentRefused as refused:
+            return web.json_response({"error": {"message": str(refused), "type": "invalid_request_error"}}, status=400)
         self.calls[last_words(body)] += 1
         try:
             await self._open.wait()

@@ -10,7 +10,9 @@ from carteiro.extras import ExtraMissing
 from carteiro.schemas import StoredResult, TextReference
 from carteiro.schemas.answer import AnswerRequest
 from carteiro.schemas.chat import ChatRequest
+from carteiro.schemas.generate import GenerateRequest
 from carteiro.schemas.summarize import SummarizeRequest
+from tests import media
 from tests.s3_server import S3Server
 
 LONG = "é" * (UPLOAD_BYTES // 2)
@@ -78,3 +80,21 @@ async def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         Carteiro(bucket="s3://letters")
     with pytest.raises(BucketUnavailable, match=r"is at s3://letters/a: .*carteiro\[references\]"):
         await ClientBucket(None).read_result(StoredResult(uri="s3://letters/a", size_bytes=1))
+
+
+async def test_long_file_is_uploaded_in_place_of_its_data(bucket: ClientBucket, s3_environment: S3Server) -> None:
+    photo = media.PNG + b"x" * 500_000
+    url = f"data:image/png;base64,{media.encoded(photo)}"
+    for given in (
+        {"data": media.encoded(photo), "name": "a.png"},
+        {"type": "image_url", "image_url": {"url": url, "detail": "low"}},
+    ):
+        request = GenerateRequest.model_validate({"prompt": "Why?", "attachments": [given]})
+        small = await bucket.upload_texts(request)
+        (sent,) = small.attachments
+        assert sent.address is not None
+        assert sent.address.endswith(".png")
+        assert s3_environment.get(sent.address) == photo
+        read = sent.with_content(photo).media
+        assert read == request.attachments[0].media
+        assert len(small.to_json()) < 300

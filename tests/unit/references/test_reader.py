@@ -15,7 +15,7 @@ from carteiro.references.body import Body
 from carteiro.references.errors import ReferenceRefused, StoreUnavailable, TextUnavailable
 from carteiro.references.https_reader import HttpsReader
 from carteiro.references.object_stores import ObjectStores
-from carteiro.references.reader import MEMORY_FACTOR, ReferenceReader
+from carteiro.references.reader import FILE_FACTOR, MEMORY_FACTOR, ReferenceReader
 from tests.s3_server import S3Server
 
 
@@ -171,3 +171,34 @@ async def test_time_is_that_of_all_texts_of_a_request() -> None:
     with pytest.raises(TextUnavailable, match=r"more than 60 s \(https://texts\.example\)"):
         await reader.read({f"https://texts.example/{number}": 1 for number in range(5)})
     assert servers.opened == 2
+
+
+async def test_file_is_read_as_bytes_and_takes_more_memory(folder: Path) -> None:
+    reader = make_reader(folder.as_uri())
+    (folder / "c.bin").write_bytes(b"\xff\0\xfe")
+    text, file = (folder / "a.txt").as_uri(), (folder / "c.bin").as_uri()
+    found, reservation = await reader.read({text: 1, file: 2}, {file})
+    assert found == {text: "Olá", file: b"\xff\0\xfe"}
+    assert reservation._size == 4 + FILE_FACTOR * 2 * 3
+    with pytest.raises(ReferenceRefused) as caught:
+        await reader.read({file: 4}, {file})
+    assert caught.value.is_too_large
+
+
+async def test_files_of_earlier_requests_are_read_as_far_as_possible(folder: Path) -> None:
+    reader = make_reader(folder.as_uri())
+    names = ["b.txt", "missing", "a.txt", "c.txt"]  # 8 bytes, none, 4 that do not fit, 2
+    (folder / "c.txt").write_text("xy")
+    uris = [(folder / name).as_uri() for name in names]
+    found, reservation = await reader.read_available([*uris, "s3://secrets/a"])
+    assert found == {uris[0]: b"x" * 8, uris[3]: b"xy"}
+    assert reservation._size == FILE_FACTOR * 10
+
+
+async def test_waiting_for_earlier_files_does_not_wait_for_those_who_wait(folder: Path) -> None:
+    reader, uri = make_reader(folder.as_uri()), (folder / "b.txt").as_uri()
+    for _ in range(MEMORY_FACTOR):
+        reservation = (await reader.read({uri: 1}))[1]
+        reservation._size = 0  # the memory stays taken
+    async with asyncio.timeout(10):
+        assert (await reader.read_available([uri]))[0]

@@ -75,11 +75,13 @@ def _file_tokens(prompt: Prompt) -> int:
 
 
 async def count_prompt_tokens(prompt: Prompt, count: Callable[[str], int]) -> int:
-    """Return the tokens of what the model reads, counted by `count`: on a thread if it is long."""
-    texts = prompt_texts(prompt)
+    """Return the tokens of what the model reads, counted by `count`: on a thread if it is long. Those of files are
+    estimated.
+    """
+    texts, files = prompt_texts(prompt), _file_tokens(prompt)
     if sum(map(len, texts)) < _LONG_TEXT:
-        return sum(map(count, texts))
-    return await asyncio.to_thread(lambda: sum(map(count, texts)))
+        return sum(map(count, texts)) + files
+    return await asyncio.to_thread(lambda: sum(map(count, texts))) + files
 
 
 _MAX_TOKENS = 10**12

@@ -1,15 +1,21 @@
 """Images, files and sounds in the bodies of requests, as each API has them."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from carteiro.models.cloud.client import CloudModel
 from carteiro.models.cloud.request_format import RequestFormat, SchemaMode
+from carteiro.models.cloud.token_counts import count_prompt_tokens
 from carteiro.models.errors import Unsupported
 from carteiro.models.interface import Message, PlacedFile, Prompt
 from carteiro.schemas.media_file import MediaFile, read_media
 from tests import media
-from tests.unit.models.cloud.cloud_models import open_cloud_model
+from tests.provider import Provider
+from tests.provider.catalogue.anthropic_messages import AnthropicMessages
+from tests.provider.catalogue.catalogue_provider import CatalogueProvider
+from tests.unit.models.cloud.cloud_models import endpoint, open_cloud_model
 
 IMAGE, PDF, SOUND = read_media(media.PNG), read_media(media.PDF, "a.pdf"), read_media(media.WAV)
 URL, PDF_URL = f"data:image/png;base64,{IMAGE.data}", f"data:application/pdf;base64,{PDF.data}"
@@ -99,3 +105,48 @@ def test_text_that_is_added_does_not_move_a_file() -> None:
     assert text["text"].startswith("Be brief.")
     assert text["text"].endswith("\n\nWhy")
     assert (image["type"], rest["text"]) == ("image_url", "not?")
+
+
+ADDRESSES = {
+    "openai": "OPENAI_BASE_URL",
+    "google": "GOOGLE_GEMINI_BASE_URL",
+    "mistral": "MISTRAL_BASE_URL",
+    "anthropic": "ANTHROPIC_BASE_URL",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("openai:gpt-5", (IMAGE, PDF, SOUND)),
+        ("openai:gpt-5-pro", (IMAGE, PDF)),
+        ("google:gemini", (IMAGE, PDF, SOUND)),
+        ("mistral:m", (IMAGE, PDF)),
+        ("anthropic:claude", (IMAGE, PDF)),
+    ],
+)
+async def test_provider_reads_the_files(name: str, files: tuple[MediaFile, ...]) -> None:
+    scheme = name.partition(":")[0]
+    async with CatalogueProvider(AnthropicMessages()) if scheme == "anthropic" else Provider() as provider:
+        address = provider.url if scheme in ("openai", "mistral") else provider.root
+        model = open_cloud_model(name, **SETTINGS[scheme], **{ADDRESSES[scheme]: address})
+        answered = await model.complete(prompt(*files))
+        await model.close()
+    sizes = {"image": len(media.PNG), "pdf": len(media.PDF), "audio": len(media.WAV)}
+    seen = " ".join(f"[{each.media_type} {sizes[each.kind]}]" for each in files)
+    assert answered.text == f"Why {seen} not?"
+
+
+async def test_model_that_takes_no_images_is_called_once(provider: Provider) -> None:
+    model = CloudModel("server:echo", endpoint(provider.url), timeout=30)
+    words = "Invalid content type. image_url is only supported by certain models."
+    provider.answer({"error": {"message": words, "type": "invalid_request_error", "param": None, "code": None}}, 400)
+    with pytest.raises(Unsupported, match=r"^server:echo does not take the images, files or sounds of the request: "):
+        await model.complete(replace(prompt(IMAGE), temperature=0.5, service_options=frozenset({"temperature"})))
+    assert len(provider.requests) == 1
+    await model.close()
+
+
+async def test_tokens_of_files_count_for_the_quota() -> None:
+    counted = await count_prompt_tokens(prompt(IMAGE, PDF), len)
+    assert counted == len("Why\n\nnot?") + IMAGE.tokens + PDF.tokens

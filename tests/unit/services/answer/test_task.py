@@ -4,7 +4,11 @@ import json
 
 import pytest
 
-from carteiro.models.errors import InvalidOutput
+from carteiro.models.errors import InvalidOutput, Unsupported
+from carteiro.schemas.answer import AnswerRequest
+from services.answer.task import answer
+from tests import media
+from tests.unit.services.word_embedder import WordEmbedder
 
 
 async def test_answer_takes_the_span_from_the_quote(ask):
@@ -39,3 +43,30 @@ async def test_answer_may_be_no_answer(ask):
 async def test_answer_of_another_shape_is_invalid_output(ask, output):
     with pytest.raises(InvalidOutput):
         await ask("answer", [output, output], question="When?", context="In 1867.")
+
+
+INVOICE = {"data": media.encoded(media.PDF), "name": "invoice.pdf"}
+DUE = json.dumps({"found": True, "answer": "on 3 May", "quote": "due on 3 May"})
+
+
+async def test_answer_is_read_from_an_attachment(ask, provider):
+    done = await ask("answer", [DUE], question="When is it due?", attachments=[INVOICE])
+    assert (done.result.found, done.result.answer, done.result.span) == (True, "on 3 May", None)
+    file, text = provider.requests[-1].body["messages"][0]["content"]
+    assert file["file"]["filename"] == "invoice.pdf"
+    assert text["text"].startswith("Answer the question from the attached material and from nothing else.")
+    assert text["text"].endswith("the others are empty.\n\nQuestion: When is it due?")
+
+
+async def test_answer_may_come_from_a_context_with_an_attachment(ask, provider):
+    done = await ask("answer", [DUE], question="When?", context="It is due on 3 May.", attachments=[INVOICE])
+    assert done.result.span.text == "due on 3 May"
+    text = provider.requests[-1].body["messages"][0]["content"][1]["text"]
+    assert text.startswith("Answer the question from the context and the attached material and from nothing else.")
+    assert "\n\nContext:\nIt is due on 3 May.\n\nQuestion: When?" in text
+
+
+async def test_model_that_reads_only_texts_is_not_asked():
+    request = AnswerRequest.model_validate({"question": "When?", "attachments": [INVOICE]})
+    with pytest.raises(Unsupported, match="takes no images and no PDF files and no sounds"):
+        await answer(request, WordEmbedder())

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from carteiro.schemas.chat import ChatMessage
 from carteiro.wire.conversation import Turn
 from carteiro.worker.conversations.trimming import fit_newest_turns, prompt_token_limit
+from tests import media
 
 
 def count(text: str) -> int:
@@ -57,3 +58,13 @@ def test_turn_is_left_out_only_if_it_does_not_fit(several, always, room):
 )
 def test_space_for_the_answer_is_reserved(context, answer, room):
     assert prompt_token_limit(context, answer, 8000) == room
+
+
+def test_files_count_with_their_tokens() -> None:
+    image = {"data": media.encoded(media.png(640, 480))}
+    seen = ChatMessage.model_validate({"role": "user", "content": [{"type": "text", "text": "a b"}, image]})
+    turn = Turn(request_id="t/0/1", messages=(seen,))
+    now = [ChatMessage(role="user", content="c")]
+    needed = 32 + (1 + 8) + (2 + 8 + 700)
+    assert fit_newest_turns([turn], now, needed, count) == (turn,)
+    assert fit_newest_turns([turn], now, needed - 1, count) == ()

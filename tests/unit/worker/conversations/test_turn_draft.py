@@ -1,5 +1,7 @@
 """The turn of a request in its conversation: the prompt that it makes, and the history that it leaves."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -161,3 +163,17 @@ def test_calls_without_results_and_results_without_calls_are_a_problem() -> None
 def test_calls_of_an_answer_are_stored() -> None:
     answer = ChatAnswer(content="", tool_calls=[ToolCall(id="a", name="clock", arguments={})])
     assert make_draft().answered(answer).history.turns[-1].messages[-1].tool_calls == [CALL]
+
+
+def test_only_the_newest_files_are_read_again() -> None:
+    draft = make_draft(*range(1, 5))
+    parts = [[{"uri": f"s3://a/{turn}-{file}"} for file in range(8)] for turn in range(4)]
+    messages = [ChatMessage.model_validate({"role": "user", "content": each}) for each in parts]
+    turns = tuple(
+        turn.model_copy(update={"messages": (message, turn.messages[1])})
+        for turn, message in zip(draft.earlier, messages, strict=True)
+    )
+    files = replace(draft, earlier=turns).earlier_files
+    assert len(files) == 20
+    assert {each.partition("a/")[2][0] for each in files[:8]} == {"3"}
+    assert {each.partition("a/")[2][0] for each in files[16:]} == {"1"}

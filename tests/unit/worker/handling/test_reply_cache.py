@@ -7,10 +7,12 @@ from redis.asyncio import Redis
 
 from carteiro.schemas import OkReply, Timing, Usage
 from carteiro.schemas.answer import AnswerRequest
+from carteiro.schemas.attachment import Attachment
 from carteiro.schemas.collection import Passage
 from carteiro.schemas.generate import GenerateRequest, GenerateResult
 from carteiro.worker.handling.redis_cache import RedisCache
 from carteiro.worker.handling.reply_cache import ReplyCache, cache_key
+from tests import media
 from tests.conftest import eventually_true
 
 REQUEST = GenerateRequest(prompt="Why?")
@@ -171,3 +173,12 @@ def test_other_passages_are_another_request():
     }
     assert len(keys) == 3
     assert cache_key(request.with_passages((Passage("a", "30 days"),)), ["m"]) in keys
+
+
+def test_other_content_at_the_same_address_is_another_request():
+    image = Attachment(uri="s3://a/b.png")
+    keys = {
+        cache_key(GenerateRequest(prompt="Why?", attachments=[each]), MODELS)
+        for each in (image.with_content(media.PNG), image.with_content(media.png(3)), image.with_content(media.PNG))
+    }
+    assert len(keys) == 2

@@ -8,7 +8,9 @@ from carteiro.models.cloud.batch_api import transport
 from carteiro.models.cloud.batch_api.interface import BatchModel
 from carteiro.models.cloud.client import CloudModel
 from carteiro.models.errors import Misconfigured, PromptTooLarge, Unavailable
-from carteiro.models.interface import Message, Prompt
+from carteiro.models.interface import Message, PlacedFile, Prompt
+from carteiro.schemas.media_file import read_media
+from tests import media
 from tests.provider import Provider
 from tests.unit.models.cloud.batch_api.batch_calls import (
     batch_api_of,
@@ -203,3 +205,12 @@ async def test_every_option_is_in_the_line(openai: CloudModel, provider: Provide
     request = Prompt(messages=[Message("user", "x")], temperature=0.0, max_output_tokens=5, seed=1, json_schema=schema)
     await openai.complete(request)
     assert json.loads(batch_api_of(openai).encode_line("x", openai.body(request)))["body"] == provider.requests[0].body
+
+
+async def test_line_carries_files(model: CloudModel) -> None:
+    seen = Prompt(messages=[Message("user", "Why?", (PlacedFile(read_media(media.PNG), 0),))])
+    batches = batch_api_of(model)
+    file = await batches.upload("one", [batches.encode_line("l-0", model.body(seen))])
+    await batches.wait_until_ready(file)
+    found = await read_results(model, await wait_until_ended(model, await batches.submit("one", file)))
+    assert model.completion(found["l-0"].answer, seen).text == f"[image/png {len(media.PNG)}] Why?"

@@ -11,6 +11,7 @@ from carteiro.models.errors import InvalidPrompt, PromptTooLarge, Unsupported
 from carteiro.models.interface import (
     ChatModel,
     Message,
+    PlacedFile,
     Prompt,
     Ranking,
     RankingModel,
@@ -22,6 +23,8 @@ from carteiro.models.local.text_generation.causal_model import TokenCausalModel
 from carteiro.models.local.text_generation.chat_template import TemplateRejection
 from carteiro.models.local.text_generation.token_sequence import TokenSequence
 from carteiro.schemas import Usage
+from carteiro.schemas.media_file import read_media
+from tests import media
 
 
 class ScriptedModel(TokenCausalModel):
@@ -133,6 +136,12 @@ async def test_schema_needs_an_engine_that_follows_it(model: ScriptedModel) -> N
     model._follows_schemas = False
     with pytest.raises(Unsupported, match="cannot follow a json_schema"):
         await model.complete(prompt(json_schema={"type": "object"}))
+
+
+async def test_images_are_refused(model: ScriptedModel) -> None:
+    seen = Message("user", "Hi", (PlacedFile(read_media(media.PNG), 0),))
+    with pytest.raises(Unsupported, match=r"^local:x takes no images$"):
+        await model.complete(Prompt(messages=[seen]))
 
 
 async def test_prompt_that_leaves_no_room_is_too_large(model: ScriptedModel) -> None:

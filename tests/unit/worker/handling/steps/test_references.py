@@ -19,6 +19,7 @@ from carteiro.schemas.generate import GenerateRequest
 from carteiro.worker.handling.steps.deadline import within_deadline
 from carteiro.worker.handling.steps.references import ResolveReferences
 from carteiro.worker.parsing import RequestRejected
+from tests import media
 
 
 def by_reference(uri: str) -> GenerateRequest:
@@ -173,3 +174,62 @@ async def test_memory_of_the_texts_is_given_back_after_the_request(make_context,
     assert started.locked()
     end.set()
     assert all(isinstance(each, LookupError) for each in await asyncio.gather(*running, return_exceptions=True))
+
+
+@pytest.fixture
+def files(folder: Path) -> ResolveReferences:
+    (folder / "a.png").write_bytes(media.PNG)
+    (folder / "a.exe").write_bytes(b"MZ\x90\0")
+    return ResolveReferences(ReferenceReader(parse_allow_list(folder.as_uri()), 10_000, ObjectStores()))
+
+
+def with_attachments(*attachments: dict) -> GenerateRequest:
+    return GenerateRequest.model_validate({"prompt": "Why?", "attachments": list(attachments)})
+
+
+async def test_attachment_gets_the_content_at_its_address(make_context, next_handler, files, folder):
+    uri = (folder / "a.png").as_uri()
+    request = with_attachments({"uri": uri}, {"type": "image_url", "image_url": {"url": uri}}, {"uri": uri})
+    await files(make_context(request), next_handler)
+    read = next_handler.context.parsed.attachments
+    assert [each.media.data for each in read] == [media.encoded(media.PNG)] * 3
+    assert [each.address for each in read] == [uri] * 3
+
+
+async def test_parts_of_a_message_are_read(make_context, next_handler, files, folder):
+    parts = [
+        {"type": "text", "text": {"uri": (folder / "a.txt").as_uri()}},
+        {"uri": (folder / "a.png").as_uri()},
+        {"data": media.encoded(media.PDF)},
+    ]
+    request = ChatRequest.model_validate({"messages": [{"role": "user", "content": parts}]})
+    await files(make_context(request), next_handler)
+    message = next_handler.context.parsed.messages[0]
+    assert message.text == "Why?"
+    assert [each.media.kind for each in message.attachments] == ["image", "pdf"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a.exe", "attachments.1: is no PNG, JPEG, GIF, WebP, PDF, WAV or MP3 file"),
+        ("missing.png", "attachments.1.uri: names no file that can be read"),
+    ],
+)
+async def test_wrong_file_is_an_error_at_its_field(make_context, next_handler, files, folder, name, message):
+    request = with_attachments({"data": media.encoded(media.PNG)}, {"uri": (folder / name).as_uri()})
+    with pytest.raises(RequestRejected) as caught:
+        await files(make_context(request), next_handler)
+    assert (caught.value.error.code, str(caught.value)) == ("invalid_request", message)
+
+
+async def test_address_of_a_text_and_of_a_file_is_refused(make_context, next_handler, files, folder):
+    uri = (folder / "a.txt").as_uri()
+    request = GenerateRequest.model_validate({"prompt": {"uri": uri}, "attachments": [{"uri": uri}]})
+    with pytest.raises(RequestRejected, match="names the same address as a text and as a file"):
+        await files(make_context(request), next_handler)
+
+
+async def test_files_need_the_permission_of_texts(make_context, next_handler):
+    with pytest.raises(RequestRejected, match=r"attachments\.0\.uri: this service reads nothing by reference"):
+        await ResolveReferences(None)(make_context(with_attachments({"uri": "s3://a/b.png"})), next_handler)
