@@ -12,6 +12,8 @@ import yaml
 
 from carteiro.index.collection_source import SERVED_PREFIX
 from carteiro.tasks.discovery import find_tasks
+from carteiro.tasks.task import Task
+from carteiro.tasks.topic_specs import JOURNAL_CONFIG
 from carteiro.wire.topics import Topics
 
 K8S = Path(__file__).parent
@@ -30,7 +32,6 @@ _CLUSTER_LABEL = {"strimzi.io/cluster": "kafka"}
 def generated() -> dict[Path, str]:
     """Return the content of each generated file."""
     tasks = [task.name for task in find_tasks()]
-    talkers = {task.name for task in find_tasks() if task.keeps_conversations}
     files = {
         # The last three have no replicas unless the components `batches`, `enrich` and `index` give them one.
         "base/tasks.yaml": [
@@ -40,10 +41,8 @@ def generated() -> dict[Path, str]:
         ],
         "components/keda/tasks.yaml": [scaled_object(task, TOPICS.requests(task)) for task in tasks],
         "components/keda-index/index.yaml": [scaled_index()],
-        "components/strimzi/topics.yaml": [
-            manifest for task in tasks for manifest in topics(task, conversations=task in talkers)
-        ],
-        "components/strimzi/users.yaml": [user(task, conversations=task in talkers) for task in tasks],
+        "components/strimzi/topics.yaml": [manifest for task in find_tasks() for manifest in topics(task)],
+        "components/strimzi/users.yaml": [user(task) for task in find_tasks()],
         "components/strimzi/identities.yaml": [identity(task) for task in [*tasks, "batch", "enrich", "index"]],
         "components/prometheus/alerts.yaml": [alerts()],
         "components/prometheus/dashboard.yaml": [dashboard()],
@@ -111,13 +110,16 @@ def scaled_index() -> dict[str, Any]:
     return scaled | {"spec": scaling["spec"] | scaled["spec"] | {"minReplicaCount": 1, "triggers": [trigger]}}
 
 
-def topics(task: str, *, conversations: bool) -> list[dict[str, Any]]:
+def topics(task: Task[Any, Any]) -> list[dict[str, Any]]:
     """Return a task's topics. Conversations stay until they are deleted."""
-    partitions = {TOPICS.requests(task): 6, TOPICS.replies(task): 6, TOPICS.dead(task): 1}
-    found = [_topic(task, topic, number, {"retention.ms": _WEEK_MS}) for topic, number in partitions.items()]
-    if conversations:
-        # Conversations need as many partitions as the topic of requests.
-        found.append(_topic(task, TOPICS.conversations(task), 6, {"cleanup.policy": "compact"}))
+    name = task.name
+    partitions = {TOPICS.requests(name): 6, TOPICS.replies(name): 6, TOPICS.dead(name): 1}
+    found = [_topic(name, topic, number, {"retention.ms": _WEEK_MS}) for topic, number in partitions.items()]
+    # Conversations and journals need as many partitions as the topic of requests.
+    if task.keeps_conversations:
+        found.append(_topic(name, TOPICS.conversations(name), 6, {"cleanup.policy": "compact"}))
+    if task.shares_model:
+        found.append(_topic(name, TOPICS.journal(name), 6, JOURNAL_CONFIG))
     return found
 
 
@@ -129,24 +131,26 @@ def batch_topics(task: str) -> list[dict[str, Any]]:
     ]
 
 
-def user(task: str, *, conversations: bool) -> dict[str, Any]:
+def user(task: Task[Any, Any]) -> dict[str, Any]:
     """Return the Kafka user of a task's workers, with the smallest set of permissions that they need.
 
     `tests/containers/test_security.py` gives workers on Apache Kafka exactly these permissions.
     """
-    group = TOPICS.group(task)
+    name, group = task.name, TOPICS.group(task.name)
     acls = [
-        allow("topic", TOPICS.requests(task), "Read", "Describe"),
-        allow("topic", TOPICS.replies(task), "Write", "Describe"),
-        allow("topic", TOPICS.dead(task), "Write", "Describe"),
+        allow("topic", TOPICS.requests(name), "Read", "Describe"),
+        allow("topic", TOPICS.replies(name), "Write", "Describe"),
+        allow("topic", TOPICS.dead(name), "Write", "Describe"),
         allow("group", group, "Read"),
         # One id for each partition (`worker/delivery/transactional.py`), and one for a trial
         # (`kafka/guarantee.py`).
         allow("transactionalId", f"{group}-", "Write", "Describe", pattern="prefix"),
     ]
-    if conversations:
-        acls.append(allow("topic", TOPICS.conversations(task), "Read", "Write", "Describe"))
-    return _user(task, acls)
+    if task.keeps_conversations:
+        acls.append(allow("topic", TOPICS.conversations(name), "Read", "Write", "Describe"))
+    if task.shares_model:
+        acls.append(allow("topic", TOPICS.journal(name), "Read", "Write", "Describe"))
+    return _user(name, acls)
 
 
 def batch_user(tasks: list[str]) -> dict[str, Any]:

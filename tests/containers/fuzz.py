@@ -34,7 +34,7 @@ from tests.provider.completions import Json, answer
 
 TASKS = ("generate", "chat")
 _PREFIX = "fuzz"
-_OWN_TOPIC_SUFFIXES = ("requests", "replies", "dead", "conversations", "deferred", "batches")
+_OWN_TOPIC_SUFFIXES = ("requests", "replies", "dead", "conversations", "deferred", "batches", "journal")
 """Last parts of the names of the services' own topics."""
 _TOPIC_DELETED_DURING, _TOPIC_DELETED_BEFORE = "callers.doomed", "callers.deleted"
 """Callers' topics that are deleted during the run and before it."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
@@ -22,6 +22,7 @@ _READ_TIMEOUT_SECONDS = 20.0
 _CHECK_TTL_SECONDS = 5.0
 """Seconds for which a check of the topics stays valid, since many partitions are usually assigned at once."""
 _MAX_READERS = 4
+COMPACTED: Mapping[str, str] = {"cleanup.policy": "compact"}
 
 
 class TopicUnusable(Exception):
@@ -39,12 +40,14 @@ class CompactedTopic:
         producer: Callable[[], AIOKafkaProducer],
         *,
         deletion_effect: str,
+        config: Mapping[str, str] = COMPACTED,
     ) -> None:
         """Describe the topic `name`, next to the requests topic `requests`.
 
         `options` are aiokafka's, for the connection. `deletion_effect` says what deleting the topic does, for error
-        messages.
+        messages. `config` is the topic's own, if it is created here.
         """
+        self._config = dict(config)
         self.name, self._deletion_effect = name, deletion_effect
         self._requests, self.options, self._producer = requests, options, producer
         self._check_lock, self._read_slots = asyncio.Lock(), asyncio.Semaphore(_MAX_READERS)
@@ -55,10 +58,7 @@ class CompactedTopic:
 
         Raise `TopicUnusable`; raise `KafkaError` or `TimeoutError` if a retry may help.
         """
-        async with self._check_lock:
-            if time.monotonic() - self._checked_at > _CHECK_TTL_SECONDS:
-                await self._check_topic()
-                self._checked_at = time.monotonic()
+        await self.ensure()
         async with self._read_slots:
             try:
                 # The probe finds a missing write permission early: later it would fail a whole transaction.
@@ -72,6 +72,22 @@ class CompactedTopic:
                     f"this service may not write to and read {self.name} ({error}): allow it both"
                 ) from error
 
+    async def read_existing(self, partition: int, max_bytes: int) -> dict[bytes, bytes]:
+        """Return the latest values of a partition of a topic that exists, by key, as `read_compacted` does.
+
+        Raise `KafkaError` or `TimeoutError`.
+        """
+        async with self._read_slots:
+            values, _ = await read_compacted(self.options, TopicPartition(self.name, partition), max_bytes)
+            return values
+
+    async def ensure(self) -> None:
+        """Create the topic if it is missing. Raise `TopicUnusable`; raise `KafkaError` if a retry may help."""
+        async with self._check_lock:
+            if time.monotonic() - self._checked_at > _CHECK_TTL_SECONDS:
+                await self._check_topic()
+                self._checked_at = time.monotonic()
+
     async def _check_topic(self) -> None:
         """Create the topic if it is missing, and check its number of partitions."""
         async with admin_client(self.options) as admin:
@@ -81,7 +97,7 @@ class CompactedTopic:
             requests = found.get(self._requests, [])
             if self.name not in found:
                 replicas = len(requests[0]["replicas"]) if requests else 1
-                topic = NewTopic(self.name, len(requests), replicas, topic_configs={"cleanup.policy": "compact"})
+                topic = NewTopic(self.name, len(requests), replicas, topic_configs=self._config)
                 await self._create(admin, topic)
             elif len(found[self.name]) != len(requests):
                 raise TopicUnusable(
@@ -95,20 +111,25 @@ class CompactedTopic:
         if code and error is not TopicAlreadyExistsError:
             if error.retriable:
                 raise error(message)
+            config = ", ".join(f"{name}={value}" for name, value in self._config.items())
             raise TopicUnusable(
                 f"there is no topic {self.name}, and it cannot be created ({error.__name__}): create it with "
-                f"cleanup.policy=compact and {topic.num_partitions} partitions, as many as {self._requests} has"
+                f"{config} and {topic.num_partitions} partitions, as many as {self._requests} has"
             )
         if not code:
             log.info("created a topic", topic=self.name, partitions=topic.num_partitions)
 
 
-async def read_compacted(options: dict[str, Any], partition: TopicPartition) -> tuple[dict[bytes, bytes], int]:
+async def read_compacted(
+    options: dict[str, Any], partition: TopicPartition, max_bytes: int | None = None
+) -> tuple[dict[bytes, bytes], int]:
     """Return the latest values of a compacted topic's partition by key, and the offset up to which it was read.
 
-    `options` are aiokafka's, for the connection. Raise `KafkaError` or `TimeoutError`.
+    `options` are aiokafka's, for the connection. Of more than `max_bytes` of values, the latest are returned. Raise
+    `KafkaError` or `TimeoutError`.
     """
     values: dict[bytes, bytes] = {}
+    size = 0
     consumer = AIOKafkaConsumer(
         **options,
         **RAW_BATCH_OPTIONS,
@@ -124,10 +145,12 @@ async def read_compacted(options: dict[str, Any], partition: TopicPartition) -> 
         async for record in replay(consumer, starts, stall_seconds=_READ_TIMEOUT_SECONDS):
             if record.key is None:
                 continue
-            if record.value is None:
-                values.pop(record.key, None)
-            else:
+            size -= len(values.pop(record.key, b""))
+            if record.value is not None:
                 values[record.key] = record.value
+                size += len(record.value)
+            while max_bytes is not None and size > max_bytes:
+                size -= len(values.pop(next(iter(values))))
         position = await consumer.position(partition)
     finally:
         await consumer.stop()

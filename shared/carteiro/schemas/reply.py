@@ -70,6 +70,9 @@ class Usage(ReplySchema):
     """Output tokens of the model's reasoning that are not in the completion."""
     characters: int = 0
     """Characters that a language service charges for, such as Azure Translator."""
+    reused_calls: int = 0
+    """Calls that an earlier run of the request had made when its worker ended or its dead letter was written. They were
+    paid once, and their tokens are in the first reply after them."""
     cost_usd: float | None = None
     """Cost in US dollars; null if the model's price is not known."""
     service_tier: ServiceTier | Literal["batch"] | None = None
@@ -86,6 +89,7 @@ class Usage(ReplySchema):
             cached_input_tokens=self.cached_input_tokens + other.cached_input_tokens,
             reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
             characters=self.characters + other.characters,
+            reused_calls=self.reused_calls + other.reused_calls,
             cost_usd=_sum(self.cost_usd, other.cost_usd),
             service_tier=self.service_tier if self.service_tier == other.service_tier else None,
         )

@@ -80,6 +80,11 @@ class WorkerSettings(KafkaSettings):
     """Length of their vectors, for models that have several; by default the model's own."""
     index_chunk_tokens: int = Field(default=256, ge=16, le=8192)
     """Most tokens of one chunk of a document, if the model takes as many."""
+    journal: bool = True
+    """True if finished calls of cloud models are kept until the request is answered, if it makes several calls. A crash
+    then repeats only the calls in flight. The completions are on a topic of their own."""
+    journal_min_tokens: int = Field(default=256, ge=0)
+    """Fewest tokens, of prompt and completion, of a call that is kept."""
     batches: bool = False
     """True if requests that can wait are deferred to the batch service, if the model's provider has a batch API."""
     batch_min_deadline_seconds: float | None = Field(default=None, gt=0)

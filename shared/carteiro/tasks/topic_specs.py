@@ -9,6 +9,16 @@ from carteiro.tasks.task import Task
 from carteiro.wire.topics import Topics
 
 _COMPACTED = {"cleanup.policy": "compact"}
+JOURNAL_CONFIG = {
+    "cleanup.policy": "compact,delete",
+    "retention.ms": str(7 * 24 * 3600 * 1000),
+    "segment.bytes": str(16 * 1024 * 1024),
+    "min.cleanable.dirty.ratio": "0.1",
+    "delete.retention.ms": str(3600 * 1000),
+}
+"""Configuration of a journal. Its partitions stay short, since their next owner reads them. What no reply has deleted
+goes after a week, such as the calls of a dead letter.
+"""
 
 
 def required_topics(
@@ -29,6 +39,8 @@ def required_topics(
         if task.keeps_conversations:
             name = names.conversations(task.name)
             topics.append(NewTopic(name, partitions, replication, topic_configs=_COMPACTED))
+        if task.shares_model:  # one call of other models is all that they need
+            topics.append(NewTopic(names.journal(task.name), partitions, replication, topic_configs=JOURNAL_CONFIG))
         if batches:
             topics += [
                 NewTopic(names.deferred(task.name), partitions, replication),

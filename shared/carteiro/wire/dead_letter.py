@@ -137,6 +137,17 @@ def read_dead_letter(record: Record) -> DeadLetter:
     )
 
 
+def first_offset(record: Record) -> int:
+    """Return the offset of a redriven request's first record; the record's own offset if it was not redriven.
+
+    A sender may have written the headers, so only an earlier record of the same partition counts.
+    """
+    if last_header(record.headers, REDRIVES_HEADER) is None or (origin := _origin(record.headers)) is None:
+        return record.offset
+    is_same_partition = (origin.topic, origin.partition) == (record.topic, record.partition)
+    return min(origin.offset, record.offset) if is_same_partition and origin.offset is not None else record.offset
+
+
 def redrive_record(letter: DeadLetter, topic: str) -> OutgoingRecord:
     """Return the record that sends the request of a dead letter again, to `topic`, the requests topic of its task.
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 DEFAULT_PREFIX = "llm"
-_RESERVED_SUFFIXES = frozenset({"requests", "dead", "deferred", "batches", "conversations", "documents"})
+_RESERVED_SUFFIXES = frozenset({"requests", "dead", "deferred", "batches", "conversations", "documents", "journal"})
 """Last parts of the names of topics that hold requests or internal state of the services."""
 _LEGAL = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
@@ -63,6 +63,10 @@ class Topics:
     def conversations(self, task: str) -> str:
         """Return the name of the compacted topic of a task's conversations."""
         return f"{self.prefix}.{task}.conversations"
+
+    def journal(self, task: str) -> str:
+        """Return the name of the compacted topic of finished calls of a task's unanswered requests."""
+        return f"{self.prefix}.{task}.journal"
 
     def documents(self, task: str) -> str:
         """Return the name of the compacted topic of a collection's documents."""

@@ -10,6 +10,7 @@ from aiokafka import TopicPartition
 
 from carteiro.kafka import guarantee
 from carteiro.tasks.discovery import find_tasks
+from carteiro.tasks.topic_specs import JOURNAL_CONFIG
 from carteiro.wire.topics import Topics
 from carteiro.worker.delivery.transactional import TransactionalDelivery
 from tests.manifests import Manifest, of_kind, workers
@@ -43,6 +44,8 @@ def test_user_has_exactly_the_rights_of_its_workers(render: Render):
         }
         if task.keeps_conversations:
             expected |= {("topic", Topics().conversations(name), each) for each in ("Read", "Write")}
+        if task.shares_model:
+            expected |= {("topic", Topics().journal(name), each) for each in ("Read", "Write")}
         expected |= {("topic", topic, "Describe") for _, topic, _ in expected}
         used |= {topic for _, topic, _ in expected}
         expected |= {("group", group, "Read")}
@@ -102,6 +105,15 @@ def test_conversations_topic_has_the_partitions_of_the_requests_and_is_compacted
             assert "retention.ms" not in kept["config"]
             assert "cleanup.policy" not in requests["config"]
             assert "retention.ms" in requests["config"]
+
+
+def test_journal_has_the_partitions_of_the_requests_and_forgets(render: Render):
+    topics = of_kind(render("cloud", "strimzi"), "KafkaTopic")
+    for task in find_tasks():
+        if task.shares_model:
+            journal = topics[Topics().journal(task.name)]["spec"]
+            assert journal["partitions"] == topics[Topics().requests(task.name)]["spec"]["partitions"]
+            assert journal["config"].items() >= JOURNAL_CONFIG.items()
 
 
 async def test_workers_transactional_ids_are_allowed(render: Render, monkeypatch):

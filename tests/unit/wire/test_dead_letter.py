@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carteiro.wire.dead_letter import DeadLetter, dead_letter_record, read_dead_letter, redrive_record
+from carteiro.wire.dead_letter import DeadLetter, dead_letter_record, first_offset, read_dead_letter, redrive_record
 from carteiro.wire.envelope import read_envelope
 from carteiro.wire.record import Headers, OutgoingRecord
 from tests.unit.wire.fake_record import FakeRecord
@@ -265,3 +265,15 @@ def test_no_record_of_any_kind_raises(headers, key, value):
         "carteiro_redrives",
         b"%d" % (letter.redrive_count + 2),
     )
+
+
+def test_redriven_request_names_the_offset_of_its_first_record():
+    first = FakeRecord(offset=17, partition=2)
+    redriven = redrive_record(read_dead_letter(read_back(dead_letter_of(first))), REQUESTS)
+    assert first_offset(first) == 17
+    assert first_offset(read_back(redriven, partition=2, offset=99)) == 17
+    assert first_offset(read_back(redriven, partition=1, offset=99)) == 99
+    assert first_offset(read_back(redriven, partition=2, offset=5)) == 5
+    assert first_offset(replace(read_back(redriven, partition=2, offset=99), topic="other")) == 99
+    headers = tuple(each for each in redriven.headers if each[0] != "carteiro_redrives")
+    assert first_offset(replace(read_back(redriven, partition=2, offset=99), headers=headers)) == 99

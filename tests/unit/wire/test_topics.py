@@ -10,6 +10,7 @@ from carteiro.wire.topics import Topics
         "llm.chat.conversations",
         "llm.generate.batches",
         "llm.generate.deferred",
+        "llm.summarize.journal",
         "llm.a.task.of.tomorrow.dead",
         "__consumer_offsets",
         "__transaction_state",

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from carteiro.models.cloud.batch_api.interface import BatchItemResult
@@ -19,15 +19,6 @@ def item_id(offset: int, body: dict[str, Any], attempt: int) -> str:
     """
     digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
     return f"{offset}-{digest}-{attempt}"
-
-
-def prompt_identity(model: str, prompt: BatchPrompt) -> dict[str, Any]:
-    """Return the data that identifies a prompt. It is not the request's body, which depends on the process: a process
-    adapts the body to errors of the provider.
-    """
-    identity = {"model": model, **asdict(prompt)}
-    identity.pop("rank", None)
-    return identity | {"service_options": sorted(prompt.service_options)} if isinstance(prompt, Prompt) else identity
 
 
 def offset_of(identifier: str) -> int:

@@ -12,9 +12,10 @@ import structlog
 from carteiro.concurrency.background_tasks import BackgroundTasks
 from carteiro.models.cloud.batch_api.interface import BatchItemResult, BatchModel, RetryMode
 from carteiro.models.errors import Misconfigured, ModelError, RateLimited, Unavailable
+from carteiro.models.prompt_identity import prompt_identity
 from carteiro.schemas import Usage
 from carteiro.worker.batch_api.accumulator import BatchAccumulator, BatchSettings
-from carteiro.worker.batch_api.item import BatchItem, BatchPrompt, item_id, prompt_identity
+from carteiro.worker.batch_api.item import BatchItem, BatchPrompt, item_id
 from carteiro.worker.batch_api.partition_jobs import PartitionJobs
 from carteiro.worker.batch_api.state import NAME_PREFIX_KEY, decode_batches, decode_name_prefix
 

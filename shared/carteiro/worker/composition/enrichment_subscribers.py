@@ -22,6 +22,7 @@ from carteiro.worker.composition.batch_subscribers import batch_settings
 from carteiro.worker.composition.context import WorkerContext
 from carteiro.worker.composition.partition_handlers import BatchEnrichmentHandler, EnrichmentHandler
 from carteiro.worker.composition.served_topic import ServedTopic
+from carteiro.worker.composition.subscribers import build_journals
 from carteiro.worker.delivery.subscriber import subscribe
 from carteiro.worker.enrichment.event_handler import EventHandler
 from carteiro.worker.enrichment.event_outcome import EventOutcome
@@ -90,6 +91,7 @@ def _serve(
         group,
         DeadLetters(context.settings.topics.dead(name), group),
         format=event_format(file, context.registry),
+        journals=None if file.wait else build_journals(name, file.source, own_chains.values(), context),
     )
     coordinator = _build_coordinator(file, own_chains, context) if file.wait else None
 

@@ -18,6 +18,7 @@ from carteiro.worker.enrichment.event_handler import EventHandler
 from carteiro.worker.handling.handler import RequestHandler
 from carteiro.worker.index.document_handler import DocumentHandler
 from carteiro.worker.index.rebuild import Rebuild, RebuildTask
+from carteiro.worker.journal.store import JournalStore
 
 _MAX_PER_TRANSACTION = 20
 """Replies of a batch that are delivered together. Live replies wait behind them."""
@@ -31,8 +32,10 @@ def max_event_bytes(settings: WorkerSettings) -> int:
 class SubscribedHandler(PartitionHandler):
     """Handler of one topic, whose records FastStream's subscriber serves. The lanes of a worker share its limits."""
 
-    def __init__(self, group: str, subscriber: LaneSubscriber, context: WorkerContext) -> None:
-        self.group, self._subscriber, self._context = group, subscriber, context
+    def __init__(
+        self, group: str, subscriber: LaneSubscriber, context: WorkerContext, journals: JournalStore | None = None
+    ) -> None:
+        self.group, self._subscriber, self._context, self._journals = group, subscriber, context, journals
         self.max_in_flight = context.settings.max_in_flight
         self.broker_limits, self.exclusive_gate = context.broker_limits, context.exclusive_gate
 
@@ -45,8 +48,14 @@ class SubscribedHandler(PartitionHandler):
     def create_delivery(self, lane: DeliveryContext) -> Delivery:
         return self._context.create_delivery(lane, self._subscriber)
 
+    async def on_assigned(self, partition: int) -> Ledger | None:
+        if self._journals is not None:
+            await self._journals.load(partition)
+        return None
+
     def on_lost(self, partition: int) -> None:
-        """No-op, unless a subclass keeps something for a partition."""
+        if self._journals is not None:
+            self._journals.unload(partition)
 
 
 class LiveHandler(SubscribedHandler):
@@ -59,7 +68,7 @@ class LiveHandler(SubscribedHandler):
         context: WorkerContext,
         conversations: ConversationStore | None,
     ) -> None:
-        super().__init__(requests.group, subscriber, context)
+        super().__init__(requests.group, subscriber, context, requests.journals)
         self._requests, self._conversations, self._chain = requests, conversations, requests.pipeline.chain
         self.by_key = requests.pipeline.task.ordered_by_key
 
@@ -70,9 +79,11 @@ class LiveHandler(SubscribedHandler):
         return await self._requests.reject_poison(record, deaths)
 
     async def on_assigned(self, partition: int) -> Ledger | None:
+        await super().on_assigned(partition)
         return await self._conversations.load(partition) if self._conversations else None
 
     def on_lost(self, partition: int) -> None:
+        super().on_lost(partition)
         if self._conversations:
             self._conversations.unload(partition)
 
@@ -135,7 +146,7 @@ class EnrichmentHandler(SubscribedHandler):
     """Consumers of the enriched topic rely on the order of events with the same key."""
 
     def __init__(self, events: EventHandler, subscriber: LaneSubscriber, context: WorkerContext) -> None:
-        super().__init__(events.group, subscriber, context)
+        super().__init__(events.group, subscriber, context, events.journals)
         self._events = events
         self._chains = [pipeline.chain for pipeline in events.pipelines.values()]
         self.max_value_bytes = max_event_bytes(context.settings)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -11,10 +11,13 @@ import structlog
 from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker
 
+from carteiro.kafka.bounded_producer import BoundedProducer
 from carteiro.kafka.compacted_topic import CompactedTopic
 from carteiro.kafka.topic_watch import TopicWatch
+from carteiro.models.interface import ChatModel
 from carteiro.tasks.task import Task
 from carteiro.tasks.task_schemas import task_format
+from carteiro.tasks.topic_specs import JOURNAL_CONFIG
 from carteiro.worker.batch_api.deferral_policy import DeferralPolicy, supports_batches
 from carteiro.worker.composition.context import WorkerContext
 from carteiro.worker.composition.partition_handlers import LiveHandler
@@ -26,6 +29,7 @@ from carteiro.worker.handling.dead_letters import DeadLetters
 from carteiro.worker.handling.handler import RequestHandler
 from carteiro.worker.handling.pipeline import Pipeline
 from carteiro.worker.handling.request_reader import JsonRequestReader, RequestReader, SchemaRequestReader
+from carteiro.worker.journal.store import JournalStore
 from carteiro.worker.model_calls.fallback import FallbackChain
 from carteiro.worker.observability import metrics
 
@@ -48,7 +52,8 @@ def serve_requests(
     conversations = _build_conversations(task, context)
     deferred_topic_watch = _watch_deferred_topic(task, chain, context)
     group = context.settings.group_of(task.name)
-    handler = build_handler(task, chain, context, group, conversations, deferred_topic_watch)
+    journals = build_journals(task.name, context.settings.topics.requests(task.name), [chain], context)
+    handler = build_handler(task, chain, context, group, conversations, deferred_topic_watch, journals)
     requests = context.settings.topics.requests(task.name)
     metrics.initialise_series(task.name, requests)
     options = context.consumer_options(task.name)
@@ -94,6 +99,7 @@ def build_handler(
     group: str,
     conversations: ConversationStore | None = None,
     deferred_topic_watch: TopicWatch | None = None,
+    journals: JournalStore | None = None,
 ) -> RequestHandler:
     """Return the handler of a task's requests. `group` is its consumer group."""
     settings, topics = context.settings, context.settings.topics
@@ -123,8 +129,38 @@ def build_handler(
         dead_letters=DeadLetters(topics.dead(task.name), group),
         deferred_topic_watch=deferred_topic_watch,
         reader=_build_reader(task, context),
+        journals=journals,
         reply_bucket=context.reply_bucket,
     )
+
+
+def build_journals(
+    name: str, requests: str, chains: Iterable[FallbackChain], context: WorkerContext
+) -> JournalStore | None:
+    """Return the journals of a topic of requests or events; None if no call of its models is kept."""
+    targets = [target for chain in chains for target in chain.targets]
+    if not context.settings.journal or not any(
+        target.circuit_breaker is not None and isinstance(target.model, ChatModel) for target in targets
+    ):
+        return None
+    topic = CompactedTopic(
+        context.settings.topics.journal(name),
+        requests,
+        context.client_options,
+        lambda: context.router.producer,
+        deletion_effect="lets a crash repeat finished calls",
+        config=JOURNAL_CONFIG,
+    )
+
+    def producer() -> BoundedProducer:
+        connected = context.router.producer
+        assert isinstance(connected, BoundedProducer)
+        return connected
+
+    async def partitions() -> int | None:
+        return await fetch_partition_count(producer(), topic.name)
+
+    return JournalStore(name, topic, producer, partitions, context.settings.journal_min_tokens)
 
 
 def _build_reader(task: Task[Any, Any], context: WorkerContext) -> RequestReader:

@@ -7,20 +7,21 @@ those requests again. The gap lasts as long as one commit.
 import asyncio
 import functools
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, UnknownTopicOrPartitionError
 
+from carteiro.concurrency.background_tasks import BackgroundTasks
 from carteiro.concurrency.backoff import Backoff
 from carteiro.kafka.bounded_producer import BoundedProducer
 from carteiro.kafka.broker_limits import BrokerLimits
 from carteiro.kafka.record_errors import is_record_rejection
 from carteiro.wire.record import OutgoingRecord
 from carteiro.worker.delivery.interface import Delivery, DeliveryContext
-from carteiro.worker.delivery.outcome import Outcome
+from carteiro.worker.delivery.outcome import Cleanup, Outcome
 from carteiro.worker.delivery.unavailable_topics import FAILING_TOPIC_SECONDS, MISSING_TOPIC_SECONDS
 
 log = structlog.get_logger("carteiro.delivery")
@@ -29,6 +30,7 @@ _COMMIT_LINGER_SECONDS = 0.02
 """Seconds between commits under load. Each commit is one request to the broker, for all partitions of the consumer."""
 _RETRY_SECONDS = 0.5
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
+_CLEANUP_SECONDS = 10.0
 _TOPIC_CHECK_SECONDS = 5.0
 """Seconds that a send to a caller's topic may take before the topic is looked up again."""
 
@@ -72,6 +74,7 @@ class OffsetCommitter:
             deliveries = [delivery for partition, delivery in changed.items() if partition in owned]
             lanes = {delivery.lane.partition: delivery.lane for delivery in deliveries}
             offsets = {partition: lane.offset_and_metadata(lane.ledger) for partition, lane in lanes.items()}
+            cleanups = [(delivery, delivery.take_cleanups()) for delivery in deliveries]
             error: Exception | None = None
             try:
                 for delivery in deliveries:
@@ -86,6 +89,8 @@ class OffsetCommitter:
                 self._changed = changed | self._changed
             if error is not None:
                 log.warning("a commit failed; its requests may be served again", reason=repr(error))
+            for delivery, cleanup in cleanups:
+                delivery.on_commit(cleanup, succeeded=error is None)
             for partition, several in waiting.items():
                 failure = error if partition in offsets else PartitionNotOwned(f"not assigned: {partition}")
                 for done in [each for each in several if not each.done()]:
@@ -107,6 +112,9 @@ class AcknowledgedDelivery(Delivery):
     def __init__(self, producer: BoundedProducer, committer: OffsetCommitter, lane: DeliveryContext) -> None:
         self._producer, self._committer, self.lane = producer, committer, lane
         self._retries: dict[int, asyncio.Task[None]] = {}
+        self._cleanups: list[tuple[Cleanup, Sequence[OutgoingRecord]]] = []
+        """Deletions for the replies that are confirmed and not committed yet."""
+        self._cleaning = BackgroundTasks()
         self._closed = False
 
     async def open(self) -> None:
@@ -139,6 +147,19 @@ class AcknowledgedDelivery(Delivery):
         for sent in [await self._producer.dispatch(record) for record in self.lane.snapshot_records(self.lane.ledger)]:
             await sent
 
+    def take_cleanups(self) -> list[tuple[Cleanup, Sequence[OutgoingRecord]]]:
+        """Return the deletions for the replies that the next commit contains."""
+        cleanups, self._cleanups = self._cleanups, []
+        return cleanups
+
+    def on_commit(self, cleanups: Sequence[tuple[Cleanup, Sequence[OutgoingRecord]]], *, succeeded: bool) -> None:
+        """Send deletions once their replies are committed, without waiting for the broker."""
+        if not succeeded:
+            self._cleanups[:0] = cleanups
+            return
+        for cleanup, tombstones in cleanups:
+            self._cleaning.start(self._clean_up(cleanup, tombstones))
+
     async def close(self) -> None:
         self._closed = True  # the next delivery sends again what fails from now on
         for task in self._retries.values():
@@ -150,8 +171,20 @@ class AcknowledgedDelivery(Delivery):
         elif not self._closed:
             self._retry(offset, outcome)
 
+    async def _clean_up(self, cleanup: Cleanup, tombstones: Sequence[OutgoingRecord]) -> None:
+        try:
+            async with asyncio.timeout(_CLEANUP_SECONDS):
+                for sent in [await self._producer.dispatch(record) for record in tombstones]:
+                    await sent
+        except (KafkaError, AssertionError, TimeoutError) as error:
+            cleanup.on_failed(error)
+
     def _confirm(self, offset: int, outcome: Outcome) -> None:
+        cleanup = outcome.cleanup
+        tombstones = cleanup.tombstones if cleanup else ()
         if self.lane.on_acknowledged(offset, outcome):
+            if cleanup and tombstones:
+                self._cleanups.append((cleanup, tombstones))
             self._committer.request_commit(self)
 
     def _retry(self, offset: int, outcome: Outcome) -> None:

@@ -27,6 +27,10 @@ class CustomTopicsUnavailable(DeliveryTimeout):
     """All outcomes are delivered except those whose custom topics take no records now. The delivery stays usable."""
 
 
+class CleanupFailed(Exception):
+    """The topic of what was kept for requests does not take its deletion. The outcomes are delivered again without."""
+
+
 class WorkStarter(Protocol):
     """A lane, as the parts see it that give it work or room for work."""
 

@@ -2,8 +2,23 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Protocol
 
 from carteiro.wire.record import OutgoingRecord
+
+
+class Cleanup(Protocol):
+    """Deletion of what was kept for a request until its reply is committed.
+
+    It never delays a reply: if the topic does not take the records, they are left out.
+    """
+
+    @property
+    def tombstones(self) -> Sequence[OutgoingRecord]:
+        """Records without a value, for the transaction that commits the reply, or to be sent after its commit."""
+
+    def on_failed(self, error: Exception) -> None:
+        """Record that the topic does not take the records. `tombstones` is then empty for a while."""
 
 
 class Outcome(ABC):
@@ -24,6 +39,11 @@ class Outcome(ABC):
 
         Its topic must not delay other outcomes.
         """
+
+    @property
+    def cleanup(self) -> Cleanup | None:
+        """Deletion of what was kept for the request; None if nothing is deleted."""
+        return None
 
     @property
     def creates_topic(self) -> bool:

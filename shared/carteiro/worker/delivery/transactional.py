@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from aiokafka.errors import KafkaError, ProducerClosed
+from aiokafka.errors import KafkaError, ProducerClosed, ProducerFenced
 
 from carteiro.kafka.bounded_producer import MAX_PRODUCE_BYTES, BoundedProducer
 from carteiro.kafka.broker_limits import BrokerLimits
@@ -17,7 +17,13 @@ from carteiro.kafka.producers import stop_producer, transactional_producer
 from carteiro.kafka.record_errors import is_record_rejection
 from carteiro.wire.compression import DEFAULT_COMPRESSION, Compression
 from carteiro.wire.record import OutgoingRecord
-from carteiro.worker.delivery.interface import CustomTopicsUnavailable, Delivery, DeliveryContext, DeliveryTimeout
+from carteiro.worker.delivery.interface import (
+    CleanupFailed,
+    CustomTopicsUnavailable,
+    Delivery,
+    DeliveryContext,
+    DeliveryTimeout,
+)
 from carteiro.worker.delivery.outcome import Outcome
 
 _SEND_TIME_SHARE = 0.5
@@ -126,6 +132,7 @@ class TransactionalDelivery(Delivery):
                     if outcomes and (replaced := await self._send(producer, outcomes)):
                         await producer.abort_transaction()
                         return replaced
+                    await self._clean_up(producer, outcomes)
                     for sent in [await producer.dispatch(record) for record in snapshot]:
                         await sent
                     await producer.send_offsets_to_transaction({lane.partition: commit}, lane.group)
@@ -173,6 +180,25 @@ class TransactionalDelivery(Delivery):
                 dict.fromkeys(late_records, TimeoutError("the topic takes nothing")) if custom else {}
             )
         return replaced
+
+    async def _clean_up(self, producer: BoundedProducer, outcomes: Mapping[int, Outcome]) -> None:
+        """Add the deletions of what was kept for the requests.
+
+        Raise `CleanupFailed` if their topic does not take them. The next transaction is without them.
+        """
+        cleanups = [outcome.cleanup for outcome in outcomes.values()]
+        tombstones = [(record, cleanup) for cleanup in cleanups if cleanup for record in cleanup.tombstones]
+        if not tombstones:
+            return
+        try:
+            async with asyncio.timeout(self._limits.transaction_seconds * _SEND_TIME_SHARE):
+                for sent in [await producer.dispatch(record) for record, _ in tombstones]:
+                    await sent
+        except ProducerFenced:
+            raise
+        except (KafkaError, AssertionError, TimeoutError) as error:
+            tombstones[0][1].on_failed(error)
+            raise CleanupFailed(repr(error)) from error
 
     def _fall_back(
         self,

@@ -19,6 +19,8 @@ from carteiro.worker.enrichment.event_outcome import EventOutcome, copy_event
 from carteiro.worker.enrichment.task_caller import TaskCaller
 from carteiro.worker.handling.dead_letters import DeadLetters
 from carteiro.worker.handling.pipeline import Pipeline
+from carteiro.worker.journal.request_journal import RequestJournal
+from carteiro.worker.journal.store import JournalStore
 from carteiro.worker.model_calls.budget import CostBudget, UsageMeter
 from carteiro.worker.model_calls.deferred_request import DeferredRequest
 from carteiro.worker.observability import metrics
@@ -37,6 +39,8 @@ class EventHandler:
     group: str
     dead_letters: DeadLetters
     format: EventFormat = field(default_factory=JsonFormat)
+    journals: JournalStore | None = None
+    """Finished calls of unanswered events; None if they are not kept."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def handle(self, record: Record, deferred: DeferredRequest | None = None) -> EventOutcome:
@@ -49,13 +53,19 @@ class EventHandler:
             size = value_size(record)  # A large value is read without its bytes: it is no tombstone.
             return self._unread(record, size) if size else self._pass_on(record)
         with metrics.labelled(metrics.IN_FLIGHT, self.file.served_name).track_inprogress():
-            return await self._handle(record, deferred)
+            if (journal := self.journals.open(record) if self.journals else None) is None:
+                return await self._handle(record, None, deferred)
+            outcome = await self._handle(record, journal, deferred)
+            await journal.settle()
+            return replace(outcome, journal=journal)
 
-    async def _handle(self, record: Record, deferred: DeferredRequest | None) -> EventOutcome:
+    async def _handle(
+        self, record: Record, journal: RequestJournal | None, deferred: DeferredRequest | None
+    ) -> EventOutcome:
         meter = UsageMeter(self.budget, self.file.served_name, record.key)
         try:
             deadline = datetime.now(UTC) + self.file.patience if self.file.patience else None
-            caller = TaskCaller(self.pipelines, record, meter, deadline, deferred)
+            caller = TaskCaller(self.pipelines, record, meter, deadline, journal, deferred)
             enricher = Enricher(self.file, caller)
             return self._outcome(record, await self._enrich(record, enricher))
         except EventUnreadable as error:
@@ -87,7 +97,8 @@ class EventHandler:
         """Return the outcome of an event that ended its worker `crashes` times. It is not served again."""
         reason = f"the worker ended {crashes} times while it served the event"
         log.error("an event is not enriched", **self._fields(record), reason=reason)
-        return self._failed(record, "internal", reason, tries=crashes)
+        outcome = self._failed(record, "internal", reason, tries=crashes)
+        return replace(outcome, journal=self.journals.open(record)) if self.journals else outcome
 
     def _outcome(self, record: Record, enriched: EnrichedEvent) -> EventOutcome:
         codes = ",".join(f"{error.name}={error.code}" for error in enriched.errors)

@@ -10,6 +10,7 @@ from carteiro.enrichment.enrichment_file import EnrichmentFile
 from carteiro.kafka.record_errors import TOO_LARGE, InvalidRecordError
 from carteiro.wire.record import Headers, OutgoingRecord, Record, record_id
 from carteiro.worker.delivery.outcome import Outcome
+from carteiro.worker.journal.request_journal import RequestJournal
 from carteiro.worker.observability import metrics
 
 log = structlog.get_logger("carteiro.worker")
@@ -38,6 +39,14 @@ class EventOutcome(Outcome):
     if_rejected: Callable[[Record, str], "EventOutcome"] | None = None
     """Returns the outcome if the topic rejects the record, by the code of the reason; None if there is no other one."""
 
+    journal: RequestJournal | None = None
+    """Finished calls of the event's steps; None if they are not kept."""
+
+    @property
+    def cleanup(self) -> RequestJournal | None:
+        # A dead letter of a model that failed can be redriven. After a fault of ours its calls might repeat the fault.
+        return None if self.result == "dead_letter" and self.code != "internal" else self.journal
+
     @property
     def records(self) -> Sequence[OutgoingRecord]:
         return [self.outgoing] if self.outgoing is not None else []
@@ -58,12 +67,15 @@ class EventOutcome(Outcome):
             return None
         fields = {"event_id": record_id(self.record), "topic": record.topic, "reason": repr(error)}
         log.warning("the topic does not take an event", **fields)
-        return self.if_rejected(self.record, "invalid_request" if is_refused else "too_large")
+        rejected = self.if_rejected(self.record, "invalid_request" if is_refused else "too_large")
+        return replace(rejected, journal=self.journal) if self.journal is not None else rejected
 
     def on_queued(self) -> None:
         """No-op."""
 
     def on_acknowledged(self) -> None:
+        if self.cleanup is not None:
+            self.cleanup.forget()
         task = self.file.served_name
         metrics.labelled(metrics.EVENTS, self.file.name, self.result).inc()
         metrics.labelled(metrics.REPLIES, task, self.code).inc()

@@ -13,6 +13,7 @@ from carteiro.wire.envelope import Envelope, find_sent_time
 from carteiro.wire.json_members import NotJson, to_json
 from carteiro.wire.record import Record, record_id, value_size
 from carteiro.worker.handling.pipeline import Pipeline
+from carteiro.worker.journal.request_journal import RequestJournal
 from carteiro.worker.model_calls.budget import UsageMeter
 from carteiro.worker.model_calls.deferred_request import DeferredRequest
 from carteiro.worker.reply_stream import ReplyStream
@@ -31,6 +32,8 @@ class TaskCaller:
     meter: UsageMeter
     deadline: datetime | None = None
     """Time at which a call fails; None for no limit of its own."""
+    journal: RequestJournal | None = None
+    """Finished calls of all steps; None if they are not kept."""
     deferred: DeferredRequest | None = None
     """The event's position, if its prompts go through a batch API."""
 
@@ -59,10 +62,11 @@ class TaskCaller:
         async with ReplyStream(step.task, request_id, _send_nothing) as stream:
             partition = (record.topic, record.partition)
             pipeline = self.pipelines[step.chain_name]
-            reply = (await pipeline.run(envelope, partition, None, self.meter, stream, self.deferred)).reply
+            result = await pipeline.run(envelope, partition, None, self.meter, stream, self.deferred, self.journal)
+        reply = result.reply
         if isinstance(reply, OkReply):
-            result: dict[str, Any] = reply.result.model_dump(mode="json")
-            return result
+            dumped: dict[str, Any] = reply.result.model_dump(mode="json")
+            return dumped
         raise StepFailed(reply.error.code, reply.error.message)
 
 

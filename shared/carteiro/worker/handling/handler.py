@@ -23,6 +23,8 @@ from carteiro.worker.handling.reply_outcome import ReplyOutcome
 from carteiro.worker.handling.reply_router import ReplyAddress, ReplyRouter, fallback_address
 from carteiro.worker.handling.request_reader import JsonRequestReader, ReplyUnwritable, RequestReader
 from carteiro.worker.handling.result_storage import store_result
+from carteiro.worker.journal.request_journal import RequestJournal
+from carteiro.worker.journal.store import JournalStore
 from carteiro.worker.model_calls.budget import CostBudget, UsageMeter
 from carteiro.worker.model_calls.deferred_request import DeferredRequest
 from carteiro.worker.observability import metrics
@@ -51,6 +53,8 @@ class RequestHandler:
     deferred_topic_watch: TopicWatch | None = None
     """Check that `deferred_topic` exists; None if requests are not deferred."""
     reader: RequestReader = field(default_factory=JsonRequestReader)
+    journals: JournalStore | None = None
+    """Finished calls of unanswered requests; None if they are not kept."""
     reply_bucket: Bucket | None = None
     """Bucket of results that are too large for their topic; None if there is no such bucket."""
 
@@ -113,14 +117,17 @@ class RequestHandler:
             address = await self._reply_address(envelope)
             topic_partition = (record.topic, record.partition)
             publisher = PartialReplyPublisher(self.router, envelope, address, inject_context(envelope.trace), encoder)
+            journal = self._open_journal(record)
             try:
                 async with ReplyStream(self.task, envelope.request_id, publisher.send) as stream:
                     result = await self.pipeline.run(
-                        envelope, topic_partition, address.problem, meter, stream, deferred
+                        envelope, topic_partition, address.problem, meter, stream, deferred, journal
                     )
                     await stream.end()
             except DeferRequest:
                 return await self._deferred(record, envelope, address, encoder)
+            if journal is not None:
+                await journal.settle()
             span, trace = send_span(publisher.address.topic, envelope.trace)
             outcome = ReplyOutcome(
                 result.reply,
@@ -132,6 +139,7 @@ class RequestHandler:
                 seq=stream.next_seq,
                 span=span,
                 turn=result.turn,
+                journal=journal,
                 encoder=encoder,
                 bucket=self.reply_bucket,
             )
@@ -162,8 +170,17 @@ class RequestHandler:
         address = await self._reply_address(envelope) if envelope else ReplyAddress(self.default_reply_topic)
         dead_letter = self._dead_letter(record, result)
         return ReplyOutcome(
-            result.reply, envelope, address, self.default_reply_topic, dead_letter=dead_letter, encoder=encoder
+            result.reply,
+            envelope,
+            address,
+            self.default_reply_topic,
+            dead_letter=dead_letter,
+            journal=self._open_journal(record),
+            encoder=encoder,
         )
+
+    def _open_journal(self, record: Record) -> RequestJournal | None:
+        return self.journals.open(record) if self.journals is not None else None
 
     def _dead_letter(self, record: Record, result: HandlerResult) -> OutgoingRecord | None:
         if result.dead_letter_reason is None:

@@ -29,6 +29,7 @@ from carteiro.worker.handling.steps.retrieval import RetrievePassages
 from carteiro.worker.handling.steps.step import Handle, compose
 from carteiro.worker.handling.steps.task import RunTask
 from carteiro.worker.handling.steps.validation import RejectInvalid
+from carteiro.worker.journal.request_journal import RequestJournal
 from carteiro.worker.model_calls.budget import UsageMeter
 from carteiro.worker.model_calls.deferred_request import DeferredRequest
 from carteiro.worker.model_calls.fallback import FallbackChain, FallbackRun
@@ -101,12 +102,13 @@ class Pipeline:
         meter: UsageMeter,
         stream: ReplyStream,
         deferred: DeferredRequest | None = None,
+        journal: RequestJournal | None = None,
     ) -> HandlerResult:
         """Return the result of one request, which came from `topic_partition`.
 
         `address_problem` is the reason if the reply cannot be sent to the topic that the request names. Then no model
         is called. `meter` counts the usage; `stream` gets the text while the model writes it. `deferred` is set in the
-        batch service.
+        batch service. `journal` has the finished calls of the request, or of the event whose step it is.
 
         Any error becomes an error reply. Raise only `DeferRequest` if the request has to be deferred, and
         `asyncio.CancelledError`.
@@ -119,6 +121,7 @@ class Pipeline:
             stream=stream,
             fallback_run=FallbackRun(self.chain, meter),
             deferred=deferred,
+            journal=journal,
         )
         if not self.chain.uses_batches:
             metrics.labelled(metrics.QUEUE_SECONDS, self.task.name).observe(context.queue_seconds)

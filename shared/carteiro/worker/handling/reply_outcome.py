@@ -16,6 +16,7 @@ from carteiro.worker.delivery.outcome import Outcome
 from carteiro.worker.handling import fallbacks, result_storage
 from carteiro.worker.handling.pipeline import AnyReply
 from carteiro.worker.handling.reply_router import ReplyAddress
+from carteiro.worker.journal.request_journal import RequestJournal
 from carteiro.worker.observability import metrics
 
 log = structlog.get_logger("carteiro.worker")
@@ -44,6 +45,8 @@ class ReplyOutcome(Outcome):
     """Span that ends when the broker acknowledges the reply."""
     turn: PendingTurn | None = None
     """Turn of a stored conversation. An error leaves the conversation unchanged."""
+    journal: RequestJournal | None = None
+    """Finished calls of the request; None if they are not kept."""
     encoder: ReplyEncoder = JSON_REPLIES
     """Format of the reply."""
     is_minimal: bool = False
@@ -72,6 +75,12 @@ class ReplyOutcome(Outcome):
     @property
     def custom_record(self) -> OutgoingRecord | None:
         return self.record if self.record.topic != self.default_reply_topic else None
+
+    @property
+    def cleanup(self) -> RequestJournal | None:
+        # A dead letter of a model that failed can be redriven. After a fault of ours its calls might repeat the fault.
+        is_kept = self.dead_letter is not None and self.reply.status == "error" and self.reply.error.code != "internal"
+        return None if is_kept else self.journal
 
     @property
     def stored_turn(self) -> PendingTurn | None:
@@ -104,6 +113,8 @@ class ReplyOutcome(Outcome):
 
     def on_acknowledged(self) -> None:
         self.span.end()
+        if self.cleanup is not None:
+            self.cleanup.forget()
         if self.stored_turn is not None:
             self.stored_turn.on_acknowledged()
         reply = self.reply

@@ -8,6 +8,7 @@ from typing import Any
 from carteiro.schemas import FieldError, OkReply, Request, Timing
 from carteiro.wire.envelope import Envelope
 from carteiro.worker.conversations.pending_turn import PendingTurn
+from carteiro.worker.journal.request_journal import RequestJournal
 from carteiro.worker.model_calls.budget import UsageMeter
 from carteiro.worker.model_calls.deferred_request import DeferredRequest
 from carteiro.worker.model_calls.fallback import FallbackRun
@@ -28,6 +29,8 @@ class RequestContext:
     """Gets the text while the model writes it, if the caller wants that."""
     fallback_run: FallbackRun
     """The calls of models. The first step replaces it by the run of the request's own models."""
+    journal: RequestJournal | None = None
+    """Finished calls of the request; None if they are not kept."""
     deferred: DeferredRequest | None = None
     """Position among the deferred requests; None in a live service."""
     request: Request[Any] | None = None

@@ -249,6 +249,18 @@ class UsageMeter:
                 return usage
             self._recorded_items.add(batch_item_id)
         self.usage += usage
+        self._count(model, usage)
+        return usage
+
+    def record_reused(self, usage: Usage) -> None:
+        """Add the usage of calls that an earlier run of the request has paid: no metric and no other account has it
+        again.
+        """
+        self.usage += usage
+        self._account.spent += usage.cost_usd or 0.0
+
+    def _count(self, model: str, usage: Usage) -> None:
+        """Add a call's usage to the metrics and the accounts."""
         for direction in ("input", "output", "cached_input", "reasoning"):
             tokens = getattr(usage, f"{direction}_tokens")
             metrics.labelled(metrics.TOKENS, self._task, model, direction).inc(tokens)
@@ -261,4 +273,3 @@ class UsageMeter:
             if usage.service_tier == "batch" and (price := self._budget.prices.price_of(model)) is not None:
                 live_cost = price.cost(usage.model_copy(update={"service_tier": None}))
                 metrics.labelled(metrics.BATCH_SAVINGS, self._task, model).inc(live_cost - price.cost(usage))
-        return usage

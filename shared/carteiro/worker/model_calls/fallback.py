@@ -19,6 +19,7 @@ from carteiro.models.errors import (
     Unsupported,
 )
 from carteiro.models.interface import EmbeddingModel, Model
+from carteiro.worker.journal.request_journal import RequestJournal
 from carteiro.worker.model_calls.budget import OverBudget, UsageMeter
 from carteiro.worker.model_calls.chat_model_proxy import with_streaming
 from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker
@@ -100,12 +101,13 @@ class FallbackRun:
         stream: ReplyStream | None = None,
         deadline: datetime | None = None,
         deferred: DeferredRequest | None = None,
+        journal: RequestJournal | None = None,
     ) -> None:
         """`stream` gets the text while a model writes it, if the model can stream. `deferred` is set if the chain
-        uses batches.
+        uses batches. `journal` keeps the calls of remote models that chat; batches keep their own.
         """
         self.chain, self._meter, self._stream, self._deadline = chain, meter, stream, deadline
-        self._deferred = deferred
+        self._deferred, self._journal = deferred, journal
         self._retrying_calls: list[RetryingCalls] = []
         self.model = chain.targets[0].model
         """The model that was called last."""
@@ -156,7 +158,7 @@ class FallbackRun:
                 return await work(with_streaming(target.model, self._stream))
         calls = RetryingCalls(target.circuit_breaker, self._meter, wait_if_open=wait_if_open)
         self._retrying_calls.append(calls)
-        retrying_model = retrying(target.circuit_breaker.model, calls, self._stream)
+        retrying_model = retrying(target.circuit_breaker.model, calls, self._stream, self._journal)
         if target.batch_wrapper is None:
             return await work(retrying_model)
         assert self._deferred is not None

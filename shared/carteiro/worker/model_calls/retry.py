@@ -30,6 +30,7 @@ from carteiro.models.interface import (
     is_remote_embedder,
 )
 from carteiro.schemas import Usage
+from carteiro.worker.journal.request_journal import RequestJournal
 from carteiro.worker.model_calls.budget import UsageMeter
 from carteiro.worker.model_calls.chat_model_proxy import ChatModelProxy, ModelProxy, with_streaming
 from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker, CircuitOpen
@@ -57,7 +58,7 @@ class RetryingCalls:
     """
 
     def __init__(self, circuit_breaker: CircuitBreaker, meter: UsageMeter, *, wait_if_open: bool = True) -> None:
-        self._circuit_breaker, self._meter, self._wait_if_open = circuit_breaker, meter, wait_if_open
+        self._circuit_breaker, self.meter, self._wait_if_open = circuit_breaker, meter, wait_if_open
         self.tries = 0
         """Number of calls so far."""
         self._ranks: set[int] = set()
@@ -83,11 +84,11 @@ class RetryingCalls:
             outages = self._circuit_breaker.confirmed_outages
             try:
                 await self._circuit_breaker.acquire(wait_if_open=self._wait_if_open)
-                async with self._meter.metered_call(model, prompt):
+                async with self.meter.metered_call(model, prompt):
                     self.tries += 1
                     answer = await call()
                     self._circuit_breaker.record_success()
-                    return replace(answer, usage=self._meter.record(model.name, answer.usage))
+                    return replace(answer, usage=self.meter.record(model.name, answer.usage))
             except CircuitOpen:
                 raise
             except QuotaExhausted as failure:
@@ -122,11 +123,24 @@ class RetryingCalls:
 class RetryingModel(ChatModelProxy[ChatModel]):
     """Chat model for one request, which calls another one by `calls`."""
 
-    def __init__(self, model: ChatModel, calls: RetryingCalls, stream: ReplyStream | None = None) -> None:
-        self._model, self._calls = model, calls
+    def __init__(
+        self,
+        model: ChatModel,
+        calls: RetryingCalls,
+        stream: ReplyStream | None = None,
+        journal: RequestJournal | None = None,
+    ) -> None:
+        self._model, self._calls, self._journal = model, calls, journal
         self._streaming_model = with_streaming(model, stream)
 
     async def complete(self, prompt: Prompt) -> Completion:
+        if self._journal is None:
+            return await self._run(prompt)
+        return await self._journal.complete(
+            self.name, prompt, partial(self._run, prompt), self._calls.meter.record_reused
+        )
+
+    async def _run(self, prompt: Prompt) -> Completion:
         with self._calls.ranked(prompt) as ranked:
             return await self._calls.run(ranked, partial(self._call, ranked))
 
@@ -182,13 +196,18 @@ def _retrying_service(model: LanguageServiceModel, calls: RetryingCalls) -> Lang
     return model.with_runner(run)
 
 
-def retrying(model: RemoteModel, calls: RetryingCalls, stream: ReplyStream | None = None) -> Any:
-    """Return a model for one request that calls `model` by `calls`. If it chats, it writes to `stream`."""
+def retrying(
+    model: RemoteModel, calls: RetryingCalls, stream: ReplyStream | None = None, journal: RequestJournal | None = None
+) -> Any:
+    """Return a model for one request that calls `model` by `calls`.
+
+    If it chats, it writes to `stream`, and finds the calls in `journal`.
+    """
     if is_remote_embedder(model):
         return RetryingEmbedder(model, calls)
     if is_language_service(model):
         return _retrying_service(model, calls)
-    return RetryingModel(model, calls, stream)
+    return RetryingModel(model, calls, stream, journal)
 
 
 async def sleep_with_jitter(seconds: float) -> None:

@@ -147,6 +147,18 @@ BATCH_SAVINGS = Counter(
     ["task", "model"],
     registry=REGISTRY,
 )
+JOURNAL_CALLS = Counter(
+    "carteiro_journal_calls",
+    "Finished calls of unanswered requests; outcome is `kept`, `reused` by a later run, or `lost`.",
+    ["task", "outcome"],
+    registry=REGISTRY,
+)
+JOURNAL_AWAY = Gauge(
+    "carteiro_journal_away",
+    "1 while finished calls are not kept because their topic is away.",
+    ["topic"],
+    registry=REGISTRY,
+)
 PARTITION_RESTARTS = Counter(
     "carteiro_partition_restarts",
     "Restarts of a partition after its delivery failed.",

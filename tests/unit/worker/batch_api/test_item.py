@@ -3,8 +3,8 @@ import asyncio
 import pytest
 
 from carteiro.models.cloud.batch_api.interface import BatchItemResult
-from carteiro.models.interface import EmbeddingPrompt, Message, Prompt
-from carteiro.worker.batch_api.item import BatchItem, item_id, offset_of, prompt_identity
+from carteiro.models.interface import Message, Prompt
+from carteiro.worker.batch_api.item import BatchItem, item_id, offset_of
 
 
 def make_item() -> BatchItem:
@@ -19,26 +19,6 @@ def test_item_id_names_its_request_its_prompt_and_its_attempt() -> None:
     others = [item_id(18, {"model": "m", "n": 1}, 0), item_id(17, {"model": "m", "n": 2}, 0), first[:-1] + "1"]
     assert len({first, *others}) == 4
     assert len(first) <= 64
-
-
-def test_prompts_that_differ_have_different_identities() -> None:
-    prompt = Prompt(messages=[Message("user", "a")], service_options=frozenset({"max_output_tokens"}))
-    same = Prompt(messages=[Message("user", "a")], service_options=frozenset({"max_output_tokens"}), rank=3)
-    other = Prompt(messages=[Message("user", "b")], service_options=frozenset({"max_output_tokens"}))
-    assert prompt_identity("m", prompt) == prompt_identity("m", same)
-    assert prompt_identity("m", prompt) != prompt_identity("m", other)
-    assert prompt_identity("m", prompt) != prompt_identity("n", prompt)
-    assert item_id(1, prompt_identity("m", prompt), 0) != item_id(1, prompt_identity("n", prompt), 0)
-
-
-def test_texts_that_differ_have_different_identities() -> None:
-    prompts = [
-        EmbeddingPrompt(texts=("a", "b")),
-        EmbeddingPrompt(texts=("a",)),
-        EmbeddingPrompt(texts=("a",), dimensions=3),
-    ]
-    assert len({item_id(1, prompt_identity("m", prompt), 0) for prompt in prompts}) == 3
-    assert prompt_identity("m", prompts[0]) == prompt_identity("m", EmbeddingPrompt(texts=("a", "b")))
 
 
 async def test_item_is_awaited_while_calls_wait_for_its_result() -> None:

@@ -38,7 +38,7 @@ def make_context() -> Any:
 
 
 def make_requests() -> Any:
-    requests = Mock(group="carteiro-chat", reject_poison=AsyncMock())
+    requests = Mock(group="carteiro-chat", journals=None, reject_poison=AsyncMock())
     requests.pipeline.chain.pause_reason = None
     requests.pipeline.task.ordered_by_key = True
     return requests
@@ -62,7 +62,7 @@ def test_limits_come_from_the_settings() -> None:
 
 
 def make_enrichment() -> tuple[EnrichmentHandler, Any]:
-    events = Mock(group="carteiro-chat", reject_poison=AsyncMock())
+    events = Mock(group="carteiro-chat", journals=None, reject_poison=AsyncMock())
     events.pipelines = {step: Mock(chain=SimpleNamespace(pause_reason=None)) for step in ("a", "b")}
     return EnrichmentHandler(events, Mock(dispatch=AsyncMock()), make_context()), events
 
@@ -213,3 +213,16 @@ async def test_owner_of_the_first_partition_rebuilds_the_collection(make: Any) -
         handler.on_lost(partition)
         await asyncio.sleep(0)
     assert steps == ["began", "ended"]
+
+
+@pytest.mark.parametrize("make", [make_live, make_enrichment])
+async def test_journal_of_a_partition_is_read_before_it_is_served(make: Any) -> None:
+    handler: SubscribedHandler = make()[0]
+    assert await handler.on_assigned(3) is None
+    handler.on_lost(3)
+    journals: Any = Mock(load=AsyncMock())
+    handler._journals = journals
+    assert await handler.on_assigned(3) is None
+    journals.load.assert_awaited_once_with(3)
+    handler.on_lost(3)
+    journals.unload.assert_called_once_with(3)

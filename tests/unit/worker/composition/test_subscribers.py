@@ -19,6 +19,7 @@ from carteiro.worker.composition.context import WorkerContext
 from carteiro.worker.composition.served_topic import ServedTopic
 from carteiro.worker.composition.subscribers import build_handler, serve_requests
 from carteiro.worker.handling.request_reader import JsonRequestReader, SchemaRequestReader
+from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker
 from carteiro.worker.model_calls.fallback import FallbackChain, ModelTarget
 from carteiro.worker.observability.metrics import REGISTRY
 from tests.unit.worker.batch_api.fake_batch_api import CrashInjector, FakeBatchApi, FakeBatchModel
@@ -121,3 +122,14 @@ def test_deferred_request_has_time_for_two_margins() -> None:
         expected = DeferralPolicy(timedelta(hours=1), None if task.ordered_by_key else timedelta(hours=2))
         assert build_handler(task, BATCH, context, "g").pipeline.deferral == expected
     assert {task.ordered_by_key for task in TASKS.values()} == {True, False}
+
+
+@pytest.mark.parametrize(
+    ("journal", "remote", "keeps"), [(True, True, True), (True, False, False), (False, True, False)]
+)
+def test_calls_are_kept_only_of_remote_models_that_chat(journal: bool, remote: bool, keeps: bool) -> None:
+    model: Any = FailingModel()
+    chain = FallbackChain([ModelTarget(model, CircuitBreaker(model, lambda: None) if remote else None)])
+    served = serve(make_context(journal=journal), "generate", chain)
+    handler: Any = served.subscriber.lanes._handler
+    assert (handler._journals is not None) is (handler._requests.journals is not None) is keeps

@@ -15,7 +15,7 @@ from carteiro.wire.record import OutgoingRecord, Record
 from carteiro.worker.delivery.exclusive_gate import ExclusiveGate
 from carteiro.worker.delivery.interface import Delivery, DeliveryContext
 from carteiro.worker.delivery.lane import Lane
-from carteiro.worker.delivery.outcome import Outcome
+from carteiro.worker.delivery.outcome import Cleanup, Outcome
 from carteiro.worker.delivery.partition_handler import PartitionHandler
 from carteiro.worker.delivery.partition_state import PartitionState
 from carteiro.worker.delivery.transactional import TransactionalDelivery
@@ -23,6 +23,7 @@ from tests.unit.wire.record_batches.batch_builder import PARTITION
 from tests.unit.worker.delivery.fake_kafka import FakeConsumer, FakeKafka
 
 REPLIES = "replies"
+JOURNAL = "journal"
 
 
 def reply(value: bytes, topic: str = REPLIES) -> OutgoingRecord:
@@ -55,6 +56,33 @@ class FakeOutcome(Outcome):
 
     def on_acknowledged(self) -> None:
         self.acknowledged += 1
+
+
+class FakeCleanup(Cleanup):
+    """The deletion of one key, until it has failed once."""
+
+    def __init__(self, key: bytes = b"17/a") -> None:
+        self._tombstones = [OutgoingRecord(JOURNAL, 0, key, None, ())]
+        self.errors: list[Exception] = []
+
+    @property
+    def tombstones(self) -> Sequence[OutgoingRecord]:
+        return () if self.errors else self._tombstones
+
+    def on_failed(self, error: Exception) -> None:
+        self.errors.append(error)
+
+
+class KeptOutcome(FakeOutcome):
+    """An outcome whose reply ends what was kept for its request."""
+
+    def __init__(self, value: bytes) -> None:
+        super().__init__(value)
+        self._cleanup = FakeCleanup()
+
+    @property
+    def cleanup(self) -> FakeCleanup:
+        return self._cleanup
 
 
 class UnpreparedOutcome(FakeOutcome):

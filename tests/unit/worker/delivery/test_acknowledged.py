@@ -19,7 +19,15 @@ from carteiro.worker.delivery.acknowledged import AcknowledgedDelivery, OffsetCo
 from tests.conftest import eventually
 from tests.unit.wire.record_batches.batch_builder import PARTITION
 from tests.unit.worker.delivery.fake_kafka import FakeConsumer, FakeKafka, FakeProducer
-from tests.unit.worker.delivery.fake_lane import REPLIES, FakeContext, FakeOutcome, UnpreparedOutcome, reply
+from tests.unit.worker.delivery.fake_lane import (
+    JOURNAL,
+    REPLIES,
+    FakeContext,
+    FakeOutcome,
+    KeptOutcome,
+    UnpreparedOutcome,
+    reply,
+)
 
 INBOX = "inbox"
 OTHER = TopicPartition(PARTITION.topic, 1)
@@ -154,3 +162,29 @@ async def test_closed_delivery_sends_nothing_again(worker: Worker) -> None:
     worker.kafka.release()
     await asyncio.sleep(0.5)  # longer than the first pause between two tries
     assert (worker.kafka.values(INBOX), worker.kafka.values(REPLIES), worker.context.acknowledged) == ([], [], [])
+
+
+async def test_journal_is_deleted_once_the_reply_is_committed(worker: Worker) -> None:
+    worker.kafka.hangs.add("commit")
+    await worker.delivery().deliver({0: KeptOutcome(b"0")})
+    await worker.kafka.hung.wait()
+    assert worker.kafka.values(REPLIES) == [b"0"]
+    assert worker.kafka.values(JOURNAL) == []
+    worker.kafka.release()
+    await eventually(lambda: worker.kafka.values(JOURNAL) == [None])
+
+
+async def test_journal_stays_until_a_commit_succeeds(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("carteiro.worker.delivery.acknowledged._RETRY_SECONDS", 0.01)
+    worker.kafka.errors["commit"] = [RequestTimedOutError()]
+    await worker.delivery().deliver({0: KeptOutcome(b"0")})
+    await eventually(lambda: worker.kafka.values(JOURNAL) == [None])
+    assert worker.consumer.commit_requests == 2
+
+
+async def test_topic_that_takes_no_deletion_costs_nothing(worker: Worker) -> None:
+    worker.kafka.rejection = lambda record: UnknownTopicOrPartitionError() if record.topic == JOURNAL else None
+    outcome = KeptOutcome(b"0")
+    await worker.delivery().deliver({0: outcome})
+    await eventually(lambda: outcome.cleanup.errors)
+    assert worker.kafka.commits[PARTITION].offset == 1

@@ -20,15 +20,17 @@ from hypothesis import strategies as st
 
 from carteiro.kafka.broker_limits import MAX_METADATA_BYTES, TRANSACTION_SECONDS, BrokerLimits
 from carteiro.ledger.metadata import decode_commit
-from carteiro.worker.delivery.interface import CustomTopicsUnavailable, DeliveryTimeout
+from carteiro.worker.delivery.interface import CleanupFailed, CustomTopicsUnavailable, DeliveryTimeout
 from carteiro.worker.delivery.outcome import NoReplyOutcome
 from carteiro.worker.delivery.transactional import TransactionalDelivery
 from tests.unit.wire.record_batches.batch_builder import PARTITION
 from tests.unit.worker.delivery.fake_kafka import FakeKafka, Step
 from tests.unit.worker.delivery.fake_lane import (
+    JOURNAL,
     REPLIES,
     FakeContext,
     FakeOutcome,
+    KeptOutcome,
     UnpreparedOutcome,
     reply,
 )
@@ -338,3 +340,44 @@ async def delivers(delivery: TransactionalDelivery, group: Mapping[int, FakeOutc
     except KafkaError:
         return False
     return True
+
+
+async def test_journal_is_deleted_in_the_transaction_of_the_reply(
+    kafka: FakeKafka, delivery: TransactionalDelivery
+) -> None:
+    kafka.hangs.add("commit")
+    delivering = asyncio.create_task(delivery.deliver({0: KeptOutcome(b"0"), 1: FakeOutcome(b"1")}))
+    await kafka.hung.wait()
+    assert (len(kafka.logs[JOURNAL]), kafka.visible(JOURNAL)) == (1, [])
+    kafka.release()
+    await delivering
+    assert [(each.key, each.value) for each in kafka.visible(JOURNAL)] == [(b"17/a", None)]
+    assert kafka.values(REPLIES) == [b"0", b"1"]
+
+
+@pytest.mark.parametrize("is_silent", [True, False])
+async def test_topic_that_takes_no_deletion_delays_a_reply_once(
+    kafka: FakeKafka, context: FakeContext, is_silent: bool
+) -> None:
+    if is_silent:
+        kafka.silent_topics.add(JOURNAL)
+    else:
+        kafka.rejection = lambda record: UnknownTopicOrPartitionError() if record.topic == JOURNAL else None
+    outcome = KeptOutcome(b"0")
+    first = await open_delivery(kafka, context, BrokerLimits(transaction_seconds=0.1))
+    with pytest.raises(CleanupFailed):
+        await first.deliver({0: outcome})
+    assert len(outcome.cleanup.errors) == 1
+    await (await open_delivery(kafka, context)).deliver({0: outcome})
+    assert kafka.values(REPLIES) == [b"0"]
+    assert kafka.visible(JOURNAL) == []
+
+
+async def test_fenced_lane_does_not_blame_the_topic_of_the_journal(
+    kafka: FakeKafka, context: FakeContext, delivery: TransactionalDelivery
+) -> None:
+    outcome = KeptOutcome(b"0")
+    kafka.rejection = lambda record: ProducerFenced() if record.topic == JOURNAL else None
+    with pytest.raises(ProducerFenced):
+        await delivery.deliver({0: outcome})
+    assert outcome.cleanup.errors == []

@@ -13,6 +13,7 @@ from carteiro.enrichment.enrichment_file import parse_enrichment
 from carteiro.kafka.record_errors import InvalidRecordError
 from carteiro.wire.record import OutgoingRecord
 from carteiro.worker.enrichment.event_outcome import ERRORS_HEADER, EventOutcome, copy_event
+from carteiro.worker.journal.request_journal import RequestJournal
 from carteiro.worker.observability import metrics
 from tests.unit.wire.fake_record import FakeRecord
 
@@ -105,3 +106,23 @@ def test_dead_letter_is_counted_by_its_code() -> None:
     EventOutcome(FILE, EVENT, "dead_letter", COPY, "rate_limited").on_acknowledged()
     DROPPED.on_acknowledged()
     assert counter._value.get() == before + 1
+
+
+async def test_calls_of_an_event_are_deleted_unless_a_redrive_may_need_them() -> None:
+    journal = Mock(spec=RequestJournal)
+    sent = make_outcome(journal=journal)
+    assert sent.cleanup is journal
+    sent.on_acknowledged()
+    journal.forget.assert_called_once_with()
+    letters = [
+        EventOutcome(FILE, EVENT, "dead_letter", COPY, code, journal=journal) for code in ("expired", "internal")
+    ]
+    assert [letter.cleanup for letter in letters] == [None, journal]
+
+
+def test_replacement_of_an_event_has_its_calls() -> None:
+    journal = Mock(spec=RequestJournal)
+    outcome = make_outcome(journal=journal, if_rejected=lambda record, code: replace(DROPPED, record=record, code=code))
+    replacement = outcome.fall_back(COPY, MessageSizeTooLargeError())
+    assert replacement is not None
+    assert replacement.cleanup is journal

@@ -60,7 +60,7 @@ async def test_request_has_the_options_of_its_step_and_the_place_of_its_event() 
     assert (envelope.size, envelope.deadline, envelope.key) == (len(envelope.body), deadline, b"k")
     assert envelope.request_id == "llm.summarize.requests/2/17/ai.answer"
     assert envelope.correlation_id == "llm.summarize.requests/2/17"
-    ((_, topic_partition, problem, used_meter, _, used_position),) = pipeline.calls
+    ((_, topic_partition, problem, used_meter, _, used_position, _),) = pipeline.calls
     assert (topic_partition, problem, used_meter) == (("llm.summarize.requests", 2), None, meter)
     assert used_position is deferred
 

@@ -42,9 +42,17 @@ class FakePipeline:
         self.result, self.calls, self.text = result, list[tuple[Any, ...]](), ""
 
     async def run(
-        self, envelope: Envelope, topic_partition: Any, problem: Any, meter: Any, stream: ReplyStream, deferred: Any
+        self,
+        envelope: Envelope,
+        topic_partition: Any,
+        problem: Any,
+        meter: Any,
+        stream: ReplyStream,
+        deferred: Any,
+        journal: Any,
     ) -> HandlerResult:
         self.calls.append((envelope, topic_partition, problem, deferred))
+        self.journal = journal
         if self.text:
             stream.start_attempt()(self.text)
         if isinstance(self.result, Exception):

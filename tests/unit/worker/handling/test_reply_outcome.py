@@ -13,8 +13,10 @@ from carteiro.wire.reply import EncodedReply
 from carteiro.worker.conversations.pending_turn import PendingTurn
 from carteiro.worker.handling.reply_outcome import ReplyOutcome
 from carteiro.worker.handling.reply_router import ReplyAddress
+from carteiro.worker.journal.request_journal import RequestJournal
 from carteiro.worker.observability import metrics
 from tests.unit.worker.handling.outcomes import DEAD, DEAD_LETTER, ERROR, INBOX, OK, REPLIES, content, make_outcome
+from tests.unit.worker.journal.fake_writer import FakeWriter
 
 STORED = OutgoingRecord("llm.chat.conversations", 0, b"key", b"{}", ())
 
@@ -117,3 +119,24 @@ def test_message_that_may_quote_the_caller_is_not_logged() -> None:
     with capture_logs() as logs:
         make_outcome(reply).on_acknowledged()
     assert "reason" not in logs[0]
+
+
+@pytest.mark.parametrize(
+    ("reply", "dead_letter", "deleted"),
+    [
+        (OK, None, True),
+        (ERROR, None, True),
+        (ERROR, DEAD_LETTER, False),
+        (ERROR.model_copy(update={"error": ERROR.error.model_copy(update={"code": "internal"})}), DEAD_LETTER, True),
+    ],
+    ids=["ok", "error", "redrivable", "fault"],
+)
+async def test_calls_are_deleted_unless_a_redrive_may_need_them(reply: Any, dead_letter: Any, deleted: bool) -> None:
+    writer = FakeWriter()
+    partition = writer.next_owner()
+    partition.write(b"17/" + b"0" * 32, b"{}")
+    journal = RequestJournal(partition, 17, 17, 0)
+    outcome = make_outcome(reply, dead_letter=dead_letter, journal=journal)
+    assert (outcome.cleanup is journal) is deleted
+    outcome.on_acknowledged()
+    assert (partition.entries(17) == {}) is deleted

@@ -283,3 +283,12 @@ async def test_every_paid_try_is_counted_in_the_cost(no_pauses):
     with pytest.raises(OverBudget):
         await model.complete(ASKED)
     assert called.calls == 2, "the limit was checked before the call"
+
+
+def test_reused_call_counts_for_the_request_and_for_no_other_account() -> None:
+    budget = CostBudget(PriceTable({}), BudgetLimits(per_request=5.0))
+    meter = UsageMeter(budget, "generate", b"key")
+    meter.record_reused(Usage(output_tokens=7, cost_usd=4.0, reused_calls=1))
+    assert meter.usage == Usage(output_tokens=7, cost_usd=4.0, reused_calls=1)
+    assert budget.spent_today == 0.0
+    assert meter._account.spent == 4.0

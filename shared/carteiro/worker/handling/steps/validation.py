@@ -29,7 +29,9 @@ class RejectInvalid:
         promised = add_duration(context.envelope.sent_at, request.options.patience)
         context.deadline = min((each for each in (promised, context.envelope.deadline) if each), default=None)
         stream = context.stream if self.task.streams and request.options.stream else None
-        context.fallback_run = FallbackRun(chain, context.meter, stream, context.deadline, context.deferred)
+        context.fallback_run = FallbackRun(
+            chain, context.meter, stream, context.deadline, context.deferred, context.journal
+        )
         return await handle(context)
 
     def _select_models(self, request: Request[Any]) -> FallbackChain:

@@ -1,0 +1,137 @@
+"""The journals of the partitions that a worker serves, and their compacted topic.
+
+The topic is created by the first write. If it is away, requests are served all the same, and nothing is kept.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiokafka.errors import KafkaError
+
+from carteiro.concurrency.background_tasks import BackgroundTasks
+from carteiro.kafka.bounded_producer import BoundedProducer
+from carteiro.kafka.compacted_topic import CompactedTopic, TopicUnusable
+from carteiro.wire.dead_letter import first_offset
+from carteiro.wire.record import OutgoingRecord, Record, record_size
+from carteiro.worker.journal.partition_journal import MAX_PARTITION_BYTES, JournalWriter, PartitionJournal
+from carteiro.worker.journal.request_journal import RequestJournal
+from carteiro.worker.observability import metrics
+
+log = structlog.get_logger("carteiro.worker")
+
+_LOAD_SECONDS = 10.0
+"""Longest time to read a partition's journal; after it the partition is served without it."""
+_WRITE_SECONDS = 10.0
+_PAUSE_SECONDS = 60.0
+"""Time without writes after a failed one."""
+_MAX_PENDING_BYTES = 16 * 2**20
+"""Most bytes that wait for the broker. Calls that finish meanwhile are not kept."""
+_FAILURES = (KafkaError, TopicUnusable, OSError, AssertionError)
+"""Errors of a topic. AssertionError: the producer's metadata has no such partition."""
+
+
+class JournalStore(JournalWriter):
+    """Journals of the partitions of one topic of requests.
+
+    `find_partitions` returns the number of partitions of the journal's topic, 0 if it does not exist, None if that is
+    unknown. A call with fewer than `min_tokens` tokens is not kept.
+    """
+
+    def __init__(
+        self,
+        task: str,
+        topic: CompactedTopic,
+        producer: Callable[[], BoundedProducer],
+        find_partitions: Callable[[], Awaitable[int | None]],
+        min_tokens: int,
+        *,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._task, self._topic, self._producer, self._find_partitions = task, topic, producer, find_partitions
+        self._min_tokens, self._now = min_tokens, now
+        self._partitions: dict[int, PartitionJournal] = {}
+        self._writes, self._pending_bytes = BackgroundTasks(), 0
+        self._topic_checked, self._resumes_at = False, 0.0
+        self._away = metrics.labelled(metrics.JOURNAL_AWAY, topic.name)
+        self._is_away = False
+
+    async def load(self, partition: int) -> None:
+        """Read the journal of a partition before it is served. Raise nothing except cancellation."""
+        journal = self._partitions.setdefault(partition, self._empty(partition))
+        try:
+            async with asyncio.timeout(_LOAD_SECONDS):
+                found = await self._find_partitions()
+                is_there = found is None or partition < found
+                values = await self._topic.read_existing(partition, MAX_PARTITION_BYTES) if is_there else {}
+        except _FAILURES as error:
+            values = {}
+            self.on_failed(error)
+        if calls := journal.load(values):
+            fields = {"topic": self._topic.name, "partition": partition, "calls": calls}
+            log.info("read finished calls of unanswered requests", **fields)
+
+    def unload(self, partition: int) -> None:
+        """Forget a partition that was lost to another owner."""
+        self._partitions.pop(partition, None)
+
+    def open(self, record: Record) -> RequestJournal:
+        """Return the journal of the request in a record."""
+        partition = self._partitions.get(record.partition) or self._empty(record.partition)
+        return RequestJournal(partition, first_offset(record), record.offset, self._min_tokens)
+
+    async def close(self) -> None:
+        """Wait for the writes that are under way."""
+        await self._writes.wait()
+
+    @property
+    def is_available(self) -> bool:
+        return self._now() >= self._resumes_at
+
+    def publish(self, record: OutgoingRecord) -> asyncio.Future[None] | None:
+        size = record_size(record)
+        if not self.is_available or self._pending_bytes + size > _MAX_PENDING_BYTES:
+            self._count("lost")
+            return None
+        self._pending_bytes += size
+        return self._writes.start(self._write(record, size))
+
+    def on_failed(self, error: Exception) -> None:
+        self._topic_checked, self._resumes_at = False, self._now() + _PAUSE_SECONDS
+        if not self._is_away:
+            reason = str(error) if isinstance(error, TopicUnusable) else repr(error)
+            log.error("finished calls are not kept: a crash repeats them", topic=self._topic.name, reason=reason)
+        self._set_away(away=True)
+
+    def on_reused(self) -> None:
+        self._count("reused")
+
+    async def _write(self, record: OutgoingRecord, size: int) -> None:
+        try:
+            async with asyncio.timeout(_WRITE_SECONDS):
+                if not self._topic_checked:
+                    await self._topic.ensure()
+                    self._topic_checked = True
+                await (await self._producer().dispatch(record))
+        except _FAILURES as error:
+            self._count("lost")
+            self.on_failed(error)
+        else:
+            self._count("kept")
+            self._set_away(away=False)
+        finally:
+            self._pending_bytes -= size
+
+    def _set_away(self, *, away: bool) -> None:
+        if away is not self._is_away:
+            self._is_away = away
+            self._away.set(int(away))
+            if not away:
+                log.info("finished calls are kept again", topic=self._topic.name)
+
+    def _count(self, outcome: str) -> None:
+        metrics.labelled(metrics.JOURNAL_CALLS, self._task, outcome).inc()
+
+    def _empty(self, partition: int) -> PartitionJournal:
+        return PartitionJournal(self, self._topic.name, partition)

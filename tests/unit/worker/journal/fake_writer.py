@@ -1,0 +1,60 @@
+"""A journal's topic in memory."""
+
+import asyncio
+
+from carteiro.models.interface import Completion, Message, Prompt
+from carteiro.schemas import Usage
+from carteiro.wire.record import OutgoingRecord
+from carteiro.worker.journal.partition_journal import JournalWriter, PartitionJournal
+
+TOPIC = "llm.summarize.journal"
+
+
+class FakeWriter(JournalWriter):
+    """A topic that takes each record at once, unless it is away."""
+
+    def __init__(self) -> None:
+        self.values: dict[bytes, bytes] = {}
+        self.errors: list[Exception] = []
+        self.away, self.reused, self.hanging = False, 0, False
+
+    @property
+    def is_available(self) -> bool:
+        return not self.away
+
+    def publish(self, record: OutgoingRecord) -> asyncio.Future[None] | None:
+        if self.away:
+            return None
+        self.apply(record)
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if not self.hanging:
+            written.set_result(None)
+        return written
+
+    def on_failed(self, error: Exception) -> None:
+        self.errors.append(error)
+
+    def on_reused(self) -> None:
+        self.reused += 1
+
+    def apply(self, record: OutgoingRecord) -> None:
+        """Write a record."""
+        assert record.key is not None
+        if record.value is None:
+            self.values.pop(record.key, None)
+        else:
+            self.values[record.key] = record.value
+
+    def next_owner(self) -> PartitionJournal:
+        """Return the journal of a worker that has just read the topic."""
+        journal = PartitionJournal(self, TOPIC, 0)
+        journal.load(self.values)
+        return journal
+
+
+def prompt(text: str) -> Prompt:
+    return Prompt(messages=[Message("user", text)])
+
+
+def completion(text: str, tokens: int = 1000, cost: float | None = None) -> Completion:
+    return Completion(text, "stop", Usage(output_tokens=tokens, cost_usd=cost))
