@@ -24,6 +24,10 @@ _MALFORMED_VALUES = (
     b'{"options": {"temperature": 9}}',
 )
 _CONVERSATIONS = 60
+_MORE_FIELDS: dict[str, dict[str, Any]] = {
+    "classify": {"labels": ["ships", "weather"]},
+    "extract": {"fields": {"type": "object", "properties": {"ship": {"type": "string"}}}},
+}
 _STREAMED = {"generate", "translate", "chat"}
 
 
@@ -109,8 +113,8 @@ class LoadGenerator:
                 going_on = conversations and self._chance.random() < 0.5
                 messages = [ChatMessage(role="user", content=self._text(options))]
                 return ChatRequest(messages=messages, options=options, conversation_id=name if going_on else None)
-            case "sentiment" | "summarize" | "classify":
-                fields = {"labels": ["ships", "weather"]} if task == "classify" else {}
+            case "sentiment" | "summarize" | "classify" | "extract":
+                fields = _MORE_FIELDS.get(task, {})
                 return REQUESTS[task].model_validate({"text": self._text(options), "options": options, **fields})
             case "answer":
                 return AnswerRequest(question="Who counts the ships?", context=self._text(options), options=options)

@@ -25,11 +25,11 @@ _COMMAND = re.compile(r"^    ((?:CARTEIRO_\w+=\S+ )?(?:carteiro|faststream) .*)$
 CLIENT = """
 import asyncio, os
 from carteiro.client import Carteiro
-from carteiro.schemas.extract import ExtractRequest
+from carteiro.schemas.lookup import LookupRequest
 
 async def main():
     async with Carteiro(os.environ["CARTEIRO_BOOTSTRAP_SERVERS"], topic_prefix="tutorial") as carteiro:
-        print((await carteiro.ask(ExtractRequest(text="Maria.", fields=["name"]))).result.found)
+        print((await carteiro.ask(LookupRequest(text="Maria.", wanted=["name"]))).result.found)
 
 asyncio.run(main())
 """
@@ -97,12 +97,12 @@ def page(name: str) -> str:
 async def test_two_files_are_a_task_as_the_page_says(copy: ProjectCopy, provider: Provider) -> None:
     text = page("new-task.md")
     topics, start, ask = _COMMAND.findall(text)
-    assert copy.write_files(text) == ["shared/carteiro/schemas/extract.py", "services/extract/task.py"]
+    assert copy.write_files(text) == ["shared/carteiro/schemas/lookup.py", "services/lookup/task.py"]
     assert copy.checked() == ""
     # A port other than that of `carteiro up`, which brings the broker.
-    assert start == "CARTEIRO_HTTP_PORT=8081 faststream run services.app:extract"
-    assert "llm.extract.replies" in copy.carteiro(topics).replace("tutorial.", "llm.")
-    with WorkerProcess("extract", cwd=copy.folder, CARTEIRO_HTTP_FORM="true", **copy.settings) as worker:
+    assert start == "CARTEIRO_HTTP_PORT=8081 faststream run services.app:lookup"
+    assert "llm.lookup.replies" in copy.carteiro(topics).replace("tutorial.", "llm.")
+    with WorkerProcess("lookup", cwd=copy.folder, CARTEIRO_HTTP_FORM="true", **copy.settings) as worker:
         await eventually(worker.ready)
         provider.queue_completion('{"name": 34}')
         provider.queue_completion('{"name": "Maria", "city": "Porto"}')
@@ -111,8 +111,8 @@ async def test_two_files_are_a_task_as_the_page_says(copy: ProjectCopy, provider
         assert await asyncio.to_thread(copy.run_python, CLIENT) == "{'name': 'Maria'}\n"
         status, form = worker.get("/")
     assert status == 200
-    assert '<fieldset data-task="extract"' in form
-    assert 'data-field="fields"' in form
+    assert '<fieldset data-task="lookup"' in form
+    assert 'data-field="wanted"' in form
 
 
 async def test_new_kind_of_model_works_as_the_page_says(copy: ProjectCopy):

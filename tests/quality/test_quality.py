@@ -105,6 +105,21 @@ async def test_classify_with_several_labels_or_none(models):
     assert rejected >= 0.75 * len(others)
 
 
+@pytest.mark.long
+@pytest.mark.parametrize(("language", "floor"), [("en", 27), ("pt", 4)])
+async def test_extract(models, language, floor):
+    items = [each for each in sentences("extract") if (each["split"], each["language"]) == ("held_out", language)]
+    asked = [{"text": each["text"], "fields": each["fields"]} for each in items]
+    right = total = 0
+    for item, result in zip(items, await ask_all(models, "extract", asked), strict=True):
+        assert all(result.spans.values()), "a small model copies"
+        hits = [result.data[name] in accepted for name, accepted in item["accept"].items()]
+        right, total = right + sum(hits), total + len(hits)
+        print(f"extract: {result.data}")
+    print(f"extract, {language}: {right} of {total}")
+    assert right >= floor
+
+
 async def test_answer(models):
     right = wrong = refused = unanswerable = 0
     items = sentences("answer")

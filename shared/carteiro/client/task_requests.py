@@ -9,6 +9,7 @@ from carteiro.schemas.attachment import Attachment
 from carteiro.schemas.chat import ChatMessage, ChatRequest, ChatResult
 from carteiro.schemas.classify import ClassifyRequest, ClassifyResult, LabelDescription
 from carteiro.schemas.embed import EmbedRequest, EmbedResult
+from carteiro.schemas.extract import ExtractRequest, ExtractResult
 from carteiro.schemas.generate import GenerateRequest, GenerateResult
 from carteiro.schemas.sentiment import SentimentRequest, SentimentResult
 from carteiro.schemas.summarize import SummarizeRequest, SummarizeResult
@@ -96,6 +97,17 @@ def embed(
 ) -> PreparedRequest[EmbedResult]:
     """Turn texts into vectors. Texts of similar meaning have vectors near each other. A text is never cut."""
     return build_request(EmbedRequest, call, {"texts": texts, "input_type": input_type, "dimensions": dimensions})
+
+
+def extract(
+    text: str | TextReference | dict[str, Any],
+    fields: dict[str, Any],
+    *,
+    ungrounded: Literal["mark", "drop"] | None = None,
+    **call: Unpack[CallOptions],
+) -> PreparedRequest[ExtractResult]:
+    """Take the data that a JSON Schema describes from a text. A long text is read in parts, and no part is skipped."""
+    return build_request(ExtractRequest, call, {"text": text, "fields": fields, "ungrounded": ungrounded})
 
 
 def generate(

@@ -11,6 +11,13 @@ from carteiro.schemas.text_reference import LargeText
 from carteiro.schemas.tools import ToolCall, ToolOptions
 
 
+def check_object_root(schema: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the JSON Schema. Raise `ValueError` if its root is no object."""
+    if schema is not None and schema.get("type") != "object":
+        raise ValueError('must describe an object: {"type": "object", ...}')
+    return schema
+
+
 class GenerateResult(Result):
     """The model's completion."""
 
@@ -63,12 +70,7 @@ class GenerateRequest(Request[GenerateResult], ToolOptions):
     json_schema: Annotated[dict[str, Any] | None, CommandOption("schema")] = None
     """A JSON Schema (draft 2020-12) with an object at its root. The completion then is data that matches it."""
 
-    @field_validator("json_schema")
-    @classmethod
-    def _has_an_object_at_its_root(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
-        if value is not None and value.get("type") != "object":
-            raise ValueError('must describe an object: {"type": "object", ...}')
-        return value
+    _check_json_schema = field_validator("json_schema")(check_object_root)
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

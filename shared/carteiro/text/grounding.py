@@ -93,6 +93,11 @@ def find_numbers(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
+def find_numerals(text: str) -> list[tuple[float, int, int]]:
+    """Return the numbers in digits of a text: value, start and end."""
+    return [(float(_normalise_numeral(each[0])), *each.span()) for each in _SIMPLE_NUMERAL.finditer(text)]
+
+
 def _normalise_numeral(numeral: str) -> str:
     if re.fullmatch(r"\d{1,3}(?:[.,]\d{3})+", numeral):
         return re.sub(r"[.,]", "", numeral)
@@ -115,6 +120,7 @@ def _number_value(words: list[str]) -> int:
 _CAPITALISED = re.compile(r"\b[A-ZÀ-Þ][\w]*")
 _SENTENCE_END = re.compile(r"(?<=[.!?:])\s+|\n+")
 _NUMERAL = re.compile(r"\d+(?:[.,]\d+)*")
+_SIMPLE_NUMERAL = re.compile(r"[0-9]{1,3}(?:[.,][0-9]{3})+(?![.,]?[0-9])|[0-9]+(?:[.,][0-9]+)?")
 _SENTENCE_STARTERS = frozenset(
     (
         "the a an this that these those there it its he she they we you i in on at to from for of by with and but "

@@ -6,27 +6,37 @@ _MIN_LETTERS = 4
 """Fewest letters of a quotation without a digit: "the" stands in every text."""
 
 
-def find_quotation(quote: str, source: str) -> tuple[int, int] | None:
-    """Return the start and the end of the quoted words in a source; None if they do not stand there as whole words.
+class QuotedText:
+    """A text that quotations are searched in."""
 
-    White space, the kinds of quotation marks and dashes, the case of letters, and marks and ellipses around the
-    quotation do not count.
-    """
-    wanted = "".join(each for each, _ in _fold(_stripped(quote))).strip()
-    if not _is_telling(wanted):
+    def __init__(self, source: str) -> None:
+        self._folded = _fold(source)
+        self._text = "".join(each for each, _ in self._folded)
+
+    def find(self, quote: str, *, min_letters: int = _MIN_LETTERS) -> tuple[int, int] | None:
+        """Return the start and the end of the quoted words; None if they do not stand there as whole words.
+
+        White space, the kinds of quotation marks and dashes, the case of letters, and marks and ellipses around the
+        quotation do not count. A quotation without a digit has at least `min_letters` letters.
+        """
+        wanted = "".join(each for each, _ in _fold(_stripped(quote))).strip()
+        if not _is_telling(wanted, min_letters):
+            return None
+        text, at = self._text, self._text.find(wanted)
+        while at >= 0:
+            end = at + len(wanted)
+            if not (_joins_words(text, at) or _joins_words(text, end)):
+                return self._folded[at][1], self._folded[end - 1][1] + 1
+            following = at + 1
+            while _joins_words(text, following):  # each further comparison may take as long as the quotation
+                following += 1
+            at = text.find(wanted, following)
         return None
-    folded = _fold(source)
-    text = "".join(each for each, _ in folded)
-    at = text.find(wanted)
-    while at >= 0:
-        end = at + len(wanted)
-        if not (_joins_words(text, at) or _joins_words(text, end)):
-            return folded[at][1], folded[end - 1][1] + 1
-        following = at + 1
-        while _joins_words(text, following):  # each further comparison may take as long as the quotation
-            following += 1
-        at = text.find(wanted, following)
-    return None
+
+
+def find_quotation(quote: str, source: str) -> tuple[int, int] | None:
+    """Return the start and the end of the quoted words in a source, as `QuotedText.find` does."""
+    return QuotedText(source).find(quote)
 
 
 def _fold(text: str) -> list[tuple[str, int]]:
@@ -47,8 +57,8 @@ def _stripped(quote: str) -> str:
     return quote.strip("".join(_QUOTE_MARKS) + ".… \t\r\n")
 
 
-def _is_telling(quote: str) -> bool:
-    return any(each.isdigit() for each in quote) or sum(each.isalpha() for each in quote) >= _MIN_LETTERS
+def _is_telling(quote: str, min_letters: int) -> bool:
+    return any(each.isdigit() for each in quote) or sum(each.isalpha() for each in quote) >= min_letters
 
 
 def _joins_words(text: str, at: int) -> bool:

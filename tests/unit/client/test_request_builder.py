@@ -7,7 +7,12 @@ from carteiro.client.request_builder import CallOptions, RecordOptions
 from carteiro.schemas import REQUESTS, Options
 from carteiro.schemas.summarize import SummarizeRequest
 
-ARGUMENTS = {"translate": ("x", "pt"), "answer": ("x?", "x"), "classify": ("x", ["a", "b"])}
+ARGUMENTS = {
+    "translate": ("x", "pt"),
+    "answer": ("x?", "x"),
+    "classify": ("x", ["a", "b"]),
+    "extract": ("x", {"type": "object"}),
+}
 LIBRARY_WORDS = (
     "pydantic",
     "validation error",

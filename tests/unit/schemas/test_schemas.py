@@ -15,6 +15,7 @@ MINIMAL = {
     "answer": {"question": "Who?", "context": "She did."},
     "summarize": {"text": "Hi"},
     "classify": {"text": "Hi", "labels": ["greeting", "question"]},
+    "extract": {"text": "Hi", "fields": {"type": "object"}},
     "embed": {"texts": ["Hi"]},
 }
 

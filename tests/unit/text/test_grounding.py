@@ -2,7 +2,7 @@
 
 import pytest
 
-from carteiro.text.grounding import content_words, names_supported, normalise, numbers_supported, overlap
+from carteiro.text.grounding import content_words, find_numerals, names_supported, normalise, numbers_supported, overlap
 
 
 def test_words_are_compared_without_case_accents_and_endings() -> None:
@@ -62,3 +62,13 @@ def test_overlap_of_no_words_is_zero() -> None:
 )
 def test_every_name_must_be_in_the_source_even_the_first_word(text: str, hold: bool) -> None:
     assert names_supported(text, "Anna left the house.") == hold
+
+
+def test_numerals_have_values_and_places() -> None:
+    text = "1,150 of 49.90 and 3,5; 7."
+    assert [(value, text[start:end]) for value, start, end in find_numerals(text)] == [
+        (1150.0, "1,150"),
+        (49.9, "49.90"),
+        (3.5, "3,5"),
+        (7.0, "7"),
+    ]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from carteiro.text.quotation import find_quotation
+from carteiro.text.quotation import QuotedText, find_quotation
 
 SOURCE = "The lease – signed in 1998 –\nruns for “thirty years”, and ends   on 1 May."
 
@@ -42,3 +42,10 @@ def test_hostile_quotation_takes_no_long_time() -> None:
 
 def test_letter_that_folds_to_two_is_one_in_the_source() -> None:
     assert find_quotation("STRASSE 7", "Die Straße 7.") == (4, 12)
+
+
+def test_short_word_is_found_if_it_is_wanted() -> None:
+    text = QuotedText("O Rui saiu.")
+    assert text.find("Rui") is None
+    assert text.find("rui", min_letters=1) == (2, 5)
+    assert text.find("", min_letters=1) is None

@@ -1,0 +1,116 @@
+"""The JSON Schemas that models are asked to follow, made from the caller's."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from carteiro.text.grounding import find_numerals
+
+_QUOTES = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {"path": {"type": "string"}, "quote": {"type": "string"}},
+        "required": ["path", "quote"],
+        "additionalProperties": False,
+    },
+}
+_SHARED = ("$defs", "definitions")
+_SHARED_REFERENCES = tuple(f"#/{name}/" for name in _SHARED)
+_MAX_SPAN_WORDS = 6
+_MAX_ITEMS = 5
+"""Most items of a list from a small model, which otherwise repeats them."""
+_FREE_TEXT_KEYWORDS = {"type", "title", "description", "examples", "default"}
+_PHRASE_END = re.compile(r"[.!?;:,]\s*$")
+_WORD = re.compile(r"\S+")
+_MARKS = ".,;:!?()[]\"'“”«»"
+
+
+def with_quotes(schema: Mapping[str, Any], *, is_part: bool) -> dict[str, Any]:
+    """Return the schema of the data with a quotation for each value. For a part of a text, no field is required."""
+    data = {name: each for name, each in schema.items() if name not in (*_SHARED, "$schema", "$id")}
+    shared = {name: schema[name] for name in _SHARED if name in schema}
+    whole = {
+        "type": "object",
+        "properties": {"data": data, "quotes": _QUOTES},
+        "required": ["data", "quotes"],
+        "additionalProperties": False,
+        **shared,
+    }
+    moved: dict[str, Any] = _moved(whole, is_part)
+    return {**moved, "required": whole["required"]}
+
+
+def _moved(node: Any, is_part: bool) -> Any:
+    """Return a schema whose references to the caller's root lead to `data`."""
+    if isinstance(node, list):
+        return [_moved(each, is_part) for each in node]
+    if not isinstance(node, dict):
+        return node
+    moved = {name: _moved(each, is_part) for name, each in node.items()}
+    reference = moved.get("$ref")
+    if (
+        isinstance(reference, str)
+        and reference.startswith("#")
+        and not reference.startswith(("#/$defs/", "#/definitions/"))
+    ):
+        moved["$ref"] = f"#/properties/data{reference[1:]}"
+    if is_part and isinstance(moved.get("required"), list) and node is not _QUOTES["items"]:
+        del moved["required"]
+    return moved
+
+
+def copied_from(schema: Mapping[str, Any], text: str) -> dict[str, Any]:
+    """Return the schema with a choice among the phrases and numbers of a text in place of free texts and numbers."""
+    numbers = sorted({value for value, *_ in find_numerals(text) if math.isfinite(value)})
+    return _copied(schema, list(dict.fromkeys(_phrases(text))), numbers)  # type: ignore[no-any-return]
+
+
+def _copied(node: Any, phrases: list[str], numbers: list[float]) -> Any:
+    if isinstance(node, list):
+        return [_copied(each, phrases, numbers) for each in node]
+    if not isinstance(node, dict):
+        return node
+    kinds = node.get("type")
+    kinds = kinds if isinstance(kinds, list) else [kinds]
+    plain = set(node) <= _FREE_TEXT_KEYWORDS and len(set(kinds) - {"null"}) == 1
+    if plain and "string" in kinds:
+        return _choice(phrases, kinds) or node
+    if plain and {"integer", "number"} & set(kinds):
+        whole = [int(each) for each in numbers if each.is_integer()]
+        found = whole if "integer" in kinds else [int(each) if each.is_integer() else each for each in numbers]
+        return _choice(found, kinds) or node
+    copied = {name: _copied(each, phrases, numbers) for name, each in node.items()}
+    if "array" in kinds:
+        copied["maxItems"] = min(copied.get("maxItems", _MAX_ITEMS), _MAX_ITEMS)
+    return copied
+
+
+def _choice(values: list[Any], kinds: list[Any]) -> dict[str, Any] | None:
+    return {"enum": [*values, *([None] if "null" in kinds else [])]} if values else None
+
+
+def _phrases(text: str) -> Iterator[str]:
+    """Yield the phrases of up to six words that contain no punctuation mark at the end of an inner word."""
+    words = [each.span() for each in _WORD.finditer(text)]
+    for first, (start, _) in enumerate(words):
+        for _, end in words[first : first + _MAX_SPAN_WORDS]:
+            if phrase := text[start:end].strip(_MARKS):
+                yield phrase
+            if _PHRASE_END.search(text[start:end]) or text[end : end + 1] == "\n":
+                break
+
+
+def constants(schema: Any) -> set[str]:
+    """Return all texts that the schema names as values: they need not stand in a text to follow from it."""
+    if isinstance(schema, list):
+        return set().union(*map(constants, schema))
+    if not isinstance(schema, dict):
+        return set()
+    own = [each for each in (*_listed(schema.get("enum")), schema.get("const")) if isinstance(each, str)]
+    return set(own).union(*map(constants, schema.values()))
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
