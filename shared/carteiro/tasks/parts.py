@@ -1,10 +1,11 @@
 """The parts of one request, whose model calls run at once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from carteiro.concurrency.parallel_work import run_all
 from carteiro.models.interface import Model
 
 P = TypeVar("P")
@@ -27,19 +28,11 @@ class PartRunner:
         """Return a block for one model call, which begins when fewer than the limit run. They begin in order."""
         return self._calls
 
-    async def run(self, parts: Sequence[P], work: Callable[[P], Awaitable[R]]) -> list[R]:
+    async def run(self, parts: Sequence[P], work: Callable[[P], Coroutine[Any, Any, R]]) -> list[R]:
         """Return the results of `work` in the order of the parts. `work` makes its calls in blocks of `call`.
 
         If a part fails, the others are cancelled, and its error is raised.
         """
         if len(parts) == 1:
             return [await work(parts[0])]
-        running = [asyncio.ensure_future(work(part)) for part in parts]
-        try:
-            return await asyncio.gather(*running)
-        except BaseException:
-            for each in running:
-                each.cancel()
-            # A cancelled call records what it has used.
-            await asyncio.gather(*running, return_exceptions=True)
-            raise
+        return await run_all(map(work, parts))

@@ -19,7 +19,12 @@ from carteiro.models.cloud.error_classifier import ERROR_IN_200
 from carteiro.models.cloud.language.azure_jobs import AzureJobs, JobStatus
 from carteiro.models.cloud.language.language_tags import AZURE, source_code
 from carteiro.models.cloud.language.sentiment import weighted_mean
-from carteiro.models.cloud.language.service import LanguageService, billed_in_thousands, split_by_length
+from carteiro.models.cloud.language.service import (
+    LanguageService,
+    billed_in_thousands,
+    run_parts,
+    split_by_length,
+)
 from carteiro.models.cloud.language.service_errors import service_failure
 from carteiro.models.cloud.message_content import repair_unicode
 from carteiro.models.cloud.quota import Quota
@@ -137,15 +142,17 @@ class AzureLanguage(LanguageService):
     async def classify(self, text: str) -> Classification:
         """Return the probabilities of positive, negative and neutral. Raise the errors of `carteiro.models.errors`."""
         language, usage = await self._language_of(text)
-        parts = []
-        for part in await split_by_length(text, _MAX_ELEMENTS, _length):
-            if part.strip():
-                found, spent = await self._analyze("SentimentAnalysis", part, language)
-                usage += spent
-                if found.confidenceScores is None:
-                    raise self._unexpected()
-                parts.append((found.confidenceScores.model_dump(), len(part)))
-        return Classification(weighted_mean(parts), usage)
+
+        async def classify(part: str) -> tuple[dict[str, float], Usage]:
+            found, spent = await self._analyze("SentimentAnalysis", part, language)
+            if found.confidenceScores is None:
+                raise self._unexpected()
+            return found.confidenceScores.model_dump(), spent
+
+        parts = [part for part in await split_by_length(text, _MAX_ELEMENTS, _length) if part.strip()]
+        found = await run_parts(parts, classify)
+        weighted = ((scores, len(part)) for part, (scores, _) in zip(parts, found, strict=True))
+        return Classification(weighted_mean(weighted), sum((spent for _, spent in found), usage))
 
     async def find_answer(self, question: str, context: str) -> ExtractedAnswer:
         """Find the span of the context that answers the question, in any part of it.
@@ -155,17 +162,21 @@ class AzureLanguage(LanguageService):
         if text_element_length(question) > _MAX_QUESTION:
             raise PromptTooLarge(f"{self.name} takes questions of at most {_MAX_QUESTION:,} characters")
         language, usage = await self._language_of(context)
-        best, start = ExtractedAnswer(None, None, 0.0, usage), 0
-        for part in await split_by_length(context, _MAX_ELEMENTS, _length):
-            if part.strip():
-                answer = await self._answer_from(question, part, language)
-                usage += answer.usage
-                for each in answer.content[:1]:
-                    span = _place(each, part)
-                    if span and each.confidenceScore > max(best.score, _MIN_ANSWER_SCORE):
-                        best = ExtractedAnswer(start + span[0], start + span[1], each.confidenceScore, usage)
-            start += len(part)
-        return ExtractedAnswer(best.start, best.end, best.score, usage)
+
+        async def answer(part: str) -> ServiceAnswer:
+            return await self._answer_from(question, part, language) if part.strip() else ServiceAnswer([], Usage())
+
+        parts = await split_by_length(context, _MAX_ELEMENTS, _length)
+        found = await run_parts(parts, answer)
+        usage = sum((each.usage for each in found), usage)
+        best, offset = ExtractedAnswer(None, None, 0.0, usage), 0
+        for part, answers in zip(parts, found, strict=True):
+            for each in answers.content[:1]:
+                span = _place(each, part)
+                if span and each.confidenceScore > max(best.score, _MIN_ANSWER_SCORE):
+                    best = ExtractedAnswer(offset + span[0], offset + span[1], each.confidenceScore, usage)
+            offset += len(part)
+        return best
 
     async def summarize(self, text: str, options: GenerationOptions) -> Completion:
         """Summarize a text of at most `context_tokens` text elements by a job. The service decides about the length.

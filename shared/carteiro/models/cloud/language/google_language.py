@@ -11,7 +11,12 @@ from pydantic import BaseModel, Field
 from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.language.language_tags import GOOGLE, source_code
 from carteiro.models.cloud.language.sentiment import weighted_mean
-from carteiro.models.cloud.language.service import LanguageService, billed_in_thousands, split_by_length
+from carteiro.models.cloud.language.service import (
+    LanguageService,
+    billed_in_thousands,
+    run_parts,
+    split_by_length,
+)
 from carteiro.models.cloud.quota import Quota
 from carteiro.models.errors import Unsupported
 from carteiro.models.interface import Classification
@@ -50,12 +55,10 @@ class GoogleLanguage(LanguageService):
         Raise `Unsupported` if the service does not know the text's language, and other errors of
         `carteiro.models.errors`.
         """
-        usage, parts = Usage(), []
-        for part in await split_by_length(text, _MAX_BYTES, utf8_length):
-            probabilities, spent = await self._classify_part(part)
-            usage += spent
-            parts.append((probabilities, len(part)))
-        return Classification(weighted_mean(parts), usage)
+        parts = await split_by_length(text, _MAX_BYTES, utf8_length)
+        found = await run_parts(parts, self._classify_part)
+        weighted = ((probabilities, len(part)) for part, (probabilities, _) in zip(parts, found, strict=True))
+        return Classification(weighted_mean(weighted), sum((spent for _, spent in found), Usage()))
 
     async def probe(self) -> None:
         """Classify one word."""

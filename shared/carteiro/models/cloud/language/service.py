@@ -2,13 +2,14 @@
 
 import asyncio
 import copy
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Self, TypeVar
 
 from openai import APIStatusError
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
+from carteiro.concurrency.parallel_work import run_all
 from carteiro.models.cloud.call_usage import MeteredQuota, may_have_used_tokens
 from carteiro.models.cloud.connection import ProviderConnection
 from carteiro.models.cloud.endpoint import Endpoint
@@ -26,8 +27,11 @@ from carteiro.text.splitter import split_text
 _LARGE_BODY = 100_000
 """Bytes of an answer from which on its reading would block the event loop."""
 _MAX_COUNT = 10**9
+_CALLS_AT_ONCE = 8
+"""Calls at once for the parts of one text."""
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+R = TypeVar("R")
 
 
 async def _run_once(text: str, call: Callable[[], Awaitable[ServiceAnswer]]) -> ServiceAnswer:  # noqa: ARG001
@@ -189,3 +193,16 @@ async def split_by_length(text: str, limit: int, measure: Callable[[str], int]) 
     if len(text) <= limit and measure(text) <= limit:
         return [text]
     return await asyncio.to_thread(split_text, text, limit, measure)
+
+
+async def run_parts(parts: list[str], work: Callable[[str], Coroutine[Any, Any, R]]) -> list[R]:
+    """Return the results of `work` in the order of the parts. A few run at once; if one fails, all end."""
+    if len(parts) == 1:
+        return [await work(parts[0])]
+    places = asyncio.Semaphore(_CALLS_AT_ONCE)
+
+    async def run_one(part: str) -> R:
+        async with places:
+            return await work(part)
+
+    return await run_all(map(run_one, parts))

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from carteiro.models.cloud.language.service import LanguageService, split_by_length
+from carteiro.models.cloud.language.service import LanguageService, run_parts, split_by_length
 from carteiro.models.interface import Tone, Translation
 from carteiro.schemas import Usage
 
@@ -41,21 +41,20 @@ class CloudTranslator(LanguageService):
         await self._translate("yes", "en", "pt", None)
 
     async def _translate(self, text: str, source: str | None, target: str, tone: Tone | None) -> Translation:
-        parts: list[str] = []
-        recognised: str | None = None
-        usage = Usage()
-        for part in await split_by_length(text, self._max_length, self._measure):
+        async def translate(part: str) -> tuple[TranslatedPart, Usage]:
             # Services drop white space at the ends of a text.
             sent = part.strip()
             if not sent:
-                parts.append(part)
-                continue
-            translated, spent = await self._translate_part(sent, source, target, tone)
-            recognised = recognised or translated.source
-            usage += spent
+                return TranslatedPart(part, None), Usage()
+            translated, usage = await self._translate_part(sent, source, target, tone)
             lead = len(part) - len(part.lstrip())
-            parts.append(part[:lead] + translated.text.strip() + part[len(part.rstrip()) :])
-        return Translation("".join(parts), source or recognised or "und", usage)
+            whole = part[:lead] + translated.text.strip() + part[len(part.rstrip()) :]
+            return TranslatedPart(whole, translated.source), usage
+
+        found = await run_parts(await split_by_length(text, self._max_length, self._measure), translate)
+        recognised = next((part.source for part, _ in found if part.source), "und")
+        usage = sum((spent for _, spent in found), Usage())
+        return Translation("".join(part.text for part, _ in found), source or recognised, usage)
 
     @abstractmethod
     async def _translate_part(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carteiro.models.cloud.language.service import billed_in_thousands, count, split_by_length
+from carteiro.models.cloud.language.service import billed_in_thousands, count, run_parts, split_by_length
 from carteiro.models.errors import Misconfigured, Unavailable, attached_usage
 from carteiro.models.interface import ServiceAnswer
 from carteiro.schemas import Usage
@@ -87,3 +87,19 @@ async def test_half_a_character_is_replaced() -> None:
 def test_counts_and_thousands() -> None:
     assert [count(each, 7) for each in (3, "12", -1, 1e3, None, True, "1" * 300, "١")] == [3, 12, 7, 7, 7, 7, 7, 7]
     assert [billed_in_thousands("a" * each) for each in (0, 1, 1000, 1001)] == [1000, 1000, 1000, 2000]
+
+
+async def test_few_parts_run_at_once() -> None:
+    running = most = 0
+
+    async def work(part: str) -> str:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+        return part
+
+    parts = [str(each) for each in range(30)]
+    assert await run_parts(parts, work) == parts
+    assert most == 8
