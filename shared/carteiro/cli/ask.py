@@ -16,7 +16,10 @@ from carteiro.schemas import REQUESTS
 
 _STREAMING = tuple(task for task, request in REQUESTS.items() if request.streams)
 _REASONING = tuple(task for task, request in REQUESTS.items() if "reasoning" in request.result.model_fields)
-_TASKS_BY_PANEL = {only_for(tasks): tasks for tasks in (_STREAMING, _REASONING)} | {
+_ATTACHING = tuple(
+    task for task, request in REQUESTS.items() if {"attachments", "messages"} & request.model_fields.keys()
+)
+_TASKS_BY_PANEL = {only_for(tasks): tasks for tasks in (_STREAMING, _REASONING, _ATTACHING)} | {
     option.panel: option.tasks for option in field_options() if option.panel
 }
 """Tasks by the panel of the help that has their options."""
@@ -51,6 +54,12 @@ def ask(
     request: Annotated[Path | None, typer.Option("--request", "-r", help="Send this file, a request's JSON.")] = None,
     jsonl: Annotated[Path | None, typer.Option(help="Send each line of this file: a request's JSON or a text.")] = None,
     out: Annotated[Path | None, typer.Option(help="--jsonl: write the replies to this file, a line each.")] = None,
+    attach: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A file or an address of one: an image, a PDF file, a sound.", rich_help_panel=only_for(_ATTACHING)
+        ),
+    ] = None,
     stream: Annotated[
         bool | None,
         typer.Option(
@@ -86,10 +95,11 @@ def ask(
 
     carteiro ask summarize --file README.md
     echo "I love it" | carteiro ask sentiment
+    carteiro ask chat "What is this?" --attach photo.jpg
     carteiro ask translate --to pt --jsonl in.jsonl --out out.jsonl --wait 24h
     """
     from carteiro.cli import ask_exchange
-    from carteiro.cli.request_options import OptionInvalid, read_defaults
+    from carteiro.cli.request_options import OptionInvalid, read_attachments, read_defaults
 
     if task not in REQUESTS:
         near = get_close_matches(task, REQUESTS, 1)
@@ -97,13 +107,16 @@ def ask(
         exit_with(f"there is no task {task!r}; {hint} {', '.join(REQUESTS)}", EXIT_USAGE)
     if reasoning and task not in _REASONING:
         exit_with(f"--reasoning: is not an option of {task}, but of {join_names(_REASONING)}", EXIT_USAGE)
+    if attach and task not in _ATTACHING:
+        exit_with(f"--attach: is not an option of {task}, but of {join_names(_ATTACHING)}", EXIT_USAGE)
     fields = {
         name: ask_exchange.read_json(value) if isinstance(value, Path) else value for name, value in fields.items()
     }
     options |= {"model": model, "temperature": temperature, "max_output_tokens": max_output_tokens}
     options |= {"reasoning": reasoning or None, "seed": seed, "wait": wait}
     try:
-        every = read_defaults(task, fields, options)
+        attachments = read_attachments(attach) if attach else None
+        every = read_defaults(task, fields | {"attachments": attachments}, options)
     except OptionInvalid as error:
         exit_with(str(error), EXIT_USAGE)
     if jsonl or out:

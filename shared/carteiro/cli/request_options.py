@@ -1,14 +1,18 @@
 """Requests from the command line: a text or a request's JSON, with the command's options."""
 
 import json
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
 from carteiro.cli.field_options import join_names, option_name, tasks_with
-from carteiro.schemas import REQUESTS, FieldError, Options
+from carteiro.schemas import REQUESTS, Attachment, FieldError, Options
 from carteiro.schemas.field_errors import field_errors
+
+_ADDRESS = re.compile(r"(?:s3|gs|az|https)://|file:///")
 
 
 class OptionInvalid(Exception):
@@ -25,6 +29,8 @@ class RequestDefaults:
     """Values for the request's own `options`."""
     system: str | None = None
     """Instructions for a request that has them as the first of its `messages`."""
+    attachments: Sequence[dict[str, Any]] = ()
+    """Files for a request that has them in the last of its `messages`."""
 
     @property
     def complete(self) -> bool:
@@ -38,6 +44,8 @@ class RequestDefaults:
     def apply_to(self, body: str | dict[str, Any]) -> dict[str, Any]:
         """Return the request's JSON. A body that is text goes into the task's main field."""
         given = REQUESTS[self.task].from_text(body, self.fields) if isinstance(body, str) else body | {}
+        if self.attachments and isinstance(given.get("messages"), list):
+            given["messages"] = [*given["messages"][:-1], *_attached(given["messages"][-1:], self.attachments)]
         if self.system and isinstance(given.get("messages"), list):
             given["messages"] = [{"role": "system", "content": self.system}, *given["messages"]]
         if self.options:
@@ -52,6 +60,7 @@ def read_defaults(task: str, fields: dict[str, Any], options: dict[str, Any]) ->
     options = {name: value for name, value in options.items() if value is not None}
     known = REQUESTS[task].model_fields
     system = fields.pop("system", None) if "messages" in known and "system" not in known else None
+    attachments = fields.pop("attachments", ()) if "messages" in known else ()
     try:
         REQUESTS[task].model_validate_json(json.dumps(fields | ({"options": options} if options else {})))
     except ValidationError as error:
@@ -59,7 +68,31 @@ def read_defaults(task: str, fields: dict[str, Any], options: dict[str, Any]) ->
             name = each.field.partition(".")[0]
             if name in (*fields, "options"):
                 raise OptionInvalid(error_line(task, each)) from None
-    return RequestDefaults(task, fields, options, system)
+    return RequestDefaults(task, fields, options, system, tuple(attachments))
+
+
+def read_attachments(given: Sequence[str]) -> list[dict[str, Any]]:
+    """Return attachments from files of this machine and addresses. Raise `OptionInvalid`."""
+    return [{"uri": each} if _ADDRESS.match(each) else _read_file(each) for each in given]
+
+
+def _read_file(path: str) -> dict[str, Any]:
+    try:
+        return Attachment.from_file(path).model_dump(exclude_unset=True)
+    except OSError as error:
+        raise OptionInvalid(f"--attach: {path}: {error.strerror}") from None
+    except ValidationError as error:
+        raise OptionInvalid(f"--attach: {path}: {field_errors(error)[0].reason}") from None
+
+
+def _attached(messages: Sequence[Any], attachments: Sequence[dict[str, Any]]) -> list[Any]:
+    """Return messages with attachments before their content."""
+    attached: list[Any] = []
+    for each in messages:
+        content = each.get("content") if isinstance(each, dict) else None
+        parts = content if isinstance(content, list) else [{"type": "text", "text": content}]
+        attached.append(each if content is None else {**each, "content": [*attachments, *parts]})
+    return attached
 
 
 def error_line(task: str, error: FieldError) -> str:

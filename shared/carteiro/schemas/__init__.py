@@ -4,6 +4,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
+from carteiro.schemas.attachment import Attachment
 from carteiro.schemas.reply import (
     ERROR_CODES,
     ErrorCode,
@@ -38,6 +39,7 @@ REQUESTS = _find_requests()
 __all__ = [
     "ERROR_CODES",
     "REQUESTS",
+    "Attachment",
     "ErrorCode",
     "ErrorDetail",
     "ErrorReply",

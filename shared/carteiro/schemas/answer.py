@@ -80,7 +80,7 @@ class AnswerRequest(CollectionRequest[AnswerResult]):
     """The question."""
     context: OptionalLargeText = None
     """The text that has the answer, if no collection is named."""
-    attachments: list[Attachment] = Field(default=[], max_length=MAX_ATTACHMENTS)
+    attachments: Annotated[list[Attachment], CommandOption("attach")] = Field(default=[], max_length=MAX_ATTACHMENTS)
     """Images, files and sounds that have the answer, next to a context or without one."""
 
     @model_validator(mode="after")

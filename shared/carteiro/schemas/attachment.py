@@ -7,14 +7,15 @@ import base64
 import binascii
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PlainValidator, PrivateAttr, SerializeAsAny, TypeAdapter, model_validator
+from pydantic import Field, PlainValidator, PrivateAttr, TypeAdapter, ValidatorFunctionWrapHandler, model_validator
 from typing_extensions import TypeIs
 
 from carteiro.schemas.media_file import Detail, MediaFile, MediaInvalid, read_media
 from carteiro.schemas.request import NAME_PATTERN, Schema, Text
-from carteiro.schemas.text_reference import BY_REFERENCE, MAX_ADDRESS_CHARS, LargeText, TextReference
+from carteiro.schemas.text_reference import MAX_ADDRESS_CHARS, LargeText, TextReference, text_or_reference
 
 MAX_ATTACHMENTS = 100
 _CONTENT_FIELDS = ("uri", "data", "image_url", "file", "input_audio")
@@ -85,6 +86,11 @@ class Attachment(Schema):
             self._media = _read_base64(inline, self.file_name, self._detail)
         return self
 
+    @classmethod
+    def from_file(cls, path: str | Path) -> Self:
+        """Return a file of this machine as an attachment. Raise `OSError`, and pydantic's `ValidationError`."""
+        return cls(data=base64.b64encode(Path(path).read_bytes()).decode(), name=Path(path).name)
+
     @property
     def address(self) -> str | None:
         """Address that the content is read from; None if the request has the content itself."""
@@ -148,20 +154,20 @@ def _read_part(value: Any) -> ContentPart:
 
 _Part = Annotated[ContentPart, PlainValidator(_read_part, json_schema_input_type=ContentPart)]
 _Parts = Annotated[list[_Part], Field(min_length=1, max_length=MAX_ATTACHMENTS)]
-_parts, _text = TypeAdapter[Any](_Parts), TypeAdapter[Any](LargeText)
+_parts = TypeAdapter[list[ContentPart]](_Parts)
 
 
-def _read_content(value: Any) -> Any:
-    return (_parts if isinstance(value, list) else _text).validate_python(value, strict=True)
+def read_content(value: Any, validate_text: ValidatorFunctionWrapHandler) -> Any:
+    """Return a content: a text, its reference, or a list of parts. Raise pydantic's `ValidationError`."""
+    if isinstance(value, str):
+        return validate_text(value)
+    if isinstance(value, list):
+        return _parts.validate_python(value, strict=True)
+    return text_or_reference(value, validate_text)
 
 
-Content = Annotated[
-    str | list[ContentPart],
-    PlainValidator(_read_content, json_schema_input_type=Text | TextReference | _Parts),
-    SerializeAsAny(),
-    BY_REFERENCE,
-]
-"""A text that may be long, or a list of texts, images, files and sounds."""
+CONTENT_INPUT: Any = Text | TextReference | _Parts
+"""Form of what `read_content` takes, for a JSON Schema."""
 
 
 def is_text(part: ContentPart) -> TypeIs[TextPart]:

@@ -6,6 +6,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     Field,
+    GetPydanticSchema,
+    SerializeAsAny,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
@@ -13,10 +15,11 @@ from pydantic import (
     model_validator,
 )
 
-from carteiro.schemas.attachment import Attachment, Content, is_text, join_texts
+from carteiro.schemas.attachment import CONTENT_INPUT, Attachment, ContentPart, is_text, join_texts, read_content
 from carteiro.schemas.collection import CollectionRequest, Source, search_options_problem
 from carteiro.schemas.reply import ReplySchema, Result
-from carteiro.schemas.request import Schema, examples
+from carteiro.schemas.request import Schema, Text, examples
+from carteiro.schemas.text_reference import BY_REFERENCE
 from carteiro.schemas.tools import MAX_CALLS, CallId, EarlierToolCall, ToolCall, ToolOptions
 
 
@@ -24,7 +27,10 @@ def _content_of_role(value: Any, validate: ValidatorFunctionWrapHandler, info: V
     """Return the content. A message with calls of tools, or with a tool's result, may have no text."""
     if not value and (info.data.get("tool_calls") or info.data.get("role") == "tool"):
         return ""
-    return validate(value)
+    content = read_content(value, validate)
+    if isinstance(content, list) and info.data.get("role") != "user" and not all(map(is_text, content)):
+        raise ValueError("has images, files or sounds, which only a message of the user can have")
+    return content
 
 
 class ChatMessage(Schema):
@@ -35,16 +41,16 @@ class ChatMessage(Schema):
     """Calls of tools, in a message of the assistant."""
     tool_call_id: CallId | None = None
     """Id of the call that a message of the role `tool` has the result of."""
-    content: Annotated[Content, WrapValidator(_content_of_role)] = Field(default="", validate_default=True)
+    content: Annotated[
+        str | list[ContentPart],
+        GetPydanticSchema(lambda _, handler: handler(Text)),  # a union would name each error twice
+        WrapValidator(_content_of_role, json_schema_input_type=CONTENT_INPUT),
+        SerializeAsAny(),
+        BY_REFERENCE,
+    ] = Field(default="", validate_default=True)
     """A text, or a list of texts (`{"type": "text", "text": ...}`) and, from the user, of images, files and sounds. It
     may be missing in a message with `tool_calls`, and in the result of a tool.
     """
-
-    @model_validator(mode="after")
-    def _only_the_user_attaches(self) -> Self:
-        if self.role != "user" and isinstance(self.content, list) and not all(map(is_text, self.content)):
-            raise ValueError("only a message of the user can have images, files and sounds")
-        return self
 
     @property
     def text(self) -> str:

@@ -61,7 +61,7 @@ class GenerateRequest(Request[GenerateResult], ToolOptions):
 
     prompt: LargeText
     """The prompt for the model."""
-    attachments: list[Attachment] = Field(default=[], max_length=MAX_ATTACHMENTS)
+    attachments: Annotated[list[Attachment], CommandOption("attach")] = Field(default=[], max_length=MAX_ATTACHMENTS)
     """Images, files and sounds that the prompt is about."""
     system: str | None = None
     """System instructions, for models that accept them."""

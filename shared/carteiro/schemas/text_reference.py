@@ -18,7 +18,8 @@ class TextReference(Schema):
     """`s3://BUCKET/KEY`, `gs://BUCKET/KEY`, `az://CONTAINER/KEY`, `https://...` or `file:///...`"""
 
 
-def _text_or_reference(value: Any, validate_text: ValidatorFunctionWrapHandler) -> Any:
+def text_or_reference(value: Any, validate_text: ValidatorFunctionWrapHandler) -> Any:
+    """Return a text or its reference. Raise pydantic's `ValidationError`."""
     if isinstance(value, TextReference):
         return value
     return TextReference.model_validate(value) if isinstance(value, dict) else validate_text(value)
@@ -29,7 +30,7 @@ BY_REFERENCE = object()
 
 LargeText = Annotated[
     Text,
-    WrapValidator(_text_or_reference, json_schema_input_type=Text | TextReference),
+    WrapValidator(text_or_reference, json_schema_input_type=Text | TextReference),
     SerializeAsAny(),
     BY_REFERENCE,
 ]
@@ -38,7 +39,7 @@ before a task gets the request: so a task sees only `str`.
 """
 OptionalLargeText = Annotated[
     Text | None,
-    WrapValidator(_text_or_reference, json_schema_input_type=Text | TextReference | None),
+    WrapValidator(text_or_reference, json_schema_input_type=Text | TextReference | None),
     SerializeAsAny(),
     BY_REFERENCE,
 ]

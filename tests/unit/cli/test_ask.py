@@ -28,6 +28,8 @@ def test_help_of_a_task_leaves_out_the_options_of_others(task: str, has: str, la
         (["summarize", "x", "--service-tier", "cheap"], "--service-tier: must be "),
         (["chat", "x", "--top-p", "2"], "--top-p: must be at most 1"),
         (["summarize", "x", "--to", "pt"], "--to: is not an option of summarize, but of translate"),
+        (["summarize", "x", "--attach", "a.png"], "--attach: is not an option of summarize, but of answer, chat and"),
+        (["chat", "x", "--attach", "none.png"], "--attach: none.png: No such file or directory"),
         (["translate", "x"], "--to: is missing"),
         (["answer", " ", "-q", "Who?"], "the text: must not be blank"),
         (["generate", "x", "--schema", "none.json"], "none.json: No such file or directory"),

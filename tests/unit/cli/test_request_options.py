@@ -2,8 +2,9 @@
 
 import pytest
 
-from carteiro.cli.request_options import OptionInvalid, error_line, read_defaults
+from carteiro.cli.request_options import OptionInvalid, error_line, read_attachments, read_defaults
 from carteiro.schemas import REQUESTS, FieldError
+from tests import media
 
 ALONE = {
     "generate": {"prompt": "A text."},
@@ -82,3 +83,43 @@ def test_text_next_to_a_collection_is_the_question():
 def test_error_of_the_whole_request_is_a_sentence():
     problem = FieldError(field="request", reason="needs either context or attachments, or collection")
     assert error_line("answer", problem) == "the request needs either context or attachments, or collection"
+
+
+@pytest.fixture
+def photo(tmp_path):
+    (tmp_path / "photo.png").write_bytes(media.PNG)
+    return tmp_path / "photo.png"
+
+
+def test_files_and_addresses_are_attached(photo):
+    attachments = read_attachments([str(photo), "s3://letters/a.pdf"])
+    image = {"data": media.encoded(media.PNG), "name": "photo.png"}
+    assert attachments == [image, {"uri": "s3://letters/a.pdf"}]
+    generate = read_defaults("generate", {"attachments": attachments}, {})
+    assert generate.apply_to("Why?") == {"prompt": "Why?", "attachments": attachments}
+    chat = read_defaults("chat", {"attachments": attachments, "system": "Be brief."}, {})
+    system, user = chat.apply_to("Why?")["messages"]
+    assert system["role"] == "system"
+    assert user["content"] == [*attachments, {"type": "text", "text": "Why?"}]
+    assert read_defaults("answer", {"attachments": attachments, "question": "When?"}, {}).complete
+
+
+def test_files_are_attached_to_the_last_message_of_a_request(photo):
+    chat = read_defaults("chat", {"attachments": [{"uri": "s3://a/b"}]}, {})
+    earlier = [{"role": "user", "content": "A"}, {"role": "assistant", "content": "B"}]
+    parts = [{"type": "text", "text": "C"}]
+    given = chat.apply_to({"messages": [*earlier, {"role": "user", "content": parts}]})
+    assert given["messages"] == [*earlier, {"role": "user", "content": [{"uri": "s3://a/b"}, *parts]}]
+    assert chat.apply_to({"messages": [7]}) == {"messages": [7]}
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [(None, "No such file or directory"), (b"MZ", "is no PNG, JPEG, GIF, WebP, PDF, WAV or MP3 file")],
+)
+def test_file_that_cannot_be_attached_is_named(tmp_path, content, problem):
+    if content:
+        (tmp_path / "a").write_bytes(content)
+    with pytest.raises(OptionInvalid) as caught:
+        read_attachments([str(tmp_path / "a")])
+    assert str(caught.value) == f"--attach: {tmp_path / 'a'}: {problem}"

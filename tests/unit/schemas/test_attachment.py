@@ -102,7 +102,7 @@ def test_message_has_texts_and_attachments() -> None:
         (
             [{"data": PNG}],
             {"role": "assistant"},
-            "messages.0: only a message of the user can have images, files and sounds",
+            "messages.0.content: has images, files or sounds, which only a message of the user can have",
         ),
         ([{"data": PNG}], {"collection": "a"}, "request: the last message needs a text to search the collection with"),
         ([{"uri": "s3://a"}] * 101, {}, "messages.0.content: must have at most 100 entries"),
