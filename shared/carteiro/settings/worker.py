@@ -55,10 +55,11 @@ class WorkerSettings(KafkaSettings):
     """Action when the day's cap is reached: `reject` sends error replies, `pause` makes requests wait for the next
     day."""
     references: str | None = None
-    """Addresses below which requests may refer to texts, separated by commas: `s3://BUCKET/PREFIX`, `gs://`, `az://`,
-    `https://HOST/PATH`, `file:///FOLDER`. Without it, no text is read by reference."""
+    """Addresses below which requests may refer to texts and files, separated by commas: `s3://BUCKET/PREFIX`, `gs://`, `az://`,
+    `https://HOST/PATH`, `file:///FOLDER`. Without it, nothing is read by reference."""
     reference_max_bytes: int = Field(default=4 * 1024 * 1024, ge=1, le=64 * 1024 * 1024)
-    """Most bytes of the texts that one request refers to. All texts in memory have at most 16 times as many."""
+    """Most bytes of the texts and files that one request refers to. Those of all requests have at most 16 times as many
+    bytes in memory, where a byte of a file takes three, and those of earlier turns of conversations as many again."""
     reply_bucket: str | None = None
     """Bucket for results that are too large for their topic, `s3://BUCKET/PREFIX`, `gs://` or `az://`."""
     search_collections: str | None = None

@@ -1,6 +1,7 @@
 """The pipeline of a task against a real server as the provider: what the error replies say that a request has cost."""
 
 import asyncio
+import json
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -8,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from aiokafka.errors import MessageSizeTooLargeError, UnknownTopicOrPartitionError
+from structlog.testing import capture_logs
 
 from carteiro.models.cloud.client import CloudModel
 from carteiro.models.prices import Price, PriceTable
@@ -33,6 +35,7 @@ from carteiro.worker.model_calls.fallback import FallbackChain, ModelTarget
 from carteiro.worker.reply_stream import ReplyStream
 from services.answer.task import task as answer
 from services.generate.task import task
+from tests import media
 from tests.provider import Provider
 from tests.provider.completions import completion
 from tests.unit.models.cloud.cloud_models import endpoint
@@ -220,3 +223,26 @@ async def test_store_of_documents_that_fails_is_named_and_leaves_a_dead_letter(a
     reply, _ = await ask(by=broken, body=b'{"question": "?", "collection": "docs"}')
     assert (reply.error.code, reply.error.retryable) == ("store_unavailable", True)
     assert reply.error.message == ask.result.dead_letter_reason == f"the store of documents: {failure}"
+
+
+async def test_next_model_of_a_chain_sees_the_image(provider):
+    body = json.dumps({"prompt": "What is it?", "attachments": [{"data": media.encoded(media.PNG)}]}).encode()
+    models = [CloudModel(name, endpoint(provider.url), timeout=30) for name in ("a:blind", "b:seeing")]
+    breakers = [CircuitBreaker(model, lambda: None) for model in models]
+    chain = FallbackChain([ModelTarget(*pair) for pair in zip(models, breakers, strict=True)])
+    pipeline = Pipeline(task, chain, IdempotencyStore(60), ReplyCache(60))
+    provider.answer({"error": {"message": "Model does not support images. Please use a model that does."}}, 400)
+    with capture_logs() as logs:
+        result = await pipeline.run(
+            read_envelope(FakeRecord(body, topic="llm.generate.requests", timestamp=int(time.time() * 1000))),
+            ("t", 0),
+            None,
+            UsageMeter(CostBudget(PriceTable({}), BudgetLimits()), "generate", None),
+            None,
+        )
+    assert (result.reply.model, result.reply.result.text) == ("b:seeing", f"[image/png {len(media.PNG)}] What is it?")
+    assert [each["code"] for each in logs if each["event"] == "the model failed; asking the next"] == ["unsupported"]
+    assert media.encoded(media.PNG)[:20] not in repr(logs)
+    for breaker, model in zip(breakers, models, strict=True):
+        await breaker.stop_probing()
+        await model.close()
