@@ -59,7 +59,7 @@ class WorkerSettings(KafkaSettings):
     `https://HOST/PATH`, `file:///FOLDER`. Without it, nothing is read by reference."""
     reference_max_bytes: int = Field(default=4 * 1024 * 1024, ge=1, le=64 * 1024 * 1024)
     """Most bytes of the texts and files that one request refers to. Those of all requests have at most 16 times as many
-    bytes in memory, where a byte of a file takes three, and those of earlier turns of conversations as many again."""
+    bytes in memory, three for each byte of a file; those of earlier turns of conversations have as many again."""
     reply_bucket: str | None = None
     """Bucket for results that are too large for their topic, `s3://BUCKET/PREFIX`, `gs://` or `az://`."""
     search_collections: str | None = None
