@@ -7,6 +7,7 @@ import base64
 import binascii
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -140,9 +141,11 @@ def _read_base64(data: str, name: str | None, detail: Detail | None) -> MediaFil
     except (binascii.Error, ValueError):
         raise ValueError("has data that is not base64") from None
     try:
-        return read_media(content, name, detail)
+        media = read_media(content, name, detail)
     except MediaInvalid as error:
         raise ValueError(str(error)) from None
+    # One string in memory, not two.
+    return replace(media, data=encoded) if media.data == encoded else media
 
 
 def _read_part(value: Any) -> ContentPart:

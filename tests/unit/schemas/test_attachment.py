@@ -118,3 +118,9 @@ def test_content_that_is_no_text_and_no_list_is_named_once() -> None:
     with pytest.raises(ValidationError) as caught:
         ChatRequest.model_validate({"messages": [{"role": "user", "content": 7}]})
     assert explain(field_errors(caught.value)) == "messages.0.content: must be a text"
+
+
+def test_data_is_in_memory_once() -> None:
+    given = Attachment(data=PNG)
+    assert given.media is not None
+    assert given.media.data is given.data

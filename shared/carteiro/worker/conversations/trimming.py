@@ -44,5 +44,5 @@ def fit_newest_turns(
 def _total_tokens(messages: Sequence[ChatMessage], count_tokens: Callable[[str], int]) -> int:
     texts = sum(count_tokens(message.text) + _MESSAGE_TOKENS for message in messages)
     calls = (call for message in messages for call in message.tool_calls)
-    texts += sum(count_tokens(compact_json(call.arguments)) + _MESSAGE_TOKENS for call in calls)
-    return texts + sum(file.media.tokens for each in messages for file in each.attachments if file.media)
+    # A model whose context is known takes no files. In the limit for others one PDF file would cost its turn.
+    return texts + sum(count_tokens(compact_json(call.arguments)) + _MESSAGE_TOKENS for call in calls)

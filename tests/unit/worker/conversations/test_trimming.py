@@ -60,11 +60,11 @@ def test_space_for_the_answer_is_reserved(context, answer, room):
     assert prompt_token_limit(context, answer, 8000) == room
 
 
-def test_files_count_with_their_tokens() -> None:
-    image = {"data": media.encoded(media.png(640, 480))}
-    seen = ChatMessage.model_validate({"role": "user", "content": [{"type": "text", "text": "a b"}, image]})
+def test_files_do_not_cost_their_turn() -> None:
+    report = {"data": media.encoded(media.PDF)}
+    seen = ChatMessage.model_validate({"role": "user", "content": [{"type": "text", "text": "a b"}, report]})
     turn = Turn(request_id="t/0/1", messages=(seen,))
     now = [ChatMessage(role="user", content="c")]
-    needed = 32 + (1 + 8) + (2 + 8 + 700)
+    needed = 32 + (1 + 8) + (2 + 8)
     assert fit_newest_turns([turn], now, needed, count) == (turn,)
     assert fit_newest_turns([turn], now, needed - 1, count) == ()
