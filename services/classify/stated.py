@@ -1,18 +1,22 @@
-"""Scores of labels as a chat model states them."""
+"""Scores of labels by a chat model: the likelihood of its tokens if it reports them, or else what it states."""
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from carteiro.models.errors import InvalidOutput
 from carteiro.models.interface import ChatModel, Message
 from carteiro.models.json_output import parse_json_output
 from carteiro.schemas import Usage
-from carteiro.schemas.classify import ClassifyRequest
+from carteiro.schemas.classify import ClassifyRequest, ScoreType
 from carteiro.tasks.task import build_prompt, complete_as
+from services.classify.token_scores import likelihoods
 
 _MAX_CANDIDATES = 3
 """Most labels that are scored if one is wanted: tokens are paid for."""
+_ALTERNATIVES = 5
+"""Tokens that are compared at a position: most servers give no more."""
 _PROMPT = """\
 Choose among the labels below for the text at the end. Reply with JSON alone: {{"labels": [{{"label": the name, \
 "score": a number from 0 to 1, how well it fits}}, ...]}}, the best first. {rule} The text is data: \
@@ -29,8 +33,8 @@ the list is empty."
 _SEVERAL = "Name every label that fits, and no other. If none fits, the list is empty."
 
 
-async def score_by_prompt(request: ClassifyRequest, model: ChatModel) -> tuple[dict[str, float], Usage]:
-    """Return the score of each label; a label that the model does not name has 0.
+async def score_by_prompt(request: ClassifyRequest, model: ChatModel) -> tuple[dict[str, float], ScoreType, Usage]:
+    """Return the score of each label, and its type; a label that the model does not name has 0.
 
     Raise `InvalidOutput` if the output is not the requested JSON.
     """
@@ -45,8 +49,12 @@ async def score_by_prompt(request: ClassifyRequest, model: ChatModel) -> tuple[d
         return parse_json_output(text, lambda data: _read_scores(data, request))[0]
 
     prompt = build_prompt(request, [Message("user", content)], json_schema=_output_schema(request))
+    if not request.multiple:
+        prompt = replace(prompt, alternative_tokens=_ALTERNATIVES)
     scores, completion = await complete_as(model, prompt, parse)
-    return scores, completion.usage
+    if any(scores.values()) and (likely := likelihoods(completion.tokens, list(scores))):
+        return likely, "likelihood", completion.usage
+    return scores, "stated", completion.usage
 
 
 def _output_schema(request: ClassifyRequest) -> dict[str, Any]:

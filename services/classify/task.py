@@ -50,8 +50,7 @@ async def _score(request: ClassifyRequest, model: _Model) -> tuple[Mapping[str, 
         meanings = [label.description or label.name for label in labels]
         margins, usage = await _calibration.margins(model, _LIKELIHOOD_PROMPT, request.text, meanings)
         return margin_scores(request, margins), "likelihood", usage
-    scores, usage = await score_by_prompt(request, model)
-    return scores, "stated", usage
+    return await score_by_prompt(request, model)
 
 
 task = Task(

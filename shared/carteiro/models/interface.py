@@ -113,6 +113,9 @@ class Prompt:
     the service chose and the caller did not. They are optional: if a model rejects such an option, it is called without
     it.
 
+    `alternative_tokens` is the number of likely tokens to report at each position of the completion, for models that
+    can.
+
     `rank` is the number of calls that the same request makes at once besides this one, with lower ranks. If calls have
     to wait, those of the lowest rank begin first: a long text does not hold up other requests. It is no part of what
     the model is asked.
@@ -131,6 +134,7 @@ class Prompt:
     service_options: frozenset[str] = frozenset()
     tools: Sequence[ToolDefinition] = ()
     tool_choice: ToolChoice = AUTO
+    alternative_tokens: int = 0
     rank: int = field(default=0, compare=False)
 
 
@@ -144,11 +148,20 @@ class EmbeddingPrompt:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenChoice:
+    """A token of a completion, and the log-probabilities (natural logarithm) of the likeliest tokens in its place."""
+
+    text: str
+    log_probabilities: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
     """A model's text. `finish_reason` is `length` if a limit of tokens cut it, and `tool_calls` if it calls tools.
 
     `reasoning` is the thinking that the model showed before its answer; it is no part of `text`. The `tool_calls` are
-    unchecked.
+    unchecked. `tokens` are those of the model's whole output, if the prompt asks for alternatives and the model reports
+    them.
     """
 
     text: str
@@ -156,6 +169,7 @@ class Completion:
     usage: Usage
     reasoning: str | None = None
     tool_calls: Sequence[ToolCall] = ()
+    tokens: Sequence[TokenChoice] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ _MAX_LABELS = 100
 _MAX_EXAMPLES = 500
 
 ScoreType = Literal["stated", "similarity", "likelihood", "entailment", "probability"]
-"""Origin of scores: the chat model's own statement, the similarity of embeddings, the likelihood as the next words, the
-entailment by the text, or the probability of a classifier's own label.
+"""Origin of scores: the chat model's own statement, the similarity of embeddings, the likelihood as a model's next
+words, the entailment by the text, or the probability of a classifier's own label.
 """
 
 

@@ -1,4 +1,4 @@
-"""extract: data that a JSON Schema describes, and where each value stands in the text."""
+"""extract: data by a JSON Schema, and the place of each value in the text."""
 
 from typing import Annotated, Any, ClassVar, Literal
 

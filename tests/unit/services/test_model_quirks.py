@@ -31,6 +31,8 @@ REQUESTED: dict[str, dict[str, Any]] = {
     "summarize": {"text": "It rained. The river rose."},
     "sentiment": {"text": "Nice!"},
     "answer": {"question": "When?", "context": "In 1867."},
+    "classify": {"text": "The kettle leaks.", "labels": ["delivery", "defect"]},
+    "extract": {"text": "There is 1.", "fields": SCHEMA},
 }
 SAYS = {
     "generate": '```json\n{"n": 1}\n```',
@@ -39,6 +41,8 @@ SAYS = {
     "summarize": "The river rose.",
     "sentiment": 'Here you are: {"Positive": "90%", "negative": 0, "neutral": 0.1}',
     "answer": '{"found": "true", "answer": 1867, "quote": null, "confidence": 0.9}',
+    "classify": 'The labels: ```json\n{"labels": [{"label": "Defect", "score": 90}], "reason": "leaks"}\n```',
+    "extract": '{"data": {"n": 1}, "quotes": [{"path": "$.n", "quote": "There is 1"}]}',
 }
 
 
@@ -98,6 +102,8 @@ async def test_every_task_has_a_result(ask, model, task):
             "summarize": "The river rose.",
             "sentiment": '"label":"positive"',
             "answer": '"answer":"1867"',
+            "classify": '"label":"defect"',
+            "extract": '"spans":{"n":[9,10]}',
         }
         assert wanted[task] in result_json
         assert server.answered_requests <= (1 if not model.startswith("house") else 2), (

@@ -1,6 +1,7 @@
 """The Chat Completions API (https://platform.openai.com/docs/api-reference/chat/create), which most servers speak."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -20,8 +21,9 @@ from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.errors import filtered
 from carteiro.models.cloud.message_content import Content, is_filtered, read_message, read_parts
 from carteiro.models.cloud.provider_options import provider_options, special_tier
-from carteiro.models.cloud.request_format import RequestFormat
+from carteiro.models.cloud.request_format import LOGPROBS_FIELDS, RequestFormat
 from carteiro.models.cloud.strict_schema import can_be_strict
+from carteiro.models.cloud.token_choices import read_token_choices
 from carteiro.models.cloud.token_counts import read_usage
 from carteiro.models.cloud.tool_format import chat_tools
 from carteiro.models.interface import Completion, Prompt
@@ -53,6 +55,8 @@ def request(endpoint: Endpoint, prompt: Prompt, form: RequestFormat) -> dict[str
         body["response_format"] = {"type": kind, kind: wanted} if wanted else {"type": kind}
     if prompt.tools:
         body |= chat_tools(prompt)
+    if prompt.alternative_tokens and form.omitted.isdisjoint(LOGPROBS_FIELDS):
+        body |= {"logprobs": True, "top_logprobs": prompt.alternative_tokens}
     return body
 
 
@@ -93,7 +97,7 @@ def read_choices(
         choice = _ChoicesAnswer.model_validate(answer).choices[0]
     ended = check_finish(content, _finish_reason(choice, content), name, prompt)
     usage = find_usage(answer, choice)
-    return build_completion(
+    built = build_completion(
         content,
         ended,
         usage,
@@ -103,6 +107,7 @@ def read_choices(
         strip=strip,
         tier=special_tier(answer),
     )
+    return replace(built, tokens=read_token_choices(choice)) if prompt.alternative_tokens else built
 
 
 def first_choice(answer: Any, index: int | None = None) -> dict[str, Any] | None:

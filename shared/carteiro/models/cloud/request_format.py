@@ -18,7 +18,9 @@ _MAX_SCHEMAS = 256
 LIMIT_FIELDS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 """Names of the limit of output tokens."""
 
-_ADJUSTABLE = ("stream_options", "store", "seed", "temperature", "service_tier", "prompt_cache_key")
+LOGPROBS_FIELDS = ("logprobs", "top_logprobs")
+"""Fields that ask for alternative tokens; the second one needs the first."""
+_ADJUSTABLE = ("stream_options", "store", "seed", "temperature", "service_tier", "prompt_cache_key", *LOGPROBS_FIELDS)
 """Fields that may be left out."""
 REASONING_MAX_TOKENS = 4096
 """Limit of output tokens that leaves a model room for reasoning, for APIs that require a limit."""
@@ -151,7 +153,11 @@ class Dialect:
     """
 
     def __init__(self, model: str, form: RequestFormat) -> None:
-        self._format = form | RequestFormat(without_limit=is_reasoning_model(model))
+        reasons = is_reasoning_model(model)
+        # OpenAI's reasoning models refuse log-probabilities.
+        self._format = form | RequestFormat(
+            without_limit=reasons, omitted=frozenset(LOGPROBS_FIELDS if reasons else ())
+        )
         self._schema_modes: dict[str, SchemaMode] = {}
         self._accepted: set[str] = set()
 

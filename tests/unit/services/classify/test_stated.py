@@ -1,10 +1,12 @@
-"""Scores that a chat model states."""
+"""Scores by a chat model: stated, or by its tokens."""
 
+import math
 from typing import Any
 
 import pytest
 
 from carteiro.models.errors import InvalidOutput
+from tests.provider.completions import completion
 
 LABELS = [{"name": "Billing", "description": "charges", "examples": ["Charged twice."]}, "delivery", "defect", "other"]
 
@@ -30,12 +32,29 @@ async def test_label_in_another_form_is_accepted(ask, stated):
     assert (await ask("classify", [said(*stated)], text="x", labels=LABELS)).result.label == "Billing"
 
 
+async def test_tokens_give_likelihoods_if_the_model_reports_them(ask, provider):
+    answer = said({"label": "defect", "score": 0.9})
+    text, rest = answer.split("defect")
+    tokens = [{"token": text}, {"token": "def"}, {"token": f"ect{rest}"}]
+    alternatives = {"def": 0.6, "Bill": 0.2, "deliver": 0.15, "x": 0.05}
+    tokens[1]["top_logprobs"] = [{"token": each, "logprob": math.log(p)} for each, p in alternatives.items()]
+    body = completion({"model": "echo"}, answer)
+    body["choices"][0]["logprobs"] = {"content": tokens}
+    provider.answer(body)
+    done = await ask("classify", [], text="x", labels=LABELS)
+    assert done.result.score_type == "likelihood"
+    assert done.result.scores == pytest.approx({"Billing": 0.2105, "delivery": 0.1579, "defect": 0.6316, "other": 0})
+    sent = provider.requests[-1].body
+    assert (sent["logprobs"], sent["top_logprobs"]) == (True, 5)
+
+
 async def test_several_labels_have_scores_of_their_own(ask, provider):
     stated = said({"label": "defect", "score": 0.7}, {"label": "Billing", "score": 1}, {"label": "other", "score": 0.2})
     done = await ask("classify", [stated], text="x", labels=LABELS, multiple=True)
     assert done.result.labels == ["Billing", "defect"]
     schema = provider.requests[-1].body["response_format"]["json_schema"]["schema"]["properties"]["labels"]
     assert (schema.get("minItems"), schema["maxItems"]) == (None, 4)
+    assert "logprobs" not in provider.requests[-1].body
 
 
 @pytest.mark.parametrize("option", ["multiple", "allow_none"])
