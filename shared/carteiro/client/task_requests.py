@@ -50,6 +50,7 @@ def chat(
     *,
     tools: Tool | dict[str, Any] | Sequence[Tool | dict[str, Any]] | None = None,
     tool_choice: Literal["auto", "none", "required"] | NamedTool | dict[str, Any] | None = None,
+    served_tools: str | Sequence[str] | None = None,
     collection: str | None = None,
     filter: dict[str, Any] | None = None,
     top_k: int | None = None,
@@ -64,6 +65,7 @@ def chat(
         {
             "tools": tools,
             "tool_choice": tool_choice,
+            "served_tools": served_tools,
             "collection": collection,
             "filter": filter,
             "top_k": top_k,
@@ -115,6 +117,7 @@ def generate(
     *,
     tools: Tool | dict[str, Any] | Sequence[Tool | dict[str, Any]] | None = None,
     tool_choice: Literal["auto", "none", "required"] | NamedTool | dict[str, Any] | None = None,
+    served_tools: str | Sequence[str] | None = None,
     attachments: Attachment | dict[str, Any] | Sequence[Attachment | dict[str, Any]] | None = None,
     system: str | None = None,
     json_schema: dict[str, Any] | None = None,
@@ -127,6 +130,7 @@ def generate(
         {
             "tools": tools,
             "tool_choice": tool_choice,
+            "served_tools": served_tools,
             "prompt": prompt,
             "attachments": attachments,
             "system": system,

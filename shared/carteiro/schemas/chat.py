@@ -20,7 +20,7 @@ from carteiro.schemas.collection import CollectionRequest, Source, search_option
 from carteiro.schemas.reply import ReplySchema, Result
 from carteiro.schemas.request import Schema, Text, examples
 from carteiro.schemas.text_reference import BY_REFERENCE
-from carteiro.schemas.tools import MAX_CALLS, CallId, EarlierToolCall, ToolCall, ToolOptions
+from carteiro.schemas.tools import MAX_CALLS, CallId, EarlierToolCall, ToolCall, ToolOptions, ToolStep
 
 
 def _content_of_role(value: Any, validate: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
@@ -81,6 +81,7 @@ class ChatResult(Result):
             "message": {"role": "assistant", "content": "Lisbon.", "tool_calls": []},
             "reasoning": None,
             "sources": [],
+            "steps": [],
         },
         {
             "message": {
@@ -92,6 +93,7 @@ class ChatResult(Result):
             },
             "reasoning": None,
             "sources": [],
+            "steps": [],
         },
     )
 
@@ -100,6 +102,8 @@ class ChatResult(Result):
     """The model's thinking before it answered, if `options.reasoning` asks for it and the service shows it."""
     sources: list[Source] = Field(default=[])
     """The quotations that the answer rests on, for a request with a collection."""
+    steps: list[ToolStep] = Field(default=[])
+    """Calls of served tools that the worker made for this answer."""
 
     def render(self) -> str:
         return "\n".join([self.message.content, *(each.render() for each in self.sources)])

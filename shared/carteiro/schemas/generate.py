@@ -8,7 +8,7 @@ from carteiro.schemas.attachment import MAX_ATTACHMENTS, Attachment
 from carteiro.schemas.reply import Result
 from carteiro.schemas.request import CommandOption, Request, StopText, examples
 from carteiro.schemas.text_reference import LargeText
-from carteiro.schemas.tools import ToolCall, ToolOptions
+from carteiro.schemas.tools import ToolCall, ToolOptions, ToolStep
 
 
 def check_object_root(schema: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -21,7 +21,9 @@ def check_object_root(schema: dict[str, Any] | None) -> dict[str, Any] | None:
 class GenerateResult(Result):
     """The model's completion."""
 
-    model_config = examples({"text": "The quick brown fox naps.", "data": None, "reasoning": None, "tool_calls": []})
+    model_config = examples(
+        {"text": "The quick brown fox naps.", "data": None, "reasoning": None, "tool_calls": [], "steps": []}
+    )
 
     text: str
     """The completion, without the stop sequence that ended it."""
@@ -31,6 +33,8 @@ class GenerateResult(Result):
     """The model's thinking before it wrote, if `options.reasoning` asks for it and the service shows it."""
     tool_calls: list[ToolCall] = Field(default=[])
     """Calls of tools that the model asks for, if `finish_reason` is `tool_calls`. `chat` takes their results."""
+    steps: list[ToolStep] = Field(default=[])
+    """Calls of served tools that the worker made for this answer."""
 
     def render(self) -> str:
         return self.text
@@ -76,6 +80,6 @@ class GenerateRequest(Request[GenerateResult], ToolOptions):
     def _is_consistent(self) -> Self:
         if self.stop and self.options.stop:
             raise ValueError("has stop and options.stop: leave out one of them")
-        if self.tools and self.json_schema is not None:
+        if (self.tools or self.served_tools) and self.json_schema is not None:
             raise ValueError("json_schema and tools exclude each other: the arguments of a call have a schema already")
         return self

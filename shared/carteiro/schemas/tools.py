@@ -14,13 +14,16 @@ from pydantic import (
 )
 
 from carteiro.schemas.reply import ReplySchema
-from carteiro.schemas.request import Schema, Text
+from carteiro.schemas.request import COLLECTION_PATTERN, Schema, Text
 
 MAX_TOOLS = 128
+MAX_SERVED = 32
+"""Most names of served tools."""
 MAX_CALLS = 128
 """Most calls in one message."""
 TOOL_NAME_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 ToolName = Annotated[str, StringConstraints(pattern=TOOL_NAME_PATTERN)]
+ServedName = Annotated[str, StringConstraints(pattern=COLLECTION_PATTERN)]
 CallId = Annotated[Text, StringConstraints(max_length=200)]
 _MAX_DESCRIPTION, _MAX_SIGNATURE = 16_384, 131_072
 """In characters."""
@@ -98,6 +101,21 @@ def _choice_in_one_sentence(value: Any, validate: ValidatorFunctionWrapHandler) 
         raise ValueError(f"must be auto, none, required or {form}") from None
 
 
+class ToolStep(ReplySchema):
+    """A call of a served tool that the worker made."""
+
+    tool: str
+    """Name of the tool; of its server, if that could not be reached."""
+    arguments: dict[str, Any]
+    """The arguments; empty if the model wrote none that can be read."""
+    result: str
+    """The first 1,000 characters of the result, or of the error that the model was told."""
+    result_characters: int
+    failed: bool = False
+    seconds: float = 0.0
+    """Duration of the call."""
+
+
 class ToolOptions(Schema):
     """Fields of requests whose model may call tools of the caller."""
 
@@ -109,6 +127,9 @@ class ToolOptions(Schema):
     """`auto` leaves the choice to the model, `none` permits no call, `required` demands at least one, and a tool by its
     name demands a call of that tool.
     """
+
+    served_tools: list[ServedName] | None = Field(default=None, max_length=MAX_SERVED)
+    """Names of tools that the service runs itself; by default those that its operator chose, and none if empty."""
 
     @field_validator("tools")
     @classmethod

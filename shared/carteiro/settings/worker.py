@@ -65,6 +65,8 @@ class WorkerSettings(KafkaSettings):
     search_collections: str | None = None
     """Collections that requests may name, separated by commas; by default all of the store. A request's `filter` does
     not protect a tenant's documents from another, but separate collections and services do."""
+    tools: Path | None = None
+    """File of the tools that the worker runs for the models of chat and generate: Kafka topics and MCP servers."""
     rerank_model: str | None = None
     """Cross-encoder for requests with `rerank`, `local:NAME`. Without it, such requests are rejected."""
     enrichments: str | None = None

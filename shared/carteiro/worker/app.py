@@ -25,6 +25,7 @@ from carteiro.worker.composition.factories import may_have_batches, open_models
 from carteiro.worker.exit_codes import EXIT_MODEL, EXIT_SETTINGS, exit_with
 from carteiro.worker.observability.logs import configure_logs
 from carteiro.worker.observability.tracing import configure_tracing
+from carteiro.worker.tools.tools_file import ToolsFileInvalid
 from carteiro.worker.worker import Worker
 
 log = structlog.get_logger("carteiro.worker")
@@ -103,6 +104,7 @@ def _exit_on_error() -> Iterator[None]:
         RegistrySettingsInvalid,
         EnrichmentFileInvalid,
         CollectionFileInvalid,
+        ToolsFileInvalid,
         ExtraMissing,
     ) as error:
         exit_with(EXIT_SETTINGS, str(error))

@@ -26,6 +26,7 @@ from carteiro.worker.handling.reply_cache import ReplyCache
 from carteiro.worker.handling.reply_router import ReplyRouter
 from carteiro.worker.index.store_connection import StoreConnection
 from carteiro.worker.model_calls.budget import CostBudget
+from carteiro.worker.tools.toolbox import Toolbox
 
 if TYPE_CHECKING:
     from carteiro.references.reader import ReferenceReader
@@ -62,6 +63,8 @@ class WorkerContext:
     """Collections that requests may name; None if such requests are rejected."""
     reply_bucket: Bucket | None = None
     """Bucket of results that are too large for Kafka; None if there is no such bucket."""
+    toolbox: Toolbox | None = None
+    """Tools that the worker runs for models; None if it has none."""
     store: StoreConnection | None = None
     """The store of collections; None if the worker fills none."""
 
@@ -93,8 +96,13 @@ class WorkerContext:
             )
             log.info("delivering", mode=self.guarantee, max_in_flight=self.settings.max_in_flight)
 
+        if self.toolbox is not None:
+            self.toolbox.start()
+
     async def disconnect(self) -> None:
         """Send the buffered records and disconnect."""
+        if self.toolbox is not None:
+            await self.toolbox.close()
         if self.router.producer is not None:
             await self.router.producer.stop()
 

@@ -26,6 +26,7 @@ from carteiro.worker.composition.health_checks import WorkerHealthChecks
 from carteiro.worker.composition.served_topic import ServedTopic
 from carteiro.worker.composition.storage import open_library, open_references, open_reply_bucket
 from carteiro.worker.composition.subscribers import serve_requests
+from carteiro.worker.composition.tools import open_toolbox
 from carteiro.worker.handling.idempotency import IdempotencyStore
 from carteiro.worker.handling.reply_router import ReplyRouter
 from carteiro.worker.index.chunk_embedder import ChunkEmbedder
@@ -56,10 +57,11 @@ class WorkerParts:
         self._circuit_breakers = create_circuit_breakers(self._models.values(), self._on_circuit_change)
         self.chains = create_chains(models, self._circuit_breakers)
         options = connection_options(settings)
+        router = ReplyRouter(options)
         self.context = WorkerContext(
             settings,
             options,
-            ReplyRouter(options),
+            router,
             IdempotencyStore(settings.idempotency_seconds),
             create_cache(settings),
             create_budget(settings, self._models, self._on_circuit_change),
@@ -67,6 +69,7 @@ class WorkerParts:
             references=open_references(settings),
             library=open_library(settings, self._models.values(), self._on_circuit_change),
             reply_bucket=open_reply_bucket(settings),
+            toolbox=open_toolbox(settings, options, lambda: router.producer),
         )
         self.served: list[ServedTopic]
         """The topics that the worker serves."""

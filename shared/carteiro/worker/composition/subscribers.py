@@ -119,6 +119,7 @@ def build_handler(
             deferral,
             context.references,
             context.library,
+            context.toolbox,
         ),
         context.router,
         context.budget,

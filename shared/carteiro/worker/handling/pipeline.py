@@ -26,6 +26,7 @@ from carteiro.worker.handling.steps.deduplication import Deduplicate
 from carteiro.worker.handling.steps.deferral import DeferToBatch
 from carteiro.worker.handling.steps.references import ResolveReferences
 from carteiro.worker.handling.steps.retrieval import RetrievePassages
+from carteiro.worker.handling.steps.served_tools import ServeTools
 from carteiro.worker.handling.steps.step import Handle, compose
 from carteiro.worker.handling.steps.task import RunTask
 from carteiro.worker.handling.steps.validation import RejectInvalid
@@ -41,6 +42,7 @@ from carteiro.worker.reply_stream import ReplyStream
 if TYPE_CHECKING:
     from carteiro.references.reader import ReferenceReader
     from carteiro.worker.handling.library import Library
+    from carteiro.worker.tools.toolbox import Toolbox
 
 log = structlog.get_logger("carteiro.worker")
 
@@ -78,6 +80,8 @@ class Pipeline:
     """Reader of the texts that requests refer to; None if such requests are rejected."""
     library: "Library | None" = None
     """Collections that requests may name; None if such requests are rejected."""
+    toolbox: "Toolbox | None" = None
+    """Tools that the worker runs for models; None if it has none."""
     _handle: Handle = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -88,6 +92,7 @@ class Pipeline:
             Deduplicate(self.idempotency),
             ResolveReferences(self.references),
             RetrievePassages(self.library),
+            ServeTools(self.toolbox),
             InConversation(self.conversations, self.task, self.references),
             Cached(self.cache, self.task.name),
             last=RunTask(self.task, self.chain, self.shows_reasoning),

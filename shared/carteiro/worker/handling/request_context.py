@@ -13,6 +13,7 @@ from carteiro.worker.model_calls.budget import UsageMeter
 from carteiro.worker.model_calls.deferred_request import DeferredRequest
 from carteiro.worker.model_calls.fallback import FallbackRun
 from carteiro.worker.reply_stream import ReplyStream
+from carteiro.worker.tools.request_tools import RequestTools
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,6 +41,8 @@ class RequestContext:
     """Work that a passing deadline ends, for the error reply."""
     turn: PendingTurn | None = None
     """The turn in a stored conversation; None if the request has no `conversation_id`."""
+    tools: RequestTools | None = None
+    """Tools that the worker runs for the models; None if the request has none."""
     started_at: float = field(default_factory=time.monotonic)
     """Monotonic seconds."""
     queue_seconds: float = field(init=False)

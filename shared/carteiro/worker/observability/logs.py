@@ -69,6 +69,8 @@ def configure_logs(level: str, log_format: str) -> None:
         # FastStream installs its own handler, with colours.
         logger.handlers, logger.propagate = [], True
         logger.setLevel(logging.ERROR)
+    # Its errors quote what a server of tools wrote. `McpServer` logs them in our words.
+    logging.getLogger("mcp").setLevel(logging.CRITICAL)
 
 
 def traceback_summary(error: BaseException) -> str:

@@ -53,6 +53,13 @@ MODEL_SECONDS = Histogram(
     buckets=(0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92),
     registry=REGISTRY,
 )
+TOOL_SECONDS = Histogram(
+    "carteiro_tool_seconds",
+    "Calls of served tools; outcome is `ok` or `failed`.",
+    ["tool", "outcome"],
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
 TOKENS = Counter(
     "carteiro_tokens",
     "Tokens, as the model counts them; `cached_input` and `reasoning` are parts of `input` and `output`.",

@@ -1,6 +1,7 @@
 """Runs the task. The last step."""
 
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
@@ -14,6 +15,8 @@ from carteiro.tasks.task import Task, TaskOutput
 from carteiro.worker.handling.request_context import RequestContext
 from carteiro.worker.model_calls.fallback import FallbackChain
 from carteiro.worker.observability import metrics
+from carteiro.worker.tools.request_tools import RequestTools
+from carteiro.worker.tools.tool_loop import ToolCallingModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +29,15 @@ class RunTask:
 
     async def __call__(self, context: RequestContext) -> OkReply[Any]:
         request, run, meter = context.parsed, context.fallback_run, context.meter
-        output = await run.run(context.turn.run if context.turn else partial(self.task.run, request))
+        work: Callable[[Any], Awaitable[TaskOutput[Any]]]
+        work = context.turn.run if context.turn else partial(self.task.run, request)
+        output = await run.run(partial(_work_with_tools, work, context.tools) if context.tools else work)
         if not run.is_metered:
             meter.record(run.model.name, output.usage)
         if output.reasoning and self.shows_reasoning and request.options.reasoning:
             output = replace(output, result=output.result.model_copy(update={"reasoning": output.reasoning}))
+        if context.tools:
+            output = replace(output, result=output.result.model_copy(update={"steps": context.tools.steps}))
         _check_serializable(output)
         timing = context.timing
         if not self.chain.uses_batches:
@@ -45,6 +52,12 @@ class RunTask:
             usage=meter.usage,
             timing=timing,
         )
+
+
+async def _work_with_tools(
+    work: Callable[[Any], Awaitable[TaskOutput[Any]]], tools: RequestTools, model: Any
+) -> TaskOutput[Any]:
+    return await work(ToolCallingModel(model, tools))
 
 
 @cache

@@ -1,0 +1,1 @@
+"""Tools that the worker runs for models: Kafka topics and MCP servers."""

@@ -1,0 +1,130 @@
+"""The served tools of one request: their calls, and the steps that its reply tells."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from carteiro.models.errors import ModelError
+from carteiro.models.interface import ToolCall, ToolDefinition
+from carteiro.models.json_output import compact_json
+from carteiro.models.written_calls import arguments_object
+from carteiro.schemas.tools import ToolStep
+from carteiro.tasks.tools import ToolSet
+from carteiro.worker.observability import metrics
+from carteiro.worker.tools.interface import ToolFailed, ToolSource
+
+log = structlog.get_logger("carteiro.worker")
+
+MAX_RESULT_CHARACTERS = 20_000
+"""Most characters of a result that the model reads."""
+_MAX_ERROR_CHARACTERS = 2000
+_MAX_SHOWN_CHARACTERS = 1000
+"""Most characters of a result in the reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class _MadeCall:
+    key: tuple[str, str]
+    result: str
+    step: ToolStep
+
+
+class RequestTools:
+    """The tools that the models of one request may call.
+
+    `sources` are the sources by the names of their tools. `unreachable` are steps for sources whose tools are unknown.
+    """
+
+    def __init__(
+        self,
+        definitions: Sequence[ToolDefinition],
+        sources: Mapping[str, ToolSource],
+        max_rounds: int,
+        unreachable: Sequence[ToolStep] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.definitions, self.max_rounds = definitions, max_rounds
+        self._sources, self._unreachable, self._clock = sources, unreachable, clock
+        self._tools = ToolSet(definitions, "served_tools")
+        self._made: list[_MadeCall] = []
+        self._reusable: list[_MadeCall] = []
+
+    @property
+    def steps(self) -> list[ToolStep]:
+        """The calls of the last attempt, in the order of their ends."""
+        return [*self._unreachable, *(made.step for made in self._made)]
+
+    def begin_attempt(self) -> None:
+        """Begin the loop again, with another model or a shorter prompt. Results of the same calls are used again."""
+        self._reusable += self._made
+        self._made = []
+
+    async def call(self, call: ToolCall, max_characters: int) -> str:
+        """Return the result of a call for the model: an error text if the call fails. It never raises.
+
+        The result has at most `max_characters`, and a note if it is cut.
+        """
+        key = (call.name, call.arguments.strip() and compact_json(arguments_object(call)))
+        made = next((each for each in self._reusable if each.key == key), None)
+        if made is not None:
+            self._reusable.remove(made)
+        else:
+            made = await self._make(key, call)
+        self._made.append(made)
+        return shorten(made.result, max_characters)
+
+    async def _make(self, key: tuple[str, str], call: ToolCall) -> _MadeCall:
+        began = self._clock()
+        failed = False
+        try:
+            result = _clean(await self._result_of(call)) or "(The tool returned nothing.)"
+        except ToolFailed as error:
+            failed, result = True, shorten(f"Error: {_clean(str(error))}", _MAX_ERROR_CHARACTERS)
+        seconds = self._clock() - began
+        name = call.name if call.name in self._sources else "unknown"
+        metrics.labelled(metrics.TOOL_SECONDS, name, "failed" if failed else "ok").observe(seconds)
+        step = ToolStep(
+            tool=call.name[:64],
+            arguments=arguments_object(call),
+            result=result[:_MAX_SHOWN_CHARACTERS],
+            result_characters=len(result),
+            failed=failed,
+            seconds=round(seconds, 3),
+        )
+        return _MadeCall(key, result, step)
+
+    async def _result_of(self, call: ToolCall) -> str:
+        """Return the result of a call. Raise `ToolFailed`."""
+        try:
+            problem = await self._tools.problem(call)
+        except ModelError as error:
+            raise ToolFailed(error.message) from None
+        if problem is not None:
+            raise ToolFailed(problem)
+        source = self._sources[call.name]
+        try:
+            async with asyncio.timeout(source.timeout):
+                return await source.call(call.name, arguments_object(call))
+        except ToolFailed:
+            raise
+        except TimeoutError:
+            raise ToolFailed(f"The tool did not answer within {source.timeout:g} s.") from None
+        except Exception as error:  # noqa: BLE001  # a tool must not cost the request
+            # The message is not logged: it may quote the arguments.
+            log.warning("a served tool failed", tool=call.name, reason=type(error).__name__)
+            raise ToolFailed("The tool failed.") from None
+
+
+def shorten(text: str, max_characters: int) -> str:
+    """Return a text, with a note in the place of what is beyond the limit."""
+    if len(text) <= max_characters:
+        return text
+    return f"{text[:max_characters]}\n[Cut: the first {max_characters:,} of {len(text):,} characters.]"
+
+
+def _clean(text: str) -> str:
+    """Return a text that JSON in UTF-8 can carry."""
+    return text.encode(errors="replace").decode().replace("\x00", "").strip()

@@ -1,0 +1,129 @@
+"""A tool behind Kafka: each call is a record on one topic, its answer a record on another.
+
+The request is `{"tool": NAME, "arguments": {...}}`, with the headers `correlation_id`, `reply_to`, `timeout_ms` and
+`idempotency_key`. The answer has the same `correlation_id`. It is `{"result": ...}` or `{"error": "..."}`, or any
+other JSON or text, which is the result.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from carteiro.client.errors import CarteiroError
+from carteiro.client.reply_consumer import ReplyConsumer
+from carteiro.client.timeouts import timeout_header
+from carteiro.concurrency.backoff import Backoff
+from carteiro.models.interface import ToolDefinition
+from carteiro.models.json_output import compact_json
+from carteiro.models.json_search import strict_json
+from carteiro.worker.tools.interface import ToolFailed, ToolSource
+from carteiro.worker.tools.tools_file import TopicEntry
+
+log = structlog.get_logger("carteiro.worker")
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+
+
+class TopicTool(ToolSource):
+    """One tool, whose calls any program answers."""
+
+    def __init__(
+        self,
+        name: str,
+        entry: TopicEntry,
+        options: Mapping[str, Any],
+        producer: Callable[[], AIOKafkaProducer | None],
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """`name` is that of its entry and of the tool. `options` are aiokafka's, and `producer` is the worker's."""
+        self._name, self._entry, self._options, self._producer = name, entry, dict(options), producer
+        self._definition = ToolDefinition(name, entry.description, entry.parameters)
+        self._backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE, sleep=sleep)
+        self._replies: ReplyConsumer | None = None
+        self._ready = asyncio.Event()
+
+    @property
+    def timeout(self) -> float:
+        return self._entry.timeout_seconds
+
+    async def definitions(self) -> Sequence[ToolDefinition]:
+        return [self._definition]
+
+    async def call(self, name: str, arguments: Mapping[str, Any]) -> str:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self.timeout
+        await self._ready.wait()
+        correlation_id = uuid.uuid4().hex.encode()
+        value = compact_json({"tool": name, "arguments": dict(arguments)}).encode()
+        assert self._replies is not None
+        try:
+            with self._replies.expect_reply(correlation_id) as answers:
+                for remaining in range(self._entry.tries, 0, -1):
+                    left = max(until - loop.time(), 0.0)
+                    try:
+                        async with asyncio.timeout(left / remaining):
+                            await self._send(value, correlation_id, left)
+                            answer, _ = await answers()
+                            return read_answer(answer)
+                    except TimeoutError:
+                        continue
+        except (KafkaError, CarteiroError) as error:
+            log.warning("a tool's topic cannot be used", tool=self._name, reason=type(error).__name__)
+            raise ToolFailed("The tool cannot be reached.") from None
+        raise TimeoutError
+
+    async def run(self) -> None:
+        while True:
+            replies = ReplyConsumer(self._options, self._partitions)
+            try:
+                await replies.start()
+                await replies.add_partitions(self._entry.replies, await self._partitions(self._entry.replies))
+                self._replies = replies
+                self._ready.set()
+                await asyncio.Event().wait()
+            except (KafkaError, CarteiroError, OSError) as error:
+                reason = f"{type(error).__name__}: {error}"
+                log.warning("the answers of a tool cannot be read; trying again", tool=self._name, reason=reason[:300])
+            finally:
+                self._ready.clear()
+                await replies.stop()
+            await self._backoff.pause()
+
+    async def _send(self, value: bytes, correlation_id: bytes, seconds: float) -> None:
+        """Send a call. A later try has the same ids, so that its receiver can see that it is the same call."""
+        headers = [
+            ("correlation_id", correlation_id),
+            ("idempotency_key", correlation_id),
+            ("reply_to", self._entry.replies.encode()),
+            ("content-type", b"application/json"),
+            timeout_header(seconds),
+        ]
+        await self._connected_producer().send_and_wait(self._entry.topic, value, headers=headers)
+
+    async def _partitions(self, topic: str) -> set[int]:
+        return set(await self._connected_producer().partitions_for(topic))
+
+    def _connected_producer(self) -> AIOKafkaProducer:
+        if (producer := self._producer()) is None:
+            raise CarteiroError("the worker is not connected yet")
+        return producer
+
+
+def read_answer(value: bytes) -> str:
+    """Return the result in an answer. Raise `ToolFailed` for the error in it."""
+    text = value.decode(errors="replace")
+    try:
+        data = strict_json(text)
+    except ValueError:
+        return text
+    if isinstance(data, dict) and isinstance(data.get("error"), str):
+        raise ToolFailed(data["error"] or "The tool failed.")
+    if isinstance(data, dict) and "result" in data:
+        data = data["result"]
+    return data if isinstance(data, str) else compact_json(data)

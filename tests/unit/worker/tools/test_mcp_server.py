@@ -1,0 +1,213 @@
+"""Tools of real MCP servers."""
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+import uvicorn
+from mcp.server import MCPServer
+from mcp.types import AudioContent, CallToolResult, EmbeddedResource, ImageContent, ResourceLink, TextContent
+
+from carteiro.worker.tools.interface import ToolFailed
+from carteiro.worker.tools.mcp_server import McpServer, result_text
+from carteiro.worker.tools.tools_file import ServerEntry
+from tests.conftest import eventually
+
+
+async def no_pause(_: float) -> None:
+    await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def running(**entry: Any) -> AsyncIterator[McpServer]:
+    server = McpServer("tested", ServerEntry(**entry), sleep=no_pause)
+    task = asyncio.create_task(server.run())
+    yield server
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def children() -> set[int]:
+    listed = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text()
+    return {int(each) for each in listed.split()}
+
+
+async def test_server_of_the_registry_is_started_and_asked() -> None:
+    command = [sys.executable, "-m", "mcp_server_time", "--local-timezone=UTC"]
+    async with running(command=command, tools=["get_current_time"]) as server:
+        (tool,) = await server.definitions()
+        assert (tool.name, tool.parameters["required"]) == ("get_current_time", ["timezone"])
+        assert "Europe/Lisbon" in await server.call("get_current_time", {"timezone": "Europe/Lisbon"})
+        with pytest.raises(ToolFailed, match="Nowhere"):
+            await server.call("get_current_time", {"timezone": "Nowhere"})
+
+
+async def test_server_that_ends_is_started_again() -> None:
+    before = children()
+    command = [sys.executable, "-S", str(Path(__file__).with_name("raw_mcp_server.py"))]
+    async with running(command=command, tools=["say", "die"]) as server:
+        tools = await server.definitions()
+        first = await server.call("say", {})
+        with pytest.raises(ToolFailed, match="ended before it answered"):
+            await server.call("die", {})
+        assert await server.definitions() == tools
+        second = await server.call("say", {})  # waits for the new process
+        assert second != first
+        os.kill(int(second.removeprefix("process ")), signal.SIGKILL)
+        await eventually(lambda: not server._connected.is_set())
+        assert await server.call("say", {}) not in (first, second)
+    await eventually(lambda: children() <= before)
+
+
+async def test_odd_output_costs_no_other_call() -> None:
+    command = [sys.executable, "-S", str(Path(__file__).with_name("raw_mcp_server.py"))]
+    async with running(command=command, tools=["say", "noise", "flood", "lie"]) as server:
+        await server.definitions()
+        assert await server.call("noise", {}) == "after noise"
+        assert len(await server.call("flood", {})) == 2_000_000
+        with pytest.raises(ToolFailed, match="server failed"):
+            await server.call("lie", {})
+        assert (await server.call("say", {})).startswith("process ")
+
+
+EVERYTHING = shutil.which("mcp-server-everything")
+
+
+@pytest.mark.skipif(EVERYTHING is None, reason="npm install -g @modelcontextprotocol/server-everything")
+async def test_reference_server_with_all_kinds_of_content() -> None:
+    assert EVERYTHING is not None
+    async with running(command=[EVERYTHING], tools=["echo", "get-tiny-image", "get-structured-content"]) as server:
+        assert {each.name for each in await server.definitions()} == {
+            "echo",
+            "get-tiny-image",
+            "get-structured-content",
+        }
+        assert await server.call("echo", {"message": "hi"}) == "Echo: hi"
+        assert "[image of type image/png, which is not shown]" in await server.call("get-tiny-image", {})
+        assert "temperature" in await server.call("get-structured-content", {"location": "New York"})
+
+
+class Served:
+    """An MCP server in this process, with streamable HTTP."""
+
+    def __init__(self) -> None:
+        self.started, self.cancelled, self.tokens = asyncio.Event(), asyncio.Event(), set[str]()
+        server = MCPServer("tested")
+
+        @server.tool()
+        async def slow() -> str:
+            """Never answers."""
+            self.started.set()
+            try:
+                await anyio.sleep_forever()
+            finally:
+                self.cancelled.set()
+            return ""
+
+        @server.tool(name="search.pages")
+        def search(word: str) -> str:
+            """Searches."""
+            return f"no {word}"
+
+        @server.tool()
+        def secret() -> str:
+            """Is not allowed."""
+            return ""
+
+        app = server.streamable_http_app()
+
+        async def guarded(scope: Any, receive: Any, send: Any) -> None:
+            self.tokens |= {value.decode() for name, value in scope.get("headers", ()) if name == b"authorization"}
+            await app(scope, receive, send)
+
+        self._listening = socket.socket()
+        self._listening.bind(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}/mcp"
+        config = uvicorn.Config(guarded, log_level="error", lifespan="on", timeout_graceful_shutdown=1)
+        self._server = uvicorn.Server(config)
+        self._server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+
+    async def __aenter__(self) -> "Served":
+        self._task = asyncio.create_task(self._server.serve([self._listening]))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        await self._task
+
+
+async def test_server_by_http_has_the_tools_of_the_list_and_gets_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TESTED_TOKEN", "sk-mcp")
+    async with (
+        Served() as served,
+        running(url=served.url, tools=["slow", "search.pages"], token_variable="TESTED_TOKEN") as server,
+    ):
+        assert {each.name for each in await server.definitions()} == {"slow", "search_pages"}
+        assert await server.call("search_pages", {"word": "ferry"}) == "no ferry"
+        assert served.tokens == {"Bearer sk-mcp"}
+        call = asyncio.create_task(server.call("slow", {}))
+        await served.started.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await eventually(served.cancelled.is_set)
+        assert await server.call("search_pages", {"word": "bus"}) == "no bus"
+
+
+async def test_server_that_cannot_be_reached_is_told_at_once() -> None:
+    for entry in ({"command": ["/no/such/program"]}, {"url": "http://127.0.0.1:9/mcp"}):
+        async with running(**entry, tools=["x"]) as server:
+            await server._tried.wait()
+            with pytest.raises(ToolFailed, match="The MCP server tested cannot be reached"):
+                await server.definitions()
+
+
+async def test_server_whose_calls_are_given_up_again_and_again_is_connected_again() -> None:
+    async with Served() as served, running(url=served.url, tools=["slow"]) as server:
+        await server.definitions()
+        client = server._client
+        for _ in range(3):
+            served.started.clear()
+            call = asyncio.create_task(server.call("slow", {}))
+            await served.started.wait()
+            call.cancel()
+            await asyncio.gather(call, return_exceptions=True)
+        await eventually(lambda: server._client not in (None, client))
+
+
+TEXT = TextContent(text="a")
+
+
+@pytest.mark.parametrize(
+    ("content", "structured", "text"),
+    [
+        ([TEXT, TextContent(text="b")], None, "a\nb"),
+        ([TEXT], {"n": 1}, "a"),
+        ([], {"n": 1}, '{"n": 1}'),
+        ([], None, ""),
+        ([ImageContent(data="QQ==", mime_type="image/png")], None, "[image of type image/png, which is not shown]"),
+        ([AudioContent(data="QQ==", mime_type="audio/wav")], None, "[audio of type audio/wav, which is not shown]"),
+        ([ResourceLink(name="n", uri="file:///n")], None, "[Resource n: file:///n]"),
+        (
+            [EmbeddedResource.model_validate({"type": "resource", "resource": {"uri": "a://b", "text": "c"}})],
+            None,
+            "c",
+        ),
+        (
+            [EmbeddedResource.model_validate({"type": "resource", "resource": {"uri": "a://b", "blob": "QQ=="}})],
+            None,
+            "[Resource a://b: no text]",
+        ),
+    ],
+)
+def test_content_becomes_text(content: list[Any], structured: Any, text: str) -> None:
+    assert result_text(CallToolResult(content=content, structured_content=structured)) == text

@@ -1,0 +1,75 @@
+"""The served tools of one request."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from carteiro.models.interface import ToolCall
+from carteiro.worker.tools.interface import ToolFailed
+from carteiro.worker.tools.request_tools import RequestTools, shorten
+from tests.unit.worker.tools.fake_source import WEATHER, FakeSource
+
+PORTO = ToolCall("1", "weather", '{"city": "Porto"}')
+
+
+def tools_of(source: FakeSource) -> RequestTools:
+    return RequestTools([WEATHER], {"weather": source}, 4)
+
+
+def raises(error: Exception) -> Any:
+    def answer(_: Mapping[str, Any]) -> str:
+        raise error
+
+    return answer
+
+
+async def test_result_is_for_the_model_and_the_step_for_the_reply() -> None:
+    tools = tools_of(FakeSource(lambda _: "x" * 3000))
+    assert await tools.call(PORTO, 2000) == "x" * 2000 + "\n[Cut: the first 2,000 of 3,000 characters.]"
+    (step,) = tools.steps
+    assert (step.tool, step.arguments, step.failed) == ("weather", {"city": "Porto"}, False)
+    assert (len(step.result), step.result_characters) == (1000, 3000)
+
+
+@pytest.mark.parametrize(
+    ("source", "call", "told"),
+    [
+        (FakeSource(raises(ToolFailed("No such city."))), PORTO, "Error: No such city."),
+        (FakeSource(raises(ValueError("secret"))), PORTO, "Error: The tool failed."),
+        (FakeSource(raises(TimeoutError())), PORTO, "Error: The tool did not answer within 5 s."),
+        (FakeSource(), ToolCall("1", "fly", "{}"), "There is no tool 'fly'. The tools are weather."),
+        (FakeSource(), ToolCall("1", "weather", '{"city": 7}'), "do not follow the schema"),
+        (FakeSource(), ToolCall("1", "weather", "Porto"), "The arguments are not JSON."),
+    ],
+)
+async def test_tool_that_fails_gives_an_error_text(source: FakeSource, call: ToolCall, told: str) -> None:
+    tools = tools_of(source)
+    assert told in await tools.call(call, 5000)
+    assert tools.steps[0].failed
+
+
+@pytest.mark.parametrize(("result", "text"), [("", "(The tool returned nothing.)"), ("a\x00\ud800 ", "a?")])
+async def test_odd_content_becomes_text(result: str, text: str) -> None:
+    assert await tools_of(FakeSource(lambda _: result)).call(PORTO, 5000) == text
+
+
+async def test_new_attempt_uses_the_results_of_equal_calls_again_and_makes_the_others() -> None:
+    source = FakeSource()
+    tools = tools_of(source)
+    for attempt in range(2):
+        tools.begin_attempt()
+        assert await tools.call(PORTO, 5000) == "rain in Porto"
+        assert len(source.calls) == 1 + attempt * 0
+    assert await tools.call(PORTO, 5000) == "rain in Porto"  # a second call is a new one
+    assert await tools.call(ToolCall("2", "weather", '{"city": "Faro"}'), 5000) == "rain in Faro"
+    assert (len(source.calls), len(tools.steps)) == (3, 3)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(max_size=30), st.integers(0, 40))
+def test_shortened_text_keeps_its_beginning(text: str, limit: int) -> None:
+    short = shorten(text, limit)
+    assert short == text if len(text) <= limit else short.startswith(text[:limit])

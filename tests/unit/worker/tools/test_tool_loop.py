@@ -1,0 +1,134 @@
+"""The loop between a model and the served tools."""
+
+import asyncio
+
+import pytest
+
+from carteiro.models.errors import PromptTooLarge
+from carteiro.models.interface import Completion, Message, Prompt, ToolCall, ToolChoice, ToolDefinition
+from carteiro.schemas import Usage
+from carteiro.worker.tools.request_tools import RequestTools
+from carteiro.worker.tools.tool_loop import ToolCallingModel
+from tests.unit.worker.failing_model import FailingModel
+from tests.unit.worker.tools.fake_source import WEATHER, FakeSource
+
+USAGE = Usage(input_tokens=2, output_tokens=1)
+PORTO = ToolCall("aaaaaaaaa", "weather", '{"city": "Porto"}')
+MINE = ToolCall("bbbbbbbbb", "mine", "{}")
+ASKED = Prompt(messages=[Message("user", "Is it warm?")])
+
+
+class ScriptedModel(FailingModel):
+    """Model that gives one answer after the other, and repeats the last one."""
+
+    def __init__(self, *answers: Completion | Exception) -> None:
+        super().__init__()
+        self.answers = list(answers)
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        self.prompts.append(prompt)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def calls(*made: ToolCall) -> Completion:
+    return Completion("", "tool_calls", USAGE, None, made)
+
+
+SAYS = Completion("Mild.", "stop", USAGE)
+
+
+async def run(
+    model: ScriptedModel, source: FakeSource | None = None, prompt: Prompt = ASKED, rounds: int = 4
+) -> tuple[Completion, RequestTools]:
+    tools = RequestTools([WEATHER], {"weather": source or FakeSource()}, rounds)
+    return await ToolCallingModel(model, tools).complete(prompt), tools
+
+
+async def test_model_reads_the_results_of_its_calls() -> None:
+    model = ScriptedModel(calls(PORTO, PORTO), SAYS)
+    done, tools = await run(model)
+    assert (done.text, done.usage, done.finish_reason) == ("Mild.", USAGE + USAGE, "stop")
+    assert [each.name for each in model.prompts[0].tools] == ["weather"]
+    assistant, first, second = model.prompts[1].messages[1:]
+    assert assistant.tool_calls == (PORTO, PORTO)
+    assert (first.role, first.content, first.tool_call_id) == ("tool", "rain in Porto", PORTO.id)
+    assert second.content == "rain in Porto"
+    assert len(tools.steps) == 2
+
+
+async def test_last_round_permits_no_call() -> None:
+    model = ScriptedModel(calls(PORTO))
+    done, tools = await run(model, rounds=3)
+    assert [each.tool_choice.mode for each in model.prompts] == ["auto", "auto", "none"]
+    assert (done.tool_calls, done.finish_reason, len(tools.steps)) == ((), "stop", 2)
+
+
+async def test_calls_of_the_callers_tools_end_the_loop_and_no_other_call_is_made_next_to_them() -> None:
+    source = FakeSource()
+    prompt = Prompt(messages=ASKED.messages, tools=[ToolDefinition("mine")])
+    model = ScriptedModel(calls(PORTO), calls(PORTO, MINE))
+    done, _ = await run(model, source, prompt)
+    assert (done.tool_calls, done.finish_reason) == ((MINE,), "tool_calls")
+    assert len(source.calls) == 1
+    assert [each.name for each in model.prompts[0].tools] == ["mine", "weather"]
+
+
+async def test_last_round_has_the_callers_tools() -> None:
+    prompt = Prompt(messages=ASKED.messages, tools=[ToolDefinition("mine")])
+    model = ScriptedModel(SAYS)
+    await run(model, prompt=prompt, rounds=1)
+    assert [each.name for each in model.prompts[0].tools] == ["mine"]
+
+
+async def test_choice_of_the_caller_concerns_only_its_tools() -> None:
+    prompt = Prompt(messages=ASKED.messages, tools=[ToolDefinition("mine")], tool_choice=ToolChoice("none"))
+    model = ScriptedModel(SAYS)
+    await run(model, prompt=prompt)
+    assert [each.name for each in model.prompts[0].tools] == ["weather"]
+    assert model.prompts[0].tool_choice.mode == "auto"
+
+
+async def test_unknown_tool_is_an_error_for_the_model() -> None:
+    model = ScriptedModel(calls(ToolCall("1", "fly", "{}")), SAYS)
+    assert (await run(model))[0].text == "Mild."
+    assert "There is no tool 'fly'" in model.prompts[1].messages[-1].content
+
+
+async def test_results_that_make_the_prompt_too_large_are_shortened_once() -> None:
+    flood = FakeSource(lambda _: "x" * 10_000)
+    model = ScriptedModel(calls(PORTO), PromptTooLarge("too large"), SAYS)
+    assert (await run(model, flood))[0].text == "Mild."
+    assert len(model.prompts[1].messages[-1].content) == 10_000
+    assert len(model.prompts[2].messages[-1].content) < 600
+    with pytest.raises(PromptTooLarge):
+        await run(ScriptedModel(calls(PORTO), PromptTooLarge("too large")), flood)
+    with pytest.raises(PromptTooLarge):
+        await run(ScriptedModel(PromptTooLarge("too large")))
+
+
+async def test_results_fit_a_small_context() -> None:
+    model = ScriptedModel(calls(PORTO), SAYS)
+    model.context_tokens = 800
+    await run(model, FakeSource(lambda _: "x" * 10_000))
+    assert len(model.prompts[1].messages[-1].content) < 900
+
+
+async def test_cancelled_request_cancels_its_calls() -> None:
+    source = FakeSource()
+    source.hangs = True
+    running = asyncio.create_task(run(ScriptedModel(calls(PORTO)), source))
+    while not source.calls:
+        await asyncio.sleep(0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert source.cancelled
+
+
+async def test_prompt_with_a_schema_has_no_tools() -> None:
+    model = ScriptedModel(SAYS)
+    await run(model, prompt=Prompt(messages=ASKED.messages, json_schema={"type": "object"}))
+    assert not model.prompts[0].tools
