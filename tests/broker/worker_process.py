@@ -1,7 +1,9 @@
 """Workers in processes of their own, started as an operator starts them."""
 
+import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -79,6 +81,13 @@ class WorkerProcess:
             return error.code, error.read().decode()
         except URLError:
             return 0, ""
+
+    async def has_kept(self, calls: int) -> bool:
+        """Return True if so many finished calls of unanswered requests are on the topic of the journal."""
+        _, page = await asyncio.to_thread(self.get, "/metrics")
+        return (
+            re.search(rf'^carteiro_journal_calls_total{{outcome="kept",.*}} {calls}.0$', page, re.MULTILINE) is not None
+        )
 
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)

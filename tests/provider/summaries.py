@@ -18,24 +18,37 @@ def long_text(name: str, parts: int) -> str:
 
 
 class SummaryModel:
-    """Answers a part by the name in it. A longer prompt is too long. `hang_at` is the call that is never answered."""
+    """Answers a part by the name in it. A longer prompt is too long.
 
-    def __init__(self, seconds: float = 0.0) -> None:
-        self.seconds = seconds
+    A call takes `seconds`. With `answers`, only so many calls are answered; the others hang.
+    """
+
+    def __init__(self, seconds: float = 0.0, answers: int | None = None) -> None:
+        self.seconds, self.answers = seconds, answers
         self.calls: Counter[str] = Counter()
-        """Number of calls with each prompt, without those that are too long."""
-        self.hang_at: int | None = None
-        self.hanging = asyncio.Event()
+        """Number of calls with each prompt, without probes and those that are too long."""
+        self.in_flight = 0
+        self.failing = ""
+        """Name of a part for which the model fails after it has answered the others; empty if it never fails."""
 
     async def __call__(self, request: web.Request, body: Json) -> web.StreamResponse:
         prompt = last_words(body)
         words = prompt.split()
         if len(words) > PART_WORDS and "word word" in prompt:
             return await FAULTS["context"](request, body)
+        if not prompt.startswith("Summarize"):
+            return web.json_response(answer(body, "yes"))  # a probe
+        if self.failing and self.failing in prompt:
+            while self.in_flight:
+                await asyncio.sleep(0.01)
+            return await FAULTS["500"](request, body)
         self.calls[prompt] += 1
-        if self.calls.total() == self.hang_at:
-            self.hanging.set()
-            await asyncio.Event().wait()
-        await asyncio.sleep(self.seconds)
+        self.in_flight += 1
+        try:
+            if self.answers is not None and self.calls.total() > self.answers:
+                await asyncio.Event().wait()
+            await asyncio.sleep(self.seconds)
+        finally:
+            self.in_flight -= 1
         name = next((each for each in words if "-" in each), "nothing")
         return web.json_response(answer(body, f"It is about {name}.", prompt=len(words), tokens=300))

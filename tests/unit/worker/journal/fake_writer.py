@@ -4,8 +4,10 @@ import asyncio
 
 from carteiro.models.interface import Completion, Message, Prompt
 from carteiro.schemas import Usage
-from carteiro.wire.record import OutgoingRecord
+from carteiro.wire.record import OutgoingRecord, Record
 from carteiro.worker.journal.partition_journal import JournalWriter, PartitionJournal
+from carteiro.worker.journal.request_journal import RequestJournal
+from carteiro.worker.journal.store import JournalStore
 
 TOPIC = "llm.summarize.journal"
 
@@ -58,3 +60,13 @@ def prompt(text: str) -> Prompt:
 
 def completion(text: str, tokens: int = 1000, cost: float | None = None) -> Completion:
     return Completion(text, "stop", Usage(output_tokens=tokens, cost_usd=cost))
+
+
+class FakeJournals(JournalStore):
+    """Journals of a worker that has just read the topic. All calls are kept."""
+
+    def __init__(self, writer: FakeWriter) -> None:
+        self._partition = writer.next_owner()
+
+    def open(self, record: Record) -> RequestJournal:
+        return RequestJournal(self._partition, record.offset, record.offset, 0)
