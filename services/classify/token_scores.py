@@ -13,7 +13,7 @@ _MAX_AMBIGUOUS = 0.01
 
 
 def likelihoods(tokens: Sequence[TokenChoice], names: Sequence[str]) -> dict[str, float] | None:
-    """Return the probability of each label where the completion names its first label; their sum is 1.
+    """Return the probability of each label as the first one that the completion names; their sum is 1.
 
     Return None if the tokens do not tell: there are none, or several labels begin with the same likely token.
     """

@@ -28,18 +28,15 @@ _MARKS = ".,;:!?()[]\"'“”«»"
 
 
 def with_quotes(schema: Mapping[str, Any], *, is_part: bool) -> dict[str, Any]:
-    """Return the schema of the data with a quotation for each value. For a part of a text, no field is required."""
+    """Return the schema of the data with a quotation for each value. In a part of a text, each field may be null."""
     data = {name: each for name, each in schema.items() if name not in (*_SHARED, "$schema", "$id")}
-    shared = {name: schema[name] for name in _SHARED if name in schema}
-    whole = {
+    return {
         "type": "object",
-        "properties": {"data": data, "quotes": _QUOTES},
+        "properties": {"data": _moved(data, is_part), "quotes": _QUOTES},
         "required": ["data", "quotes"],
         "additionalProperties": False,
-        **shared,
+        **{name: _moved(schema[name], is_part) for name in _SHARED if name in schema},
     }
-    moved: dict[str, Any] = _moved(whole, is_part)
-    return {**moved, "required": whole["required"]}
 
 
 def _moved(node: Any, is_part: bool) -> Any:
@@ -49,15 +46,13 @@ def _moved(node: Any, is_part: bool) -> Any:
     if not isinstance(node, dict):
         return node
     moved = {name: _moved(each, is_part) for name, each in node.items()}
-    reference = moved.get("$ref")
-    if (
-        isinstance(reference, str)
-        and reference.startswith("#")
-        and not reference.startswith(("#/$defs/", "#/definitions/"))
-    ):
+    reference, required, properties = moved.get("$ref"), moved.get("required"), moved.get("properties")
+    if isinstance(reference, str) and reference.startswith("#") and not reference.startswith(_SHARED_REFERENCES):
         moved["$ref"] = f"#/properties/data{reference[1:]}"
-    if is_part and isinstance(moved.get("required"), list) and node is not _QUOTES["items"]:
-        del moved["required"]
+    if is_part and isinstance(required, list) and isinstance(properties, dict):
+        moved["properties"] = properties | {
+            name: {"anyOf": [properties[name], {"type": "null"}]} for name in required if name in properties
+        }
     return moved
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from functools import partial, reduce
+from itertools import accumulate
 from typing import Any
 
 from carteiro.models.caller_schema import CallerSchema
@@ -10,6 +11,7 @@ from carteiro.models.errors import PromptTooLarge
 from carteiro.models.interface import ChatModel, Message
 from carteiro.schemas import FinishReason, Usage
 from carteiro.schemas.extract import ExtractRequest, ExtractResult
+from carteiro.tasks.parts import PartRunner
 from carteiro.tasks.task import Task, TaskOutput, build_prompt, complete_as
 from carteiro.text.splitter import split_text
 from services.extract.grounding import Grounder, bare, merge, plain_path, spans_of, without_ungrounded
@@ -34,11 +36,13 @@ class _Extraction:
 
     def __init__(self, request: ExtractRequest, model: ChatModel) -> None:
         self._request, self._model = request, model
+        self._parts = PartRunner(model)
         self._schema = CallerSchema(request.fields, "fields")
         self._constants = constants(request.fields)
         self.usage = Usage()
         self.finish_reason: FinishReason = "stop"
         self.part_count = 0
+        self._is_split = False
 
     async def run(self) -> Any:
         """Return the grounded data."""
@@ -50,28 +54,40 @@ class _Extraction:
         pieces = (
             await asyncio.to_thread(split_text, text, max(limit // 3, 1), self._model.count_tokens) if limit else [text]
         )
-        found: Any = {}
-        for offset, piece in _with_offsets(pieces, 0):
-            if piece.strip() or len(pieces) == 1:
-                found = merge(found, await self._extract(piece, offset, is_part=len(pieces) > 1))
-        if self.part_count > 1:  # a single part was checked when it was read
+        found = await self._extract_pieces(_with_offsets(pieces, 0), is_part=len(pieces) > 1)
+        if self._is_split:  # a whole text was checked when it was read
             await self._schema.parse(json.dumps(bare(found)))
         return found
 
+    async def _extract_pieces(self, pieces: list[tuple[int, str]], *, is_part: bool) -> Any:
+        work = partial(self._extract_piece, is_part=is_part)
+        return reduce(merge, await self._parts.run(pieces, work), {})
+
+    async def _extract_piece(self, piece: tuple[int, str], *, is_part: bool) -> Any:
+        # Only the provider may know its limit, and its rejection of a prompt costs nothing. So the first half is tried,
+        # then the first quarter; the rest is in pieces of the size that was accepted.
+        (offset, text), rest = piece, list[tuple[int, str]]()
+        first = text
+        while True:
+            try:
+                found = await self._extract(first, offset, is_part=is_part)
+            except PromptTooLarge:
+                if len(first) < 2:
+                    raise
+                (_, first), *rest = _with_offsets(split_text(text, (len(first) + 1) // 2, len), offset)
+                is_part = True
+            else:
+                return merge(found, await self._extract_pieces(rest, is_part=True))
+
     async def _extract(self, text: str, offset: int, *, is_part: bool) -> Any:
+        self._is_split = self._is_split or is_part
+        if is_part and not text.strip():
+            return {}
         schema = with_quotes(self._request.fields, is_part=is_part)
         content = _PROMPT.format(text=text)
         prompt = build_prompt(self._request, [Message("user", content)], json_schema=schema)
-        try:
+        async with self._parts.call():
             (answer, _), completion = await complete_as(self._model, prompt, CallerSchema(schema, "fields").parse)
-        except PromptTooLarge:
-            # Only the provider knows its limit, and its rejection of a prompt costs nothing. So try halves.
-            if len(text) < 2:
-                raise
-            found: Any = {}
-            for begin, half in _with_offsets(split_text(text, (len(text) + 1) // 2, len), offset):
-                found = merge(found, await self._extract(half, begin, is_part=True))
-            return found
         self._record(completion.usage, completion.finish_reason)
         quotes = {plain_path(each["path"]): each["quote"] for each in answer["quotes"]}
         return await asyncio.to_thread(self._ground, text, offset, answer["data"], quotes)
@@ -112,10 +128,9 @@ async def extract(request: ExtractRequest, model: ChatModel) -> TaskOutput[Extra
     return TaskOutput(result, extraction.usage, extraction.finish_reason)
 
 
-def _with_offsets(pieces: list[str], start: int) -> Iterator[tuple[int, str]]:
-    for piece in pieces:
-        yield start, piece
-        start += len(piece)
+def _with_offsets(pieces: list[str], start: int) -> list[tuple[int, str]]:
+    starts = accumulate(map(len, pieces), initial=start)
+    return list(zip(starts, pieces, strict=False))
 
 
 task = Task(request=ExtractRequest, run=extract, abilities=(ChatModel,))

@@ -2,6 +2,7 @@
 (https://platform.openai.com/docs/api-reference/chat/object).
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,6 +31,8 @@ def _read_token(token: Any) -> TokenChoice | None:
         {
             each["token"]: float(each["logprob"])
             for each in known
-            if isinstance(each.get("token"), str) and isinstance(each.get("logprob"), int | float)
+            if isinstance(each.get("token"), str)
+            and isinstance(each.get("logprob"), int | float)
+            and math.isfinite(each["logprob"])
         },
     )

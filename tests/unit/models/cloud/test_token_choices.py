@@ -31,7 +31,7 @@ def test_other_forms_have_no_tokens(logprobs: Any) -> None:
 
 
 def test_wrong_alternatives_are_left_out() -> None:
-    wrong = [{"token": "a", "logprob": None}, {"logprob": math.inf}, 1]
+    wrong = [{"token": "a", "logprob": None}, {"token": "b", "logprob": -math.inf}, {"logprob": -1}, 1]
     assert read_token_choices({"logprobs": {"content": [{"token": "a", "top_logprobs": wrong}]}}) == [
         TokenChoice("a", {})
     ]

@@ -46,10 +46,18 @@ async def test_value_that_is_not_in_the_text_is_marked_or_dropped(ask, ungrounde
 
 
 async def test_long_text_is_read_in_parts(ask):
-    parts = [TOO_LONG, said({"name": "Maria"}), said({"age": 34})]
+    parts = [TOO_LONG, said({"name": "Maria", "age": None}), said({"name": None, "age": 34})]
     done = await ask("extract", parts, text="Maria is here. She is 34 now.", fields=FIELDS)
     assert done.result.data == {"name": "Maria", "age": 34}
     assert (done.result.spans, done.result.parts) == ({"name": [0, 5], "age": [22, 24]}, 2)
+
+
+async def test_field_that_no_part_has_is_null_if_it_may_be(ask):
+    fields = {**FIELDS, "properties": {**FIELDS["properties"], "age": {"type": ["integer", "null"]}}}
+    none = said({"name": None, "age": None})
+    parts = [TOO_LONG, said({"name": "Maria", "age": None}), none]
+    done = await ask("extract", parts, text="Maria is here. She is out now.", fields=fields)
+    assert (done.result.data, done.result.spans) == ({"name": "Maria", "age": None}, {"name": [0, 5]})
 
 
 async def test_parts_that_lack_a_required_field_are_invalid_output(ask):
