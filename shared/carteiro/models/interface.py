@@ -10,7 +10,7 @@ place at which the model runs.
 Every call raises only the exceptions of `carteiro.models.errors`, and may be cancelled at any time.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -346,6 +346,15 @@ class ThrottledModel(Model, Protocol):
 
 
 @runtime_checkable
+class TieredProviderModel(Model, Protocol):
+    """A model whose provider serves calls in several tiers."""
+
+    @property
+    def service_tiers(self) -> Collection[ServiceTier]:
+        """Tiers in which the provider may serve a call."""
+
+
+@runtime_checkable
 class RankingModel(Model, Protocol):
     """A model that can compute the probability of a text."""
 
@@ -482,6 +491,11 @@ _known_abilities: dict[tuple[type, type], bool] = {}
 def can_stream(model: Model) -> TypeIs[StreamingModel]:
     """Return True if the model can stream its completion."""
     return _has_ability(model, StreamingModel)
+
+
+def service_tiers(model: Model) -> Collection[ServiceTier]:
+    """Return the tiers in which the model's provider may serve a call; none if it has only one."""
+    return model.service_tiers if _has_ability(model, TieredProviderModel) else ()  # type: ignore[attr-defined]
 
 
 def is_remote_embedder(model: Model) -> TypeIs[RemoteEmbeddingModel]:

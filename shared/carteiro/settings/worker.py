@@ -2,13 +2,14 @@
 
 import os
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from carteiro.references.allow_list import parse_allow_list
 from carteiro.references.bucket import parse_bucket
+from carteiro.schemas import ServiceTier
 from carteiro.settings.kafka import KafkaSettings
 
 _MAX_ADDRESS_CHARACTERS = 4096
@@ -89,6 +90,13 @@ class WorkerSettings(KafkaSettings):
     then repeats only the calls in flight. The completions are on a topic of their own."""
     journal_min_tokens: int = Field(default=256, ge=0)
     """Fewest tokens, of prompt and completion, of a call that is kept."""
+    service_tiers: str = "flex"
+    """Service tiers of cloud models that requests may use besides the standard tier, separated by commas: `flex`, at
+    half the price, for requests that can wait; `priority`, at up to double the price. `standard` for no other."""
+    flex_min_deadline_seconds: float | None = Field(default=None, gt=0)
+    """Time to the deadline, in seconds, from which a request without `options.wait` is served in `flex` too."""
+    priority_max_deadline_seconds: float | None = Field(default=None, gt=0)
+    """Time to the deadline, in seconds, up to which a request is served in `priority`, if that tier is allowed."""
     batches: bool = False
     """True if requests that can wait are deferred to the batch service, if the model's provider has a batch API."""
     batch_min_deadline_seconds: float | None = Field(default=None, gt=0)
@@ -132,6 +140,22 @@ class WorkerSettings(KafkaSettings):
             raise ValueError(f"may be a quarter of CARTEIRO_BATCH_MARGIN_SECONDS, {margin:g}, at most")
         return poll
 
+    @field_validator("service_tiers")
+    @classmethod
+    def _check_service_tiers(cls, tiers: str) -> str:
+        known = get_args(ServiceTier)
+        if unknown := [each for each in _split(tiers) if each not in known]:
+            raise ValueError(f"names {unknown[0]!r}: write {', '.join(known)}, separated by commas")
+        return tiers
+
+    @field_validator("flex_min_deadline_seconds", "priority_max_deadline_seconds")
+    @classmethod
+    def _check_tier_of_deadline(cls, seconds: float | None, info: ValidationInfo) -> float | None:
+        tier = str(info.field_name).partition("_")[0]
+        if seconds is not None and tier not in _split(info.data.get("service_tiers", tier)):
+            raise ValueError(f"needs {tier} in CARTEIRO_SERVICE_TIERS")
+        return seconds
+
     @field_validator("references")
     @classmethod
     def _check_references(cls, references: str | None) -> str | None:
@@ -166,6 +190,11 @@ class WorkerSettings(KafkaSettings):
         raise ValueError(f"names {file}, which is empty")
 
     @property
+    def allowed_tiers(self) -> frozenset[ServiceTier]:
+        """Service tiers that requests may use besides the standard tier."""
+        return frozenset(tier for tier in get_args(ServiceTier) if tier in _split(self.service_tiers))
+
+    @property
     def names_store(self) -> bool:
         """True if the store of collections is not the default one."""
         return self.store is not None or self.store_file is not None
@@ -183,6 +212,10 @@ class WorkerSettings(KafkaSettings):
     def group_of(self, task: str) -> str:
         """Return the consumer group of a task's workers."""
         return self.group or self.topics.group(task)
+
+
+def _split(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",") if name.strip()]
 
 
 def _read_address(file: Path) -> str:

@@ -1,11 +1,14 @@
 """Prices of tokens: the packaged table, an operator's file, and the cost of a usage."""
 
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from carteiro.models import prices as prices_module
 from carteiro.models.errors import ModelUnusable
 from carteiro.models.prices import Price, PriceTable, load_prices
 from carteiro.schemas import Usage
@@ -23,8 +26,10 @@ def test_cost_is_the_sum_of_the_tokens_by_kind(
     expected = ((prompt - known) * price + known * cached_price + written * output) / 1e6
     cost = Price(input=price, cached_input=cached_price, output=output).cost(usage)
     assert cost == pytest.approx(expected)
-    in_batch = usage.model_copy(update={"service_tier": "batch"})
-    assert Price(input=price, cached_input=cached_price, output=output).cost(in_batch) == pytest.approx(cost / 2)
+    of_tiers = Price(input=price, cached_input=cached_price, output=output, priority=1.75)
+    for tier, share in {"batch": 0.5, "flex": 0.5, "standard": 1, "priority": 1.75}.items():
+        in_tier = usage.model_copy(update={"service_tier": tier})
+        assert of_tiers.cost(in_tier) == pytest.approx(cost * share)
 
 
 def test_cached_tokens_without_a_price_have_that_of_the_input() -> None:
@@ -86,3 +91,30 @@ def test_language_in_a_services_name_does_not_change_its_price() -> None:
     assert prices.price_of("azure-language:en") == prices.price_of("azure-language:")
     assert prices.price_of("azure-translator:") is not None
     assert prices.price_of("azure-translator:gpt") is None
+
+
+def test_price_changes_on_its_date(tmp_path: Path) -> None:
+    file = tmp_path / "prices.toml"
+    file.write_text(
+        'dated = 2026-11-30\n[models]\n"azure:m" = { input = 1, output = 2 }\n'
+        '[since.2026-12-15]\n"azure:m" = { input = 3, output = 4 }\n'
+        '[since.2027-02-01]\n"azure:m" = { input = 5, output = 6, flex = 0.6 }\n'
+    )
+    table = load_prices(file)
+    days = {date(2026, 12, 14): 1, date(2026, 12, 15): 3, date(2027, 1, 31): 3, date(2027, 2, 1): 5}
+    for day, price in days.items():
+        found = replace(table, today=lambda day=day: day).price_of("azure:m-2025-01-02")  # type: ignore[misc]
+        assert found is not None
+        assert found.input == price
+
+
+def test_file_of_the_operator_comes_before_packaged_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packaged = (
+        "dated = 2026-11-30\n[models]\nm = { input = 1, output = 1 }\n[since.2026-01-01]\nm = { input = 2, output = 2 }"
+    )
+    (tmp_path / "prices.toml").write_text(packaged)
+    monkeypatch.setattr(prices_module, "files", lambda _: tmp_path)
+    own = tmp_path / "own.toml"
+    own.write_text("dated = 2026-11-30\n[models]\nm = { input = 9, output = 9 }")
+    assert load_prices().price_of("m") == Price(input=2, output=2)
+    assert load_prices(own).price_of("m") == Price(input=9, output=9)

@@ -30,9 +30,21 @@ def test_task_that_shares_no_model_has_its_own_or_its_default(monkeypatch: pytes
     assert task_models(task("embed", shares_model=False), settings) == ["openai:text-embedding-3-small"]
 
 
+def test_only_flex_is_allowed_besides_the_standard_tier(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings()[0].allowed_tiers == {"flex"}
+    monkeypatch.setenv("CARTEIRO_SERVICE_TIERS", "standard")
+    assert load_settings()[0].allowed_tiers == {"standard"}
+    monkeypatch.setenv("CARTEIRO_SERVICE_TIERS", "flex, priority")
+    monkeypatch.setenv("CARTEIRO_PRIORITY_MAX_DEADLINE_SECONDS", "5")
+    assert load_settings()[0].allowed_tiers == {"flex", "priority"}
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
+        ("SERVICE_TIERS", "flex, fast", "names 'fast': write flex, standard, priority, separated by commas"),
+        ("PRIORITY_MAX_DEADLINE_SECONDS", "5", "needs priority in CARTEIRO_SERVICE_TIERS"),
+        ("FLEX_MIN_DEADLINE_SECONDS", "0", "must be more than 0"),
         ("REFERENCES", "s3://letters, http://example.com", "entry 2 is not encrypted: http:// is not read"),
         ("REFERENCES", "file:///", "entry 1 names the whole file system"),
         ("REFERENCE_MAX_BYTES", "100000000", "must be at most 67108864"),

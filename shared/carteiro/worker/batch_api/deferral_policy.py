@@ -29,11 +29,13 @@ class DeferralPolicy:
         """Return True if a request is deferred.
 
         A request of a stored conversation is not deferred, as later turns wait for it. A streamed request is not
-        deferred, as its caller reads along.
+        deferred, as its caller reads along. Tiers are those of live calls, so a request that names one is not deferred.
         """
         if deadline is None or not supports_batches(chain.targets[0].model):
             return False
         if request.options.stream or getattr(request, "conversation_id", None) is not None:
+            return False
+        if request.options.service_tier is not None:
             return False
         remaining = deadline - datetime.now(UTC)
         can_wait = request.options.wait is not None or (

@@ -87,5 +87,5 @@ def _build_handler(task: Task[Any, Any], chain: FallbackChain, context: WorkerCo
     wrapper = partial(BatchFirstModel, task=task.name, is_only_model=len(chain.targets) == 1)
     batch_first = replace(chain.targets[0], batch_wrapper=wrapper)
     group = f"{context.settings.group_of(task.name)}-batch"
-    handler = build_handler(task, FallbackChain([batch_first, *chain.targets[1:]]), context, group)
+    handler = build_handler(task, FallbackChain([batch_first, *chain.targets[1:]], chain.tiers), context, group)
     return replace(handler, pipeline=replace(handler.pipeline, deferral=None))

@@ -111,7 +111,7 @@ def _serve(
 def _batch_first(step: Step, chain: FallbackChain) -> FallbackChain:
     """Return the chain with a first model that completes prompts by batches."""
     wrapper = partial(BatchFirstModel, task=step.task, is_only_model=len(chain.targets) == 1)
-    return FallbackChain([replace(chain.targets[0], batch_wrapper=wrapper), *chain.targets[1:]])
+    return FallbackChain([replace(chain.targets[0], batch_wrapper=wrapper), *chain.targets[1:]], chain.tiers)
 
 
 def _build_coordinator(

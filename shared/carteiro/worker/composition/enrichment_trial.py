@@ -19,7 +19,12 @@ from carteiro.wire.record import Record, value_size
 from carteiro.worker.composition.context import WorkerContext
 from carteiro.worker.composition.enrichment_subscribers import build_pipeline
 from carteiro.worker.composition.enrichments import open_step_models, tasks_of
-from carteiro.worker.composition.factories import create_budget, create_chains, create_circuit_breakers
+from carteiro.worker.composition.factories import (
+    create_budget,
+    create_chains,
+    create_circuit_breakers,
+    create_tier_policy,
+)
 from carteiro.worker.composition.storage import open_references
 from carteiro.worker.enrichment.task_caller import TaskCaller
 from carteiro.worker.handling.idempotency import IdempotencyStore
@@ -83,7 +88,7 @@ async def open_trial(
     opened = open_step_models([file], tasks, settings, model_settings)
     models = {model.name: model for several in opened.values() for model in several}
     breakers = create_circuit_breakers(models.values(), lambda: None)
-    chains = create_chains(opened, breakers)
+    chains = create_chains(opened, breakers, create_tier_policy(settings))
     budget = create_budget(settings, models, lambda: None)
     context = WorkerContext(
         settings,

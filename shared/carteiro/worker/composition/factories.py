@@ -17,6 +17,7 @@ from carteiro.worker.handling.reply_cache import ReplyCache
 from carteiro.worker.model_calls.budget import BudgetLimits, CostBudget
 from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker
 from carteiro.worker.model_calls.fallback import FallbackChain, ModelTarget
+from carteiro.worker.model_calls.service_tier import TierPolicy
 
 log = structlog.get_logger("carteiro.worker")
 
@@ -86,13 +87,27 @@ def create_circuit_breakers(models: Iterable[Model], on_change: Callable[[], Non
 
 
 def create_chains(
-    chains: Mapping[str, Sequence[Model]], circuit_breakers: Mapping[str, CircuitBreaker]
+    chains: Mapping[str, Sequence[Model]],
+    circuit_breakers: Mapping[str, CircuitBreaker],
+    tiers: TierPolicy | None = None,
 ) -> dict[str, FallbackChain]:
-    """Return the fallback chains of `open_chains`, whose models are called through their circuit breakers."""
+    """Return the fallback chains of `open_chains`, whose models are called through their circuit breakers, under a
+    policy for service tiers.
+    """
     return {
-        name: FallbackChain([ModelTarget(model, circuit_breakers.get(model.name)) for model in models])
+        name: FallbackChain([ModelTarget(model, circuit_breakers.get(model.name)) for model in models], tiers)
         for name, models in chains.items()
     }
+
+
+def create_tier_policy(settings: WorkerSettings) -> TierPolicy:
+    """Return the policy for the service tiers of cloud models."""
+    return TierPolicy(
+        allowed=settings.allowed_tiers,
+        standard_seconds=ModelSettings().timeout,
+        flex_min_deadline=settings.flex_min_deadline_seconds,
+        priority_max_deadline=settings.priority_max_deadline_seconds,
+    )
 
 
 def may_have_batches(task: Task[Any, Any], settings: WorkerSettings) -> bool:

@@ -21,6 +21,7 @@ from carteiro.worker.composition.factories import (
     create_cache,
     create_chains,
     create_circuit_breakers,
+    create_tier_policy,
 )
 from carteiro.worker.composition.health_checks import WorkerHealthChecks
 from carteiro.worker.composition.served_topic import ServedTopic
@@ -55,7 +56,7 @@ class WorkerParts:
         """Build the parts. The subscribers are registered at `broker`. The other arguments are those of a worker."""
         self._models = {model.name: model for several in models.values() for model in several}
         self._circuit_breakers = create_circuit_breakers(self._models.values(), self._on_circuit_change)
-        self.chains = create_chains(models, self._circuit_breakers)
+        self.chains = create_chains(models, self._circuit_breakers, create_tier_policy(settings))
         options = connection_options(settings)
         router = ReplyRouter(options)
         self.context = WorkerContext(

@@ -22,7 +22,7 @@ from carteiro.models.cloud.token_counts import count_prompt_tokens
 from carteiro.models.errors import ModelError, attached_usage
 from carteiro.models.interface import Model, Prompt
 from carteiro.models.prices import PriceTable
-from carteiro.schemas import Usage
+from carteiro.schemas import ServiceTier, Usage
 from carteiro.worker.observability import metrics
 
 log = structlog.get_logger("carteiro.worker")
@@ -163,7 +163,7 @@ class UsageMeter:
     """Usage of one request, over all its tries and models."""
 
     def __init__(self, budget: CostBudget, task: str, key: bytes | None) -> None:
-        self._budget, self._task, self._key = budget, task, key
+        self._budget, self.task, self._key = budget, task, key
         self.usage = Usage()
         """All usage that was paid for, also by tries that failed."""
         self._account = SpendAccount()
@@ -192,7 +192,7 @@ class UsageMeter:
         if not budget.limits.has_limit or (price := budget.prices.price_of(model.name)) is None:
             yield
             return
-        tier: Literal["batch"] | None = "batch" if batch else None
+        tier: ServiceTier | Literal["batch"] | None = "batch" if batch else prompt.service_tier
         prompt_usage = Usage(
             input_tokens=await count_prompt_tokens(prompt, model.count_tokens),
             characters=sum(len(each.content) for each in prompt.messages) if price.characters else 0,
@@ -263,13 +263,15 @@ class UsageMeter:
         """Add a call's usage to the metrics and the accounts."""
         for direction in ("input", "output", "cached_input", "reasoning"):
             tokens = getattr(usage, f"{direction}_tokens")
-            metrics.labelled(metrics.TOKENS, self._task, model, direction).inc(tokens)
+            metrics.labelled(metrics.TOKENS, self.task, model, direction).inc(tokens)
         if usage.characters:
-            metrics.labelled(metrics.CHARACTERS, self._task, model).inc(usage.characters)
+            metrics.labelled(metrics.CHARACTERS, self.task, model).inc(usage.characters)
+        if usage.service_tier is not None:
+            metrics.labelled(metrics.TIER_CALLS, self.task, model, usage.service_tier).inc()
         if usage.cost_usd is not None:  # a cost of 0 creates the metric too: it shows that the price is known
-            metrics.labelled(metrics.COST, self._task, model).inc(usage.cost_usd)
+            metrics.labelled(metrics.COST, self.task, model).inc(usage.cost_usd)
             self._account.spent += usage.cost_usd
             self._budget.record(self._key, usage.cost_usd)
-            if usage.service_tier == "batch" and (price := self._budget.prices.price_of(model)) is not None:
+            if usage.service_tier in ("batch", "flex") and (price := self._budget.prices.price_of(model)) is not None:
                 live_cost = price.cost(usage.model_copy(update={"service_tier": None}))
-                metrics.labelled(metrics.BATCH_SAVINGS, self._task, model).inc(live_cost - price.cost(usage))
+                metrics.labelled(metrics.BATCH_SAVINGS, self.task, model).inc(live_cost - price.cost(usage))

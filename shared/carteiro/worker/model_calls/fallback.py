@@ -18,13 +18,15 @@ from carteiro.models.errors import (
     Unavailable,
     Unsupported,
 )
-from carteiro.models.interface import EmbeddingModel, Model
+from carteiro.models.interface import EmbeddingModel, Model, service_tiers
+from carteiro.schemas import ServiceTier
 from carteiro.worker.journal.request_journal import RequestJournal
 from carteiro.worker.model_calls.budget import OverBudget, UsageMeter
 from carteiro.worker.model_calls.chat_model_proxy import with_streaming
 from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker
 from carteiro.worker.model_calls.deferred_request import DeferredRequest
 from carteiro.worker.model_calls.retry import RetryingCalls, create_backoff, retrying, sleep_with_jitter
+from carteiro.worker.model_calls.service_tier import TieredCalls, TierPolicy
 from carteiro.worker.observability.semantic_conventions import CHAT
 from carteiro.worker.observability.tracing import model_span
 from carteiro.worker.reply_stream import ReplyStream
@@ -61,8 +63,10 @@ class ModelTarget:
 class FallbackChain:
     """Models of a task, the preferred one first. There is at least one."""
 
-    def __init__(self, targets: Sequence[ModelTarget]) -> None:
+    def __init__(self, targets: Sequence[ModelTarget], tiers: TierPolicy | None = None) -> None:
         self.targets = tuple(targets)
+        self.tiers = tiers or TierPolicy()
+        """Policy for the service tiers of the models' providers."""
 
     @property
     def pause_reason(self) -> str | None:
@@ -88,7 +92,7 @@ class FallbackChain:
         matching = [
             target for target in self.targets if wanted in (target.model.name, target.model.name.partition(":")[2])
         ]
-        return FallbackChain(matching[:1]) if matching else None
+        return FallbackChain(matching[:1], self.tiers) if matching else None
 
 
 class FallbackRun:
@@ -102,12 +106,14 @@ class FallbackRun:
         deadline: datetime | None = None,
         deferred: DeferredRequest | None = None,
         journal: RequestJournal | None = None,
+        tier: ServiceTier | None = None,
     ) -> None:
         """`stream` gets the text while a model writes it, if the model can stream. `deferred` is set if the chain
-        uses batches. `journal` keeps the calls of remote models that chat; batches keep their own.
+        uses batches. `journal` keeps the calls of remote models that chat; batches keep their own. `tier` is the
+        service tier of live calls; None for the provider's default.
         """
         self.chain, self._meter, self._stream, self._deadline = chain, meter, stream, deadline
-        self._deferred, self._journal = deferred, journal
+        self._deferred, self._journal, self._tier = deferred, journal, tier
         self._retrying_calls: list[RetryingCalls] = []
         self.model = chain.targets[0].model
         """The model that was called last."""
@@ -158,11 +164,19 @@ class FallbackRun:
                 return await work(with_streaming(target.model, self._stream))
         calls = RetryingCalls(target.circuit_breaker, self._meter, wait_if_open=wait_if_open)
         self._retrying_calls.append(calls)
-        retrying_model = retrying(target.circuit_breaker.model, calls, self._stream, self._journal)
+        model = target.circuit_breaker.model
+        retrying_model = retrying(model, calls, self._stream, self._journal, self._tiered_calls(target))
         if target.batch_wrapper is None:
             return await work(retrying_model)
         assert self._deferred is not None
         return await work(target.batch_wrapper(retrying_model, self._meter, self._deadline, self._deferred))
+
+    def _tiered_calls(self, target: ModelTarget) -> TieredCalls | None:
+        """Return the calls in the run's tier, if the model's provider has it. Batches have a tier of their own."""
+        tier = self._tier
+        if tier is None or target.batch_wrapper is not None or tier not in service_tiers(target.model):
+            return None
+        return TieredCalls(tier, self.chain.tiers, self._deadline, self._meter.task)
 
 
 async def _wait_for_first_available(targets: Sequence[ModelTarget]) -> None:

@@ -34,6 +34,7 @@ from carteiro.worker.journal.request_journal import RequestJournal
 from carteiro.worker.model_calls.budget import UsageMeter
 from carteiro.worker.model_calls.chat_model_proxy import ChatModelProxy, ModelProxy, with_streaming
 from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker, CircuitOpen
+from carteiro.worker.model_calls.service_tier import TieredCalls
 from carteiro.worker.observability.tracing import model_span
 from carteiro.worker.reply_stream import ReplyStream
 
@@ -73,6 +74,18 @@ class RetryingCalls:
         finally:
             self._ranks.remove(rank)
 
+    async def attempt(self, prompt: Prompt, call: Callable[[], Awaitable[A]]) -> A:
+        """Return the answer of `call`, with the cost of its usage. Raise its errors: they count as no failure of the
+        model.
+        """
+        model = self._circuit_breaker.model
+        await self._circuit_breaker.acquire(wait_if_open=self._wait_if_open)
+        async with self.meter.metered_call(model, prompt):
+            self.tries += 1
+            answer = await call()
+            self._circuit_breaker.record_success()
+            return replace(answer, usage=self.meter.record(model.name, answer.usage))
+
     async def run(self, prompt: Prompt, call: Callable[[], Awaitable[A]]) -> A:
         """Return the answer of `call`, with the cost of its usage. `prompt` is what the model reads.
 
@@ -83,12 +96,7 @@ class RetryingCalls:
         while True:
             outages = self._circuit_breaker.confirmed_outages
             try:
-                await self._circuit_breaker.acquire(wait_if_open=self._wait_if_open)
-                async with self.meter.metered_call(model, prompt):
-                    self.tries += 1
-                    answer = await call()
-                    self._circuit_breaker.record_success()
-                    return replace(answer, usage=self.meter.record(model.name, answer.usage))
+                return await self.attempt(prompt, call)
             except CircuitOpen:
                 raise
             except QuotaExhausted as failure:
@@ -129,8 +137,10 @@ class RetryingModel(ChatModelProxy[ChatModel]):
         calls: RetryingCalls,
         stream: ReplyStream | None = None,
         journal: RequestJournal | None = None,
+        tiers: TieredCalls | None = None,
     ) -> None:
-        self._model, self._calls, self._journal = model, calls, journal
+        """`tiers` is None if the provider chooses the tier."""
+        self._model, self._calls, self._journal, self._tiers = model, calls, journal, tiers
         self._streaming_model = with_streaming(model, stream)
 
     async def complete(self, prompt: Prompt) -> Completion:
@@ -141,8 +151,17 @@ class RetryingModel(ChatModelProxy[ChatModel]):
         )
 
     async def _run(self, prompt: Prompt) -> Completion:
+        if self._tiers is None:
+            return await self._complete_retrying(prompt)
+        return await self._tiers.complete(self.name, prompt, self._complete_once, self._complete_retrying)
+
+    async def _complete_retrying(self, prompt: Prompt) -> Completion:
         with self._calls.ranked(prompt) as ranked:
             return await self._calls.run(ranked, partial(self._call, ranked))
+
+    async def _complete_once(self, prompt: Prompt) -> Completion:
+        with self._calls.ranked(prompt) as ranked:
+            return await self._calls.attempt(ranked, partial(self._call, ranked))
 
     async def _call(self, prompt: Prompt) -> Completion:
         with model_span(self.name, prompt) as answered:
@@ -197,17 +216,21 @@ def _retrying_service(model: LanguageServiceModel, calls: RetryingCalls) -> Lang
 
 
 def retrying(
-    model: RemoteModel, calls: RetryingCalls, stream: ReplyStream | None = None, journal: RequestJournal | None = None
+    model: RemoteModel,
+    calls: RetryingCalls,
+    stream: ReplyStream | None = None,
+    journal: RequestJournal | None = None,
+    tiers: TieredCalls | None = None,
 ) -> Any:
     """Return a model for one request that calls `model` by `calls`.
 
-    If it chats, it writes to `stream`, and finds the calls in `journal`.
+    If it chats, it writes to `stream`, finds the calls in `journal`, and makes them in `tiers`.
     """
     if is_remote_embedder(model):
         return RetryingEmbedder(model, calls)
     if is_language_service(model):
         return _retrying_service(model, calls)
-    return RetryingModel(model, calls, stream, journal)
+    return RetryingModel(model, calls, stream, journal, tiers)
 
 
 async def sleep_with_jitter(seconds: float) -> None:

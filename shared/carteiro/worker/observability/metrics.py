@@ -148,9 +148,21 @@ BATCHES_OPEN = Gauge(
 BATCH_FALLBACKS = Counter(
     "carteiro_batch_fallbacks", "Live calls, at the full price, to meet a deadline.", ["task"], registry=REGISTRY
 )
+FLEX_FALLBACKS = Counter(
+    "carteiro_flex_fallbacks",
+    "Calls that the tier `flex` did not serve, or not in time, and that were made in the standard tier.",
+    ["task"],
+    registry=REGISTRY,
+)
+TIER_CALLS = Counter(
+    "carteiro_tier_calls",
+    "Calls by the service tier that served them, if the provider says it: `batch`, `flex`, `standard`, `priority`.",
+    ["task", "model", "tier"],
+    registry=REGISTRY,
+)
 BATCH_SAVINGS = Counter(
     "carteiro_saved_usd",
-    "Savings by batches compared to the live price, in US dollars.",
+    "Savings by batches and by the tier `flex`, compared to the standard price, in US dollars.",
     ["task", "model"],
     registry=REGISTRY,
 )
@@ -207,6 +219,7 @@ def initialise_series(task: str, topic: str) -> None:
     labelled(REQUESTS, task)
     labelled(REQUESTS_DEFERRED, task)
     labelled(BATCH_FALLBACKS, task)
+    labelled(FLEX_FALLBACKS, task)
     labelled(REPLIES, task, "ok")
     for code in ERROR_CODES:
         labelled(REPLIES, task, code)

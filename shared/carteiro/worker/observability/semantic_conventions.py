@@ -60,6 +60,7 @@ def prompt_attributes(prompt: Prompt) -> dict[str, Any]:
     """Return the attributes of a call: its options, but no text of the caller, not even stop sequences."""
     options = {
         "gen_ai.request.temperature": prompt.temperature,
+        "gen_ai.request.top_p": prompt.top_p,
         "gen_ai.request.max_tokens": prompt.max_output_tokens,
         "gen_ai.request.seed": prompt.seed,
         "gen_ai.output.type": "json" if prompt.json_schema is not None else "text",

@@ -51,6 +51,10 @@ def test_model_without_batches_is_not_deferred() -> None:
     assert not defers(summarize(wait="24h"), 24, FallbackChain([ModelTarget(object())]))  # type: ignore[arg-type]
 
 
+def test_request_that_names_a_tier_is_not_deferred() -> None:
+    assert not defers(summarize(wait="24h", service_tier="flex"), 24)
+
+
 def test_stream_and_conversation_are_not_deferred() -> None:
     assert not defers(summarize(stream=True), 24)
     turn = {"messages": [{"role": "user", "content": "Hi"}], "conversation_id": "c", "options": {"wait": "24h"}}

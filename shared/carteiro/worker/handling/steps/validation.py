@@ -25,12 +25,21 @@ class RejectInvalid:
             raise invalid_field(context.address_problem)
         if request.options.stop and not request.writes:
             raise invalid_field(FieldError(field="options.stop", reason=f"is no option of {request.task}"))
+        if not self.chain.tiers.permits(request.options.service_tier):
+            reason = f"is not served here: CARTEIRO_SERVICE_TIERS does not allow {request.options.service_tier}"
+            raise invalid_field(FieldError(field="options.service_tier", reason=reason))
         chain = self._select_models(request)
         promised = add_duration(context.envelope.sent_at, request.options.patience)
         context.deadline = min((each for each in (promised, context.envelope.deadline) if each), default=None)
         stream = context.stream if self.task.streams and request.options.stream else None
         context.fallback_run = FallbackRun(
-            chain, context.meter, stream, context.deadline, context.deferred, context.journal
+            chain,
+            context.meter,
+            stream,
+            context.deadline,
+            context.deferred,
+            context.journal,
+            chain.tiers.choose(request.options, context.deadline),
         )
         return await handle(context)
 

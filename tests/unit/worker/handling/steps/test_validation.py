@@ -13,6 +13,7 @@ from carteiro.worker.handling.steps.validation import RejectInvalid
 from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker
 from carteiro.worker.model_calls.deferred_request import DeferredRequest
 from carteiro.worker.model_calls.fallback import FallbackChain, ModelTarget
+from carteiro.worker.model_calls.service_tier import TierPolicy
 from carteiro.worker.parsing import RequestRejected
 from services.generate.task import task
 from services.sentiment.task import task as sentiment
@@ -47,6 +48,15 @@ async def test_invalid_request_is_rejected_with_its_field(make_context, next_han
         await REJECT_INVALID(make_context(body=b'{"prompt": ""}'), next_handler)
     assert [each.field for each in caught.value.error.fields] == ["prompt"]
     assert next_handler.calls == 0
+
+
+async def test_tier_that_the_operator_does_not_allow_is_rejected(make_context, next_handler):
+    body = b'{"prompt": "Why?", "options": {"service_tier": "priority"}}'
+    with pytest.raises(RequestRejected, match="service_tier: is not served here: CARTEIRO_SERVICE_TIERS"):
+        await REJECT_INVALID(make_context(body=body), next_handler)
+    allowed = FallbackChain(CHAIN.targets, TierPolicy(allowed=frozenset({"priority"})))
+    await RejectInvalid(task, allowed)(make_context(body=body), next_handler)
+    assert next_handler.calls == 1
 
 
 async def test_stop_is_rejected_by_a_task_that_writes_no_text(make_context, next_handler):
