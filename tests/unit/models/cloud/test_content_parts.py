@@ -4,8 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from anthropic.types import DocumentBlockParam, ImageBlockParam
+from openai.types.chat import ChatCompletionContentPartParam
+from openai.types.responses import ResponseInputContentParam
+from pydantic import ConfigDict, TypeAdapter
 
 from carteiro.models.cloud.client import CloudModel
+from carteiro.models.cloud.content_parts import chat_file, messages_file, responses_file
 from carteiro.models.cloud.request_format import RequestFormat, SchemaMode
 from carteiro.models.cloud.token_counts import count_prompt_tokens
 from carteiro.models.errors import Unsupported
@@ -17,6 +22,7 @@ from tests.provider.catalogue.anthropic_messages import AnthropicMessages
 from tests.provider.catalogue.catalogue_provider import CatalogueProvider
 from tests.unit.models.cloud.cloud_models import endpoint, open_cloud_model
 
+DETAILED = read_media(media.PNG, detail="low")
 IMAGE, PDF, SOUND = read_media(media.PNG), read_media(media.PDF, "a.pdf"), read_media(media.WAV)
 URL, PDF_URL = f"data:image/png;base64,{IMAGE.data}", f"data:application/pdf;base64,{PDF.data}"
 SETTINGS = {
@@ -56,7 +62,7 @@ def test_texts_and_files_keep_their_order() -> None:
         ),
         (
             "openai:gpt-5",
-            read_media(media.PNG, detail="low"),
+            DETAILED,
             {"type": "image_url", "image_url": {"url": URL, "detail": "low"}},
         ),
         ("openai:gpt-5-pro", IMAGE, {"type": "input_image", "image_url": URL, "detail": "auto"}),
@@ -150,3 +156,17 @@ async def test_model_that_takes_no_images_is_called_once(provider: Provider) -> 
 async def test_tokens_of_files_count_for_the_quota() -> None:
     counted = await count_prompt_tokens(prompt(IMAGE, PDF), len)
     assert counted == len("Why\n\nnot?") + IMAGE.tokens + PDF.tokens
+
+
+@pytest.mark.parametrize(
+    ("parts", "written"),
+    [
+        (ChatCompletionContentPartParam, [chat_file(each) for each in (IMAGE, PDF, SOUND, DETAILED)]),
+        (ResponseInputContentParam, [responses_file(each) for each in (IMAGE, PDF, DETAILED)]),
+        (ImageBlockParam | DocumentBlockParam, [messages_file(each) for each in (IMAGE, PDF)]),
+    ],
+)
+def test_parts_are_those_of_the_providers_own_sdks(parts: Any, written: list[dict[str, Any]]) -> None:
+    adapter = TypeAdapter(parts, config=ConfigDict(extra="forbid", arbitrary_types_allowed=True))
+    for each in written:
+        adapter.validate_python(each)
