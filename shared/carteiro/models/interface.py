@@ -249,8 +249,17 @@ class Embeddings:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceCall:
+    """One call of a language service: the caller's `text` in it, its path, and its body, which is JSON."""
+
+    text: str
+    path: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceAnswer:
-    """The JSON that one call of a language service returned, and what the call cost."""
+    """The JSON that was read from the answer to one call of a language service, and what the call cost."""
 
     content: Any
     usage: Usage
@@ -259,8 +268,8 @@ class ServiceAnswer:
 class ServiceCallRunner(Protocol):
     """Runner of the calls of a language service."""
 
-    async def __call__(self, text: str, call: Callable[[], Awaitable[ServiceAnswer]]) -> ServiceAnswer:
-        """Return the answer of `call`, which sends `text`. It may be called several times."""
+    async def __call__(self, call: ServiceCall, send: Callable[[], Awaitable[ServiceAnswer]]) -> ServiceAnswer:
+        """Return the answer of `send`, which makes the call. It may be called several times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

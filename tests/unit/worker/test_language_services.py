@@ -16,6 +16,7 @@ from carteiro.settings.worker import WorkerSettings
 from carteiro.tasks.discovery import find_tasks
 from carteiro.tasks.task import TaskOutput
 from carteiro.worker.composition.factories import create_chains, create_circuit_breakers, open_models
+from carteiro.worker.journal.request_journal import RequestJournal
 from carteiro.worker.model_calls.budget import BudgetLimits, CostBudget, OverBudget, UsageMeter
 from carteiro.worker.model_calls.fallback import FallbackRun
 from tests.conftest import eventually
@@ -23,12 +24,14 @@ from tests.provider import Provider
 from tests.provider.language_services import LanguageServices
 from tests.unit.models.cloud.conftest import _nobodys_environment, provider
 from tests.unit.models.cloud.language.conftest import OpenService, open_service, services
+from tests.unit.worker.journal.fake_writer import FakeWriter
 
 __all__ = ["_nobodys_environment", "open_service", "provider", "services"]
 
 pytestmark = pytest.mark.usefixtures("no_pauses")
 
 TASKS = {task.name: task for task in find_tasks()}
+LONG_TEXT = "".join(f"Sentence {number}. " for number in range(4000))
 
 
 class Asked:
@@ -43,9 +46,9 @@ class Asked:
         self.usage = Usage()
         self.answered_by = ""
 
-    async def ask(self, **fields: Any) -> TaskOutput[Any]:
+    async def ask(self, journal: RequestJournal | None = None, **fields: Any) -> TaskOutput[Any]:
         meter = UsageMeter(CostBudget(load_prices(), self._limits), self.task.name, None)
-        run = FallbackRun(self._chain, meter)
+        run = FallbackRun(self._chain, meter, journal=journal)
         request = self.task.request.model_validate(fields)
         try:
             return await run.run(lambda model: self.task.run(request, model))
@@ -130,10 +133,34 @@ async def test_glossary_and_model_of_google_are_settings(serve: Serve, services:
 async def test_only_the_part_that_failed_is_sent_again(serve: Serve, services: LanguageServices) -> None:
     asked = await serve("translate", "azure-translator:")
     services.answer({"error": {"code": 503000, "message": "Busy."}}, 503)
-    await asked.ask(text="".join(f"Sentence {number}. " for number in range(4000)), source="en", target="pt")
+    await asked.ask(text=LONG_TEXT, source="en", target="pt")
     texts = [request.body["inputs"][0]["text"] for request in services.requests]
     assert sorted(Counter(texts).values()) == [1, 2]
     assert asked.usage.characters == sum(map(len, set(texts)))
+
+
+@pytest.mark.parametrize(
+    ("task", "model", "fields"),
+    [
+        ("translate", "azure-translator:", {"text": LONG_TEXT, "source": "en", "target": "pt"}),
+        ("translate", "google-translate:M1", {"text": "A sentence.", "target": "pt"}),
+        ("sentiment", "azure-language:", {"text": "A good day."}),
+        ("answer", "azure-language:", {"question": "When?", "context": "It opened in 1867."}),
+    ],
+)
+async def test_calls_of_an_earlier_run_are_found_in_the_journal(
+    serve: Serve, services: LanguageServices, task: str, model: str, fields: dict[str, Any]
+) -> None:
+    asked = await serve(task, model, CARTEIRO_GOOGLE_TRANSLATE_LOCATION="us-central1")
+    writer = FakeWriter()
+    first = await asked.ask(RequestJournal(writer.next_owner(), 17, 17, 0), **fields)
+    made, whole = len(services.requests), asked.usage
+    again = await asked.ask(RequestJournal(writer.next_owner(), 17, 17, 0), **fields)
+    # The last call of a request is not kept: its reply follows.
+    assert len(services.requests) < 2 * made
+    assert again.result == first.result
+    assert (asked.usage.characters, asked.usage.cost_usd) == (whole.characters, pytest.approx(whole.cost_usd))
+    assert asked.usage.reused_calls
 
 
 async def test_quota_of_the_day_opens_the_circuit_and_the_next_model_answers(

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 import random
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from carteiro.models.interface import (
     RemoteEmbeddingModel,
     RemoteModel,
     ServiceAnswer,
+    ServiceCall,
     is_language_service,
     is_remote_embedder,
 )
@@ -204,13 +206,25 @@ class RetryingEmbedder(ModelProxy[RemoteEmbeddingModel], EmbeddingModel):
         return embedded
 
 
-def _retrying_service(model: LanguageServiceModel, calls: RetryingCalls) -> LanguageServiceModel:
-    async def run(text: str, call: Callable[[], Awaitable[ServiceAnswer]]) -> ServiceAnswer:
-        async def traced_call() -> ServiceAnswer:
+def _retrying_service(
+    model: LanguageServiceModel, calls: RetryingCalls, journal: RequestJournal | None
+) -> LanguageServiceModel:
+    async def run(call: ServiceCall, send: Callable[[], Awaitable[ServiceAnswer]]) -> ServiceAnswer:
+        async def send_traced() -> ServiceAnswer:
             with model_span(model.name, operation="language_service"):
-                return await call()
+                return await send()
 
-        return await calls.run(Prompt(messages=[Message("user", text)], max_output_tokens=1), traced_call)
+        prompt = Prompt(messages=[Message("user", call.text)], max_output_tokens=1)
+        if journal is None:
+            return await calls.run(prompt, send_traced)
+
+        async def complete() -> Completion:
+            answer = await calls.run(prompt, send_traced)
+            return Completion(json.dumps(answer.content), "stop", answer.usage)
+
+        identity = Prompt(messages=[Message("user", json.dumps([call.path, call.body]))])
+        kept = await journal.complete(model.name, identity, complete, calls.meter.record_reused)
+        return ServiceAnswer(json.loads(kept.text), kept.usage)
 
     return model.with_runner(run)
 
@@ -224,12 +238,13 @@ def retrying(
 ) -> Any:
     """Return a model for one request that calls `model` by `calls`.
 
-    If it chats, it writes to `stream`, finds the calls in `journal`, and makes them in `tiers`.
+    If it chats, it writes to `stream`, finds the calls in `journal`, and makes them in `tiers`. A language service has
+    the journal too.
     """
     if is_remote_embedder(model):
         return RetryingEmbedder(model, calls)
     if is_language_service(model):
-        return _retrying_service(model, calls)
+        return _retrying_service(model, calls, journal)
     return RetryingModel(model, calls, stream, journal, tiers)
 
 

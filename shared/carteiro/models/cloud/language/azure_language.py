@@ -16,7 +16,7 @@ from carteiro.models.cloud.call_usage import may_have_used_tokens
 from carteiro.models.cloud.connection import ProviderConnection
 from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.error_classifier import ERROR_IN_200
-from carteiro.models.cloud.language.azure_jobs import AzureJobs, JobStatus
+from carteiro.models.cloud.language.azure_jobs import SUBMIT_PATH, AzureJobs, JobStatus
 from carteiro.models.cloud.language.language_tags import AZURE, source_code
 from carteiro.models.cloud.language.sentiment import weighted_mean
 from carteiro.models.cloud.language.service import (
@@ -29,7 +29,14 @@ from carteiro.models.cloud.language.service_errors import service_failure
 from carteiro.models.cloud.message_content import repair_unicode
 from carteiro.models.cloud.quota import Quota
 from carteiro.models.errors import ModelError, PromptTooLarge, Unavailable, Unsupported, attach_usage
-from carteiro.models.interface import Classification, Completion, ExtractedAnswer, GenerationOptions, ServiceAnswer
+from carteiro.models.interface import (
+    Classification,
+    Completion,
+    ExtractedAnswer,
+    GenerationOptions,
+    ServiceAnswer,
+    ServiceCall,
+)
 from carteiro.schemas import Usage
 from carteiro.text.units import text_element_length, utf8_length
 
@@ -164,17 +171,17 @@ class AzureLanguage(LanguageService):
         language, usage = await self._language_of(context)
 
         async def answer(part: str) -> ServiceAnswer:
-            return await self._answer_from(question, part, language) if part.strip() else ServiceAnswer([], Usage())
+            return await self._answer_from(question, part, language) if part.strip() else ServiceAnswer({}, Usage())
 
         parts = await split_by_length(context, _MAX_ELEMENTS, _length)
         found = await run_parts(parts, answer)
         usage = sum((each.usage for each in found), usage)
         best, offset = ExtractedAnswer(None, None, 0.0, usage), 0
-        for part, answers in zip(parts, found, strict=True):
-            for each in answers.content[:1]:
-                span = _place(each, part)
-                if span and each.confidenceScore > max(best.score, _MIN_ANSWER_SCORE):
-                    best = ExtractedAnswer(offset + span[0], offset + span[1], each.confidenceScore, usage)
+        for part, answered in zip(parts, found, strict=True):
+            candidate = _TextAnswer.model_validate(answered.content)
+            span = _place(candidate, part)
+            if span and candidate.confidenceScore > max(best.score, _MIN_ANSWER_SCORE):
+                best = ExtractedAnswer(offset + span[0], offset + span[1], candidate.confidenceScore, usage)
             offset += len(part)
         return best
 
@@ -190,20 +197,12 @@ class AzureLanguage(LanguageService):
             raise PromptTooLarge(f"{self.name} summarizes at most {self.context_tokens:,} characters at once")
         text = repair_unicode(text)
         language, usage = await self._language_of(text)
-        answer = await self._run(text, lambda: self._summarize_once(text, language))
+        body = _summary_job(text, language)
+        call = ServiceCall(text, SUBMIT_PATH, body)
+        answer = await self._run(call, lambda: self._summarize_once(text, body))
         return Completion(answer.content, "stop", usage + answer.usage)
 
-    async def _summarize_once(self, text: str, language: str) -> ServiceAnswer:
-        body = {
-            "analysisInput": {"documents": [{"id": "0", "text": text, "language": language}]},
-            "tasks": [
-                {
-                    "taskName": "0",
-                    "kind": "AbstractiveSummarization",
-                    "parameters": {"stringIndexType": "UnicodeCodePoint"},
-                }
-            ],
-        }
+    async def _summarize_once(self, text: str, body: dict[str, Any]) -> ServiceAnswer:
         usage = Usage(characters=billed_in_thousands(text))
         async with self._metered_quota.call(0, 0) as (permit, _):
             try:
@@ -255,16 +254,16 @@ class AzureLanguage(LanguageService):
             body["parameters"] = {"stringIndexType": "UnicodeCodePoint"}
         usage = Usage(characters=billed_in_thousands(text))
 
-        def read(answer: Any, headers: Mapping[str, str]) -> tuple[_Document, Usage]:
+        def read(answer: Any, headers: Mapping[str, str]) -> tuple[dict[str, Any], Usage]:
             results = self._read(_Answer, answer).results
             if results.documents:
-                return results.documents[0], usage
+                return results.documents[0].model_dump(), usage
             if results.errors:
                 raise service_failure(ERROR_IN_200, results.errors[:1], self.name, self._endpoint, headers, text)
             raise self._unexpected()
 
         answer = await self._call(text, usage.characters, ANALYZE_PATH, body, read)
-        return answer.content, answer.usage
+        return _Document.model_validate(answer.content), answer.usage
 
     async def _answer_from(self, question: str, text: str, language: str) -> ServiceAnswer:
         body = {
@@ -275,9 +274,10 @@ class AzureLanguage(LanguageService):
         }
         usage = Usage(characters=billed_in_thousands(text))
 
-        def read(answer: Any, headers: Mapping[str, str]) -> tuple[list[_TextAnswer], Usage]:  # noqa: ARG001
+        def read(answer: Any, headers: Mapping[str, str]) -> tuple[dict[str, Any], Usage]:  # noqa: ARG001
             answers = self._read(_TextAnswers, answer).answers
-            return sorted(answers, key=lambda each: -each.confidenceScore), usage
+            best = max(answers, key=lambda each: each.confidenceScore, default=_TextAnswer())
+            return best.model_dump(), usage
 
         return await self._call(text, usage.characters, ANSWER_PATH, body, read)
 
@@ -285,6 +285,15 @@ class AzureLanguage(LanguageService):
         failure = Unavailable(f"{self.name} answered with something that was not asked for")
         failure.has_answered = True
         return failure
+
+
+def _summary_job(text: str, language: str) -> dict[str, Any]:
+    """Return the body of a job that summarizes a text."""
+    parameters = {"stringIndexType": "UnicodeCodePoint"}
+    return {
+        "analysisInput": {"documents": [{"id": "0", "text": text, "language": language}]},
+        "tasks": [{"taskName": "0", "kind": "AbstractiveSummarization", "parameters": parameters}],
+    }
 
 
 def _place(answer: _TextAnswer, text: str) -> tuple[int, int] | None:

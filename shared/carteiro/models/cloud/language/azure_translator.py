@@ -85,17 +85,13 @@ class AzureTranslator(CloudTranslator):
             item["language"] = source_code(source, AZURE)
         body = {"inputs": [{**item, "targets": [wanted]}]}
 
-        def read(answer: Any, headers: Mapping[str, str]) -> tuple[TranslatedPart, Usage]:
+        def read(answer: Any, headers: Mapping[str, str]) -> tuple[list[str | None], Usage]:
             item = self._read(_Answer, answer).value[0]
-            return (
-                TranslatedPart(
-                    item.translations[0].text, item.detectedLanguage.language if item.detectedLanguage else None
-                ),
-                _usage(item.translations[0], headers, len(text)),
-            )
+            recognised = item.detectedLanguage.language if item.detectedLanguage else None
+            return [item.translations[0].text, recognised], _usage(item.translations[0], headers, len(text))
 
         answer = await self._call(text, len(text), PATH, body, read)
-        return answer.content, answer.usage
+        return TranslatedPart(*answer.content), answer.usage
 
 
 def _usage(translation: _Translation, headers: Mapping[str, str], characters: int) -> Usage:

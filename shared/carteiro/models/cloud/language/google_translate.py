@@ -88,15 +88,15 @@ class GoogleTranslate(CloudTranslator):
         if self._glossary:
             body["glossaryConfig"] = {"glossary": self._glossary}
 
-        def read(answer: Any, headers: Mapping[str, str]) -> tuple[TranslatedPart, Usage]:  # noqa: ARG001
+        def read(answer: Any, headers: Mapping[str, str]) -> tuple[list[str | None], Usage]:  # noqa: ARG001
             found = self._read(_Answer, answer)
             best = (found.glossaryTranslations if self._glossary else []) or found.translations
             written = len(best[0].translatedText) if (self._model or "").endswith(_LLM) else 0
             recognised = found.translations[0].detectedLanguageCode or (None if source else code)
-            return TranslatedPart(best[0].translatedText, recognised), Usage(characters=len(text) + written)
+            return [best[0].translatedText, recognised], Usage(characters=len(text) + written)
 
         answer = await self._call(text, len(text), f"/{self._location}:translateText", body, read)
-        return answer.content, usage + answer.usage
+        return TranslatedPart(*answer.content), usage + answer.usage
 
     async def _detect(self, text: str) -> tuple[str, Usage]:
         """Return the language of a text. Raise `Unsupported` if it cannot be recognised."""

@@ -20,7 +20,7 @@ from carteiro.models.cloud.quota import Quota
 from carteiro.models.cloud.response_body import parse_lenient_json, read_body
 from carteiro.models.cloud.token_counts import estimate_tokens
 from carteiro.models.errors import ModelError, RateLimited, Unavailable, attach_usage
-from carteiro.models.interface import LanguageServiceModel, ServiceAnswer, ServiceCallRunner
+from carteiro.models.interface import LanguageServiceModel, ServiceAnswer, ServiceCall, ServiceCallRunner
 from carteiro.schemas import Usage
 from carteiro.text.splitter import split_text
 
@@ -34,8 +34,8 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 R = TypeVar("R")
 
 
-async def _run_once(text: str, call: Callable[[], Awaitable[ServiceAnswer]]) -> ServiceAnswer:  # noqa: ARG001
-    return await call()
+async def _run_once(call: ServiceCall, send: Callable[[], Awaitable[ServiceAnswer]]) -> ServiceAnswer:  # noqa: ARG001
+    return await send()
 
 
 class LanguageService(LanguageServiceModel):
@@ -101,10 +101,11 @@ class LanguageService(LanguageServiceModel):
     ) -> ServiceAnswer:
         """Make one call, by the runner and within the quota. `text` is the caller's text in `body`.
 
-        `charged` is the number of characters that the call costs if it is cut. `read` returns the content and the usage
-        of an answer's JSON and headers. Raise the errors of `carteiro.models.errors`.
+        `charged` is the number of characters that the call costs if it is cut. `read` returns the content, which is
+        JSON, and the usage of an answer's JSON and headers. Raise the errors of `carteiro.models.errors`.
         """
-        return await self._run(text, lambda: self._call_once(text, charged, path, body, read))
+        call = ServiceCall(text, path, body)
+        return await self._run(call, lambda: self._call_once(text, charged, path, body, read))
 
     async def _call_once(
         self,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from carteiro.models.cloud.language.service import billed_in_thousands, count, run_parts, split_by_length
 from carteiro.models.errors import Misconfigured, Unavailable, attached_usage
-from carteiro.models.interface import ServiceAnswer
+from carteiro.models.interface import ServiceAnswer, ServiceCall
 from carteiro.schemas import Usage
 from tests.provider.language_services import KEY, LanguageServices
 from tests.unit.models.cloud.language.conftest import OpenService
@@ -19,12 +19,12 @@ from tests.unit.models.cloud.language.conftest import OpenService
 async def test_runner_makes_each_call_of_a_long_text(services: LanguageServices, open_service: OpenService) -> None:
     sent = []
 
-    async def run(text: str, call: Callable[[], Awaitable[ServiceAnswer]]) -> ServiceAnswer:
-        sent.append(text)
+    async def run(call: ServiceCall, send: Callable[[], Awaitable[ServiceAnswer]]) -> ServiceAnswer:
+        sent.append(call.text)
         services.answer({"error": {"code": 503000, "message": "Busy."}}, 503)
         with pytest.raises(Unavailable):
-            await call()
-        return await call()
+            await send()
+        return await send()
 
     model = open_service("azure-translator:")
     found = await model.with_runner(run).translate("A sentence. " * 5000, "en", "pt")
