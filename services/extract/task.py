@@ -8,7 +8,7 @@ from typing import Any
 
 from carteiro.models.caller_schema import CallerSchema
 from carteiro.models.errors import PromptTooLarge
-from carteiro.models.interface import ChatModel, Message
+from carteiro.models.interface import ChatModel, Message, QuestionAnsweringModel
 from carteiro.schemas import FinishReason, Usage
 from carteiro.schemas.extract import ExtractRequest, ExtractResult
 from carteiro.tasks.parts import PartRunner
@@ -16,6 +16,7 @@ from carteiro.tasks.task import Task, TaskOutput, build_prompt, complete_as
 from carteiro.text.splitter import split_text
 from services.extract.grounding import Grounder, bare, merge, plain_path, spans_of, without_ungrounded
 from services.extract.model_schema import constants, copied_from, with_quotes
+from services.extract.questions import extract_by_questions
 
 _PROMPT = """\
 Take the data from the text at the end, and nothing that it does not say. Reply with JSON alone: {{"data": the data \
@@ -115,17 +116,31 @@ class _Extraction:
             self.finish_reason = "length"
 
 
-async def extract(request: ExtractRequest, model: ChatModel) -> TaskOutput[ExtractResult]:
+async def extract(request: ExtractRequest, model: QuestionAnsweringModel | ChatModel) -> TaskOutput[ExtractResult]:
     """Take the data from a text of any length, and find each value in it.
 
-    Raise `InvalidPrompt` if `fields` is not a JSON Schema, and `InvalidOutput` if the output does not follow it.
+    Raise `InvalidPrompt` if `fields` is not a JSON Schema, `InvalidOutput` if the output does not follow it,
+    and `Unsupported` if it has fields that the model cannot find.
     """
+    if isinstance(model, QuestionAnsweringModel):
+        return await _extract_by_questions(request, model)
     extraction = _Extraction(request, model)
     found = await extraction.run()
+    return TaskOutput(_result(request, found, extraction.part_count), extraction.usage, extraction.finish_reason)
+
+
+async def _extract_by_questions(request: ExtractRequest, model: QuestionAnsweringModel) -> TaskOutput[ExtractResult]:
+    schema = CallerSchema(request.fields, "fields")
+    await schema.check()
+    found, usage = await extract_by_questions(model, request.fields, request.text)
+    await schema.parse(json.dumps(bare(found)))
+    return TaskOutput(_result(request, found, 1), usage)
+
+
+def _result(request: ExtractRequest, found: Any, parts: int) -> ExtractResult:
     if request.ungrounded == "drop":
         found = without_ungrounded(found)
-    result = ExtractResult(data=bare(found), spans=dict(spans_of(found)), parts=extraction.part_count)
-    return TaskOutput(result, extraction.usage, extraction.finish_reason)
+    return ExtractResult(data=bare(found), spans=dict(spans_of(found)), parts=parts)
 
 
 def _with_offsets(pieces: list[str], start: int) -> list[tuple[int, str]]:
@@ -133,4 +148,4 @@ def _with_offsets(pieces: list[str], start: int) -> list[tuple[int, str]]:
     return list(zip(starts, pieces, strict=False))
 
 
-task = Task(request=ExtractRequest, run=extract, abilities=(ChatModel,))
+task = Task(request=ExtractRequest, run=extract, abilities=(QuestionAnsweringModel, ChatModel))
