@@ -30,9 +30,9 @@ MEMORY_FACTOR = 16
 """Texts in memory at once, if each has the largest size."""
 FILE_FACTOR = 3
 """Bytes of memory for a byte of a file for a model: its base64, and a request's body with it, are 8/3 of it."""
-_MAX_SERVER_READS = MEMORY_FACTOR // 2
-"""Requests that are read from HTTPS servers at once. A sender may own a server, and have it send slowly: so much memory
-is left for other requests.
+_SERVER_FACTOR = MEMORY_FACTOR // 2
+"""Texts of the largest size that are read from HTTPS servers at once. A sender may own a server, and have it send
+slowly: so much memory is left for other requests.
 """
 
 
@@ -58,9 +58,12 @@ class ReferenceReader:
         self._allowed, self.max_bytes, self._stores, self._https = allowed, max_bytes, stores, https or HttpsReader()
         self._clock = clock
         self._memory = MemoryBudget(MEMORY_FACTOR * max_bytes)
-        # Requests that hold memory wait for more of it here, so the budgets must differ: else all could wait for ever.
+        self._server_memory = MemoryBudget(_SERVER_FACTOR * max_bytes)
+        self._reads = asyncio.Semaphore(_MAX_READS)
+        # Requests that hold memory wait here for more of it. So nobody who waits for memory above may hold these: else
+        # all could wait for ever.
         self._earlier_memory = MemoryBudget(MEMORY_FACTOR * max_bytes)
-        self._reads, self._server_reads = asyncio.Semaphore(_MAX_READS), asyncio.Semaphore(_MAX_SERVER_READS)
+        self._earlier_server_memory = MemoryBudget(_SERVER_FACTOR * max_bytes)
 
     async def read(
         self, uses: Mapping[str, int], files: Collection[str] = ()
@@ -71,31 +74,26 @@ class ReferenceReader:
         are no texts: their content is returned as bytes. Raise `ReferenceRefused` and `StoreUnavailable`.
         """
         checked = {uri: self._check(uri) for uri in uses}
+        size = self.max_bytes * (FILE_FACTOR if files else 1)
         if any(_is_served(address) for address, _ in checked.values()):
-            async with self._server_reads:
-                return await self._read_all(checked, uses, files)
-        return await self._read_all(checked, uses, files)
+            with await self._server_memory.reserve(size):
+                return await self._read_all(checked, uses, files, await self._memory.reserve(size))
+        return await self._read_all(checked, uses, files, await self._memory.reserve(size))
 
     async def read_available(self, uris: Sequence[str]) -> tuple[Mapping[str, bytes], Reservation]:
         """Return the files of earlier requests that can still be read, the first ones as far as they fit together.
 
         Raise `StoreUnavailable`.
         """
-        reservation = await self._earlier_memory.reserve(FILE_FACTOR * self.max_bytes)
-        found: dict[str, bytes] = {}
-        left, watch = self.max_bytes, _Stopwatch(_READ_SECONDS, self._clock)
-        try:
-            for uri in uris:
-                with suppress(ReferenceRefused, TextUnavailable):
-                    address, entry = self._check(uri)
-                    async with self._server_reads if _is_served(address) else nullcontext():
-                        found[uri] = await self._read_part(uri, address, entry, left, watch, read_bytes)
-                    left -= len(found[uri])
-        except BaseException:
-            reservation.release()
-            raise
-        reservation.shrink(FILE_FACTOR * (self.max_bytes - left))
-        return found, reservation
+        checked: dict[str, tuple[Address, Address]] = {}
+        for uri in uris:
+            with suppress(ReferenceRefused):
+                checked[uri] = self._check(uri)
+        size = FILE_FACTOR * self.max_bytes
+        if any(_is_served(address) for address, _ in checked.values()):
+            with await self._earlier_server_memory.reserve(size):
+                return await self._read_available(checked, await self._earlier_memory.reserve(size))
+        return await self._read_available(checked, await self._earlier_memory.reserve(size))
 
     async def read_bytes(self, uri: str) -> tuple[FileContent, Reservation]:
         """Return the content at an address, of any type, and its memory until that is released. Raise as `read`."""
@@ -104,7 +102,7 @@ class ReferenceReader:
         async def read(body: Body, max_bytes: int) -> FileContent:
             return FileContent(await read_bytes(body, max_bytes), body.content_type or "")
 
-        async with self._server_reads if _is_served(address) else nullcontext():
+        with await self._server_memory.reserve(self.max_bytes) if _is_served(address) else nullcontext():
             reservation = await self._memory.reserve(self.max_bytes)
             try:
                 watch = _Stopwatch(_READ_SECONDS, self._clock)
@@ -115,10 +113,29 @@ class ReferenceReader:
         reservation.shrink(len(content.data))
         return content, reservation
 
+    async def _read_available(
+        self, checked: Mapping[str, tuple[Address, Address]], reservation: Reservation
+    ) -> tuple[Mapping[str, bytes], Reservation]:
+        found: dict[str, bytes] = {}
+        left, watch = self.max_bytes, _Stopwatch(_READ_SECONDS, self._clock)
+        try:
+            for uri, (address, entry) in checked.items():
+                with suppress(ReferenceRefused, TextUnavailable):
+                    found[uri] = await self._read_part(uri, address, entry, left, watch, read_bytes)
+                    left -= len(found[uri])
+        except BaseException:
+            reservation.release()
+            raise
+        reservation.shrink(FILE_FACTOR * (self.max_bytes - left))
+        return found, reservation
+
     async def _read_all(
-        self, checked: Mapping[str, tuple[Address, Address]], uses: Mapping[str, int], files: Collection[str]
+        self,
+        checked: Mapping[str, tuple[Address, Address]],
+        uses: Mapping[str, int],
+        files: Collection[str],
+        reservation: Reservation,
     ) -> tuple[Mapping[str, str | bytes], Reservation]:
-        reservation = await self._memory.reserve(self.max_bytes * (FILE_FACTOR if files else 1))
         try:
             found: dict[str, str | bytes] = {}
             left, used, watch = self.max_bytes, 0, _Stopwatch(_READ_SECONDS, self._clock)

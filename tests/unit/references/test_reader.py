@@ -131,24 +131,28 @@ async def _chunks(*chunks: bytes) -> AsyncIterator[bytes]:
         yield chunk
 
 
-async def test_servers_that_send_slowly_hold_up_no_other_store(folder: Path) -> None:
+@pytest.mark.parametrize("has_files", [False, True])
+async def test_servers_that_send_slowly_hold_up_no_other_store(folder: Path, has_files: bool) -> None:
     servers = SlowServers()
     allowed = parse_allow_list(f"https://texts.example, {folder.as_uri()}")
     reader = ReferenceReader(allowed, 10, ObjectStores(), servers)
     own = (folder / "a.txt").as_uri()
-    slow = [
-        asyncio.create_task(reader.read({own: 1, f"https://texts.example/{number}": 1}))
-        for number in range(3 * MEMORY_FACTOR)
-    ]
+    uris = [f"https://texts.example/{number}" for number in range(3 * MEMORY_FACTOR)]
+    slow = [asyncio.create_task(reader.read({own: 1, uri: 1}, [uri] if has_files else [])) for uri in uris]
+    at_once = MEMORY_FACTOR // 2 // (FILE_FACTOR if has_files else 1)
     try:
         async with asyncio.timeout(30):
-            while servers.opened < MEMORY_FACTOR // 2:
+            while servers.opened < at_once:
                 await asyncio.sleep(0)
-            held = [await reader.read({own: 1}) for _ in range(MEMORY_FACTOR)]
-        assert all(texts == {own: "Olá"} for texts, _ in held)
+            held = [
+                await reader.read({own: 1}, [own] if has_files else [])
+                for _ in range(MEMORY_FACTOR // (4 if has_files else 1))
+            ]
+        assert servers.opened == at_once
+        assert all(texts[own] in ("Olá", "Olá".encode()) for texts, _ in held)
     finally:
         servers.served.set()
-        for _, reservation in [*held, *await asyncio.gather(*slow[: MEMORY_FACTOR // 2])]:
+        for _, reservation in [*held, *await asyncio.gather(*slow[:at_once])]:
             reservation.release()
         for each in slow:
             each.cancel()
