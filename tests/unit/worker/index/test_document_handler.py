@@ -85,7 +85,7 @@ async def test_tombstone_of_an_unknown_collection_is_done(handler: DocumentHandl
         (b'{"data": "JVBERi0xLjcK"}', "unreadable", "data: "),
         (b'{"text": " "}', "invalid_request", "text: must not be blank"),
         (b'{"text": "a", "fields": {"a": [1]}}', "invalid_request", "fields.a"),
-        (b'{"text": {"uri": "file:///etc/passwd"}}', "invalid_request", "text.uri: this service reads no text"),
+        (b'{"text": {"uri": "file:///etc/passwd"}}', "invalid_request", "text.uri: this service reads nothing"),
     ],
 )
 async def test_unreadable_document_becomes_a_dead_letter_and_an_error_of_its_key(
