@@ -18,6 +18,7 @@ from tests.provider.headers import header_names
 CHAT_FIELDS = (
     "model messages temperature top_p n stream stream_options stop max_tokens max_completion_tokens seed user store"
     " response_format reasoning_effort verbosity logprobs metadata service_tier presence_penalty frequency_penalty"
+    " prompt_cache_key"
 )
 NO_JSON = "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'."
 LIMITED = "Rate limit reached for gpt-5 in organization org-x on tokens per min (TPM): Limit 30000, Used 29000."
@@ -65,10 +66,29 @@ class OpenAI(Behaviour):
     def settings(self, root: str) -> tuple[str, dict[str, str]]:
         return f"openai:{self.model}", {"OPENAI_API_KEY": "sk-played", "OPENAI_BASE_URL": f"{root}/v1"}
 
+    def refused_effort(self, body: Json) -> Refusal | None:
+        """Return the refusal of an amount of thinking."""
+        if "reasoning_effort" not in body:
+            return None
+        message = "Unsupported parameter: 'reasoning_effort' is not supported with this model."
+        return unsupported("reasoning_effort", message)
+
     def refusal(self, body: Json, request: web.Request) -> Refusal | None:
         if extra := unknown(body, CHAT_FIELDS):
             return error(400, f"Unrecognized request argument supplied: {extra[0]}")
+        if refusal := self.refused_effort(body):
+            return refusal
         return error(400, NO_JSON, param="messages") if lacks_json(body) else None
+
+
+def refused_level(body: Json, *levels: str) -> Refusal | None:
+    """Return the refusal of a level of thinking that is not among `levels`."""
+    level = body.get("reasoning_effort", levels[0])
+    message = (
+        f"Unsupported value: 'reasoning_effort' does not support '{level}' with this model. "
+        f"Supported values are: {', '.join(map(repr, levels))}."
+    )
+    return None if level in levels else unsupported("reasoning_effort", message, "unsupported_value")
 
 
 def refused_by_reasoning(body: Json) -> Refusal | None:
@@ -99,6 +119,9 @@ class OpenAIReasoning(OpenAI):
     model = "gpt-5-mini"
     thinks = 250
 
+    def refused_effort(self, body: Json) -> Refusal | None:
+        return refused_level(body, "minimal", "low", "medium", "high")
+
     def refusal(self, body: Json, request: web.Request) -> Refusal | None:
         return refused_by_reasoning(body) or super().refusal(body, request)
 
@@ -108,6 +131,9 @@ class OpenAIO(OpenAIReasoning):
 
     name = "openai-o4"
     model = "o4-mini"
+
+    def refused_effort(self, body: Json) -> Refusal | None:
+        return refused_level(body, "low", "medium", "high")
 
 
 class GatewayReasoning(OpenAIReasoning):

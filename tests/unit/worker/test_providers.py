@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from carteiro.models.cloud.format_negotiation import MAX_CALLS
 from carteiro.models.cloud.quota import controller
 from carteiro.models.errors import (
     ContentFiltered,
     InvalidOutput,
+    InvalidPrompt,
     Misconfigured,
     ModelError,
     PromptTooLarge,
@@ -193,7 +195,7 @@ async def test_callers_limit_cuts_the_answer_and_shows_no_thinking(behaviour, st
 
 
 @behaviours
-@pytest.mark.parametrize(("option", "value"), [("seed", 7), ("temperature", 0.2)])
+@pytest.mark.parametrize(("option", "value"), [("seed", 7), ("temperature", 0.2), ("top_p", 0.5)])
 async def test_callers_option_is_sent_or_unsupported(behaviour, option, value):
     async with playing(behaviour) as (provider, model):
         [outcome] = await asyncio.gather(ask(model, "generate", **{option: value}), return_exceptions=True)
@@ -204,6 +206,32 @@ async def test_callers_option_is_sent_or_unsupported(behaviour, option, value):
             assert isinstance(outcome, tuple), outcome
             check("generate", outcome[0])
             assert value in provider.requests[-1].body.values()
+
+
+@behaviours
+@pytest.mark.parametrize("effort", ["none", "low", "high"])
+async def test_amount_of_thinking_is_served_or_unsupported_and_never_shown(behaviour, effort):
+    async with playing(behaviour) as (provider, model):
+        for calls in (MAX_CALLS, 1):
+            provider.requests.clear()
+            [outcome] = await asyncio.gather(ask(model, "generate", reasoning_effort=effort), return_exceptions=True)
+            if isinstance(outcome, Unsupported | InvalidPrompt):
+                assert effort != "none", "none is the least that the model has"
+                assert "reason" in outcome.message or "think" in outcome.message
+                continue
+            assert isinstance(outcome, tuple), outcome
+            check("generate", outcome[0])
+            assert len(provider.requests) <= calls
+
+
+@behaviours
+async def test_stop_and_cache_key_never_cost_an_answer(behaviour):
+    async with playing(behaviour) as (provider, model):
+        for calls in (MAX_CALLS, 1):
+            provider.requests.clear()
+            done, _ = await ask(model, "generate", stop=[" opens"], prompt_cache_key="team-a")
+            assert done.result.text.strip() == TEXT.partition(" opens")[0]
+            assert len(provider.requests) <= calls
 
 
 async def test_several_providers_stand_in_one_chain_each_with_its_own_key():

@@ -20,6 +20,8 @@ log = structlog.get_logger("carteiro.worker")
 
 AnyOkReply = OkReply[Any]
 _POLL_SECONDS = 0.05
+_WAYS_OF_CALLING = {"service_tier", "prompt_cache_key"}
+"""Options that change the price of a reply, and not the reply."""
 
 
 class CacheBackend(Protocol):
@@ -121,7 +123,8 @@ def cache_key(request: Request[Any], models: list[str]) -> bytes:
     """
     files = (each.media.data for _, each in find_content(request) if isinstance(each, Attachment) and each.media)
     passages = map(repr, request.passages) if isinstance(request, CollectionRequest) else ()
-    text = "\n".join([request.task, *models, request.model_dump_json(), *passages, *files])
+    asked = request.model_dump_json(exclude={"options": _WAYS_OF_CALLING})
+    text = "\n".join([request.task, *models, asked, *passages, *files])
     return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
 
 

@@ -12,6 +12,7 @@ from aiokafka.errors import MessageSizeTooLargeError, UnknownTopicOrPartitionErr
 from structlog.testing import capture_logs
 
 from carteiro.models.cloud.client import CloudModel
+from carteiro.models.cloud.provider_options import OPENAI_TIERS
 from carteiro.models.prices import Price, PriceTable
 from carteiro.references.errors import StoreUnavailable
 from carteiro.references.memory_budget import MemoryBudget
@@ -90,6 +91,24 @@ async def test_expired_reply_has_the_usage_of_the_sent_prompt(provider, ask):
     assert reply.error.code == "expired"
     assert reply.usage.input_tokens > 0
     assert reply.usage.cost_usd == reply.usage.input_tokens
+
+
+@pytest.mark.parametrize(
+    ("capacity", "sent", "tier", "share"),
+    [(True, ["flex"], "flex", 0.5), (False, ["flex", "default"], "standard", 1)],
+)
+async def test_request_that_can_wait_is_served_in_flex_if_it_has_capacity(provider, ask, capacity, sent, tier, share):
+    provider.flex_capacity = capacity
+    model = CloudModel(NAME, endpoint(provider.url, tiers=OPENAI_TIERS), timeout=30)
+    breaker = CircuitBreaker(model, lambda: None)
+    by = Pipeline(task, FallbackChain([ModelTarget(model, breaker)]), IdempotencyStore(60), ReplyCache(60))
+    body = b'{"prompt": "one two three", "options": {"wait": "1h"}}'
+    reply, _ = await ask(seconds=7200, by=by, body=body)
+    assert [each.body["service_tier"] for each in provider.requests] == sent
+    used = reply.usage.input_tokens + reply.usage.output_tokens
+    assert (reply.usage.service_tier, reply.usage.cost_usd) == (tier, used * share)
+    await breaker.stop_probing()
+    await model.close()
 
 
 async def test_filtered_reply_has_the_usage_that_the_provider_reports(provider, ask):

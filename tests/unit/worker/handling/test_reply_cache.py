@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from redis.asyncio import Redis
 
-from carteiro.schemas import OkReply, Timing, Usage
+from carteiro.schemas import OkReply, Options, Timing, Usage
 from carteiro.schemas.answer import AnswerRequest
 from carteiro.schemas.attachment import Attachment
 from carteiro.schemas.collection import Passage
@@ -79,6 +79,11 @@ async def test_equal_request_costs_no_call():
     assert (cached, second.cached, second.usage) == (True, True, Usage())
     assert second.result == first.result
     assert model.calls == 1
+
+
+def test_options_of_the_price_are_not_in_the_key() -> None:
+    options = Options(service_tier="flex", prompt_cache_key="k")
+    assert cache_key(REQUEST.model_copy(update={"options": options}), MODELS) == cache_key(REQUEST, MODELS)
 
 
 @pytest.mark.parametrize(
