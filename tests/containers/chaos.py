@@ -9,8 +9,10 @@ import logging
 import random
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from tests.broker.worker_process import WorkerProcess
 from tests.conftest import eventually_true
@@ -21,9 +23,12 @@ from tests.containers.conftest import ApacheKafka
 from tests.containers.traffic import Traffic
 from tests.provider import ScriptedProvider
 from tests.provider.completions import last_words
+from tests.provider.summaries import SummaryModel
 
 MODES = ("exactly_once", "at_least_once")
-TASKS = ("generate", "enrich")
+TASKS = ("generate", "enrich", "summarize")
+PARTS = 40
+"""Parts of a text to summarize. Each is a call, and so is the summary of their summaries."""
 PROGRESS_SECONDS = 180.0
 
 
@@ -34,7 +39,7 @@ class ChaosPlan:
     mode: str
     seed: int
     task: str = "generate"
-    """`enrich` for foreign events in place of requests."""
+    """`enrich` for foreign events in place of requests, `summarize` for texts of 40 parts."""
     requests: int = 10_000
     workers: int = 3
     partitions: int = 6
@@ -45,14 +50,18 @@ class ChaosPlan:
     keys: int = 0
     """Number of the record keys whose order has to be kept; 0 if the records have no key."""
     static: bool = False
+    journal: bool = True
+    """False to make all calls of an interrupted request again."""
     shortest: float = 0.05
     longest: float = 2.0
 
     def __str__(self) -> str:
         members = "static" if self.static else "dynamic"
+        journal = "" if self.journal else " without a journal"
         return (
-            f"{self.task}, seed {self.seed}: {self.workers} workers ({members} members), {self.partitions} partitions,"
-            f" window {self.window}, {self.shortest:g} to {self.longest:g} s of model time"
+            f"{self.task}{journal}, seed {self.seed}: {self.workers} workers ({members} members),"
+            f" {self.partitions} partitions, window {self.window},"
+            f" {self.shortest:g} to {self.longest:g} s of model time"
         )
 
     def events(self, chance: random.Random) -> list[tuple[int, Event]]:
@@ -68,6 +77,10 @@ async def run(kafka: ApacheKafka, provider: ScriptedProvider, plan: ChaosPlan) -
     """Run the plan, stop the workers, and return the report."""
     chance, began = random.Random(plan.seed), time.monotonic()
     outcome = ChaosReport(mode=plan.mode, plan=str(plan), requests_planned=plan.requests)
+    summaries = SummaryModel((plan.shortest + plan.longest) / 2) if plan.task == "summarize" else None
+    if summaries is not None:
+        outcome.steps = PARTS + 1
+        provider.when("", summaries)
     name = f"chaos-{plan.task}-{plan.mode}-{plan.seed}".replace("_", "-")
     cluster = Cluster(
         kafka.address,
@@ -78,6 +91,7 @@ async def run(kafka: ApacheKafka, provider: ScriptedProvider, plan: ChaosPlan) -
         partitions=plan.partitions,
         max_in_flight=plan.window,
         static=plan.static,
+        CARTEIRO_JOURNAL=str(plan.journal),
     )
     async with cluster, cluster.traffic() as traffic:
         await cluster.start_and_wait(*map(str, range(plan.workers)))
@@ -85,16 +99,26 @@ async def run(kafka: ApacheKafka, provider: ScriptedProvider, plan: ChaosPlan) -
             f"{name} {number} wait={chance.uniform(plan.shortest, plan.longest):.3f}" for number in range(plan.requests)
         ]
         await traffic.send(prompts, keys=plan.keys)
-        await _inject_faults(kafka, cluster, traffic, plan, chance, outcome)
+        await _inject_faults(kafka, cluster, traffic, plan, chance, outcome, summaries)
         await traffic.wait_for_replies(plan.requests, PROGRESS_SECONDS)
         outcome.seconds = time.monotonic() - began
         await cluster.stop()
         await _count_records(cluster, traffic, outcome)
+    if summaries is not None:
+        provider.clear("")
+        outcome.calls = summaries.calls.total()
+        outcome.cut_off = sum(call.abandoned for call in provider.requests)
     return outcome
 
 
 async def _inject_faults(
-    kafka: ApacheKafka, cluster: Cluster, traffic: Traffic, plan: ChaosPlan, chance: random.Random, outcome: ChaosReport
+    kafka: ApacheKafka,
+    cluster: Cluster,
+    traffic: Traffic,
+    plan: ChaosPlan,
+    chance: random.Random,
+    outcome: ChaosReport,
+    summaries: SummaryModel | None,
 ) -> None:
     stopped: dict[str, asyncio.Task[None]] = {}
     for replies, event in plan.events(chance):
@@ -115,7 +139,10 @@ async def _inject_faults(
         else:
             worker.pause()
             stopped[victim] = asyncio.create_task(_resume_later(worker))
-        outcome.max_interrupted += plan.window * len(worker.partitions)
+        if summaries is None:
+            outcome.max_interrupted += plan.window * len(worker.partitions)
+        else:
+            outcome.max_interrupted += summaries.in_flight
     await asyncio.gather(*stopped.values())
 
 
@@ -172,16 +199,27 @@ def parse_plans() -> list[ChaosPlan]:
     parser.add_argument("--broker-restarts", type=int, default=ChaosPlan.broker_restarts)
     parser.add_argument("--static", action="store_true", help="workers that keep their place in the group")
     parser.add_argument(
-        "--task", choices=["both", *TASKS], default="both", help="requests to generate, or events to enrich"
+        "--task",
+        choices=["all", *TASKS],
+        default="all",
+        help="requests to generate, events to enrich, or a hundredth as many texts of 40 parts to summarize",
     )
+    parser.add_argument("--no-journal", dest="journal", action="store_false", help="make all calls again after a kill")
     chosen = vars(parser.parse_args())
     mode, task = chosen.pop("mode"), chosen.pop("task")
-    plans = [(MODES[0], TASKS[0]), (MODES[1], TASKS[0]), (MODES[0], TASKS[1])]
+    plans = [(MODES[0], TASKS[0]), (MODES[1], TASKS[0]), (MODES[0], TASKS[1]), (MODES[0], TASKS[2])]
     return [
-        ChaosPlan(mode=each, task=its_task, keys=1000 if its_task == "enrich" else 0, **chosen)
+        ChaosPlan(mode=each, task=its_task, **chosen | _OF_TASK.get(its_task, lambda _: {})(chosen))
         for each, its_task in plans
-        if mode in ("both", each) and task in ("both", its_task)
+        if mode in ("both", each) and task in ("all", its_task)
     ]
+
+
+_OF_TASK: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "enrich": lambda _: {"keys": 1000},
+    "summarize": lambda chosen: {"requests": max(chosen["requests"] // 100, 1), "window": 4},
+}
+"""Fields of the plan that depend on the task."""
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ class ChaosReport:
     requests_planned: int
     """Number of requests to send."""
     hits: Counter[Event] = field(default_factory=Counter)
+    steps: int = 1
+    """Number of model calls that a request needs."""
     requests: int = 0
     answered: int = 0
     duplicates: int = 0
@@ -29,17 +31,18 @@ class ChaosReport:
     cut_off: int = 0
     """Number of model calls without an answer when their worker was gone."""
     max_interrupted: int = 0
-    """Concurrency limits of the partitions that a worker held when it was hit, added up. So many requests may have been
-    with the model, and so many more finished without a confirmed reply. Both are called again. In at_least_once the
-    finished ones are also answered again."""
+    """Concurrency limits of the partitions that a worker held when it was hit, added up; of requests with several steps
+    the calls of all workers at that time. So many requests may have been with the model, and so many more finished
+    without a confirmed reply or entry of the journal. Both are called again. In at_least_once the finished ones are
+    also answered again."""
     seconds: float = 0.0
     longest_silence: float = 0.0
     """Longest time without any reply, in seconds."""
 
     @property
     def extra_calls(self) -> int:
-        """Number of model calls beyond one a request."""
-        return self.calls - self.requests
+        """Number of model calls beyond those that the requests need."""
+        return self.calls - self.requests * self.steps
 
     @property
     def problems(self) -> list[str]:

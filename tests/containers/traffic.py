@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from aiokafka.structs import RecordMetadata
 
 from tests.conftest import eventually
+from tests.provider.summaries import long_text
 
 Headers = list[tuple[str, bytes]]
 CORRELATION = "correlation_id"
@@ -129,6 +130,8 @@ class Traffic:
     def _body(self, prompt: str) -> dict[str, Any]:
         if self._task == "chat":
             return {"messages": [{"role": "user", "content": prompt}]}
+        if self._task == "summarize":
+            return {"text": long_text(prompt.split(maxsplit=2)[1], 40)}
         return {"prompt": prompt}
 
     async def wait_for_replies(self, replies: int, seconds: float = 120.0) -> bool:

@@ -33,6 +33,7 @@ class PartitionJournal:
 
     def __init__(self, writer: JournalWriter, topic: str, partition: int, max_bytes: int = MAX_PARTITION_BYTES) -> None:
         self.writer, self._topic, self._partition = writer, topic, partition
+        self.name = f"{topic}/{partition}"
         self._max_bytes, self._bytes = max_bytes, 0
         self._requests: dict[int, dict[bytes, bytes]] = {}
 

@@ -34,6 +34,11 @@ class RequestJournal(Cleanup):
         self._running = self._bytes = 0
         self._writes: list[asyncio.Future[None]] = []
 
+    @property
+    def request_id(self) -> str:
+        """Id of the request, which all its runs share."""
+        return f"{self._partition.name}/{self._request}"
+
     async def complete(
         self,
         model: str,
@@ -46,8 +51,9 @@ class RequestJournal(Cleanup):
         `record_reuse` gets the usage of an earlier call of the same record, which no reply has reported, and
         `reused_calls`. Raise the errors of `call`.
         """
-        if self._held or self._partition.entries(self._request):
+        if self._held:
             await self._keep_held()
+        if self._partition.entries(self._request):
             key = await compute_key(self._request, model, prompt)
             if (kept := self._find(key, record_reuse)) is not None:
                 return kept
@@ -56,11 +62,17 @@ class RequestJournal(Cleanup):
             completion = await call()
         finally:
             self._running -= 1
-        if count_tokens(prompt, completion) >= self._min_tokens:
-            self._held.append((model, prompt, completion))
-            if self._running:
-                await self._keep_held()
+        self._held.append((model, prompt, completion))
+        if self._running:
+            await self._keep_held()
         return completion
+
+    async def keep_finished(self) -> None:
+        """Keep the calls that are finished, also cheap ones: the request is about to do what a repetition would do
+        differently. Return once the topic has them, after 2 s at the latest.
+        """
+        await self._keep_held(min_tokens=0)
+        await self.settle()
 
     async def settle(self) -> None:
         """Wait until the topic has what this run has written, so that its deletion comes after it; for 2 s at most."""
@@ -93,9 +105,11 @@ class RequestJournal(Cleanup):
             record_reuse(spent.model_copy(update={"reused_calls": 1}))
         return entry.completion
 
-    async def _keep_held(self) -> None:
+    async def _keep_held(self, min_tokens: int | None = None) -> None:
         held, self._held = self._held, []
         for model, prompt, completion in held:
+            if count_tokens(prompt, completion) < (self._min_tokens if min_tokens is None else min_tokens):
+                continue
             value = encode_entry(Entry(offset=self._offset, completion=completion))
             if value is None or self._bytes + len(value) > MAX_REQUEST_BYTES:
                 continue

@@ -20,8 +20,11 @@ class ToolSource(Protocol):
     async def definitions(self) -> Sequence[ToolDefinition]:
         """Return the tools. Raise `ToolFailed` if they are not known, because the server was never reached."""
 
-    async def call(self, name: str, arguments: Mapping[str, Any]) -> str:
-        """Return the result of a call. Raise `ToolFailed`. A cancelled call is not made any more."""
+    async def call(self, name: str, arguments: Mapping[str, Any], idempotency_key: str = "") -> str:
+        """Return the result of a call. Raise `ToolFailed`. A cancelled call is not made any more.
+
+        `idempotency_key` is the same if the call is made again after a crash; it may be empty.
+        """
 
     async def run(self) -> None:
         """Keep the connection until cancelled."""

@@ -75,7 +75,7 @@ class McpServer(ToolSource):
             raise ToolFailed(f"The MCP server {self._name} cannot be reached.")
         return self._definitions
 
-    async def call(self, name: str, arguments: Mapping[str, Any]) -> str:
+    async def call(self, name: str, arguments: Mapping[str, Any], idempotency_key: str = "") -> str:  # noqa: ARG002
         try:
             async with asyncio.timeout(_MAX_WAIT_SECONDS):
                 await self._connected.wait()

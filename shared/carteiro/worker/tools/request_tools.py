@@ -1,7 +1,10 @@
 """The served tools of one request: their calls, and the steps that its reply tells."""
 
 import asyncio
+import hashlib
+import json
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +16,7 @@ from carteiro.models.json_output import compact_json
 from carteiro.models.written_calls import arguments_object
 from carteiro.schemas.tools import ToolStep
 from carteiro.tasks.tools import ToolSet
+from carteiro.worker.journal.request_journal import RequestJournal
 from carteiro.worker.observability import metrics
 from carteiro.worker.tools.interface import ToolFailed, ToolSource
 
@@ -49,6 +53,10 @@ class RequestTools:
         self.definitions, self.max_rounds = definitions, max_rounds
         self._sources, self._unreachable, self._clock = sources, unreachable, clock
         self._tools = ToolSet(definitions, "served_tools")
+        self.journal: RequestJournal | None = None
+        """Finished calls of models; None if they are not kept."""
+        self._begun: Counter[tuple[str, str]] = Counter()
+        """Calls of the attempt, by tool and arguments."""
         self._made: list[_MadeCall] = []
         self._reusable: list[_MadeCall] = []
 
@@ -61,6 +69,12 @@ class RequestTools:
         """Begin the loop again, with another model or a shorter prompt. Results of the same calls are used again."""
         self._reusable += self._made
         self._made = []
+        self._begun.clear()
+
+    async def begin_calls(self) -> None:
+        """Keep the completion that asks for calls before they are made, so that a crash does not lead to others."""
+        if self.journal is not None:
+            await self.journal.keep_finished()
 
     async def call(self, call: ToolCall, max_characters: int) -> str:
         """Return the result of a call for the model: an error text if the call fails. It never raises.
@@ -68,19 +82,24 @@ class RequestTools:
         The result has at most `max_characters`, and a note if it is cut.
         """
         key = (call.name, call.arguments.strip() and compact_json(arguments_object(call)))
+        self._begun[key] += 1
+        number = self._begun[key]
         made = next((each for each in self._reusable if each.key == key), None)
         if made is not None:
             self._reusable.remove(made)
         else:
-            made = await self._make(key, call)
+            made = await self._make(key, call, number)
         self._made.append(made)
         return shorten(made.result, max_characters)
 
-    async def _make(self, key: tuple[str, str], call: ToolCall) -> _MadeCall:
+    async def _make(self, key: tuple[str, str], call: ToolCall, number: int) -> _MadeCall:
         began = self._clock()
         failed = False
         try:
-            result = _clean(await self._result_of(call)) or "(The tool returned nothing.)"
+            result = (
+                _clean(await self._result_of(call, self._idempotency_key(key, number)))
+                or "(The tool returned nothing.)"
+            )
         except ToolFailed as error:
             failed, result = True, shorten(f"Error: {_clean(str(error))}", _MAX_ERROR_CHARACTERS)
         seconds = self._clock() - began
@@ -96,7 +115,13 @@ class RequestTools:
         )
         return _MadeCall(key, result, step)
 
-    async def _result_of(self, call: ToolCall) -> str:
+    def _idempotency_key(self, key: tuple[str, str], number: int) -> str:
+        """Return the key of the call with this number among equal ones of the request."""
+        if self.journal is None:
+            return ""
+        return hashlib.sha256(json.dumps([self.journal.request_id, *key, number]).encode()).hexdigest()[:32]
+
+    async def _result_of(self, call: ToolCall, idempotency_key: str) -> str:
         """Return the result of a call. Raise `ToolFailed`."""
         try:
             problem = await self._tools.problem(call)
@@ -107,7 +132,7 @@ class RequestTools:
         source = self._sources[call.name]
         try:
             async with asyncio.timeout(source.timeout):
-                return await source.call(call.name, arguments_object(call))
+                return await source.call(call.name, arguments_object(call), idempotency_key)
         except ToolFailed:
             raise
         except TimeoutError:

@@ -48,6 +48,7 @@ async def complete_with_served_tools(model: ChatModel, prompt: Prompt, tools: Re
             return replace(completion, usage=usage, tool_calls=calls, finish_reason=reason)
         made = completion.tool_calls[:_MAX_CALLS_A_ROUND]
         messages.append(Message("assistant", completion.text, tool_calls=made))
+        await tools.begin_calls()
         messages += await _call_all(made, tools, max_characters)
         results = len(made)
     raise AssertionError("the last round returns")

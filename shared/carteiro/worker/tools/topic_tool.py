@@ -55,7 +55,7 @@ class TopicTool(ToolSource):
     async def definitions(self) -> Sequence[ToolDefinition]:
         return [self._definition]
 
-    async def call(self, name: str, arguments: Mapping[str, Any]) -> str:
+    async def call(self, name: str, arguments: Mapping[str, Any], idempotency_key: str = "") -> str:
         loop = asyncio.get_running_loop()
         until = loop.time() + self.timeout
         await self._ready.wait()
@@ -68,7 +68,7 @@ class TopicTool(ToolSource):
                     left = max(until - loop.time(), 0.0)
                     try:
                         async with asyncio.timeout(left / remaining):
-                            await self._send(value, correlation_id, left)
+                            await self._send(value, correlation_id, idempotency_key.encode() or correlation_id, left)
                             answer, _ = await answers()
                             return read_answer(answer)
                     except TimeoutError:
@@ -95,11 +95,11 @@ class TopicTool(ToolSource):
                 await replies.stop()
             await self._backoff.pause()
 
-    async def _send(self, value: bytes, correlation_id: bytes, seconds: float) -> None:
+    async def _send(self, value: bytes, correlation_id: bytes, idempotency_key: bytes, seconds: float) -> None:
         """Send a call. A later try has the same ids, so that its receiver can see that it is the same call."""
         headers = [
             ("correlation_id", correlation_id),
-            ("idempotency_key", correlation_id),
+            ("idempotency_key", idempotency_key),
             ("reply_to", self._entry.replies.encode()),
             ("content-type", b"application/json"),
             timeout_header(seconds),

@@ -99,6 +99,15 @@ async def test_finished_call_is_written_while_another_runs(writer: FakeWriter) -
     assert len(writer.values) == 1  # the last call: the reply follows at once
 
 
+async def test_finished_call_is_written_before_a_tool_is_called(writer: FakeWriter) -> None:
+    run = Run(writer)
+    await run.ask("a", tokens=1)
+    await run.journal.keep_finished()
+    later = Run(writer)
+    await later.ask("a")
+    assert later.calls == {}
+
+
 async def test_failed_call_is_not_kept_and_leaves_none_running(writer: FakeWriter) -> None:
     run = Run(writer)
 

@@ -18,6 +18,7 @@ class FakeSource(ToolSource):
 
     def __init__(self, answer: Callable[[Mapping[str, Any]], str] = lambda given: f"rain in {given['city']}") -> None:
         self.answer, self.calls = answer, list[Mapping[str, Any]]()
+        self.keys: list[str] = []
         self.is_reachable, self.hangs, self.cancelled = True, False, False
 
     async def definitions(self) -> Sequence[ToolDefinition]:
@@ -25,8 +26,9 @@ class FakeSource(ToolSource):
             raise ToolFailed("It cannot be reached.")
         return [WEATHER]
 
-    async def call(self, name: str, arguments: Mapping[str, Any]) -> str:
+    async def call(self, name: str, arguments: Mapping[str, Any], idempotency_key: str = "") -> str:
         self.calls.append(arguments)
+        self.keys.append(idempotency_key)
         if self.hangs:
             try:
                 await asyncio.Event().wait()

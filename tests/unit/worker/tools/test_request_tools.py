@@ -8,8 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from carteiro.models.interface import ToolCall
+from carteiro.worker.journal.request_journal import RequestJournal
 from carteiro.worker.tools.interface import ToolFailed
 from carteiro.worker.tools.request_tools import RequestTools, shorten
+from tests.unit.worker.journal.fake_writer import FakeWriter
 from tests.unit.worker.tools.fake_source import WEATHER, FakeSource
 
 PORTO = ToolCall("1", "weather", '{"city": "Porto"}')
@@ -73,3 +75,16 @@ async def test_new_attempt_uses_the_results_of_equal_calls_again_and_makes_the_o
 def test_shortened_text_keeps_its_beginning(text: str, limit: int) -> None:
     short = shorten(text, limit)
     assert short == text if len(text) <= limit else short.startswith(text[:limit])
+
+
+async def test_call_has_the_same_idempotency_key_in_each_run_of_the_request() -> None:
+    keys = []
+    for _ in range(2):
+        source = FakeSource()
+        tools = tools_of(source)
+        tools.journal = RequestJournal(FakeWriter().next_owner(), 17, 17, 0)
+        for call in (PORTO, PORTO, ToolCall("2", "weather", '{"city": "Faro"}')):
+            await tools.call(call, 5000)
+        keys.append(source.keys)
+    assert keys[0] == keys[1]
+    assert len(set(keys[0])) == 3

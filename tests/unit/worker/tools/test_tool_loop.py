@@ -1,15 +1,21 @@
 """The loop between a model and the served tools."""
 
 import asyncio
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
 import pytest
 
 from carteiro.models.errors import PromptTooLarge
 from carteiro.models.interface import Completion, Message, Prompt, ToolCall, ToolChoice, ToolDefinition
 from carteiro.schemas import Usage
+from carteiro.worker.journal.request_journal import RequestJournal
+from carteiro.worker.model_calls.chat_model_proxy import ChatModelProxy
 from carteiro.worker.tools.request_tools import RequestTools
 from carteiro.worker.tools.tool_loop import ToolCallingModel
 from tests.unit.worker.failing_model import FailingModel
+from tests.unit.worker.journal.fake_writer import FakeWriter
 from tests.unit.worker.tools.fake_source import WEATHER, FakeSource
 
 USAGE = Usage(input_tokens=2, output_tokens=1)
@@ -132,3 +138,25 @@ async def test_prompt_with_a_schema_has_no_tools() -> None:
     model = ScriptedModel(SAYS)
     await run(model, prompt=Prompt(messages=ASKED.messages, json_schema={"type": "object"}))
     assert not model.prompts[0].tools
+
+
+async def test_completion_that_asks_for_calls_is_kept_before_they_are_made() -> None:
+    writer, kept = FakeWriter(), []
+    journal = RequestJournal(writer.next_owner(), 17, 17, 0)
+    model = ScriptedModel(calls(PORTO), SAYS)
+
+    class KeptModel(ChatModelProxy[ScriptedModel]):
+        def __init__(self) -> None:
+            self._model = model
+
+        async def complete(self, prompt: Prompt) -> Completion:
+            return await journal.complete("m", prompt, partial(model.complete, prompt), lambda _: None)
+
+    def look(_: Mapping[str, Any]) -> str:
+        kept.append(len(writer.values))
+        return "rain"
+
+    tools = RequestTools([WEATHER], {"weather": FakeSource(look)}, 4)
+    tools.journal = journal
+    await ToolCallingModel(KeptModel(), tools).complete(ASKED)
+    assert kept == [1]

@@ -34,7 +34,7 @@ class ServeTools:
             if tool.function.name in served:
                 reason = "is the name of a served tool: rename it, or leave served_tools out"
                 raise invalid_field(FieldError(field=f"tools.{number}.function.name", reason=reason))
-        context.tools = tools
+        context.tools, tools.journal = tools, context.journal
         context.activity = "the model and its tools were at work"
         return await handle(context)
 
