@@ -53,7 +53,7 @@ class ComposeProject:
         self._environment["CARTEIRO_HTTP_PORT"] = str(self.http_port)
         # The first digits of the ports of a process for each task.
         self._environment["TASK_PORTS"] = str(first_port // 100)
-        # Six models load at once on a busy machine.
+        # All models load at once on a busy machine.
         self._environment["CARTEIRO_MODEL_TIMEOUT_SECONDS"] = "280"
 
     @property

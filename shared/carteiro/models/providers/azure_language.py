@@ -44,6 +44,6 @@ PROVIDER = language_service_provider(
     form="azure-language: (or azure-language:LANGUAGE)",
     service=service,
     telemetry_name="azure.ai.language",
-    tasks=("sentiment", "classify", "summarize", "answer"),
+    tasks=("sentiment", "classify", "summarize", "answer", "extract"),
     has_one_price=True,
 )
