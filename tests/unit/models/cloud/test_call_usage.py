@@ -114,7 +114,7 @@ async def test_a_call_that_is_cancelled_while_it_waits_for_the_quota_costs_nothi
     model = CloudModel("openai:echo", endpoint(provider.url), timeout=30, quota=Quota(controller))
     await model.complete(PROMPT)
     asking = asyncio.create_task(model.complete(PROMPT))
-    await eventually(model._quota._lock.locked)
+    await eventually(lambda: model._quota._lock._is_held)
     assert await cancelled(asking) is None
     assert len(provider.requests) == 1
     await model.close()
