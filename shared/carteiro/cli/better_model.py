@@ -1,10 +1,11 @@
 """Hint that names the packaged chat model's limits, and the ways to get a better model."""
 
+from carteiro.cli.field_options import join_names
 from carteiro.settings.worker import WorkerSettings, task_models
 from carteiro.tasks.discovery import find_tasks
 
 _PACKAGED_MODEL = "local:smollm2"
-_GENERATING_TASKS = ("chat", "generate")
+_GENERATING_TASKS = ("chat", "extract", "generate")
 
 
 def better_model_hint(settings: WorkerSettings, command: str) -> str | None:
@@ -16,7 +17,7 @@ def better_model_hint(settings: WorkerSettings, command: str) -> str | None:
     ]
     if not writers:
         return None
-    subject = f"{' and '.join(writers)} {'are' if len(writers) > 1 else 'is'}"
+    subject = f"{join_names(writers)} {'are' if len(writers) > 1 else 'is'}"
     return (
         f"{subject} written by SmolLM2-135M: a toy that runs anywhere, and is often wrong. For real work, one line:\n"
         f"  CARTEIRO_MODEL=ollama:qwen3:4b {command}                                 (a model of your Ollama)\n"

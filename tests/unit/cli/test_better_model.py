@@ -9,8 +9,8 @@ from carteiro.settings.worker import WorkerSettings
 @pytest.mark.parametrize(
     ("variables", "opening"),
     [
-        ({}, "chat and generate are written by SmolLM2"),
-        ({"CARTEIRO_GENERATE_MODEL": "loud:any"}, "chat is written by SmolLM2"),
+        ({}, "chat, extract and generate are written by SmolLM2"),
+        ({"CARTEIRO_GENERATE_MODEL": "loud:any"}, "chat and extract are written by SmolLM2"),
         ({"CARTEIRO_MODEL": "openai:gpt-4.1-mini"}, None),
     ],
 )
