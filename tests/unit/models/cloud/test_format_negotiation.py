@@ -75,7 +75,7 @@ async def test_every_call_goes_through_the_quota(server, opened, monkeypatch):
     model = opened()
     begun = []
     call = model._quota.call
-    monkeypatch.setattr(model._quota, "call", lambda tokens: begun.append(tokens) or call(tokens))
+    monkeypatch.setattr(model._quota, "call", lambda tokens, rank: begun.append(tokens) or call(tokens, rank))
     await model.complete(SCHEMA_PROMPT)
     assert len(begun) == len(server.bodies) == 3
 

@@ -48,7 +48,7 @@ async def call(pipeline: Any, request: Any, step: Step | None = None, **fields: 
 
 async def test_result_is_the_json_of_the_reply() -> None:
     result = await call(FakePipeline(), {"prompt": "Why?"})
-    assert result == {"text": "Because.", "data": None, "reasoning": None}
+    assert result == {"text": "Because.", "data": None, "reasoning": None, "tool_calls": []}
 
 
 async def test_request_has_the_options_of_its_step_and_the_place_of_its_event() -> None:
