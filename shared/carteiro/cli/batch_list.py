@@ -10,6 +10,7 @@ from rich.table import Table
 
 from carteiro.cli.json_lines import print_json
 from carteiro.cli.kafka import KafkaFailed, KafkaSession, read_kafka_settings, with_kafka
+from carteiro.cli.plural import pluralise
 from carteiro.kafka.compacted_topic import read_compacted
 from carteiro.schemas import REQUESTS
 from carteiro.worker.batch_api.state import LEDGER_KEY, BatchState, decode_batches, decode_ledger
@@ -41,7 +42,10 @@ def print_batches(*, as_json: bool) -> None:
         _print_table(found)
     for each in found:
         if each.pending_requests or each.batches:
-            print(f"{each.task}: {each.pending_requests:,} requests wait, {len(each.batches)} batches are open")
+            requests, batches = each.pending_requests, len(each.batches)
+            waiting = f"{pluralise(requests, 'request')} {'waits' if requests == 1 else 'wait'}"
+            are_open = f"{pluralise(batches, 'batch', 'batches')} {'is' if batches == 1 else 'are'} open"
+            print(f"{each.task}: {waiting}, {are_open}")
     if not any(each.pending_requests or each.batches for each in found):
         print("nothing waits for a batch")
 

@@ -21,6 +21,7 @@ from carteiro.cli.demo_documents import COLLECTION, demo_collection, index_docum
 from carteiro.cli.embedded import EmbeddedBroker
 from carteiro.cli.exit_codes import EXIT_INTERRUPTED, exit_with
 from carteiro.cli.json_lines import print_json
+from carteiro.cli.plural import pluralise
 from carteiro.cli.unknown_variables import warn_unknown_variables
 from carteiro.client import Carteiro, ReplyError
 from carteiro.models.local.inference.thread import set_exit_code
@@ -55,7 +56,7 @@ def run(folder: Path | None, *, as_json: bool) -> None:
         set_exit_code(EXIT_INTERRUPTED)
         exit_with("stopped", EXIT_INTERRUPTED)
     if failed:
-        exit_with(f"{failed} of {len(requests)} requests failed")
+        exit_with(f"{failed} of {pluralise(len(requests), 'request')} failed")
 
 
 def read_examples(chosen: Path | None) -> list[Example]:
@@ -127,7 +128,9 @@ async def _ask_all(examples: list[Example], carteiro: Carteiro, console: Console
         while waiting:
             files = ", ".join(each.name for each in waiting.values())
             seconds = time.monotonic() - began
-            live.update(Spinner("dots", f"awaiting {len(waiting)} replies ({seconds:.0f} s): {files}"))
+            live.update(
+                Spinner("dots", f"awaiting {pluralise(len(waiting), 'reply', 'replies')} ({seconds:.0f} s): {files}")
+            )
             done, _ = await asyncio.wait(waiting, timeout=0.25, return_when=asyncio.FIRST_COMPLETED)
             for call in done:
                 example = waiting.pop(call)

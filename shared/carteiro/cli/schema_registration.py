@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from carteiro.cli.exit_codes import EXIT_KAFKA, EXIT_USAGE, exit_with
+from carteiro.cli.plural import pluralise
 from carteiro.concurrency.retry import retry_while_away
 from carteiro.registry.connection import RegisteredSubject, Registry, open_configured_registry
 from carteiro.registry.errors import RegistryUnavailable
@@ -47,7 +48,9 @@ async def _register_all(registry: Registry, report: Callable[[RegisteredSubject]
     finally:
         await registry.close()
     if refused:
-        exit_with(f"{refused} schemas are refused; their subjects may have schemas of another format or version")
+        exit_with(
+            f"refused: {pluralise(refused, 'schema')}; the subject may have a schema of another format or version"
+        )
 
 
 async def _register(registry: Registry, each: TopicSchema, *, wait: bool) -> RegisteredSubject:

@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from carteiro.text.structure import PartKind, TextPart
+from carteiro.text.structure import PartKind, TextPart, split_parts
 
 _MAX_TITLE_CHARACTERS = 100
 _MARKER = re.compile(r"(#{1,6})[ \t]+$")
@@ -15,6 +15,8 @@ _BLANK_AFTER = re.compile(r"[ \t]*\n[ \t]*\n")
 _LOWEST_LEVEL = 7
 """Level of a heading without a mark: a short line by itself, with blank lines around it."""
 _CONTEXT_CHARACTERS = 80
+_BEGINNING_CHARACTERS = 2000
+"""Characters of a text in which its title is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,15 @@ class Heading:
     start: int
     level: int
     title: str
+
+
+def first_heading(text: str) -> str:
+    """Return the first heading that is marked as in Markdown at the beginning of a text; empty if there is none."""
+    beginning = text[:_BEGINNING_CHARACTERS]
+    for part in split_parts(beginning):
+        if part.kind is PartKind.HEADING and (heading := _heading(beginning, part)) and heading.level < _LOWEST_LEVEL:
+            return heading.title
+    return ""
 
 
 class HeadingPaths:

@@ -1,4 +1,6 @@
-from carteiro.retrieval.headings import HeadingPaths
+import pytest
+
+from carteiro.retrieval.headings import HeadingPaths, first_heading
 from carteiro.text.structure import split_parts
 
 TEXT = """# Contract
@@ -25,6 +27,21 @@ Dear John,
 
 Best
 """
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        (TEXT, "Contract"),
+        ("Some words come first.\n\nOpening hours\n===\n\nFrom nine to five.", "Opening hours"),
+        ("```\n# no heading\n```\n\n## **Ferries** ##\n\nThey leave at nine.", "Ferries"),
+        ("A short line\n\nIs no marked heading.", ""),
+        ("x " * 2000 + "\n\n# Late\n\nText.", ""),
+        ("", ""),
+    ],
+)
+def test_title_is_the_first_marked_heading_at_the_beginning(text: str, title: str) -> None:
+    assert first_heading(text) == title
 
 
 def above(text: str, place: str) -> str:

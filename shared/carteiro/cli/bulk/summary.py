@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from carteiro.cli.plural import pluralise
 from carteiro.schemas import Usage
 
 
@@ -56,7 +57,7 @@ class JobSummary:
         answered = f"{self.ok + self.failed} answered: {self.ok} ok"
         if self.errors:
             codes = ", ".join(f"{count} {code}" for code, count in self.errors.most_common())
-            answered += f", {_pluralise(self.failed, 'error')} ({codes})"
+            answered += f", {pluralise(self.failed, 'error')} ({codes})"
         return f"{answered}; {self.input_tokens} + {self.output_tokens} tokens; {self._cost()}"
 
     def as_dict(self) -> dict[str, object]:
@@ -77,10 +78,6 @@ class JobSummary:
         if not self.priced:
             batch = f"; {self.by_batch} by batch" if self.by_batch else ""
             return f"cost not known{batch}" if self.unpriced else "0 USD"
-        batch = f"{self.by_batch_usd:.6f} of it by batch ({_pluralise(self.by_batch, 'request')})"
+        batch = f"{self.by_batch_usd:.6f} of it by batch ({pluralise(self.by_batch, 'request')})"
         cost = f"{self.cost_usd:.6f} USD, {batch if self.by_batch else 'none of it by batch'}"
         return f"{cost}, and {self.unpriced} of unknown price" if self.unpriced else cost
-
-
-def _pluralise(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -8,6 +8,7 @@ from carteiro.cli.dead.filters import DeadLetterFilters, DeadLetterId
 from carteiro.cli.dead.table import STATE_WAITING, DeadLetterRow, dead_letter_row
 from carteiro.cli.dead.topic import DeadLetterTopic, open_dead_letter_topic
 from carteiro.cli.kafka import KafkaFailed, KafkaSession
+from carteiro.cli.plural import pluralise
 from carteiro.ledger.ledger import Ledger
 from carteiro.wire.dead_letter import DeadLetter
 
@@ -79,7 +80,9 @@ async def make_plan(
                     _add(letter, topic, batch, plan, max_redrives, dry_run=dry_run)
             if batch.offsets:
                 if batch.requests_topic not in kafka.existing:
-                    raise KafkaFailed(f"there is no topic {batch.requests_topic} for {len(batch)} requests to go to")
+                    raise KafkaFailed(
+                        f"there is no topic {batch.requests_topic} for {pluralise(len(batch), 'request')} to go to"
+                    )
                 plan.unrecordable += _count_unrecordable(batch)
                 plan.task_redrives.append(batch)
     return plan

@@ -16,6 +16,7 @@ from carteiro.cli.dead import redrive_offsets
 from carteiro.cli.dead.plan import TaskRedrive
 from carteiro.cli.dead.topic import DeadLetterTopic, open_dead_letter_topic
 from carteiro.cli.kafka import KafkaFailed, KafkaSession
+from carteiro.cli.plural import pluralise
 from carteiro.kafka.bounded_producer import BoundedProducer
 from carteiro.kafka.producers import acknowledged_producer
 from carteiro.kafka.record_errors import TOO_LARGE
@@ -124,7 +125,9 @@ class _TaskRedriver:
             # `wait` and not `gather`: after Ctrl-C, the requests in flight must still be counted.
             confirmed, late = await asyncio.wait(self._unconfirmed, timeout=_CONFIRM_SECONDS)
             if late:
-                problem = KafkaFailed(f"{self._task_redrive.requests_topic} does not confirm {len(late)} requests")
+                problem = KafkaFailed(
+                    f"{self._task_redrive.requests_topic} does not confirm {pluralise(len(late), 'request')}"
+                )
             for each in confirmed:
                 letter, error = self._unconfirmed.pop(each), each.exception()
                 if error is None:

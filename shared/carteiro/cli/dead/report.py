@@ -6,6 +6,7 @@ from carteiro.cli.dead.plan import RedrivePlan
 from carteiro.cli.dead.redrive import RedriveResult
 from carteiro.cli.dead.table import print_dead_letters
 from carteiro.cli.json_lines import print_json
+from carteiro.cli.plural import pluralise
 
 
 class RedriveReport:
@@ -21,7 +22,8 @@ class RedriveReport:
             self._print_line(f"{plan.already_redriven} already redriven: skipped")
         if plan.over_limit:
             self._print_line(
-                f"{plan.over_limit} skipped, redriven {max_redrives} times or more and failed again (--max-redrives)"
+                f"{plan.over_limit} skipped, redriven {pluralise(max_redrives, 'time')} or more and failed again "
+                "(--max-redrives)"
             )
         if plan.unrecordable:
             _warn(

@@ -8,6 +8,7 @@ from carteiro.cli.dead.filters import DeadLetterId, reply_correlation_id
 from carteiro.cli.dead.table import STATE_REDRIVEN, STATE_WAITING, json_summary, json_text
 from carteiro.cli.dead.topic import DeadLetterTopic, open_dead_letter_topic
 from carteiro.cli.kafka import KafkaSession
+from carteiro.cli.plural import pluralise
 from carteiro.cli.terminal_escape import escape, escape_bytes, format_timestamp, format_utc, render_value
 from carteiro.wire.dead_letter import DeadLetter
 
@@ -54,7 +55,7 @@ def detail_lines(letter: DeadLetter, state: str) -> Iterator[str]:
     origin = letter.origin
     facts = {
         "failed at": format_utc(letter.dead_at)
-        + (f" after {_pluralise(letter.tries, 'try', 'tries')}" if letter.tries else ""),
+        + (f" after {pluralise(letter.tries, 'try', 'tries')}" if letter.tries else ""),
         "code": letter.code or letter.exception_class,
         "reason": letter.reason,
         "state": state,
@@ -79,10 +80,6 @@ def detail_lines(letter: DeadLetter, state: str) -> Iterator[str]:
         yield "value, none"
         return
     kind, text = render_value(letter.value)
-    yield f"value, {_pluralise(len(letter.value), 'byte', 'bytes')}, {kind}"
+    yield f"value, {pluralise(len(letter.value), 'byte')}, {kind}"
     for line in text.split("\n"):
         yield f"  {line}"
-
-
-def _pluralise(number: int, singular: str, plural: str) -> str:
-    return f"{number:,} {singular if number == 1 else plural}"

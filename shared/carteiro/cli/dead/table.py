@@ -14,6 +14,7 @@ from carteiro.cli.dead.filters import DeadLetterFilters, reply_correlation_id
 from carteiro.cli.dead.topic import open_dead_letter_topic
 from carteiro.cli.json_lines import print_json
 from carteiro.cli.kafka import KafkaSession
+from carteiro.cli.plural import pluralise
 from carteiro.cli.terminal_escape import escape, escape_bytes, format_utc
 from carteiro.wire.dead_letter import DeadLetter
 
@@ -60,7 +61,7 @@ class DeadLetterTable:
         hidden = f"{self.hidden_count} redriven, which --all shows" if self.hidden_count else ""
         if not self.listed_count:
             return f"no dead letters wait; {hidden}" if hidden else "no dead letters"
-        return f"{self.listed_count} dead letter{'s' * (self.listed_count != 1)}" + (f"; {hidden}" if hidden else "")
+        return pluralise(self.listed_count, "dead letter") + (f"; {hidden}" if hidden else "")
 
     def _add(self, letter: DeadLetter, task: str, state: str) -> None:
         if state == STATE_REDRIVEN and not self._include_redriven:

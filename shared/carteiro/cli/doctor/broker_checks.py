@@ -10,6 +10,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from carteiro.cli.doctor.finding import Finding
+from carteiro.cli.plural import pluralise
 from carteiro.kafka.broker_limits import TRANSACTION_SECONDS
 from carteiro.kafka.configs import describe_configs
 from carteiro.kafka.connection import ADVERTISED_ADVICE, find_unreachable_brokers
@@ -75,7 +76,8 @@ def _check_replicas(topic: str, partitions: list[dict[str, Any]], configs: dict[
         replicas, in_sync = len(each["replicas"]), len(each["isr"])
         if replicas < least:
             message = (
-                f"min.insync.replicas is {least}, and there are {replicas} replicas: older brokers then take nothing"
+                f"min.insync.replicas is {least}, and the topic has {pluralise(replicas, 'replica')}: "
+                "older brokers then take nothing"
             )
             return [Finding(what, "warning", message, "lower min.insync.replicas, or add replicas")]
         if in_sync < least:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from aiokafka.errors import KafkaError
 
 from carteiro.cli.doctor.finding import Finding
+from carteiro.cli.plural import pluralise
 from carteiro.extras import ExtraMissing
 from carteiro.index.collection_source import CollectionFileInvalid, CollectionSource, load_collections
 from carteiro.kafka.connection import admin_client
@@ -39,8 +40,7 @@ async def check_collections(settings: WorkerSettings, model_settings: ModelSetti
     except (DocumentStoreInvalid, DocumentStoreUnavailable, ExtraMissing, OSError) as error:
         yield Finding("store of collections", "fault", str(error), "start it, or correct CARTEIRO_STORE")
     else:
-        count = len(found)
-        yield Finding("store of collections", "ok", f"has {count} collection{'' if count == 1 else 's'}")
+        yield Finding("store of collections", "ok", f"has {pluralise(len(found), 'collection')}")
         for finding in _check_stored(found, sources, searched, model, settings.index_dimensions):
             yield finding
     if sources:

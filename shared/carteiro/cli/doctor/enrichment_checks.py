@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from carteiro.cli.doctor.finding import Finding
 from carteiro.cli.enrich.events import read_events
 from carteiro.cli.kafka import KafkaFailed, KafkaSession
+from carteiro.cli.plural import pluralise
 from carteiro.enrichment.enrichment_file import EnrichmentFile, EnrichmentFileInvalid, Step, load_enrichment_file
 from carteiro.enrichment.expression import Expression, ExpressionFailed
 from carteiro.kafka.connection import admin_client
@@ -49,10 +50,8 @@ async def check_enrichment(
     except ModelUnusable as error:
         yield Finding(f"models of {file.name}", "fault", str(error), "see docs/start/models.md")
     else:
-        count = len(file.steps)
-        yield Finding(
-            f"enrichment {file.name}", "ok", f"{count} step{'s' if count > 1 else ''}, whose models can be used"
-        )
+        steps = pluralise(len(file.steps), "step")
+        yield Finding(f"enrichment {file.name}", "ok", f"{steps}, whose models can be used")
     try:
         options = connection_options(settings)
         async with admin_client(options) as admin:
@@ -129,7 +128,7 @@ def _try_condition(
             return [], [Finding(what, "fault", f"{name}: on {event_id}: {error}", _GUARD)]
     if not chosen:
         return [], [Finding(what, "warning", f"{name}: {condition.text} is false on all {len(events)} events", _NAMES)]
-    return chosen, [Finding(what, "ok", f"{name}: true on {len(chosen)} of {len(events)} events")]
+    return chosen, [Finding(what, "ok", f"{name}: true on {len(chosen)} of {pluralise(len(events), 'event')}")]
 
 
 def _try_requests(what: str, name: str, step: Step, events: _Events) -> list[Finding]:
@@ -146,7 +145,7 @@ def _try_requests(what: str, name: str, step: Step, events: _Events) -> list[Fin
             refused[event_id] = f"the request {error}"
         except ValidationError as error:
             refused[event_id] = explain(field_errors(error, limit=3))
-    good = f"{name}: a request from {len(events) - len(refused)} of {len(events)} events"
+    good = f"{name}: a request from {len(events) - len(refused)} of {pluralise(len(events), 'event')}"
     if not refused:
         return [Finding(what, "ok", good)]
     event_id, reason = next(iter(refused.items()))

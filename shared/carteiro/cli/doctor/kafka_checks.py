@@ -8,6 +8,7 @@ from aiokafka.errors import KafkaError
 
 from carteiro.cli.doctor.broker_checks import check_brokers, check_topics
 from carteiro.cli.doctor.finding import Finding
+from carteiro.cli.plural import pluralise
 from carteiro.cli.relay import CLUSTER_ID
 from carteiro.kafka.connection import (
     AdvertisedListenerUnreachable,
@@ -62,7 +63,7 @@ async def _check_task_topics(
             continue
         described = {each["topic"]: len(each["partitions"]) for each in await admin.describe_topics(wanted)}
         partitions = described[names.requests(task.name)]
-        yield Finding(f"topics of {task.name}", "ok", f"{partitions} partitions of requests")
+        yield Finding(f"topics of {task.name}", "ok", f"{pluralise(partitions, 'partition')} of requests")
         for finding in await check_topics(admin, wanted, settings.max_produce_bytes):
             yield finding
 

@@ -8,6 +8,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 
 from carteiro.cli.json_lines import print_json
+from carteiro.cli.plural import pluralise
 from carteiro.cli.terminal_escape import escape, render_value
 from carteiro.wire.record import record_id
 
@@ -23,7 +24,12 @@ def print_result(console: Console, result: "TrialResult") -> None:
     if enriched.action == "send" and enriched.value == (result.before or b"") and not enriched.errors:
         console.print(f"{record_id(result.record)}  unchanged", style="bold", markup=False)
         return
-    parts = [record_id(result.record), f"{_tokens(result):,} tokens", _price(_cost(result)), f"{result.seconds:.1f} s"]
+    parts = [
+        record_id(result.record),
+        pluralise(_tokens(result), "token"),
+        _price(_cost(result)),
+        f"{result.seconds:.1f} s",
+    ]
     console.print("  ".join(filter(None, [*parts, _ACTIONS[enriched.action]])), style="bold", markup=False)
     table = Table(show_header=False, expand=True)
     table.add_column(ratio=1, overflow="fold")
@@ -41,13 +47,16 @@ def print_totals(console: Console, results: Sequence["TrialResult"], backlog: in
     cost = None if None in costs else sum(each or 0.0 for each in costs)
     failed = sum(bool(each.enriched.errors) for each in results)
     console.print(
-        f"{len(results)} events, {failed} with errors, {tokens:,} tokens, {_price(cost)}. Nothing was written.",
+        f"{pluralise(len(results), 'event')}, {failed} with errors, {pluralise(tokens, 'token')}, {_price(cost)}. "
+        "Nothing was written.",
         soft_wrap=True,
     )
     share = backlog / len(results)
     price = _price(cost * share) if cost is not None else f"{_price(None)} (docs/run/spending.md)"
     console.print(
-        f"Backlog: {backlog:,} events; at the mean of these, {round(tokens * share):,} tokens, {price}.", soft_wrap=True
+        f"Backlog: {pluralise(backlog, 'event')}; at the mean of these, {pluralise(round(tokens * share), 'token')}, "
+        f"{price}.",
+        soft_wrap=True,
     )
 
 

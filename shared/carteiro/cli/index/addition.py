@@ -15,6 +15,7 @@ from carteiro.cli.index.store_access import load_worker_settings
 from carteiro.cli.json_lines import print_json
 from carteiro.cli.kafka import KafkaSession, silence_worker_logs, with_kafka
 from carteiro.cli.name_value import read_name_value
+from carteiro.cli.plural import pluralise
 from carteiro.kafka.producers import acknowledged_producer
 from carteiro.retrieval.document import FieldValue
 
@@ -72,7 +73,7 @@ def add_files(paths: Sequence[Path], collection: str, fields: Sequence[str], *, 
 
     failed = with_kafka(settings, send)
     if not as_json:
-        print(f"sent {len(files) - failed} of {len(files)} files to {topic}")
+        print(f"sent {len(files) - failed:,} of {pluralise(len(files), 'file')} to {topic}")
     if failed:
         raise SystemExit(1)
 

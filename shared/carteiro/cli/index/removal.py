@@ -6,6 +6,7 @@ from carteiro.cli.index.document_topic import check_topic_exists, document_topic
 from carteiro.cli.index.store_access import load_worker_settings
 from carteiro.cli.json_lines import print_json
 from carteiro.cli.kafka import KafkaSession, silence_worker_logs, with_kafka
+from carteiro.cli.plural import pluralise
 from carteiro.kafka.producers import acknowledged_producer
 
 
@@ -31,4 +32,4 @@ def remove_documents(keys: Sequence[str], collection: str, *, as_json: bool) -> 
 
     with_kafka(settings, send)
     if not as_json:
-        print(f"sent {len(keys)} {'deletion' if len(keys) == 1 else 'deletions'} to {topic}")
+        print(f"sent {pluralise(len(keys), 'deletion')} to {topic}")

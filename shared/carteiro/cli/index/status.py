@@ -12,6 +12,7 @@ from carteiro.cli.exit_codes import EXIT_USAGE, exit_with
 from carteiro.cli.index.store_access import load_worker_settings, with_store
 from carteiro.cli.json_lines import print_json
 from carteiro.cli.kafka import KafkaSession, silence_worker_logs, with_kafka
+from carteiro.cli.plural import pluralise
 from carteiro.cli.terminal_escape import escape
 from carteiro.index.collection_source import SERVED_PREFIX, CollectionFileInvalid, CollectionSource, load_collections
 from carteiro.kafka.lag import topic_lag
@@ -131,7 +132,7 @@ def _table(names: Sequence[str], states: Mapping[str, CollectionStatus], lags: M
         numbers = [state.documents, state.chunks, lag, state.error_count] if state else [None, None, lag, None]
         model = state.model if state else _UNKNOWN
         if state and state.rebuild:
-            model += f"; rebuilt for {state.rebuild}, {state.outdated:,} documents left"
+            model += f"; rebuilt for {state.rebuild}, {pluralise(state.outdated, 'document')} left"
         table.add_row(name, *(_UNKNOWN if number is None else f"{number:,}" for number in numbers), model)
     return table
 

@@ -5,11 +5,13 @@ import json
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from contextlib import suppress
+from dataclasses import replace
 from email.message import Message
 from typing import Any
 
 from carteiro.extras import needs
 from carteiro.retrieval.document import MAX_PAGES, MAX_TEXT_CHARACTERS
+from carteiro.retrieval.headings import first_heading
 from carteiro.retrieval.readers.errors import FileRejected, check_length
 from carteiro.retrieval.readers.file_text import MARKDOWN, PLAIN, FileText, known_media_type
 from carteiro.retrieval.readers.plain import read_plain
@@ -44,6 +46,8 @@ class DocumentFileReader:
         charset = _charset(media_type)
         if kind in (PLAIN, MARKDOWN):
             text = await asyncio.to_thread(read_plain, data, charset)
+            if kind == MARKDOWN:
+                text = replace(text, title=await asyncio.to_thread(first_heading, text.text))
         else:
             async with self._free:
                 text = await _read_in_process(data, kind, charset, max_characters)

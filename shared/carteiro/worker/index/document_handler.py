@@ -71,7 +71,7 @@ class DocumentHandler:
         deferral = Deferral(deferred, deadline) if deferred and deadline else None
         async with self.reader.open(record) as document:
             if document is None:
-                is_current = await self.writer.delete(read_key(record), version)
+                is_current = await self.writer.delete(read_key(record), version, meter)
                 return self._outcome("deleted" if is_current else "outdated")
             is_current = await self.writer.write(document, version, meter, deferral)
             return self._outcome("indexed" if is_current else "outdated")

@@ -20,9 +20,10 @@ from carteiro.references.memory_budget import MemoryBudget
 from carteiro.registry.errors import RegistryUnavailable
 from carteiro.retrieval.document import Document, check_key
 from carteiro.retrieval.errors import DocumentInvalid
+from carteiro.retrieval.headings import first_heading
 from carteiro.retrieval.readers.errors import FileRejected
 from carteiro.retrieval.readers.file_reader import DocumentFileReader
-from carteiro.retrieval.readers.file_text import FileText
+from carteiro.retrieval.readers.file_text import MARKDOWN, PLAIN, FileText
 from carteiro.schemas import ErrorCode
 from carteiro.schemas.document import DocumentRecord
 from carteiro.schemas.field_errors import explain, field_errors
@@ -42,7 +43,7 @@ MAX_CHARACTERS = 16 * 1024 * 1024
 """Longest text of a file, in characters."""
 FILE_CHARACTERS = 4 * MAX_CHARACTERS
 """Characters of the texts of files that all collections of a worker hold at once: a small file may have a long text."""
-_PLAIN_TYPES = ("", "text/plain", "text/markdown")
+_PLAIN_TYPES = ("", PLAIN, MARKDOWN)
 _MAX_FIELD_ERRORS = 3
 _MAX_REASON_CHARS = 1000
 
@@ -136,8 +137,10 @@ class DocumentReader:
     async def _open_content(self, parsed: DocumentRecord) -> AsyncIterator[FileText]:
         media_type = parsed.media_type or ""
         if isinstance(parsed.text, str):
-            if media_type.partition(";")[0].strip().lower() in _PLAIN_TYPES:
-                yield FileText(parsed.text)
+            if (kind := media_type.partition(";")[0].strip().lower()) in _PLAIN_TYPES:
+                has_title = parsed.title or kind == PLAIN
+                title = "" if has_title else await asyncio.to_thread(first_heading, parsed.text)
+                yield FileText(parsed.text, title)
                 return
             text = parsed.text.encode("utf-8", "replace")
             async with self._open_file(text, f"{media_type.partition(';')[0]}; charset=utf-8", "", "text") as found:

@@ -70,8 +70,12 @@ class DocumentWriter:
             chunks = await self._chunks(target, stored.document, meter, reuse=True)
             return await self.connection.run(lambda store: store.build(generation, stored, chunks))
 
-    async def delete(self, key: str, version: Version) -> bool:
-        """Delete a document. Return False, without a change, if the store has a newer version. Wait as `write`."""
+    async def delete(self, key: str, version: Version, meter: UsageMeter) -> bool:
+        """Delete a document. Return False, without a change, if the store has a newer version.
+
+        Create the collection if it is missing: it keeps the deletion's version, so that an older document that comes
+        later is not stored. Wait and raise as `write`.
+        """
 
         async def delete(store: DocumentStore) -> bool:
             return await store.delete(self.collection, key, version)
@@ -79,7 +83,8 @@ class DocumentWriter:
         try:
             return await self.connection.run(delete)
         except CollectionUnknown:
-            return True  # Without a collection, the document is not there.
+            await self.generations.load(meter)
+            return await self.connection.run(delete)
 
     async def note_error(self, key: str, version: Version, code: str, message: str, meter: UsageMeter) -> None:
         """Keep the reason why a version of a document is not stored. Wait and raise as `write`."""

@@ -29,7 +29,7 @@ class Admin:
 @pytest.mark.parametrize(
     ("admin", "message"),
     [
-        (Admin({"min.insync.replicas": "2"}, replicas=1), "min.insync.replicas is 2, and there are 1 replicas"),
+        (Admin({"min.insync.replicas": "2"}, replicas=1), "min.insync.replicas is 2, and the topic has 1 replica:"),
         (Admin({"min.insync.replicas": "2"}, in_sync=1), "1 of 3 replicas are in sync"),
         (Admin({"max.message.bytes": "1000"}), "max.message.bytes is 1000: larger records are refused"),
         (Admin({"cleanup.policy": "compact,delete"}), "it is compacted: it takes no record without a key"),

@@ -68,9 +68,13 @@ async def test_tombstone_deletes_and_older_record_does_not_restore(
     assert (await chunks(store), len(provider.requests)) == ([], calls)
 
 
-async def test_tombstone_of_an_unknown_collection_is_done(handler: DocumentHandler, provider: Provider) -> None:
-    assert (await handler.handle(record(None))).result == "deleted"
-    assert provider.requests == []
+async def test_tombstone_of_an_unknown_collection_holds_against_an_older_document(
+    handler: DocumentHandler, store: SqliteStore
+) -> None:
+    assert (await handler.handle(record(None, 2))).result == "deleted"
+    assert (await handler.handle(record({"text": section(1)}, 1))).result == "outdated"
+    assert (await store.counts("docs")).documents == 0
+    assert (await handler.handle(record({"text": section(1)}, 3))).result == "indexed"
 
 
 @pytest.mark.parametrize(
