@@ -16,7 +16,7 @@ _LOWEST_LEVEL = 7
 """Level of a heading without a mark: a short line by itself, with blank lines around it."""
 _CONTEXT_CHARACTERS = 80
 _BEGINNING_CHARACTERS = 2000
-"""Characters of a text in which its title is looked for."""
+"""Characters at the beginning of a text, which may hold its title."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Heading:
 
 
 def first_heading(text: str) -> str:
-    """Return the first heading that is marked as in Markdown at the beginning of a text; empty if there is none."""
+    """Return the first heading that is marked as in Markdown at the beginning of a text, or an empty text."""
     beginning = text[:_BEGINNING_CHARACTERS]
     for part in split_parts(beginning):
         if part.kind is PartKind.HEADING and (heading := _heading(beginning, part)) and heading.level < _LOWEST_LEVEL:

@@ -11,28 +11,32 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from carteiro.cli.exit_codes import EXIT_USAGE, exit_with
 from carteiro.cli.index.document_topic import check_topic_exists, document_topic
 from carteiro.cli.index.file_records import FileRecord, FileUnusable, find_files, read_file
+from carteiro.cli.index.sent_documents import SentDocuments
 from carteiro.cli.index.store_access import load_worker_settings
 from carteiro.cli.json_lines import print_json
 from carteiro.cli.kafka import KafkaSession, silence_worker_logs, with_kafka
 from carteiro.cli.name_value import read_name_value
 from carteiro.cli.plural import pluralise
+from carteiro.index.collection_source import SERVED_PREFIX
 from carteiro.kafka.producers import acknowledged_producer
-from carteiro.retrieval.document import FieldValue
+from carteiro.retrieval.document import FieldValue, Version
 
 _OVERHEAD_BYTES = 2048
 """Bytes of a produce request besides the value and the key."""
 _IN_FLIGHT = 16
 
 
-def add_files(paths: Sequence[Path], collection: str, fields: Sequence[str], *, as_json: bool) -> None:
+def add_files(paths: Sequence[Path], collection: str, fields: Sequence[str], *, waits: bool, as_json: bool) -> None:
     """Send files as documents of a collection, and print a line for each that cannot be sent.
 
-    Exit with 1 if there was one.
+    With `waits`, wait until the index service has read them, and print the number of those that are in the store. Exit
+    with 1 if a file is not sent, or not in the store.
     """
     silence_worker_logs()
     settings = load_worker_settings()
     topic = document_topic(collection, settings.collections, settings.topics)
     values = dict(map(_parse_field, fields))
+    documents = SentDocuments(collection, topic, settings.group_of(f"{SERVED_PREFIX}{collection}"))
     files = list(find_files(paths))
     if not files:
         exit_with("there is no file of a known kind: .md .txt .html .pdf .docx", EXIT_USAGE)
@@ -58,6 +62,7 @@ def add_files(paths: Sequence[Path], collection: str, fields: Sequence[str], *, 
 
         async def _send(path: Path, record: FileRecord) -> None:
             sent = await producer.send_and_wait(topic, record.value, record.key)
+            documents.versions[record.key.decode()] = Version(topic, sent.partition, sent.offset, sent.timestamp)
             if as_json:
                 line = {"file": str(path), "status": "sent", "partition": sent.partition, "offset": sent.offset}
                 print_json({**line, "topic": topic})
@@ -67,6 +72,8 @@ def add_files(paths: Sequence[Path], collection: str, fields: Sequence[str], *, 
             with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
                 task = bar.add_task(f"files to {topic}", total=len(files))
                 await asyncio.gather(*map(send_file, files))
+                if waits:
+                    await documents.wait_until_read(kafka.admin, bar)
         finally:
             await producer.stop()
         return failed
@@ -74,7 +81,8 @@ def add_files(paths: Sequence[Path], collection: str, fields: Sequence[str], *, 
     failed = with_kafka(settings, send)
     if not as_json:
         print(f"sent {len(files) - failed:,} of {pluralise(len(files), 'file')} to {topic}")
-    if failed:
+    are_stored = documents.print_result(settings, as_json=as_json) if waits else True
+    if failed or not are_stored:
         raise SystemExit(1)
 
 

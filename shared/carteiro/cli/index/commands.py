@@ -22,18 +22,19 @@ def add(
     field: Annotated[
         list[str] | None, typer.Option(help="Field of the documents, for filters.", metavar="NAME=VALUE")
     ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the index service has read them.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Send files to the topic of a collection: text, Markdown, HTML, PDF and .docx.
 
     The path of a file, as it is written here, is the key of its document: the same file again replaces it.
 
-    carteiro index add handbook/ --collection docs
+    carteiro index add handbook/ --collection docs --wait
     carteiro index add contract.pdf --collection docs --field tenant=north
     """
     from carteiro.cli.index.addition import add_files
 
-    add_files(files, collection, field or [], as_json=as_json)
+    add_files(files, collection, field or [], waits=wait, as_json=as_json)
 
 
 @app.command()

@@ -83,7 +83,7 @@ async def test_good_enrichment_has_only_good_findings(kafka: Kafka, check: Any) 
     # The second step reads the result of the first, which there is not yet.
     assert [each.message for each in findings[2:]] == [
         "when: true on 1 of 2 events",
-        "steps.0.request (ai.pt): a request from 1 of 1 events",
+        "steps.0.request (ai.pt): a request from 1 of 1 event",
     ]
 
 
@@ -133,7 +133,7 @@ async def test_unreadable_event_is_named_and_the_others_are_tried(kafka: Kafka, 
     kafka.add(b"no JSON", b'{"lang": "en", "body": "hello"}')
     _, _, unreadable, when, _ = await check()
     assert (unreadable.verdict, unreadable.message) == ("warning", "reviews/2/0: the event is no JSON in UTF-8")
-    assert when.message == "when: true on 1 of 1 events"
+    assert when.message == "when: true on 1 of 1 event"
 
 
 async def test_expression_that_fails_names_its_event(kafka: Kafka, check: Any) -> None:
@@ -161,7 +161,7 @@ async def test_request_that_its_task_refuses_is_named_with_the_event(kafka: Kafk
 async def test_request_that_is_always_refused_points_to_the_names_of_fields(kafka: Kafka, check: Any) -> None:
     kafka.add(b'{"lang": "en", "body": "hello"}')
     (*_, finding) = await check("text: body", "text: boddy")
-    assert "a request from 0 of 1 events" in finding.message
+    assert "a request from 0 of 1 event" in finding.message
     assert "--try 1" in finding.advice
 
 
@@ -169,7 +169,7 @@ async def test_condition_of_a_step_chooses_the_events_of_its_request(kafka: Kafk
     kafka.add(b'{"lang": "en", "body": "hello"}', b'{"lang": "en"}')
     (*_, condition, request) = await check("into: ai.pt,", "into: ai.pt, when: body,")
     assert condition.message == "steps.0.when (ai.pt): true on 1 of 2 events"
-    assert request.message == "steps.0.request (ai.pt): a request from 1 of 1 events"
+    assert request.message == "steps.0.request (ai.pt): a request from 1 of 1 event"
 
 
 async def test_kafka_that_refuses_is_a_fault_with_advice(kafka: Kafka, check: Any) -> None:

@@ -20,7 +20,7 @@ async def test_files_of_each_kind_are_read():
         reader.read(docx("A paragraph."), DOCX),
     )
     assert texts == [
-        FileText("# Title"),
+        FileText("# Title", "Title"),
         FileText("# é 東 \U0001f600"),
         FileText("Page one.\n\nPage two.", page_starts=(0, 11)),
         FileText("A paragraph."),

@@ -1,0 +1,90 @@
+"""Documents that a command has sent: when the index service has read them, and which of them are in the store."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from rich.progress import Progress
+
+from carteiro.cli.index.status import error_line
+from carteiro.cli.index.store_access import with_store
+from carteiro.cli.json_lines import print_json
+from carteiro.cli.plural import pluralise
+from carteiro.kafka.committed_offsets import committed_offsets
+from carteiro.retrieval.document import DocumentError, Version
+from carteiro.retrieval.errors import CollectionUnknown
+from carteiro.retrieval.store import DocumentStore
+from carteiro.settings.worker import WorkerSettings
+
+_POLL_SECONDS = 0.5
+_MAX_ERRORS = 1000
+
+
+@dataclass(slots=True)
+class SentDocuments:
+    """Documents of a collection that were sent to a topic, which `group` reads."""
+
+    collection: str
+    topic: str
+    group: str
+    versions: dict[str, Version] = field(default_factory=dict)
+    """The version of each document, by its key."""
+
+    async def wait_until_read(
+        self,
+        admin: AIOKafkaAdminClient,
+        bar: Progress,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """Wait until the group has finished all of them. Raise `KafkaError`."""
+        if bar.disable:
+            print(f"carteiro: waiting for the index service, group {self.group}", file=sys.stderr, flush=True)
+        task = bar.add_task(f"read by {self.group}", total=len(self.versions))
+        partitions = [TopicPartition(self.topic, each) for each in {v.partition for v in self.versions.values()}]
+        while partitions:
+            committed = await committed_offsets(admin, self.group, partitions)
+            offsets = {each.partition: found.offset for each, found in committed.items()}
+            finished = sum(each.offset < offsets[each.partition] for each in self.versions.values())
+            bar.update(task, completed=finished)
+            if finished == len(self.versions):
+                return
+            await sleep(_POLL_SECONDS)
+
+    async def find_missing(self, store: DocumentStore) -> list[DocumentError]:
+        """Return the documents of which the store has an older version, or none, with the reasons that it knows."""
+        missing: dict[str, DocumentError] = {}
+        for key, version in self.versions.items():
+            try:
+                stored = await store.version(self.collection, key)
+            except CollectionUnknown:
+                stored = None
+            if stored is None or not stored.supersedes(version):
+                missing[key] = DocumentError(key, version, "unknown", "the store does not have it")
+        if missing:
+            for error in await _read_errors(store, self.collection):
+                if error.key in missing and error.version == missing[error.key].version:
+                    missing[error.key] = error
+        return list(missing.values())
+
+    def print_result(self, settings: WorkerSettings, *, as_json: bool) -> bool:
+        """Print the number of documents that are in the store, and the others. Return True if there are no others."""
+        missing = with_store(settings, self.find_missing)
+        total = len(self.versions)
+        if as_json:
+            errors = [{"key": each.key, "code": each.code, "message": each.message} for each in missing]
+            print_json({"collection": self.collection, "indexed": total - len(missing), "errors": errors})
+        else:
+            print(f"indexed {total - len(missing):,} of {pluralise(total, 'document')}")
+            for error in missing:
+                print(error_line(self.collection, error))
+        return not missing
+
+
+async def _read_errors(store: DocumentStore, collection: str) -> Sequence[DocumentError]:
+    try:
+        return await store.errors(collection, limit=_MAX_ERRORS)
+    except CollectionUnknown:
+        return ()
