@@ -54,6 +54,11 @@ class HeadingPaths:
                 self.starts.append(heading.start)
                 self._paths.append(tuple(each.title for each in open_headings))
 
+    @property
+    def first(self) -> str:
+        """The first heading, or an empty text."""
+        return self._paths[0][-1] if self._paths else ""
+
     def above(self, start: int) -> tuple[str, ...]:
         """Return the titles of the headings above the text at `start`, the highest first.
 

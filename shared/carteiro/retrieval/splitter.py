@@ -133,9 +133,10 @@ class _Splitter:
         return self._skip_space(self._ends[bisect_left(self._ends, earliest)])
 
     def _heading_above(self, start: int) -> str:
-        titles = self._headings.above(start)
-        if self._document.title and self._document.title not in titles[:1]:
-            titles = (self._document.title, *titles)
+        titles, title = self._headings.above(start), self._document.title
+        # A title that is the first heading stands above only what it is about.
+        if title and title not in (*titles[:1], self._headings.first):
+            titles = (title, *titles)
         while titles and self._count_tokens(" > ".join(titles)) >= self._max_tokens * _HEADING_TOKENS_SHARE:
             titles = titles[1:]
         return " > ".join(titles)

@@ -143,5 +143,11 @@ def test_title_of_the_document_stands_above_its_headings_once() -> None:
         return [chunk.heading for chunk in split_document(Document("k", text, title), count_words, 16, 0)]
 
     assert headings("") == ["", "Ferry"]
-    assert headings("Ferry") == ["Ferry", "Ferry"]
+    assert headings("Ferry") == ["", "Ferry"]
     assert headings("Times") == ["Times", "Times > Ferry"]
+
+
+def test_title_that_is_the_first_heading_stands_above_no_other_section() -> None:
+    text = "# Ferry\n\nIt leaves at nine every day.\n\n# Bridge\n\nIt is open to all of them."
+    chunks = split_document(Document("k", text, "Ferry"), count_words, 12, 0)
+    assert [(chunk.heading, chunk.text.split()[1]) for chunk in chunks] == [("", "Ferry"), ("", "Bridge")]
