@@ -7,6 +7,7 @@ import pytest
 from carteiro.enrichment.enricher import StepFailed
 from carteiro.enrichment.enrichment_file import Step
 from carteiro.schemas import ErrorDetail, ErrorReply
+from carteiro.schemas.generate import GenerateResult
 from carteiro.wire.envelope import Envelope
 from carteiro.worker.enrichment.task_caller import TaskCaller
 from carteiro.worker.handling.pipeline import AnyReply, HandlerResult
@@ -48,7 +49,7 @@ async def call(pipeline: Any, request: Any, step: Step | None = None, **fields: 
 
 async def test_result_is_the_json_of_the_reply() -> None:
     result = await call(FakePipeline(), {"prompt": "Why?"})
-    assert result == {"text": "Because.", "data": None, "reasoning": None, "tool_calls": []}
+    assert result == GenerateResult(text="Because.").model_dump(mode="json")
 
 
 async def test_request_has_the_options_of_its_step_and_the_place_of_its_event() -> None:
