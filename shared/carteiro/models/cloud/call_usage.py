@@ -64,7 +64,8 @@ class MeteredQuota:
     def record_completion(self, permit: Permit, usage: Usage, headers: Mapping[str, str]) -> None:
         """Record the tokens of a completed call."""
         self._mean_output_tokens += (usage.output_tokens - self._mean_output_tokens) / _AVERAGED_CALLS
-        permit.completed(usage.input_tokens + usage.output_tokens, headers)
+        queued = usage.service_tier == "flex"
+        permit.completed(usage.input_tokens + usage.output_tokens, headers, queued=queued)
 
     def _tokens_to_reserve(self, prompt_tokens: int, limit: int | None) -> float:
         """Return the tokens that a call reserves."""

@@ -86,16 +86,26 @@ class QuotaController:
         return call
 
     def completed(
-        self, call: QuotaCall, now: float, tokens: float | None = None, headers: Mapping[str, str] | None = None
+        self,
+        call: QuotaCall,
+        now: float,
+        tokens: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        queued: bool = False,
     ) -> None:
-        """Record the answer to a call that used so many tokens; None if the number is not known."""
+        """Record the answer to a call that used so many tokens; None if the number is not known.
+
+        `queued` is True if the provider let the call wait: its duration is then not the latency of other calls.
+        """
         if self._end(call):
             self._answered = True
             if call.began_at > self._rate_limited_at:
                 self._rate_limits, self._probe = 0, None
             if tokens is not None:
                 self._tokens.correct(call.tokens, _clamp_tokens(tokens))
-            self._latency += (now - call.began_at - self._latency) / 8
+            if not queued:
+                self._latency += (now - call.began_at - self._latency) / 8
             self._learn(now, call, headers or {}, accepted=True)
 
     def rate_limited(

@@ -18,9 +18,13 @@ class Permit:
     def __init__(self, controller: QuotaController, call: QuotaCall, clock: Callable[[], float]) -> None:
         self._controller, self._call, self._clock = controller, call, clock
 
-    def completed(self, tokens: float | None = None, headers: Mapping[str, str] | None = None) -> None:
-        """Report that the model has answered. `tokens` is the number that the call used, if it is known."""
-        self._controller.completed(self._call, self._clock(), tokens, headers)
+    def completed(
+        self, tokens: float | None = None, headers: Mapping[str, str] | None = None, *, queued: bool = False
+    ) -> None:
+        """Report that the model has answered. `tokens` is the number that the call used, if it is known. `queued` is
+        True if the provider let the call wait, as in the tier `flex`.
+        """
+        self._controller.completed(self._call, self._clock(), tokens, headers, queued=queued)
 
     def rate_limited(self, retry_after: float | None = None, headers: Mapping[str, str] | None = None) -> None:
         """Report that the provider has refused the call for lack of quota. `retry_after` is its requested wait in

@@ -363,3 +363,17 @@ def test_retry_after_is_the_wait_of_the_provider():
     controller.rate_limited(controller.begin(0), 1.0, 3600)
     assert controller.retry_after(1.0) == 3600
     assert controller.retry_after(3602) == 0
+
+
+@pytest.mark.parametrize("queued", [True, False])
+def test_time_in_the_providers_queue_does_not_change_the_rate_of_other_calls(queued):
+    said = headers(60, 30, "30s")
+    rates = []
+    for waited in (False, True):
+        controller = QuotaController(chance=lambda: 0.0)
+        now = 0.0
+        for _ in range(8 if waited else 0):
+            call, now = begin_when_allowed(controller, now)
+            controller.completed(call, now + 600, 0, queued=queued)
+        rates.append(rate_after(controller, now + 1000, 20, headers=said))
+    assert (rates[0] == rates[1]) is queued
