@@ -1,9 +1,11 @@
 """`kill -9` in summaries of 40 parts: only the calls in flight are made again, and nothing stays in the journal."""
 
+import time
 from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from carteiro.kafka.compacted_topic import read_compacted
 from tests.conftest import eventually, eventually_true
@@ -61,3 +63,32 @@ async def test_killed_summaries_repeat_only_the_calls_in_flight(
             return not values
 
         await eventually_true(is_empty)
+
+
+@pytest.mark.long
+async def test_deleted_journal_holds_up_no_reply(docker: None, model: ScriptedProvider) -> None:
+    with ApacheKafka().with_env("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false") as kafka:
+        await eventually_true(kafka.answers)
+        await _delete_journal_in_a_summary(kafka, model)
+
+
+async def _delete_journal_in_a_summary(kafka: ApacheKafka, model: ScriptedProvider) -> None:
+    summaries = SummaryModel(answers=KEPT)
+    model.when("", summaries)
+    settings = {"CARTEIRO_SUMMARIZE_MODEL": f"{model.url}#summaries"}
+    cluster = Cluster(kafka.address, model, "deleted-journal", task="summarize", **settings)
+    async with cluster, SummaryTraffic(kafka.address, cluster.topics, task="summarize") as traffic:
+        worker = await cluster.start_and_wait("a")
+        (first,) = await traffic.send(["first"])
+        await eventually_true(lambda: worker.has_kept(KEPT))
+        admin = AIOKafkaAdminClient(bootstrap_servers=kafka.address)
+        await admin.start()
+        await admin.delete_topics([f"{cluster.group}.summarize.journal"])
+        await admin.close()
+        summaries.answer_all()
+        began = time.monotonic()
+        await traffic.wait_until_answered([first])
+        print(f"replied {time.monotonic() - began:.1f} s after the model")
+        await traffic.wait_until_answered(await traffic.send(f"text{number}" for number in range(5)))
+        assert worker.find_log_line("finished calls are not kept: a crash repeats them") is not None
+        await cluster.stop_and_check(traffic)

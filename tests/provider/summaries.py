@@ -20,16 +20,22 @@ def long_text(name: str, parts: int) -> str:
 class SummaryModel:
     """Answers a part by the name in it. A longer prompt is too long.
 
-    A call takes `seconds`. With `answers`, only so many calls are answered; the others hang.
+    A call takes `seconds`. With `answers`, only so many calls are answered; the others hang until `answer_all`.
     """
 
     def __init__(self, seconds: float = 0.0, answers: int | None = None) -> None:
         self.seconds, self.answers = seconds, answers
+        self._all_answered = asyncio.Event()
         self.calls: Counter[str] = Counter()
         """Number of calls with each prompt, without probes and those that are too long."""
         self.in_flight = 0
         self.failing = ""
         """Name of a part for which the model fails after it has answered the others; empty if it never fails."""
+
+    def answer_all(self) -> None:
+        """Answer all calls from now on, also those that hang."""
+        self.answers = None
+        self._all_answered.set()
 
     async def __call__(self, request: web.Request, body: Json) -> web.StreamResponse:
         prompt = last_words(body)
@@ -46,7 +52,7 @@ class SummaryModel:
         self.in_flight += 1
         try:
             if self.answers is not None and self.calls.total() > self.answers:
-                await asyncio.Event().wait()
+                await self._all_answered.wait()
             await asyncio.sleep(self.seconds)
         finally:
             self.in_flight -= 1

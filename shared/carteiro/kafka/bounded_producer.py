@@ -144,6 +144,10 @@ class BoundedProducer(AIOKafkaProducer):  # type: ignore[misc]
                 problems[offset] = problem
         return problems
 
+    def set_missing(self, topic: str, *, missing: bool) -> None:
+        """Let the records of a topic fail at once while it is missing, so that a stop does not wait for them."""
+        self._accumulator.set_missing(topic, missing=missing)
+
     def has_metadata(self, topic: str) -> bool:
         """Return True if the cached metadata has the topic."""
         return self.client.cluster.partitions_for_topic(topic) is not None
@@ -167,6 +171,7 @@ class BoundedProducer(AIOKafkaProducer):  # type: ignore[misc]
 
     def _on_sent(self, sending: _PendingSend, sent: asyncio.Future[Any]) -> None:
         if sending.future.done():
+            _retrieve_exception(sent)
             return
         if sent.cancelled():
             sending.future.cancel()

@@ -14,7 +14,7 @@ from faststream.kafka import KafkaBroker
 from carteiro.kafka.bounded_producer import BoundedProducer
 from carteiro.kafka.compacted_topic import CompactedTopic
 from carteiro.kafka.topic_watch import TopicWatch
-from carteiro.models.interface import ChatModel
+from carteiro.models.interface import is_remote_embedder
 from carteiro.tasks.task import Task
 from carteiro.tasks.task_schemas import task_format
 from carteiro.tasks.topic_specs import JOURNAL_CONFIG
@@ -141,7 +141,7 @@ def build_journals(
     """Return the journals of a topic of requests or events; None if no call of its models is kept."""
     targets = [target for chain in chains for target in chain.targets]
     if not context.settings.journal or not any(
-        target.circuit_breaker is not None and isinstance(target.model, ChatModel) for target in targets
+        target.circuit_breaker is not None and not is_remote_embedder(target.model) for target in targets
     ):
         return None
     topic = CompactedTopic(

@@ -99,6 +99,7 @@ class JournalStore(JournalWriter):
 
     def on_failed(self, error: Exception) -> None:
         self._topic_checked, self._resumes_at = False, self._now() + _PAUSE_SECONDS
+        self._producer().set_missing(self._topic.name, missing=True)
         if not self._is_away:
             reason = str(error) if isinstance(error, TopicUnusable) else repr(error)
             log.error("finished calls are not kept: a crash repeats them", topic=self._topic.name, reason=reason)
@@ -112,6 +113,7 @@ class JournalStore(JournalWriter):
             async with asyncio.timeout(_WRITE_SECONDS):
                 if not self._topic_checked:
                     await self._topic.ensure()
+                    self._producer().set_missing(self._topic.name, missing=False)
                     self._topic_checked = True
                 await (await self._producer().dispatch(record))
         except _FAILURES as error:

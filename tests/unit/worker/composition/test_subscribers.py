@@ -8,6 +8,7 @@ from unittest.mock import AsyncMock, Mock
 import pytest
 from aiokafka.errors import KafkaConnectionError
 
+from carteiro.models.interface import LanguageServiceModel
 from carteiro.registry.connection import open_registry
 from carteiro.registry.settings import RegistrySettings
 from carteiro.settings.worker import WorkerSettings
@@ -23,7 +24,7 @@ from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker
 from carteiro.worker.model_calls.fallback import FallbackChain, ModelTarget
 from carteiro.worker.observability.metrics import REGISTRY
 from tests.unit.worker.batch_api.fake_batch_api import CrashInjector, FakeBatchApi, FakeBatchModel
-from tests.unit.worker.failing_model import FailingModel
+from tests.unit.worker.failing_model import FailingEmbedder, FailingModel
 
 TASKS = {task.name: task for task in find_tasks()}
 LIVE: Any = FallbackChain([ModelTarget(FailingModel())])  # type: ignore[arg-type]
@@ -125,11 +126,19 @@ def test_deferred_request_has_time_for_two_margins() -> None:
 
 
 @pytest.mark.parametrize(
-    ("journal", "remote", "keeps"), [(True, True, True), (True, False, False), (False, True, False)]
+    ("model", "journal", "keeps"),
+    [
+        (FailingModel(), True, True),
+        (FailingModel(), False, False),
+        (FailingEmbedder(), True, False),
+        (Mock(spec=LanguageServiceModel), True, True),
+        (None, True, False),
+    ],
+    ids=["chat", "turned off", "embeddings", "language service", "local"],
 )
-def test_calls_are_kept_only_of_remote_models_that_chat(journal: bool, remote: bool, keeps: bool) -> None:
-    model: Any = FailingModel()
-    chain = FallbackChain([ModelTarget(model, CircuitBreaker(model, lambda: None) if remote else None)])
+def test_calls_are_kept_of_remote_models_that_do_not_embed(model: Any, journal: bool, keeps: bool) -> None:
+    breaker = CircuitBreaker(model, lambda: None) if model else None
+    chain = FallbackChain([ModelTarget(model or FailingModel(), breaker)])  # type: ignore[arg-type]
     served = serve(make_context(journal=journal), "generate", chain)
     handler: Any = served.subscriber.lanes._handler
     assert (handler._journals is not None) is (handler._requests.journals is not None) is keeps

@@ -30,6 +30,7 @@ class FakeTopic:
         self.values: dict[bytes, bytes] = {}
         self.error: Exception | None = None
         self.reads = self.checks = 0
+        self.is_missing = False
         self.gate = asyncio.Event()
         self.gate.set()
 
@@ -45,6 +46,10 @@ class FakeTopic:
         self.checks += 1
         await self._step()
         self.partitions = 3
+
+    def set_missing(self, topic: str, *, missing: bool) -> None:
+        assert topic == TOPIC
+        self.is_missing = missing
 
     async def dispatch(self, record: OutgoingRecord) -> asyncio.Future[None]:
         await self._step()
@@ -149,13 +154,13 @@ async def test_requests_are_served_while_the_topic_is_away_and_kept_again_later(
     with capture_logs() as logs:
         journal = await owner.serve("a", "b", "c", "d")
         assert journal.tombstones == ()
-        assert (is_away(), topic.values) == (1, {})
+        assert (is_away(), topic.values, topic.is_missing) == (1, {}, True)
         owner.time += 59
         await owner.serve("e", "f")
         assert topic.checks == 3
         owner.time, topic.error = owner.time + 2, None
         await owner.serve("g", "h")
-    assert (is_away(), len(topic.values), topic.checks) == (0, 1, 4)
+    assert (is_away(), len(topic.values), topic.checks, topic.is_missing) == (0, 1, 4, False)
     assert counted("lost") - lost == 4
     assert [line["log_level"] for line in logs] == ["error", "info"]
 
