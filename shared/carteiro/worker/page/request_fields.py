@@ -3,9 +3,13 @@
 import json
 from typing import Any
 
+from carteiro.schemas.tools import ToolOptions
 from carteiro.tasks.task import Task
 from carteiro.wire.topics import Topics
 from carteiro.worker.page.markup import Html, element
+
+_JSON_ONLY = {"options", *ToolOptions.model_fields}
+"""Fields that only the record as JSON shows: a choice of tools is of no use without tools."""
 
 
 def request_fields(task: Task[Any, Any], prefix: str, *, first: bool) -> Html:
@@ -16,7 +20,8 @@ def request_fields(task: Task[Any, Any], prefix: str, *, first: bool) -> Html:
     inputs = [
         _input(task.name, name, described, example.get(name), task.request.text_field)
         for name, described in schema.get("properties", {}).items()
-        if name != "options" and (name in shown or "enum" in non_null_schema(described) or described.get("default"))
+        if name not in _JSON_ONLY
+        and (name in shown or "enum" in non_null_schema(described) or described.get("default"))
     ]
     record = f"{task.name}-record"
     value = json.dumps(example, indent=2, ensure_ascii=False)

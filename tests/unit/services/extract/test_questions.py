@@ -36,7 +36,7 @@ async def extract(properties: dict[str, Any], **more: Any) -> Any:
     return (await TASKS["extract"].run(request, Reader())).result
 
 
-async def test_each_field_is_a_question() -> None:
+async def test_field_becomes_a_question() -> None:
     home = {"type": "object", "properties": {"city": {"type": "string"}, "number": {"type": "number"}}}
     result = await extract(
         {"name": {"type": "string", "description": "name of the person"}, "age": {"type": "integer"}, "home": home}
