@@ -142,7 +142,7 @@ def messages(body: Json) -> list[Json]:
 
 def last_words(body: Json) -> str:
     """Return the text of the user's last message."""
-    return next((str(found["content"]) for found in reversed(messages(body)) if found["role"] == "user"), "")
+    return next((str(found["content"]) for found in reversed(messages(body)) if found.get("role") == "user"), "")
 
 
 def _text(body: Json) -> str:

@@ -1,5 +1,6 @@
 """Anthropic's Messages API (https://platform.claude.com/docs/en/api/messages, .../build-with-claude/streaming)."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,6 +34,7 @@ class AnthropicMessages(AnthropicCompatible):
     wrap = "{}"
     follows_formats = True
     steps = 1
+    called = "tool_use"
     errors = kinds(
         AnthropicCompatible.errors,
         too_large=Refusal(
@@ -65,6 +67,7 @@ class AnthropicMessages(AnthropicCompatible):
         thinking = {"type": "thinking", "thinking": output.thought, "signature": "EqQB"}
         text = {"type": "text", "text": output.text}
         content = [part for part in (thinking, text) if any(part.get(name) for name in ("thinking", "text"))]
+        content += self._blocks(output)
         return {
             **self._message(body),
             "content": content,
@@ -100,9 +103,20 @@ class AnthropicMessages(AnthropicCompatible):
         for word in words(output.text):
             yield _delta(index, type="text_delta", text=word)
         yield _event("content_block_stop", index=index)
+        for number, block in enumerate(self._blocks(output), index + 1):
+            yield _event("content_block_start", index=number, content_block={**block, "input": {}})
+            yield _delta(number, type="input_json_delta", partial_json="")
+            yield _delta(number, type="input_json_delta", partial_json=json.dumps(block["input"]))
+            yield _event("content_block_stop", index=number)
         end = {"stop_reason": self.finish(output), "stop_sequence": None}
         yield _event("message_delta", delta=end, usage={"output_tokens": output.tokens})
         yield _event("message_stop")
+
+    def _blocks(self, output: ModelOutput) -> list[Json]:
+        return [
+            {"type": "tool_use", "id": f"toolu_{number}", "name": name, "input": json.loads(arguments)}
+            for number, (name, arguments) in enumerate(output.calls)
+        ]
 
     def _message(self, body: Json) -> Json:
         message = {"id": "msg_1", "type": "message", "role": "assistant", "model": body["model"]}

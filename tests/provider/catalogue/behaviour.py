@@ -75,6 +75,10 @@ class Behaviour:
     """Refusals by kind: `rate_limited`, `too_large` and so on."""
     stream_errors: ClassVar[Mapping[str, str]] = {}
     """Events of errors in a stream that has begun, by the same kinds."""
+    called: ClassVar[str] = "tool_calls"
+    """Finish reason of an answer with calls of tools."""
+    calls_come_whole: ClassVar[bool] = False
+    """True if each call of a tool comes in one chunk, and all have the index 0."""
     lead: ClassVar[str] = ""
     """Comments at the beginning of a stream."""
     blank: ClassVar[str] = ""
@@ -112,7 +116,27 @@ class Behaviour:
         message: Json = {"role": "assistant", "content": self.content(output)}
         if self.shown.startswith("reasoning") and output.thought:
             message[self.shown] = output.thought
+        if output.calls:
+            message |= {"content": None, "tool_calls": self.calls(output)}
         return message
+
+    def calls(self, output: ModelOutput) -> list[Json]:
+        """Return the calls of tools."""
+        return [
+            {"id": f"call_{number}_abcdefghij", "type": "function", "function": {"name": name, "arguments": arguments}}
+            for number, (name, arguments) in enumerate(output.calls)
+        ]
+
+    def call_deltas(self, output: ModelOutput) -> Iterator[Json]:
+        """Yield the calls of tools in pieces: the id and the name come first."""
+        for number, call in enumerate(self.calls(output)):
+            if self.calls_come_whole:
+                yield {"tool_calls": [{"index": 0, **call}]}
+                continue
+            arguments = call["function"]["arguments"]
+            yield {"tool_calls": [{"index": number, **call, "function": {**call["function"], "arguments": ""}}]}
+            for part in _halves(arguments):
+                yield {"tool_calls": [{"index": number, "function": {"arguments": part}}]}
 
     def content(self, output: ModelOutput) -> Any:
         """Return the message's content."""
@@ -123,7 +147,7 @@ class Behaviour:
 
     def finish(self, output: ModelOutput) -> str:
         """Return the finish reason, in the provider's spelling."""
-        return self.length if output.cut else self.stop
+        return self.called if output.calls else self.length if output.cut else self.stop
 
     def usage(self, output: ModelOutput) -> Json:
         """Return the tokens used. Reasoning counts as output."""
@@ -163,6 +187,7 @@ class Behaviour:
         else:
             yield from ({"content": part} for part in _halves(self._tagged(output)))
         yield from ({"content": word} for word in words(output.text) if word)
+        yield from self.call_deltas(output)
 
     def chunk(self, body: Json, delta: Json, finish_reason: str | None = None) -> Json:
         """Return a chunk with one choice."""

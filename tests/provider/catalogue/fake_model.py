@@ -11,6 +11,8 @@ from tests.provider.completions import Json, instance, messages
 
 THOUGHT_WORD = "ponder"
 """The only word of all reasoning. An answer must not contain it."""
+AFTER_TOOLS = "Mild in both."
+"""Answer after the results of tools."""
 _DRAFT = '{"draft": true}'
 """Draft of JSON in the reasoning, as real models write it."""
 _WORDS = {"type": "string"}
@@ -28,6 +30,8 @@ class ModelOutput:
     thought: str
     cut: bool
     prompt: int
+    calls: tuple[tuple[str, str], ...] = ()
+    """Calls of the request's first tool: its name, and the arguments as JSON."""
 
     @property
     def thinking(self) -> int:
@@ -35,7 +39,7 @@ class ModelOutput:
 
     @property
     def tokens(self) -> int:
-        return self.thinking + len(self.text.split())
+        return self.thinking + len(self.text.split()) + 9 * len(self.calls)
 
 
 def generate(
@@ -44,7 +48,9 @@ def generate(
     """Answer a request: first `thinks` reasoning tokens, at most `limit` tokens in all. JSON is put into `wrap`, unless
     the request has a `response_format` and the provider `follows_formats`.
     """
-    prompt = "\n".join(str(message["content"]) for message in messages(body))
+    prompt = "\n".join(str(message.get("content", message.get("output"))) for message in messages(body))
+    if name := _first_tool(body):
+        return _with_tool(body, name, prompt)
     schema, enforced = _schema(body), follows_formats and _format(body) is not None
     shape = schema or _shape_in_prompt(prompt)
     if shape is not None or enforced:
@@ -62,6 +68,22 @@ def generate(
         cut=len(thought) + len(words) > room,
         prompt=len(prompt.split()),
     )
+
+
+def _first_tool(body: Json) -> str | None:
+    """Return the name of the request's first tool, which each API has in another place."""
+    tool = next(iter(body.get("tools") or ()), None)
+    return tool and str((tool.get("function") or tool)["name"])
+
+
+def _with_tool(body: Json, name: str, prompt: str) -> ModelOutput:
+    """Call the tool twice, or answer after the results."""
+    last = json.dumps((body.get("input") or body["messages"])[-1])
+    words = len(prompt.split())
+    if any(mark in last for mark in ('"role": "tool"', "function_call_output", "tool_result")):
+        return ModelOutput(text=AFTER_TOOLS, thought="", cut=False, prompt=words)
+    calls = tuple((name, json.dumps({"city": city})) for city in ("Porto", "Faro"))
+    return ModelOutput(text="", thought="", cut=False, prompt=words, calls=calls)
 
 
 def _format(body: Json) -> Any:

@@ -50,7 +50,14 @@ class Gemini(Behaviour):
         return Refusal(400, [{"error": message}])
 
     def message(self, output: ModelOutput) -> Json:
-        return super().message(output) if output.text else {"role": "assistant"}
+        return super().message(output) if output.text or output.calls else {"role": "assistant"}
+
+    def calls(self, output: ModelOutput) -> list[Json]:
+        """The first call has the signature of the thought
+        (https://ai.google.dev/gemini-api/docs/thought-signatures).
+        """
+        first, *rest = super().calls(output) or [{}]
+        return [{**first, "extra_content": {"google": {"thought_signature": "EqQB"}}}, *rest] if first else []
 
     def usage(self, output: ModelOutput) -> Json:
         answer = output.tokens - output.thinking
@@ -62,6 +69,10 @@ class Gemini(Behaviour):
 
     def pieces(self, body: Json, output: ModelOutput) -> Iterator[Json]:
         """Every chunk has the role and the usage so far; the last text comes with the finish reason."""
+        if output.calls:
+            delta = {"role": "assistant", "tool_calls": [{"index": 0, **call} for call in self.calls(output)]}
+            yield {**self.chunk(body, delta, self.called), "usage": self.usage(output)}
+            return
         halves = json.dumps(output.text)[1:-1].replace("\\ud83d\\u", "\\ud83d\0\\u").split("\0") if output.text else []
         parts = [json.loads(f'"{half}"') for half in halves] or [None]
         for number, part in enumerate(parts, 1):

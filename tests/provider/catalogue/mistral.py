@@ -39,6 +39,7 @@ class Mistral(Behaviour):
     model = "mistral-small-latest"
     scheme = "mistral"
     limits = ("max_tokens",)
+    calls_come_whole = True
     headers = header_names(
         {
             "ratelimitbysize-limit": "500000",

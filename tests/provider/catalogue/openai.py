@@ -18,7 +18,7 @@ from tests.provider.headers import header_names
 CHAT_FIELDS = (
     "model messages temperature top_p n stream stream_options stop max_tokens max_completion_tokens seed user store"
     " response_format reasoning_effort verbosity logprobs metadata service_tier presence_penalty frequency_penalty"
-    " prompt_cache_key"
+    " prompt_cache_key tools tool_choice"
 )
 NO_JSON = "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'."
 LIMITED = "Rate limit reached for gpt-5 in organization org-x on tokens per min (TPM): Limit 30000, Used 29000."
@@ -155,6 +155,7 @@ class OpenAIResponses(OpenAI):
 
     def refusal(self, body: Json, request: web.Request) -> Refusal | None:
         known = "model input store temperature top_p max_output_tokens text stream reasoning metadata instructions"
+        known += " tools tool_choice"
         if extra := unknown(body, known):
             return error(400, f"Unknown parameter: '{extra[0]}'.", code="unknown_parameter", param=extra[0])
         if "temperature" in body:
@@ -169,6 +170,10 @@ class OpenAIResponses(OpenAI):
     def whole(self, body: Json, output: ModelOutput) -> Json:
         thinking: Any = {"id": "rs_1", "type": "reasoning", "summary": []}
         items = [thinking, message(output.text)] if output.text else [thinking]
+        items += [
+            {"type": "function_call", "id": f"fc_{call['id']}", "call_id": call["id"], **call["function"]}
+            for call in self.calls(output)
+        ]
         answer = response(body, items, output.cut, output.prompt, output.tokens)
         answer["usage"]["output_tokens_details"] = {"reasoning_tokens": output.thinking}
         return answer

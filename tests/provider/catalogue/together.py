@@ -44,8 +44,8 @@ class Together(Behaviour):
     def pieces(self, body: Json, output: ModelOutput) -> Iterator[Json]:
         """Each chunk repeats its text. The last chunk has no delta and the whole usage."""
         for delta in self.deltas(output):
-            chunk = self.chunk(body, {**delta, "token_id": 42, "tool_calls": []})
-            chunk["choices"][0] |= {"text": delta["content"], "seed": None}
+            chunk = self.chunk(body, {"tool_calls": [], **delta, "token_id": 42})
+            chunk["choices"][0] |= {"text": delta.get("content", ""), "seed": None}
             yield {**chunk, "usage": None}
         last = self.chunk(body, {}, self.finish(output))
         last["choices"][0] |= {"delta": None, "text": ""}

@@ -1,7 +1,9 @@
 """All tasks with all providers of the catalogue, whole and streamed, through the worker's own tries."""
 
 import asyncio
+import json
 import os
+import re
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -30,7 +32,7 @@ from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker
 from carteiro.worker.model_calls.fallback import FallbackChain, FallbackRun, ModelTarget
 from carteiro.worker.reply_stream import ReplyStream
 from tests.provider.catalogue import BEHAVIOURS, Behaviour, CatalogueProvider
-from tests.provider.catalogue.fake_model import THOUGHT_WORD
+from tests.provider.catalogue.fake_model import AFTER_TOOLS, THOUGHT_WORD
 from tests.unit.worker.failing_model import usage_meter
 
 pytestmark = pytest.mark.usefixtures("no_pauses")
@@ -52,6 +54,7 @@ REQUEST: dict[str, Any] = {
     "answer": {"question": "When?", "context": TEXT},
     "summarize": {"text": TEXT},
 }
+WITHOUT_TOOLS = ("openai-completions", "vllm-0.5")
 STREAMED = [name for name in REQUEST if name in TASKS and TASKS[name].streams]
 CASES = [*((name, False) for name in REQUEST), *((name, True) for name in STREAMED)]
 CUT = 16
@@ -106,10 +109,11 @@ async def playing(behaviour: Behaviour):
         await model.close()
 
 
-async def ask(model, case: str, *, streamed: bool = False, **options: Any):
+async def ask(model, case: str, *, streamed: bool = False, messages=None, tools=(), **options: Any):
     """Return the function that sends a request and returns the worker's reply with its streamed chunks."""
     task = TASKS[case.partition("-")[0]]
-    request = REQUESTS[task.name].model_validate({**REQUEST[case], "options": options})
+    fields = REQUEST[case] if messages is None else {"messages": messages, "tools": list(tools)}
+    request = REQUESTS[task.name].model_validate({**fields, "options": options})
     pieces = []
 
     async def send(piece):
@@ -270,3 +274,38 @@ async def test_every_provider_error_has_the_matching_code(name, kind, streamed):
     waits = None if streamed else BEHAVIOURS[name].errors[kind].waits
     if waits is not None:
         assert failure.retry_after == pytest.approx(waits)
+
+
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
+
+
+@behaviours
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_every_provider_that_chats_calls_tools_and_reads_their_results(behaviour, streamed):
+    async with playing(behaviour) as (provider, model):
+        messages = [{"role": "user", "content": "Where is it warm?"}]
+        if behaviour.name in WITHOUT_TOOLS:
+            with pytest.raises(Unsupported):
+                await ask(model, "chat", streamed=streamed, messages=messages, tools=[WEATHER])
+            return
+        done, shown = await ask(model, "chat", streamed=streamed, messages=messages, tools=[WEATHER])
+        message = json.loads(done.result.message.model_dump_json())
+        assert [(call["name"], call["arguments"]) for call in message["tool_calls"]] == [
+            ("weather", {"city": "Porto"}),
+            ("weather", {"city": "Faro"}),
+        ]
+        assert (done.finish_reason, shown) == ("tool_calls", "")
+        results = [{"role": "tool", "tool_call_id": call["id"], "content": "17"} for call in message["tool_calls"]]
+        done, _ = await ask(model, "chat", streamed=streamed, messages=[*messages, message, *results], tools=[WEATHER])
+        assert (done.result.message.content.strip(), done.finish_reason) == (AFTER_TOOLS, "stop")
+        sent = json.dumps(provider.requests[-1].body)
+        for call in message["tool_calls"]:
+            assert sent.count(call["id"]) == 2, "the call and its result"
+            assert re.fullmatch("[A-Za-z0-9]{9}", call["id"]), "Mistral takes no other ids"
+        assert ("EqQB" in sent) is (behaviour.name == "gemini"), "the signature goes back to Gemini"

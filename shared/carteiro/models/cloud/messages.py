@@ -49,6 +49,9 @@ def request(endpoint: Endpoint, prompt: Prompt, form: RequestFormat) -> dict[str
     if not turns:
         system, turns = "", [{"role": "user", "content": system}]
     default = REASONING_MAX_TOKENS if _LIMIT in form.omitted else _MAX_TOKENS
+    options = provider_options(endpoint, prompt, form, thinking_fields)
+    if _excludes_thinking(prompt) and options.get("thinking", {}).get("type") in ("adaptive", "enabled"):
+        options = {name: value for name, value in options.items() if name not in ("thinking", "output_config")}
     body: dict[str, Any] = {
         "model": endpoint.model,
         _LIMIT: default,
@@ -56,7 +59,7 @@ def request(endpoint: Endpoint, prompt: Prompt, form: RequestFormat) -> dict[str
         **form.sampling_options(prompt),
         **form.limit_field(prompt, _LIMIT),
         **anthropic_tools(prompt),
-        **provider_options(endpoint, prompt, form, thinking_fields),
+        **options,
     }
     asked = prompt.max_output_tokens is not None and "max_output_tokens" not in prompt.service_options
     if (budget := body.get("thinking", {}).get("budget_tokens")) and not asked:
@@ -80,6 +83,14 @@ def thinking_fields(model: str, level: ReasoningLevel) -> dict[str, Any]:
     if _BUDGET_MODELS.search(model):
         return {"thinking": {"type": "enabled", "budget_tokens": _THINKING_TOKENS[effort]}}
     return {"thinking": {"type": "adaptive", "display": "summarized"}, "output_config": {"effort": effort}}
+
+
+def _excludes_thinking(prompt: Prompt) -> bool:
+    """Return True if the API rejects thinking: the model has to call a tool, or it continues after the result of one,
+    and the thinking before its call was not kept
+    (https://platform.claude.com/docs/en/build-with-claude/extended-thinking, "Extended thinking with tool use").
+    """
+    return bool(prompt.tools and prompt.tool_choice.mode == "required") or prompt.messages[-1].role == "tool"
 
 
 def streamed(body: dict[str, Any], form: RequestFormat) -> dict[str, Any]:  # noqa: ARG001

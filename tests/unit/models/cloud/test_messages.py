@@ -1,5 +1,6 @@
 """Anthropic's Messages API: the request's body, and the answer in each of its forms."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from pydantic import TypeAdapter
 from carteiro.models.cloud import messages
 from carteiro.models.cloud.request_format import RequestFormat, SchemaMode
 from carteiro.models.errors import Refused, Unavailable
-from carteiro.models.interface import Message, Prompt
+from carteiro.models.interface import Message, Prompt, ToolCall, ToolChoice
 from tests.unit.models.cloud.cloud_models import PROMPT, TOOL_PROMPT, endpoint
 
 SCHEMA = {
@@ -139,3 +140,20 @@ def test_calls_of_tools_are_blocks() -> None:
     done = messages.completion(answer, TOOL_PROMPT, "m")
     assert (done.text, done.finish_reason) == ("eins", "tool_calls")
     assert [(each.name, each.arguments) for each in done.tool_calls] == [("clock", '{"zone": "UTC"}')]
+
+
+@pytest.mark.parametrize("model", ["claude-opus-5-5", "claude-sonnet-4-5"])
+def test_model_that_has_to_call_a_tool_or_reads_a_result_does_not_think(model: str) -> None:
+    after = [
+        Message("assistant", "", tool_calls=(ToolCall("1", "clock", "{}"),)),
+        Message("tool", "12", tool_call_id="1"),
+    ]
+    thinks = replace(TOOL_PROMPT, reasoning="high")
+    for prompt, expected in (
+        (thinks, True),
+        (replace(thinks, tool_choice=ToolChoice("required")), False),
+        (replace(thinks, messages=[*PROMPT.messages, *after]), False),
+    ):
+        body = messages.request(endpoint("http://h/v1", model=model, api="messages"), prompt, RequestFormat())
+        assert ("thinking" in body) is expected
+        assert "output_config" in body or not expected or model.endswith("4-5")

@@ -29,7 +29,8 @@ def render_prompt(
     """
     reason = ""
     tools = _template_tools(prompt, special_tokens)
-    special_tokens = (*special_tokens, *TOOL_TAGS) if tools else special_tokens
+    if prompt.tools or any(message.tool_calls for message in prompt.messages):
+        special_tokens = (*special_tokens, *TOOL_TAGS)
     for given in (prompt.messages, merge_system_message(prompt.messages)):
         try:
             return render(_template_messages(given, special_tokens), tools)

@@ -90,3 +90,4 @@ def test_tools_and_calls_are_given_as_data_and_cannot_leave_their_place() -> Non
     assert "<end>" not in json.dumps(seen)
     render_prompt("x", Prompt(messages=messages, tools=tools, tool_choice=ToolChoice("none")), SPECIAL, keep)
     assert seen[3] == []
+    assert seen[2][2]["content"] == "12:00< /tool_response>"
