@@ -1,5 +1,6 @@
 """All services in this process, on the embedded broker, with the local provider as their model."""
 
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -29,12 +30,25 @@ def environment(broker: EmbeddedBroker, provider: Provider) -> dict[str, str]:
     return settings
 
 
+TOOL = {
+    "topic": "shop.order-status.requests",
+    "replies": "shop.order-status.replies",
+    "description": "The state of an order.",
+    "parameters": {"type": "object", "properties": {"number": {"type": "string"}}, "required": ["number"]},
+}
+"""A tool that the services run; `test_served_tools.py` answers its calls."""
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def services(broker: EmbeddedBroker, provider: Provider) -> AsyncIterator[Worker]:
+async def services(
+    broker: EmbeddedBroker, provider: Provider, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Worker]:
+    tools = tmp_path_factory.mktemp("tools") / "tools.yaml"
+    tools.write_text(json.dumps({"topics": {"order_status": TOOL}}))
     with pytest.MonkeyPatch.context() as patch:
         # Other tests of this process keep its event loop busy, sometimes for seconds.
         settings = environment(broker, provider) | {"CARTEIRO_SESSION_TIMEOUT_SECONDS": "12"}
-        for name, value in (settings | {"CARTEIRO_LOG_LEVEL": "error"}).items():
+        for name, value in (settings | {"CARTEIRO_LOG_LEVEL": "error", "CARTEIRO_TOOLS": str(tools)}).items():
             patch.setenv(name, value)
         app = worker(*find_tasks())
     await app.start()

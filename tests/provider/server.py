@@ -69,6 +69,10 @@ class Provider:
         """Give the next requests these faults, one each, in this order."""
         self._next.extend(FAULTS[name] for name in faults)
 
+    def next_handlers(self, *handlers: FaultHandler) -> None:
+        """Let these functions answer the next requests, one each, in this order."""
+        self._next.extend(handlers)
+
     def queue_completion(self, content: str, finish_reason: str = "stop") -> None:
         """Give the next request this completion."""
 
