@@ -69,20 +69,15 @@ class ChatAnswer(ReplySchema):
     role: Literal["assistant"] = "assistant"
     content: str
     """The text; empty if the model only calls tools."""
-    tool_calls: list[ToolCall] = Field(default=[])
-    """Calls of tools that the model asks for, if `finish_reason` is `tool_calls`."""
+    tool_calls: list[ToolCall] = Field(default=[], exclude_if=operator.not_)
+    """Calls of tools that the model asks for, if `finish_reason` is `tool_calls`; else they are left out."""
 
 
 class ChatResult(Result):
     """The assistant's turn."""
 
     model_config = examples(
-        {
-            "message": {"role": "assistant", "content": "Lisbon.", "tool_calls": []},
-            "reasoning": None,
-            "sources": [],
-            "steps": [],
-        },
+        {"message": {"role": "assistant", "content": "Lisbon."}, "reasoning": None, "sources": []},
         {
             "message": {
                 "role": "assistant",
@@ -93,7 +88,6 @@ class ChatResult(Result):
             },
             "reasoning": None,
             "sources": [],
-            "steps": [],
         },
     )
 
@@ -102,8 +96,8 @@ class ChatResult(Result):
     """The model's thinking before it answered, if `options.reasoning` asks for it and the service shows it."""
     sources: list[Source] = Field(default=[])
     """The quotations that the answer rests on, for a request with a collection."""
-    steps: list[ToolStep] = Field(default=[])
-    """Calls of served tools that the worker made for this answer."""
+    steps: list[ToolStep] = Field(default=[], exclude_if=operator.not_)
+    """Calls of served tools that the worker made for this answer; left out if there are none."""
 
     def render(self) -> str:
         return "\n".join([self.message.content, *(each.render() for each in self.sources)])

@@ -1,5 +1,6 @@
 """generate: free text from a prompt, or data that matches a JSON Schema."""
 
+import operator
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -21,9 +22,7 @@ def check_object_root(schema: dict[str, Any] | None) -> dict[str, Any] | None:
 class GenerateResult(Result):
     """The model's completion."""
 
-    model_config = examples(
-        {"text": "The quick brown fox naps.", "data": None, "reasoning": None, "tool_calls": [], "steps": []}
-    )
+    model_config = examples({"text": "The quick brown fox naps.", "data": None, "reasoning": None})
 
     text: str
     """The completion, without the stop sequence that ended it."""
@@ -31,10 +30,12 @@ class GenerateResult(Result):
     """The completion as data, if the request gave a JSON Schema; it is valid against the schema."""
     reasoning: str | None = None
     """The model's thinking before it wrote, if `options.reasoning` asks for it and the service shows it."""
-    tool_calls: list[ToolCall] = Field(default=[])
-    """Calls of tools that the model asks for, if `finish_reason` is `tool_calls`. `chat` takes their results."""
-    steps: list[ToolStep] = Field(default=[])
-    """Calls of served tools that the worker made for this answer."""
+    tool_calls: list[ToolCall] = Field(default=[], exclude_if=operator.not_)
+    """Calls of tools that the model asks for, if `finish_reason` is `tool_calls`; else they are left out. `chat` takes
+    their results.
+    """
+    steps: list[ToolStep] = Field(default=[], exclude_if=operator.not_)
+    """Calls of served tools that the worker made for this answer; left out if there are none."""
 
     def render(self) -> str:
         return self.text

@@ -59,7 +59,10 @@ async def test_reply_is_written_with_the_id_of_its_schema(
     assert [name for name, _ in encoded.headers] == [SCHEMA_ID_HEADER] * in_header
     assert encoded.content_type == f"application/{kind.lower()}".encode()
     request = await read_request(FakeRecord(encoded.value, tuple(encoded.headers)), Schemas(client))
-    assert json.loads(request.value or b"") == without_nulls(reply)
+    expected = without_nulls(reply)
+    if kind == "PROTOBUF" and "result" in expected:  # It has no absent lists.
+        expected["result"] = {"tool_calls": [], "steps": []} | expected["result"]
+    assert json.loads(request.value or b"") == expected
     assert sum("POST" in each for each in server.requests) == 1
 
 

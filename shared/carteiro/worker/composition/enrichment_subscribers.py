@@ -42,6 +42,7 @@ def build_pipeline(task: Task[Any, Any], chain: FallbackChain, context: WorkerCo
         shows_reasoning=context.settings.show_reasoning,
         references=context.references,
         library=context.library,
+        toolbox=context.toolbox,
     )
 
 

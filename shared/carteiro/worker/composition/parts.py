@@ -70,7 +70,7 @@ class WorkerParts:
             references=open_references(settings),
             library=open_library(settings, self._models.values(), self._on_circuit_change),
             reply_bucket=open_reply_bucket(settings),
-            toolbox=open_toolbox(settings, options, lambda: router.producer),
+            toolbox=open_toolbox(tasks, settings, options, lambda: router.producer),
         )
         self.served: list[ServedTopic]
         """The topics that the worker serves."""

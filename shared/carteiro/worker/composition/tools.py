@@ -1,10 +1,12 @@
 """The tools that a worker serves, from its settings."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from carteiro.extras import needs
+from carteiro.schemas.tools import ToolOptions
 from carteiro.settings.worker import WorkerSettings
+from carteiro.tasks.task import Task
 from carteiro.worker.tools.interface import ToolSource
 from carteiro.worker.tools.toolbox import Toolbox
 from carteiro.worker.tools.tools_file import load_tools_file
@@ -14,14 +16,17 @@ if TYPE_CHECKING:
 
 
 def open_toolbox(
-    settings: WorkerSettings, options: Mapping[str, Any], producer: "Callable[[], AIOKafkaProducer | None]"
+    tasks: Iterable[Task[Any, Any]],
+    settings: WorkerSettings,
+    options: Mapping[str, Any],
+    producer: "Callable[[], AIOKafkaProducer | None]",
 ) -> Toolbox | None:
-    """Return the tools in the settings' file; None if they name no file. Nothing is connected.
+    """Return the tools in the settings' file; None if they name no file, or no task has tools. Nothing is connected.
 
     `options` are aiokafka's, and `producer` is the worker's. Raise `ToolsFileInvalid`, or `ExtraMissing` if a library
     is not installed.
     """
-    if settings.tools is None:
+    if settings.tools is None or not any(issubclass(task.request, ToolOptions) for task in tasks):
         return None
     file = load_tools_file(settings.tools)
     sources: dict[str, ToolSource] = {}
