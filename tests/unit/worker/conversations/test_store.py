@@ -358,3 +358,11 @@ async def test_record_key_must_be_the_conversation_id(chat, key):
     with pytest.raises(RequestRejected) as rejected:
         await chat.open_turn(0, "one", key=key)
     assert rejected.value.error.fields[0].field == "conversation_id"
+
+
+async def test_result_of_a_tool_that_nobody_called_is_rejected(chat):
+    message = ChatMessage(role="tool", content="12:00", tool_call_id="a")
+    request = ChatRequest(conversation_id="guest-7", messages=[message])
+    envelope = read_envelope(FakeRecord(request.to_json(), (), KEY, "llm.chat.requests", 0, 0))
+    with pytest.raises(RequestRejected, match=r"messages: with the stored ones before them: .* no call before it"):
+        await chat.conversations.open_turn(request, envelope, 0, chat.model.answer)

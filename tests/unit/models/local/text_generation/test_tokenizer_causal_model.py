@@ -9,12 +9,16 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
+from carteiro.models.errors import Unsupported
+from carteiro.models.interface import ToolDefinition
 from carteiro.models.local.transformers.causal import TransformersCausalModel
 from tests.unit.models.sample_models import load_model, user_prompt
 
 pytestmark = pytest.mark.slow
 
+CALL = '{"name":"clock"}'
 WORDS = ["<end>", "user", "hm", "stop", "Lisbon", "it", "is", "<think>", "</think>", "[THINK]", "[/THINK]"]
+WORDS += ["<tool_call>", CALL, "</tool_call>"]
 PLAIN = "user {{ messages[0].content }}"
 OPENING = f"{PLAIN} <think>"
 
@@ -82,3 +86,12 @@ async def test_stop_text_in_reasoning_does_not_end_the_completion(write):
     done, shown = await write(OPENING, "hm stop hm </think> it is stop Lisbon", stop=["stop"])
     assert (done.text, done.finish_reason, shown) == ("it is", "stop", "it is")
     assert done.usage.output_tokens < 8, "it ends at the stop text"
+
+
+async def test_call_of_a_tool_is_read_if_the_template_asks_for_it(write):
+    tools = [ToolDefinition("clock")]
+    done, shown = await write("{# tools: <tool_call> #}" + PLAIN, f"it is <tool_call> {CALL} </tool_call>", tools=tools)
+    assert (done.text, shown, done.finish_reason) == ("it is", "it is", "tool_calls")
+    assert [(call.name, call.arguments) for call in done.tool_calls] == [("clock", "")]
+    with pytest.raises(Unsupported, match="cannot call tools"):
+        await write(PLAIN, "it is", tools=tools)
