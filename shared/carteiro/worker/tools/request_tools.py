@@ -57,17 +57,19 @@ class RequestTools:
         """Finished calls of models; None if they are not kept."""
         self._begun: Counter[tuple[str, str]] = Counter()
         """Calls of the attempt, by tool and arguments."""
+        self._steps: list[ToolStep] = []
         self._made: list[_MadeCall] = []
+        """Calls of the present attempt."""
         self._reusable: list[_MadeCall] = []
 
     @property
     def steps(self) -> list[ToolStep]:
-        """The calls of the last attempt, in the order of their ends."""
-        return [*self._unreachable, *(made.step for made in self._made)]
+        """All calls that were made, in the order of their ends."""
+        return [*self._unreachable, *self._steps]
 
     def begin_attempt(self) -> None:
-        """Begin the loop again, with another model or a shorter prompt. Results of the same calls are used again."""
-        self._reusable += self._made
+        """Begin the loop again, with another model or a shorter prompt. Results of equal calls are used again."""
+        self._reusable += [made for made in self._made if not made.step.failed]
         self._made = []
         self._begun.clear()
 
@@ -113,6 +115,7 @@ class RequestTools:
             failed=failed,
             seconds=round(seconds, 3),
         )
+        self._steps.append(step)
         return _MadeCall(key, result, step)
 
     def _idempotency_key(self, key: tuple[str, str], number: int) -> str:

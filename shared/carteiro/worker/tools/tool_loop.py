@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from carteiro.models.errors import PromptTooLarge
+from carteiro.models.errors import InvalidOutput, PromptTooLarge
 from carteiro.models.interface import AUTO, ChatModel, Completion, Message, Prompt, ToolCall, ToolChoice
 from carteiro.schemas import Usage
 from carteiro.worker.model_calls.chat_model_proxy import ChatModelProxy
@@ -40,7 +40,15 @@ async def complete_with_served_tools(model: ChatModel, prompt: Prompt, tools: Re
     results = 0
     for round_number in range(1, tools.max_rounds + 1):
         is_last = round_number == tools.max_rounds
-        completion = await _complete(model, _with_tools(prompt, messages, tools, is_last=is_last), results)
+        asked = _with_tools(prompt, messages, tools, is_last=is_last)
+        try:
+            completion = await _complete(model, asked, results)
+        except InvalidOutput:
+            if asked.tool_choice.mode != "none" or not results:
+                raise
+            # Some servers ignore `tool_choice`, so the model called a tool once more.
+            hint = Message("user", "Answer now, without a tool.")
+            completion = await model.complete(replace(asked, messages=[*messages, hint], tools=(), tool_choice=AUTO))
         usage += completion.usage
         calls = tuple(call for call in completion.tool_calls if call.name in callers)
         if calls or is_last or not completion.tool_calls:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from carteiro.models.interface import ToolDefinition
@@ -28,9 +27,7 @@ class Toolbox:
         """Disconnect."""
         for task in self._tasks:
             task.cancel()
-        for task in self._tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def open(self, names: Sequence[str]) -> RequestTools:
         """Return the tools of these entries for one request.

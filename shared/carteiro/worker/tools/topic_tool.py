@@ -87,7 +87,7 @@ class TopicTool(ToolSource):
                 self._replies = replies
                 self._ready.set()
                 await asyncio.Event().wait()
-            except (KafkaError, CarteiroError, OSError) as error:
+            except Exception as error:  # noqa: BLE001  # the worker serves its other tools and requests
                 reason = f"{type(error).__name__}: {error}"
                 log.warning("the answers of a tool cannot be read; trying again", tool=self._name, reason=reason[:300])
             finally:

@@ -61,13 +61,22 @@ async def test_odd_content_becomes_text(result: str, text: str) -> None:
 async def test_new_attempt_uses_the_results_of_equal_calls_again_and_makes_the_others() -> None:
     source = FakeSource()
     tools = tools_of(source)
-    for attempt in range(2):
+    for _ in range(2):
         tools.begin_attempt()
         assert await tools.call(PORTO, 5000) == "rain in Porto"
-        assert len(source.calls) == 1 + attempt * 0
+        assert len(source.calls) == len(tools.steps) == 1
     assert await tools.call(PORTO, 5000) == "rain in Porto"  # a second call is a new one
     assert await tools.call(ToolCall("2", "weather", '{"city": "Faro"}'), 5000) == "rain in Faro"
-    assert (len(source.calls), len(tools.steps)) == (3, 3)
+    assert len(source.calls) == len(tools.steps) == 3
+
+
+async def test_new_attempt_makes_a_call_that_failed_again() -> None:
+    source = FakeSource(raises(ToolFailed("Down.")))
+    tools = tools_of(source)
+    for attempt in (1, 2):
+        tools.begin_attempt()
+        assert await tools.call(PORTO, 5000) == "Error: Down."
+        assert len(source.calls) == len(tools.steps) == attempt
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

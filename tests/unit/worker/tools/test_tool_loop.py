@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from carteiro.models.errors import PromptTooLarge
+from carteiro.models.errors import InvalidOutput, PromptTooLarge
 from carteiro.models.interface import Completion, Message, Prompt, ToolCall, ToolChoice, ToolDefinition
 from carteiro.schemas import Usage
 from carteiro.worker.journal.request_journal import RequestJournal
@@ -160,3 +160,15 @@ async def test_completion_that_asks_for_calls_is_kept_before_they_are_made() -> 
     tools.journal = journal
     await ToolCallingModel(KeptModel(), tools).complete(ASKED)
     assert kept == [1]
+
+
+async def test_model_that_calls_a_tool_in_the_last_round_is_asked_once_more_without_tools() -> None:
+    wrong = InvalidOutput("called a tool instead of answering")
+    model = ScriptedModel(calls(PORTO), wrong, SAYS)
+    done, _ = await run(model, rounds=2)
+    assert done.text == "Mild."
+    assert (model.prompts[2].tools, model.prompts[2].messages[-1].role) == ((), "user")
+    with pytest.raises(InvalidOutput):
+        await run(ScriptedModel(calls(PORTO), wrong), rounds=2)
+    with pytest.raises(InvalidOutput):
+        await run(ScriptedModel(wrong), rounds=2)
