@@ -57,6 +57,25 @@ async def test_frequent_words_find_nothing_by_themselves_next_to_rare_ones(store
     assert len(await store.search_words(OLD, "the")) == 4
 
 
+async def test_chunks_to_rank_are_those_with_the_rarest_words_or_with_the_next_ones_together(store, monkeypatch):
+    monkeypatch.setattr(search, "_MAX_RANKED", 3)
+    texts = ["red ferry", "red", "red boat", "ferry", "boat", "ferry boat", "blue"]
+    await fill(store, *(document(f"k{number}", text) for number, text in enumerate(texts)))
+    found = {hit.key for hit in await store.search_words(OLD, "red ferry boat blue")}
+    assert found == {"k6"}  # No chunk has all three of the others.
+    assert {hit.key for hit in await store.search_words(OLD, "ferry boat")} == {"k0", "k3", "k5"}
+
+
+async def test_frequencies_of_a_large_table_come_from_its_statistics(store, postgres_url, monkeypatch):
+    monkeypatch.setattr(search, "_MIN_ESTIMATED", 1)
+    await fill(store, *(document(f"k{number}", f"the text number{number % 10}") for number in range(40)))
+    before = [(hit.key, pytest.approx(hit.score)) for hit in await store.search_words(OLD, "the number2")]
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("ANALYZE")
+    assert [(hit.key, hit.score) for hit in await store.search_words(OLD, "the number2")] == before
+    assert len(before) == 10
+
+
 async def test_vector_of_zeros_is_stored_and_found(store):
     await store.add_generation(OLD)
     (chunk,) = embedded(document(), 0)
