@@ -10,7 +10,7 @@ from pydantic_core import PydanticUndefined
 from carteiro.models.cloud.request_format import SchemaMode
 from carteiro.models.compatible import COMPATIBLE_PROVIDERS
 from carteiro.models.prices import load_prices
-from carteiro.models.registry import load_providers
+from carteiro.models.registry import load_providers, open_model
 from carteiro.models.settings import ModelSettings
 from carteiro.registry.settings import RegistrySettings
 from carteiro.schemas import ERROR_CODES, REQUESTS, Options
@@ -59,7 +59,7 @@ def test_every_setting_is_in_the_table_with_its_default(kind, field):
 @pytest.mark.parametrize(
     "provider", dict.fromkeys(each for each in load_providers().values() if each.remote), ids=lambda each: each.scheme
 )
-def test_providers_table_agrees_with_the_code(provider):
+def test_providers_table_agrees_with_the_code(provider, monkeypatch):
     key, address, can = PROVIDERS[f"{provider.scheme}:"]
     row = next((row for row in COMPATIBLE_PROVIDERS if row.scheme == provider.scheme), None)
     if row is not None:
@@ -68,11 +68,21 @@ def test_providers_table_agrees_with_the_code(provider):
         assert can.split(", ") == [*provider.tasks]
         return
     json_mode = row is not None and row.form.schema is SchemaMode.JSON_OBJECT
+    for variable in PROVIDER_VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+    for variable in re.findall(r"`(\w+)`", key):
+        monkeypatch.setenv(variable, "secret")
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://name.openai.azure.com")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    name = "http://127.0.0.1/v1#m" if provider.scheme == "http" else f"{provider.scheme}:m"
+    endpoint = open_model(name, ModelSettings())._endpoint
     abilities = {
         "schema": not json_mode,
         "JSON": json_mode,
         "embeddings": provider.open_embedder is not None,
         "batches": provider.has_batches,
+        "flex": "flex" in endpoint.tiers,
+        "priority": "priority" in endpoint.tiers,
         "cache": any(
             name.startswith(f"{provider.scheme}:") and price.cached_input is not None
             for name, price in load_prices().models.items()
