@@ -100,7 +100,9 @@ class ChatResult(Result):
     """Calls of served tools that the worker made for this answer; left out if there are none."""
 
     def render(self) -> str:
-        return "\n".join([self.message.content, *(each.render() for each in self.sources)])
+        text = [self.message.content] if self.message.content or not self.message.tool_calls else []
+        calls = [call.render() for call in self.message.tool_calls]
+        return "\n".join([*text, *calls, *(each.render() for each in self.sources)])
 
 
 class ChatRequest(CollectionRequest[ChatResult], ToolOptions):

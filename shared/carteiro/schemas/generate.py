@@ -38,7 +38,8 @@ class GenerateResult(Result):
     """Calls of served tools that the worker made for this answer; left out if there are none."""
 
     def render(self) -> str:
-        return self.text
+        text = [self.text] if self.text or not self.tool_calls else []
+        return "\n".join([*text, *(call.render() for call in self.tool_calls)])
 
 
 class GenerateRequest(Request[GenerateResult], ToolOptions):

@@ -1,5 +1,6 @@
 """Tools that a model may call: their definitions in a request, and the model's calls in the reply."""
 
+import json
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
@@ -81,6 +82,10 @@ class ToolCall(ReplySchema):
     """
     signature: str | None = None
     """Data of the model's provider, which some models require with the result: to be sent back as they are."""
+
+    def render(self) -> str:
+        """Return the call as a line for a person."""
+        return f"{self.name}({json.dumps(self.arguments, ensure_ascii=False)})"
 
 
 class EarlierToolCall(Schema):

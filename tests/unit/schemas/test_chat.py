@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from carteiro.schemas.chat import ChatAnswer, ChatRequest, ChatResult
+from carteiro.schemas.generate import GenerateResult
 from carteiro.schemas.tools import ToolCall
 
 USER, SYSTEM = {"role": "user", "content": "x"}, {"role": "system", "content": "x"}
@@ -72,3 +73,9 @@ def test_answer_with_calls_can_be_sent_back() -> None:
     call = ToolCall(id="a", name="clock", arguments={}, signature="s")
     answer = ChatAnswer(content="", tool_calls=[call]).model_dump_json()
     ChatRequest.model_validate({"messages": [USER, json.loads(answer), RESULT]})
+
+
+def test_calls_are_shown() -> None:
+    call = ToolCall(id="a", name="clock", arguments={"zone": "UTC"})
+    assert ChatResult(message=ChatAnswer(content="", tool_calls=[call])).render() == 'clock({"zone": "UTC"})'
+    assert GenerateResult(text="Wait.", tool_calls=[call]).render() == 'Wait.\nclock({"zone": "UTC"})'

@@ -50,6 +50,11 @@ def model_attributes(name: str, operation: Operation = CHAT) -> dict[str, str]:
     }
 
 
+def tool_attributes(name: str) -> dict[str, str]:
+    """Return the attributes of the span of a call of a tool."""
+    return {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": name, "gen_ai.tool.type": "function"}
+
+
 def provider_name(name: str) -> str:
     """Return `gen_ai.provider.name` of the called model."""
     provider = find_provider(name)

@@ -92,6 +92,18 @@ def model_span(
             metrics.labelled(metrics.MODEL_SECONDS, *labels).observe(time.monotonic() - began)
 
 
+@contextmanager
+def tool_span(name: str) -> Iterator[Callable[[], None]]:
+    """Open a span for one call of a served tool. Call the yielded function if the tool gave no result."""
+    if _has_no_sdk():
+        yield lambda: None
+        return
+    with _tracer.start_as_current_span(
+        f"execute_tool {name}", kind=SpanKind.CLIENT, attributes=semantic_conventions.tool_attributes(name)
+    ) as span:
+        yield lambda: span.set_status(StatusCode.ERROR)
+
+
 def _start_model_span(
     name: str, prompt: Prompt | None, operation: semantic_conventions.Operation
 ) -> AbstractContextManager[Span]:

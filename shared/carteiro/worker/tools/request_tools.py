@@ -18,6 +18,7 @@ from carteiro.schemas.tools import ToolStep
 from carteiro.tasks.tools import ToolSet
 from carteiro.worker.journal.request_journal import RequestJournal
 from carteiro.worker.observability import metrics
+from carteiro.worker.observability.tracing import tool_span
 from carteiro.worker.tools.interface import ToolFailed, ToolSource
 
 log = structlog.get_logger("carteiro.worker")
@@ -97,15 +98,15 @@ class RequestTools:
     async def _make(self, key: tuple[str, str], call: ToolCall, number: int) -> _MadeCall:
         began = self._clock()
         failed = False
-        try:
-            result = (
-                _clean(await self._result_of(call, self._idempotency_key(key, number)))
-                or "(The tool returned nothing.)"
-            )
-        except ToolFailed as error:
-            failed, result = True, shorten(f"Error: {_clean(str(error))}", _MAX_ERROR_CHARACTERS)
-        seconds = self._clock() - began
         name = call.name if call.name in self._sources else "unknown"
+        with tool_span(name) as record_failure:
+            try:
+                text = await self._result_of(call, self._idempotency_key(key, number))
+                result = _clean(text) or "(The tool returned nothing.)"
+            except ToolFailed as error:
+                failed, result = True, shorten(f"Error: {_clean(str(error))}", _MAX_ERROR_CHARACTERS)
+                record_failure()
+        seconds = self._clock() - began
         metrics.labelled(metrics.TOOL_SECONDS, name, "failed" if failed else "ok").observe(seconds)
         step = ToolStep(
             tool=call.name[:64],
