@@ -7,12 +7,13 @@ from typing import Protocol
 from carteiro.wire.record import OutgoingRecord
 from carteiro.worker.journal.entry import request_of
 
-MAX_PARTITION_BYTES = 16 * 2**20
-"""Most bytes of a partition's entries in memory. Beyond them, those of the earliest requests are forgotten."""
-
 
 class JournalWriter(Protocol):
     """Writes to the topic of a journal."""
+
+    @property
+    def max_partition_bytes(self) -> int:
+        """Most bytes of a partition's entries in memory."""
 
     @property
     def is_available(self) -> bool:
@@ -29,12 +30,15 @@ class JournalWriter(Protocol):
 
 
 class PartitionJournal:
-    """Entries by the offsets of their requests. They are those of the topic's partition with the same number."""
+    """Entries by the offsets of their requests. They are those of the topic's partition with the same number.
 
-    def __init__(self, writer: JournalWriter, topic: str, partition: int, max_bytes: int = MAX_PARTITION_BYTES) -> None:
+    Beyond the writer's limit of bytes, those of the earliest requests are forgotten.
+    """
+
+    def __init__(self, writer: JournalWriter, topic: str, partition: int) -> None:
         self.writer, self._topic, self._partition = writer, topic, partition
         self.name = f"{topic}/{partition}"
-        self._max_bytes, self._bytes = max_bytes, 0
+        self._bytes = 0
         self._requests: dict[int, dict[bytes, bytes]] = {}
 
     def load(self, values: Mapping[bytes, bytes]) -> int:
@@ -67,5 +71,5 @@ class PartitionJournal:
         entries = self._requests.setdefault(request, {})
         self._bytes += len(value) - len(entries.get(key, b""))
         entries[key] = value
-        while self._bytes > self._max_bytes:
+        while self._bytes > self.writer.max_partition_bytes:
             self.forget(next(iter(self._requests)))

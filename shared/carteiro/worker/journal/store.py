@@ -15,7 +15,7 @@ from carteiro.kafka.bounded_producer import BoundedProducer
 from carteiro.kafka.compacted_topic import CompactedTopic, TopicUnusable
 from carteiro.wire.dead_letter import first_offset
 from carteiro.wire.record import OutgoingRecord, Record, record_size
-from carteiro.worker.journal.partition_journal import MAX_PARTITION_BYTES, JournalWriter, PartitionJournal
+from carteiro.worker.journal.partition_journal import JournalWriter, PartitionJournal
 from carteiro.worker.journal.request_journal import RequestJournal
 from carteiro.worker.observability import metrics
 
@@ -26,6 +26,8 @@ _LOAD_SECONDS = 10.0
 _WRITE_SECONDS = 10.0
 _PAUSE_SECONDS = 60.0
 """Time without writes after a failed one."""
+_MAX_BYTES = 64 * 2**20
+"""Most bytes of entries in memory, shared by the partitions."""
 _MAX_PENDING_BYTES = 16 * 2**20
 """Most bytes that wait for the broker. Calls that finish meanwhile are not kept."""
 _FAILURES = (KafkaError, TopicUnusable, OSError, AssertionError)
@@ -64,7 +66,7 @@ class JournalStore(JournalWriter):
             async with asyncio.timeout(_LOAD_SECONDS):
                 found = await self._find_partitions()
                 is_there = found is None or partition < found
-                values = await self._topic.read_existing(partition, MAX_PARTITION_BYTES) if is_there else {}
+                values = await self._topic.read_existing(partition, self.max_partition_bytes) if is_there else {}
         except _FAILURES as error:
             values = {}
             self.on_failed(error)
@@ -84,6 +86,10 @@ class JournalStore(JournalWriter):
     async def close(self) -> None:
         """Wait for the writes that are under way."""
         await self._writes.wait()
+
+    @property
+    def max_partition_bytes(self) -> int:
+        return _MAX_BYTES // max(len(self._partitions), 1)
 
     @property
     def is_available(self) -> bool:

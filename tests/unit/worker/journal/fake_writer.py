@@ -17,8 +17,13 @@ class FakeWriter(JournalWriter):
 
     def __init__(self) -> None:
         self.values: dict[bytes, bytes] = {}
+        self.max_bytes = 2**20
         self.errors: list[Exception] = []
         self.away, self.reused, self.hanging = False, 0, False
+
+    @property
+    def max_partition_bytes(self) -> int:
+        return self.max_bytes
 
     @property
     def is_available(self) -> bool:

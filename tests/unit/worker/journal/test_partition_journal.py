@@ -36,7 +36,8 @@ def test_load_replaces_the_entries_and_ignores_foreign_keys(writer: FakeWriter) 
 
 
 def test_earliest_requests_are_forgotten_beyond_the_limit(writer: FakeWriter) -> None:
-    journal = PartitionJournal(writer, TOPIC, 0, max_bytes=10)
+    writer.max_bytes = 10
+    journal = PartitionJournal(writer, TOPIC, 0)
     journal.load({KEYS[1]: b"12345", KEYS[2]: b"12345"})
     journal.forget(2)
     journal.load({KEYS[1]: b"12345", KEYS[2]: b"12345", KEYS[3]: b"1"})
@@ -44,7 +45,8 @@ def test_earliest_requests_are_forgotten_beyond_the_limit(writer: FakeWriter) ->
 
 
 async def test_rewritten_entry_counts_once_towards_the_limit(writer: FakeWriter) -> None:
-    journal = PartitionJournal(writer, TOPIC, 0, max_bytes=10)
+    writer.max_bytes = 10
+    journal = PartitionJournal(writer, TOPIC, 0)
     for value in (b"12345", b"1234567890"):
         journal.write(KEYS[1], value)
     assert journal.entries(1) == {KEYS[1]: b"1234567890"}

@@ -196,3 +196,10 @@ async def test_slow_broker_has_a_bounded_number_of_bytes_to_write(
     await owner.store.close()
     assert 0 < len(topic.values) < 10
     assert owner.store._pending_bytes == 0
+
+
+async def test_partitions_share_the_memory(owner: Owner) -> None:
+    alone = owner.store.max_partition_bytes
+    for partition in range(4):
+        await owner.store.load(partition)
+    assert owner.store.max_partition_bytes == alone // 4
