@@ -21,8 +21,9 @@ async def small(
 ) -> ChaosReport:
     seed = random.randrange(1_000_000)
     keys = 100 if task == "enrich" else 0
+    requests, window = (12, 2) if task == "summarize" else (REQUESTS, 8)
     plan = ChaosPlan(
-        mode=mode, seed=seed, task=task, requests=REQUESTS, window=8, kills=2, pauses=0, keys=keys, static=static
+        mode=mode, seed=seed, task=task, requests=requests, window=window, kills=2, pauses=0, keys=keys, static=static
     )
     outcome = await run(kafka, model, plan)
     print(outcome)
@@ -40,6 +41,12 @@ async def test_every_event_is_enriched_once(kafka: ApacheKafka, model: ScriptedP
     outcome = await small(kafka, model, "exactly_once", static=False, task="enrich")
     assert (outcome.requests, outcome.answered, outcome.overtaken) == (REQUESTS, REQUESTS, 0)
     assert (outcome.lost, outcome.duplicates, outcome.not_ok, outcome.dead_letters, outcome.lag) == (0, 0, 0, 0, 0)
+
+
+@pytest.mark.long
+async def test_summaries_repeat_only_the_calls_in_flight(kafka: ApacheKafka, model: ScriptedProvider):
+    outcome = await small(kafka, model, "exactly_once", static=False, task="summarize")
+    assert not outcome.problems
 
 
 @pytest.mark.long
