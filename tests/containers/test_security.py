@@ -1,6 +1,7 @@
 """Every authentication method, on a broker that allows a worker exactly what the manifests for Strimzi allow."""
 
 import asyncio
+import json
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -136,6 +137,17 @@ async def test_worker_serves_with_exactly_its_rights(secured, start, way):
     await eventually(worker.has_exited)
     assert worker.process.returncode == 0
     assert PASSWORD not in worker.output
+
+
+async def test_finished_calls_are_kept_with_exactly_the_rights(secured, start, model: ScriptedProvider):
+    worker = start("PLAIN", CARTEIRO_JOURNAL_MIN_TOKENS="0")
+    await eventually(worker.ready)
+    model.queue_completion("no JSON")
+    async with Carteiro(secured.address, timeout=60) as carteiro:
+        schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+        assert (await carteiro.generate("Count.", json_schema=schema)).status == "ok"
+    await eventually_true(lambda: worker.has_kept(1))
+    assert not any("journal" in json.dumps(line) for line in worker.warning_lines)
 
 
 async def test_chat_keeps_conversations_with_exactly_its_rights(secured, start, model: ScriptedProvider):
