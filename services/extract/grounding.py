@@ -1,14 +1,19 @@
 """Values of a model with their places in the text."""
 
+import json
 import re
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from carteiro.models.errors import InvalidOutput
 from carteiro.text.grounding import content_words, find_numbers, find_numerals
 from carteiro.text.quotation import QuotedText
 
 Span = tuple[int, int]
+_MAX_VALUES = 10_000
+"""Most values of a text or a part. More do not fit into a reply, and each is looked up in the text."""
 _PATH_MARKS = re.compile(r"[$./\[\]]+")
 
 
@@ -26,17 +31,25 @@ class Grounder:
     def __init__(self, text: str, offset: int, constants: Collection[str]) -> None:
         """`constants` are texts that may follow from a quotation although they do not stand in it."""
         self._text, self._offset, self._constants = text, offset, constants
-        self._quoted = QuotedText(text)
-        self._numerals = find_numerals(text)
+        self._quoted, self._values = QuotedText(text), 0
+        self._numerals = defaultdict[float, list[Span]](list)
+        for number, *span in find_numerals(text):
+            self._numerals[number].append((span[0], span[1]))
 
     def ground(self, data: Any, quotes: Mapping[str, str], path: str = "") -> Any:
-        """Return the data with a `GroundedValue` in place of each value but null. `quotes` are by the values' paths."""
+        """Return the data with a `GroundedValue` in place of each value but null. `quotes` are by the values' paths.
+
+        Raise `InvalidOutput` if there are too many values.
+        """
         if isinstance(data, dict):
             return {name: self.ground(each, quotes, f"{path}.{name}" if path else name) for name, each in data.items()}
         if isinstance(data, list):
             return [self.ground(each, quotes, f"{path}.{at}" if path else str(at)) for at, each in enumerate(data)]
         if data is None:
             return None
+        self._values += 1
+        if self._values > _MAX_VALUES:
+            raise InvalidOutput(f"the model found more than {_MAX_VALUES:,} values in a part of the text")
         span = self._find(data, self._quoted.find(quotes.get(path, ""), min_letters=1))
         return GroundedValue(data, span and (span[0] + self._offset, span[1] + self._offset))
 
@@ -56,7 +69,7 @@ class Grounder:
         return self._quoted.find(value, min_letters=1)
 
     def _find_number(self, value: float, quoted: Span | None) -> Span | None:
-        places = [(start, end) for number, start, end in self._numerals if number == abs(value)]
+        places = self._numerals.get(abs(value), [])
         if quoted:
             if inner := next((each for each in places if quoted[0] <= each[0] and each[1] <= quoted[1]), None):
                 return inner
@@ -77,15 +90,19 @@ def merge(first: Any, second: Any) -> Any:
     A value that does not stand in the text goes behind one that does.
     """
     if isinstance(first, dict) and isinstance(second, dict):
-        return {name: merge(first.get(name), second.get(name)) for name in [*first, *(set(second) - set(first))]}
+        return {name: merge(first.get(name), second.get(name)) for name in first | second}
     if isinstance(first, list) and isinstance(second, list):
-        known = [bare(each) for each in first]
-        return [*first, *(each for each in second if bare(each) not in known)]
+        known = set(map(_identity, first))
+        return [*first, *(each for each in second if _identity(each) not in known)]
     if first is None or first == {}:
         return second
     if isinstance(first, GroundedValue) and isinstance(second, GroundedValue) and first.span is None and second.span:
         return second
     return first
+
+
+def _identity(node: Any) -> str:
+    return json.dumps(bare(node), sort_keys=True)
 
 
 def bare(node: Any) -> Any:

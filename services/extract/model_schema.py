@@ -1,8 +1,7 @@
 """The JSON Schemas that models are asked to follow, made from the caller's."""
 
-import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from carteiro.text.grounding import find_numerals
@@ -17,7 +16,14 @@ _QUOTES = {
     },
 }
 _SHARED = ("$defs", "definitions")
-_SHARED_REFERENCES = tuple(f"#/{name}/" for name in _SHARED)
+_MOVED_REFERENCE = re.compile(rf"#(?!/(?:{'|'.join(map(re.escape, _SHARED))})/)(?=/|$)")
+"""Reference to a part of the caller's schema that is moved. An anchor (`#name`) moves with its part."""
+_SCHEMAS = frozenset(
+    "items contains additionalProperties propertyNames unevaluatedItems unevaluatedProperties not if then else".split()
+)
+_SCHEMA_LISTS = frozenset(("allOf", "anyOf", "oneOf", "prefixItems"))
+_SCHEMA_MAPS = frozenset(("properties", "patternProperties", "dependentSchemas", *_SHARED))
+"""Keywords whose values are schemas, lists of them, or schemas by names. All others hold data of any form."""
 _MAX_SPAN_WORDS = 6
 _MAX_ITEMS = 5
 """Most items of a list from a small model, which otherwise repeats them."""
@@ -35,19 +41,30 @@ def with_quotes(schema: Mapping[str, Any], *, is_part: bool) -> dict[str, Any]:
         "properties": {"data": _moved(data, is_part), "quotes": _QUOTES},
         "required": ["data", "quotes"],
         "additionalProperties": False,
-        **{name: _moved(schema[name], is_part) for name in _SHARED if name in schema},
+        **_moved({name: schema[name] for name in _SHARED if name in schema}, is_part),
     }
+
+
+def _with_subschemas(node: Mapping[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:
+    """Return a schema with `change` applied to the schemas directly inside it."""
+    changed = dict(node)
+    for name, each in node.items():
+        if name in _SCHEMAS:
+            changed[name] = change(each)
+        elif name in _SCHEMA_LISTS and isinstance(each, list):
+            changed[name] = [change(inner) for inner in each]
+        elif name in _SCHEMA_MAPS and isinstance(each, dict):
+            changed[name] = {key: change(inner) for key, inner in each.items()}
+    return changed
 
 
 def _moved(node: Any, is_part: bool) -> Any:
     """Return a schema whose references to the caller's root lead to `data`."""
-    if isinstance(node, list):
-        return [_moved(each, is_part) for each in node]
     if not isinstance(node, dict):
         return node
-    moved = {name: _moved(each, is_part) for name, each in node.items()}
+    moved = _with_subschemas(node, lambda inner: _moved(inner, is_part))
     reference, required, properties = moved.get("$ref"), moved.get("required"), moved.get("properties")
-    if isinstance(reference, str) and reference.startswith("#") and not reference.startswith(_SHARED_REFERENCES):
+    if isinstance(reference, str) and _MOVED_REFERENCE.match(reference):
         moved["$ref"] = f"#/properties/data{reference[1:]}"
     if is_part and isinstance(required, list) and isinstance(properties, dict):
         moved["properties"] = properties | {
@@ -58,13 +75,11 @@ def _moved(node: Any, is_part: bool) -> Any:
 
 def copied_from(schema: Mapping[str, Any], text: str) -> dict[str, Any]:
     """Return the schema with a choice among the phrases and numbers of a text in place of free texts and numbers."""
-    numbers = sorted({value for value, *_ in find_numerals(text) if math.isfinite(value)})
+    numbers = sorted({value for value, *_ in find_numerals(text)})
     return _copied(schema, list(dict.fromkeys(_phrases(text))), numbers)  # type: ignore[no-any-return]
 
 
 def _copied(node: Any, phrases: list[str], numbers: list[float]) -> Any:
-    if isinstance(node, list):
-        return [_copied(each, phrases, numbers) for each in node]
     if not isinstance(node, dict):
         return node
     kinds = node.get("type")
@@ -76,7 +91,7 @@ def _copied(node: Any, phrases: list[str], numbers: list[float]) -> Any:
         whole = [int(each) for each in numbers if each.is_integer()]
         found = whole if "integer" in kinds else [int(each) if each.is_integer() else each for each in numbers]
         return _choice(found, kinds) or node
-    copied = {name: _copied(each, phrases, numbers) for name, each in node.items()}
+    copied = _with_subschemas(node, lambda inner: _copied(inner, phrases, numbers))
     if "array" in kinds:
         copied["maxItems"] = min(copied.get("maxItems", _MAX_ITEMS), _MAX_ITEMS)
     return copied

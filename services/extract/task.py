@@ -30,6 +30,7 @@ _SMALL_MODEL_PROMPT = "Extract the fields as JSON.\n\n{text}"
 """Prompt that small models follow best."""
 _MAX_SMALL_WORDS = 200
 """Most words that a small model can choose phrases from."""
+_MAX_SMALL_CHARACTERS = 20 * _MAX_SMALL_WORDS
 
 
 class _Extraction:
@@ -62,7 +63,8 @@ class _Extraction:
 
     async def _extract_pieces(self, pieces: list[tuple[int, str]], *, is_part: bool) -> Any:
         work = partial(self._extract_piece, is_part=is_part)
-        return reduce(merge, await self._parts.run(pieces, work), {})
+        found = await self._parts.run(pieces, work)
+        return found[0] if len(found) == 1 else await asyncio.to_thread(reduce, merge, found, {})
 
     async def _extract_piece(self, piece: tuple[int, str], *, is_part: bool) -> Any:
         # Only the provider may know its limit, and its rejection of a prompt costs nothing. So the first half is tried,
@@ -98,6 +100,11 @@ class _Extraction:
         if (words := len(text.split())) > _MAX_SMALL_WORDS:
             raise PromptTooLarge(
                 f"the text has {words} words; {self._model.name} extracts from {_MAX_SMALL_WORDS}: set a larger model"
+            )
+        if len(text) > _MAX_SMALL_CHARACTERS:
+            raise PromptTooLarge(
+                f"the text has {len(text):,} characters; {self._model.name} extracts from {_MAX_SMALL_CHARACTERS:,}: "
+                "set a larger model"
             )
         schema = copied_from(self._request.fields, text)
         message = Message("user", _SMALL_MODEL_PROMPT.format(text=text.strip()))

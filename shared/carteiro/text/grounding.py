@@ -5,8 +5,10 @@ question words are ignored. Number words count as numbers. The rules are heurist
 `tests/quality` measures them.
 """
 
+import math
 import re
 import unicodedata
+from collections.abc import Iterator
 
 _UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 """Scripts without spaces between words. Pairs of neighbouring characters take the place of words."""
@@ -94,8 +96,26 @@ def find_numbers(text: str) -> frozenset[str]:
 
 
 def find_numerals(text: str) -> list[tuple[float, int, int]]:
-    """Return the numbers in digits of a text: value, start and end."""
-    return [(float(_normalise_numeral(each[0])), *each.span()) for each in _SIMPLE_NUMERAL.finditer(text)]
+    """Return the numbers in digits of a text that a float can hold: value, start and end.
+
+    Time is linear in the text's length: one regular expression for all of a number takes hours for a million digits.
+    """
+    found = ((float(_normalise_numeral(text[start:end])), start, end) for start, end in _simple_numerals(text))
+    return [each for each in found if math.isfinite(each[0])]
+
+
+def _simple_numerals(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the start and the end of each number: of groups of three digits, or with one separator at most."""
+    for run in _ASCII_NUMERAL.finditer(text):
+        groups = [(run.start() + each.start(), run.start() + each.end()) for each in _ASCII_DIGITS.finditer(run[0])]
+        last_short = max((at for at, (start, end) in enumerate(groups) if end - start != 3), default=-1)
+        at = 0
+        while at < len(groups):
+            start, end = groups[at]
+            is_grouped = at >= last_short and end - start <= 3
+            following = len(groups) if is_grouped else min(at + 2, len(groups))
+            yield start, groups[following - 1][1]
+            at = following
 
 
 def _normalise_numeral(numeral: str) -> str:
@@ -120,7 +140,8 @@ def _number_value(words: list[str]) -> int:
 _CAPITALISED = re.compile(r"\b[A-ZÀ-Þ][\w]*")
 _SENTENCE_END = re.compile(r"(?<=[.!?:])\s+|\n+")
 _NUMERAL = re.compile(r"\d+(?:[.,]\d+)*")
-_SIMPLE_NUMERAL = re.compile(r"[0-9]{1,3}(?:[.,][0-9]{3})+(?![.,]?[0-9])|[0-9]+(?:[.,][0-9]+)?")
+_ASCII_NUMERAL = re.compile(r"[0-9]+(?:[.,][0-9]+)*")
+_ASCII_DIGITS = re.compile(r"[0-9]+")
 _SENTENCE_STARTERS = frozenset(
     (
         "the a an this that these those there it its he she they we you i in on at to from for of by with and but "

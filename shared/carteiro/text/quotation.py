@@ -1,5 +1,9 @@
 """Quotations of a model: the place of the quoted words in their source."""
 
+import re
+
+_WORD = re.compile(r"[^\W_]+")
+"""Characters of a word, as `str.isalnum` has them."""
 _QUOTE_MARKS = frozenset("\"'`´‘’‚‛“”„‟«»‹›")
 _DASHES = frozenset("-‐‑‒–—―−")
 _MIN_LETTERS = 4
@@ -27,10 +31,9 @@ class QuotedText:
             end = at + len(wanted)
             if not (_joins_words(text, at) or _joins_words(text, end)):
                 return self._folded[at][1], self._folded[end - 1][1] + 1
-            following = at + 1
-            while _joins_words(text, following):  # each further comparison may take as long as the quotation
-                following += 1
-            at = text.find(wanted, following)
+            # Each further comparison may take as long as the quotation, so the rest of the word is passed over.
+            rest = _WORD.match(text, at)
+            at = text.find(wanted, rest.end() if rest else at + 1)
         return None
 
 

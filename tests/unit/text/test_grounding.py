@@ -72,3 +72,23 @@ def test_numerals_have_values_and_places() -> None:
         (3.5, "3,5"),
         (7.0, "7"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "numerals"),
+    [
+        ("1234.500.000", ["1234.500", "000"]),
+        ("5.12,500", ["5.12", "500"]),
+        ("12.500.000.5", ["12.500", "000.5"]),
+        ("5.1234.500.000", ["5.1234", "500.000"]),
+    ],
+)
+def test_numerals_that_are_no_groups_of_three_digits_are_cut_in_pairs(text: str, numerals: list[str]) -> None:
+    assert [text[start:end] for _, start, end in find_numerals(text)] == numerals
+
+
+@pytest.mark.timeout(20)
+def test_long_numeral_takes_linear_time_and_is_left_out_if_it_is_infinite() -> None:
+    text = "1" + ".111" * 50_000
+    assert find_numerals(text) == []
+    assert len(find_numerals(f"{text}1")) == 25_001

@@ -49,3 +49,10 @@ def test_short_word_is_found_if_it_is_wanted() -> None:
     assert text.find("Rui") is None
     assert text.find("rui", min_letters=1) == (2, 5)
     assert text.find("", min_letters=1) is None
+
+
+@pytest.mark.timeout(10)
+def test_place_in_one_long_word_is_passed_over_fast() -> None:
+    text = QuotedText("1" * 300_000 + " 12")
+    assert all(text.find("1" * length) is None for length in range(1, 200))
+    assert text.find("12", min_letters=1) == (300_001, 300_003)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from carteiro.models.errors import InvalidOutput
 from services.extract.grounding import Grounder, bare, merge, plain_path, spans_of, without_ungrounded
 
 TEXT = "On 3 May Rui bought two lamps for 49.90 euros. Rui wants a refund."
@@ -68,3 +69,22 @@ def test_parts_are_merged() -> None:
 def test_ungrounded_values_are_dropped() -> None:
     grounded = Grounder(TEXT, 0, ()).ground({"a": "Rui", "b": "Ana", "c": ["Ana", "lamps"], "d": None}, {})
     assert bare(without_ungrounded(grounded)) == {"a": "Rui", "c": ["lamps"], "d": None}
+
+
+def test_repeated_entries_of_two_parts_are_one_whatever_they_are() -> None:
+    first = {"rows": [{"a": 1, "b": None}, "x"], "one": None}
+    second = {"rows": [{"b": None, "a": 1}, "y", "x"], "two": 2, "three": 3}
+    merged = merge(first, second)
+    assert merged == {"rows": [{"a": 1, "b": None}, "x", "y"], "one": None, "two": 2, "three": 3}
+    assert list(merged) == ["rows", "one", "two", "three"]
+
+
+@pytest.mark.timeout(20)
+def test_many_entries_are_merged_in_linear_time() -> None:
+    parts = [{"rows": [[part, row] for row in range(15_000)]} for part in (1, 2)]
+    assert len(merge(*parts)["rows"]) == 30_000
+
+
+def test_more_values_than_a_reply_holds_are_invalid_output() -> None:
+    with pytest.raises(InvalidOutput, match="10,000 values"):
+        Grounder("x", 0, ()).ground({"rows": [1] * 10_001}, {})

@@ -68,3 +68,33 @@ def test_text_without_numbers_leaves_the_number_free() -> None:
 
 def test_constants_are_all_texts_that_the_schema_names() -> None:
     assert constants({"properties": {"a": {"enum": ["x", 1]}, "b": {"anyOf": [{"const": "y"}]}}}) == {"x", "y"}
+
+
+def test_anchor_moves_with_its_part() -> None:
+    schema = {"type": "object", "properties": {"a": {"$anchor": "x"}, "b": {"$ref": "#x"}}}
+    assert with_quotes(schema, is_part=True)["properties"]["data"] == schema
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"type": "array", "maxItems": "x"},
+        {"type": [{}]},
+        {"required": [[1]], "properties": {}},
+        {"required": ["a"], "properties": {"a": 1}},
+        {"$ref": "#"},
+    ],
+)
+@pytest.mark.parametrize("keyword", ["const", "default", "x-own"])
+def test_data_in_a_schema_are_no_schema(keyword: str, data: Any) -> None:
+    schema = {"type": "object", "properties": {"a": {keyword: data}}}
+    assert with_quotes(schema, is_part=True)["properties"]["data"] == schema
+    assert copied_from(schema, "Ana is 34.") == schema
+
+
+@pytest.mark.parametrize("name", ["type", "enum", "const", "required", "properties", "$ref", "items", "maxItems"])
+def test_fields_may_have_the_names_of_keywords(name: str) -> None:
+    properties = {name: {"type": "integer"}, "title": {"type": "integer"}}
+    schema = {"type": "object", "properties": properties}
+    assert with_quotes(schema, is_part=True)["properties"]["data"] == schema
+    assert copied_from(schema, "34")["properties"] == {name: {"enum": [34]}, "title": {"enum": [34]}}

@@ -90,3 +90,8 @@ async def test_small_model_gives_values_and_no_quotes():
     assert done.result.spans == {"name": [0, 5], "age": [7, 9]}
     with pytest.raises(PromptTooLarge, match="the text has 300 words; small extracts from 200"):
         await run_task("extract", "{}", text="word " * 300, fields=FIELDS)
+
+
+async def test_small_model_takes_no_long_words() -> None:
+    with pytest.raises(PromptTooLarge, match="has 5,000 characters"):
+        await run_task("extract", "{}", text="x" * 5000, fields=FIELDS)
