@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -136,6 +136,7 @@ def item_types(kind: Any) -> list[Any]:
     if get_origin(kind) is not list:
         return []
     item = get_args(kind)[0]
+    item = get_args(item)[0] if get_origin(item) is Annotated else item
     return (
         [plain_type(each) for each in get_args(item)] if get_origin(item) in (Union, UnionType) else [plain_type(item)]
     )

@@ -1,6 +1,5 @@
 """Scores of labels by a chat model: the likelihood of its tokens if it reports them, or else what it states."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -9,7 +8,7 @@ from carteiro.models.errors import InvalidOutput
 from carteiro.models.interface import ChatModel, Message
 from carteiro.models.json_output import parse_json_output
 from carteiro.schemas import Usage
-from carteiro.schemas.classify import ClassifyRequest, ScoreType
+from carteiro.schemas.classify import ClassifyRequest, ScoreType, label_key
 from carteiro.tasks.task import build_prompt, complete_as
 from services.classify.token_scores import likelihoods
 
@@ -81,21 +80,22 @@ def _output_schema(request: ClassifyRequest) -> dict[str, Any]:
 def _read_scores(data: Any, request: ClassifyRequest) -> dict[str, float]:
     """Return the scores; also accepts names in another case, names without a score, and percentages."""
     names = [label.name for label in request.descriptions]
-    by_key = {name.casefold(): name for name in names} | {name: name for name in names}
+    by_key = {label_key(name).casefold(): name for name in names} | {label_key(name): name for name in names}
     stated = data.get("labels") if isinstance(data, dict) else None
     if not isinstance(stated, list):
         raise InvalidOutput('the completion is not {"labels": [...]}')
     scores = dict.fromkeys(names, 0.0)
     for each in stated:
         item: Mapping[str, Any] = each if isinstance(each, dict) else {"label": each}
-        label = str(item.get("label", "")).strip()
+        label = label_key(str(item.get("label", "")))
         name = by_key.get(label) or by_key.get(label.casefold())
         score = item.get("score", 1.0)
         if name is None:
             raise InvalidOutput("the model named a label that was not given", f"{label[:100]!r} is none of the labels")
-        if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
+        if isinstance(score, bool) or not isinstance(score, int | float):
             raise InvalidOutput("the model gave a label a score that is no number")
-        scores[name] = min(max(score / 100 if score > 1 else score, 0.0), 1.0)
+        score = min(max(score, 0.0), 100.0)
+        scores[name] = score / 100 if score > 1 else score
     if not (any(scores.values()) or request.multiple or request.allow_none):
         raise InvalidOutput("the list has no label with a score above 0")
     return scores

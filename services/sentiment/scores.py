@@ -103,9 +103,9 @@ def _parse_number(value: Any, missing: float | None = 0.0) -> float | None:
         return missing
     if not isinstance(value, int | float | str):
         return None
-    text = str(float(value)) if isinstance(value, int | float) else value.strip()
     try:
+        text = str(float(value)) if isinstance(value, int | float) else value.strip()
         number = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max(number, 0.0) if math.isfinite(number) else None

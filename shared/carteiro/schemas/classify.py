@@ -1,8 +1,18 @@
 """classify: the labels of the caller's own that fit a text."""
 
-from typing import Annotated, ClassVar, Literal, Self
+import unicodedata
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    Field,
+    GetPydanticSchema,
+    SerializeAsAny,
+    StringConstraints,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
 
 from carteiro.schemas.reply import Result
 from carteiro.schemas.request import CommandOption, Request, Schema, Text, examples
@@ -18,6 +28,11 @@ words, the entailment by the text, or the probability of a classifier's own labe
 """
 
 
+def label_key(name: str) -> str:
+    """Return the name of a label as models repeat it: composed Unicode (NFC), no white space around it."""
+    return unicodedata.normalize("NFC", name.strip())
+
+
 class LabelDescription(Schema):
     """A label with its meaning."""
 
@@ -26,6 +41,21 @@ class LabelDescription(Schema):
     """Texts that the label fits, in a few words."""
     examples: list[Annotated[Text, StringConstraints(max_length=2000)]] = Field(default=[], max_length=50)
     """Texts that have the label; an embedding model and chat models use them."""
+
+
+def _read_label(value: Any, validate_name: ValidatorFunctionWrapHandler) -> Any:
+    """Return a label in its form."""
+    if isinstance(value, LabelDescription):
+        return value
+    return LabelDescription.model_validate(value) if isinstance(value, dict) else validate_name(value)
+
+
+_Label = Annotated[
+    LabelName | LabelDescription,
+    GetPydanticSchema(lambda _, handler: handler(LabelName)),  # a union would name each error twice
+    WrapValidator(_read_label, json_schema_input_type=LabelName | LabelDescription),
+    SerializeAsAny(),
+]
 
 
 class ClassifyResult(Result):
@@ -75,9 +105,7 @@ class ClassifyRequest(Request[ClassifyResult]):
     result: ClassVar = ClassifyResult
 
     text: LargeText
-    labels: Annotated[list[LabelName | LabelDescription], CommandOption("label")] = Field(
-        min_length=1, max_length=_MAX_LABELS
-    )
+    labels: Annotated[list[_Label], CommandOption("label")] = Field(min_length=1, max_length=_MAX_LABELS)
     """Labels to choose from."""
     multiple: bool = False
     """True if several labels, or none, may fit; each gets a score of its own."""
@@ -92,7 +120,7 @@ class ClassifyRequest(Request[ClassifyResult]):
     @field_validator("labels")
     @classmethod
     def _are_different(cls, labels: list[str | LabelDescription]) -> list[str | LabelDescription]:
-        names = [each if isinstance(each, str) else each.name for each in labels]
+        names = [label_key(each if isinstance(each, str) else each.name) for each in labels]
         if len(set(names)) < len(names):
             raise ValueError("the same label stands twice")
         if sum(len(each.examples) for each in labels if not isinstance(each, str)) > _MAX_EXAMPLES:

@@ -18,6 +18,8 @@ _PATTERNS = {
     TOOL_NAME_PATTERN: "must be 1 to 64 of the characters A-Z a-z 0-9 _ -",
     DURATION_PATTERN: "must be a number and s, m, h or d, such as 90s, 30m or 24h",
 }
+_KEY = "[key]"
+"""Last step of the path of a wrong key, behind the key."""
 _REASONS = {
     "missing": "is missing",
     "extra_forbidden": "is not a field of {document}",
@@ -61,15 +63,19 @@ def field_errors(
 
     `root` is the name of the whole document, for an error that belongs to no field; `document` names it in a sentence.
     """
-    return [
-        FieldError(field=".".join(map(str, each["loc"])) or root, reason=_field_reason(each, document))
-        for each in error.errors(include_url=False)[:limit]
-    ]
+    return [_field_error(each, root, document) for each in error.errors(include_url=False)[:limit]]
 
 
 def explain(fields: Sequence[FieldError]) -> str:
     """Return the errors as one line."""
     return "; ".join(f"{each.field}: {each.reason}" for each in fields)
+
+
+def _field_error(error: ErrorDetails, root: str, document: str) -> FieldError:
+    path, reason = error["loc"], _field_reason(error, document)
+    if path and path[-1] == _KEY:
+        path, reason = path[:-2], f"a name in it {reason}"
+    return FieldError(field=".".join(map(str, path)) or root, reason=reason)
 
 
 def _field_reason(error: ErrorDetails, document: str) -> str:

@@ -12,6 +12,8 @@ from carteiro.schemas.classify import ClassifyRequest, ClassifyResult
     ("fields", "reason"),
     [
         ({"labels": ["a", {"name": "a"}]}, "the same label stands twice"),
+        ({"labels": ["a", " a\n"]}, "the same label stands twice"),
+        ({"labels": ["caf\u00e9", {"name": "cafe\u0301"}]}, "the same label stands twice"),
         ({"labels": ["a"]}, "needs two or more, or allow_none or multiple"),
         ({"labels": [{"name": f"l{n}", "examples": ["x"] * 50} for n in range(11)]}, "more than 500 examples"),
         ({"labels": ["a", {"description": "no name"}]}, "Field required"),

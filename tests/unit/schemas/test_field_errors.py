@@ -1,11 +1,15 @@
 """Pydantic's errors in our own words."""
 
+import copy
+import json
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from carteiro.schemas import FieldError
+from carteiro.schemas import REQUESTS, FieldError
 from carteiro.schemas.chat import ChatRequest
 from carteiro.schemas.field_errors import explain, field_errors
 from carteiro.schemas.generate import GenerateRequest
@@ -48,3 +52,47 @@ def test_document_itself_has_a_name_and_errors_have_a_limit() -> None:
 def test_errors_are_one_line() -> None:
     fields = [FieldError(field="a", reason="is missing"), FieldError(field="b", reason="is blank")]
     assert explain(fields) == "a: is missing; b: is blank"
+
+
+HOSTILE: list[Any] = [None, True, -1, 10**400, 1.5, "", " ", "\0", [], [1], [None], [[]], [""], [{}], {}, {"a": 1}]
+HOSTILE += [{"": ""}, {"uri": 1}, {"uri": "x", "z": 1}, {"name": 1}, {"$ref": "#"}]
+
+
+def places(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield path
+    for step, each in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        yield from places(each, (*path, step))
+
+
+def replaced(document: Any, path: tuple[Any, ...], value: Any) -> Any:
+    changed = {"root": copy.deepcopy(document)}
+    node: Any = changed
+    for step in ("root", *path)[:-1]:
+        node = node[step]
+    node[("root", *path)[-1]] = value
+    return changed["root"]
+
+
+def documents(task: str) -> Iterator[dict[str, Any]]:
+    settings: Any = REQUESTS[task].model_config["json_schema_extra"]
+    options = {"stop": ["x"], "top_p": 0.5, "service_tier": "flex", "wait": "1h"}
+    yield from settings["examples"]
+    yield settings["examples"][0] | {"options": options}
+    if "collection" in REQUESTS[task].model_fields:
+        yield settings["examples"][0] | {"collection": "c", "filter": {"a": ["b"]}, "top_k": 3}
+
+
+@pytest.mark.parametrize("task", REQUESTS)
+def test_no_wrong_value_in_any_field_shows_the_librarys_words(task: str) -> None:
+    known = set(re.findall(r'"(\w+)":', json.dumps(REQUESTS[task].model_json_schema()))) | {"value"}
+    for document in documents(task):
+        for path in places(document):
+            for value in HOSTILE:
+                wrong = json.dumps(replaced(document, path, value))
+                try:
+                    REQUESTS[task].model_validate_json(wrong)
+                except ValidationError as error:
+                    for field, reason in ((each.field, each.reason) for each in field_errors(error, root="value")):
+                        names = {step for step in field.split(".") if not step.isdecimal()}
+                        assert names <= known | set(re.findall(r'"([^"]*)":', wrong)), field
+                        assert not re.search("is not valid$|Input|should", reason), reason

@@ -78,3 +78,16 @@ async def test_unusable_output_is_asked_for_again(ask, output):
     with pytest.raises(InvalidOutput):
         await ask("classify", [output, output], text="x", labels=LABELS)
     assert (await ask("classify", [output, said("other")], text="x", labels=LABELS)).result.label == "other"
+
+
+@pytest.mark.parametrize(("score", "expected"), [("1" + "0" * 400, 1.0), ("-1e300", 0.0), ("7", 0.07), ("1e2", 1.0)])
+async def test_any_number_is_a_score(ask, score, expected):
+    answer = f'{{"labels": [{{"label": "other", "score": {score}}}, {{"label": "defect", "score": 1}}]}}'
+    assert (await ask("classify", [answer], text="x", labels=LABELS)).result.scores["other"] == expected
+
+
+@pytest.mark.parametrize("name", [" defect ", "caf\u00e9", "cafe\u0301", "\tCaf\u00c9"])
+async def test_label_is_found_as_models_repeat_it(ask, name):
+    said_name = name.strip().replace("e\u0301", "\u00e9")
+    done = await ask("classify", [said({"label": said_name, "score": 1})], text="x", labels=[name, "other"])
+    assert done.result.label == name

@@ -35,7 +35,15 @@ def test_label_without_scores_is_understood(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{}", "1", '{"positive": 0.6}', '{"label": "joyful"}', "Positive, or maybe negative."]
+    "text",
+    [
+        "{}",
+        "1",
+        '{"positive": 0.6}',
+        f'{{"positive": 1{"0" * 400}}}',
+        '{"label": "joyful"}',
+        "Positive, or maybe negative.",
+    ],
 )
 def test_unclear_scores_are_invalid_output(text: str) -> None:
     with pytest.raises(InvalidOutput):
