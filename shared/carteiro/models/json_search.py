@@ -24,7 +24,7 @@ def strict_json(text: str) -> Any:
     Raise `ValueError` for text that is not JSON, or JSON that could not be passed on: nested 200 deep, with half a
     surrogate pair, or with an unlimited number.
     """
-    data = from_json(text, allow_inf_nan=False)
+    data = from_json(text.encode(), allow_inf_nan=False)  # half a pair is no UTF-8: UnicodeEncodeError
     json.dumps(data, allow_nan=False)
     return data
 

@@ -7,6 +7,7 @@ give all calls the same index, send the arguments as an object, or repeat the na
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,11 +16,16 @@ from typing import Any
 from carteiro.models.interface import ToolCall
 from carteiro.models.json_search import strict_json
 from carteiro.schemas import FinishReason
+from carteiro.text.surrogates import repair_unicode
 
 MAX_CALLS = 128
 """Most calls in an answer. More are a model that repeats itself."""
 _MAX_CHARACTERS = 2**20
 """Most characters of one call's arguments."""
+_MAX_NAME = 64
+_NO_NAME_CHARACTER = re.compile("[^A-Za-z0-9_-]")
+_MAX_SIGNATURE = 131_072
+"""Most characters of a signature, which a caller can send back."""
 _ID_LENGTH = 9
 _ID_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -87,7 +93,7 @@ def _signature(entry: dict[str, Any]) -> str | None:
     extra = entry.get("extra_content")
     google = extra.get("google") if isinstance(extra, dict) else None
     signature = google.get("thought_signature") if isinstance(google, dict) else None
-    return signature if isinstance(signature, str) else None
+    return signature if isinstance(signature, str) and len(signature) <= _MAX_SIGNATURE else None
 
 
 class CallAccumulator:
@@ -136,27 +142,32 @@ class CallAccumulator:
     def _extend(self, call: WrittenCall, piece: WrittenCall) -> None:
         call.id = call.id or piece.id
         call.signature = call.signature or piece.signature
-        if piece.name and piece.name != call.name:  # Some servers repeat the whole name in each piece.
+        # Some servers repeat the whole name in each piece.
+        if piece.name and piece.name != call.name and len(call.name) <= _MAX_NAME:
             call.name += piece.name
         if len(call.arguments) < _MAX_CHARACTERS:
             call.arguments += piece.arguments
 
 
 def tool_calls(written: Sequence[WrittenCall], position: int) -> tuple[ToolCall, ...]:
-    """Return the calls with their final ids. `position` is the number of messages before the answer.
+    """Return the first 128 calls, with names that all providers take and their final ids. `position` is the number of
+    messages before the answer.
 
+    Models also invent names, such as `functions.weather`. An earlier call with such a name is an error for providers.
     An id has 9 letters and digits, which all providers take: Mistral takes nothing else. It is a digest of the
     provider's own id, so that the same answer gives the same ids.
     """
     calls: list[ToolCall] = []
     known: set[str] = set()
-    for number, each in enumerate(written):
+    for number, each in enumerate(written[:MAX_CALLS]):
         identity = each.id or f"{position}/{number}/{each.name}/{each.arguments}"
         call_id = normal_id(identity)
         if call_id in known:
             call_id = normal_id(f"{number}/{identity}")
         known.add(call_id)
-        calls.append(ToolCall(call_id, each.name, each.arguments, each.signature))
+        name = _NO_NAME_CHARACTER.sub("_", each.name[:_MAX_NAME]) or "_"
+        signature = each.signature and repair_unicode(each.signature)
+        calls.append(ToolCall(call_id, name, repair_unicode(each.arguments), signature))
     return tuple(calls)
 
 

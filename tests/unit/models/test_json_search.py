@@ -2,7 +2,7 @@
 
 import pytest
 
-from carteiro.models.json_search import json_values
+from carteiro.models.json_search import json_values, strict_json
 
 
 @pytest.mark.parametrize("text", ['\ufeff"Lisbon"', '\ufeff\n"Lisbon"\n', ' "Lisbon"\ufeff'])
@@ -19,3 +19,10 @@ def test_value_that_is_not_an_object_is_found_in_a_fence(text: str) -> None:
 
 def test_parts_of_broken_json_are_not_values() -> None:
     assert list(json_values('{"a": {"b": 1}, "c": [1, 2], "d')) == []
+
+
+@pytest.mark.parametrize("text", ['"\ud800"', '{"a": "\udc80"}', '"\\ud800"', "1e999", "[" * 500, "NaN"])
+def test_what_cannot_be_passed_on_is_no_json(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        strict_json(text)
+    assert list(json_values(text)) == []

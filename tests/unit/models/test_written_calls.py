@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carteiro.models.written_calls import CallAccumulator, WrittenCall, normal_id, read_calls, tool_calls
+from carteiro.models.written_calls import (
+    CallAccumulator,
+    WrittenCall,
+    arguments_object,
+    normal_id,
+    read_calls,
+    tool_calls,
+)
 
 
 def entry(name: str | None = None, arguments: Any = None, **more: Any) -> dict[str, Any]:
@@ -133,3 +140,23 @@ def test_ids_are_unique_and_all_providers_take_them(written: list[WrittenCall]) 
 )
 def test_arguments_are_complete_if_they_are_json(arguments: str, complete: bool) -> None:
     assert WrittenCall(arguments=arguments).is_complete is complete
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("functions.weather", "functions_weather"), ("a\ud800 b", "a__b"), ("x" * 10**6, "x" * 64), ("", "_")],
+)
+def test_name_of_a_call_is_one_that_providers_take(name: str, expected: str) -> None:
+    (call,) = tool_calls([WrittenCall(name=name)], 1)
+    assert call.name == expected
+
+
+def test_halves_of_characters_in_a_call_are_joined_or_replaced() -> None:
+    (call,) = tool_calls([WrittenCall(name="a", arguments='{"a": "\ud83d\ude00 \ud83d"}', signature="\udc00")], 1)
+    assert (arguments_object(call), call.signature) == ({"a": "\U0001f600 \ufffd"}, "\ufffd")
+
+
+def test_long_signature_is_left_out_and_calls_beyond_the_limit_too() -> None:
+    extra = {"extra_content": {"google": {"thought_signature": "s" * 131_073}}}
+    assert read_calls({"tool_calls": [entry("a") | extra]})[0].signature is None
+    assert len(tool_calls([WrittenCall(name="a")] * 10_000, 1)) == 128

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from carteiro.models.cloud.errors import filtered
-from carteiro.models.cloud.message_content import Content, repair_unicode
+from carteiro.models.cloud.message_content import Content
 from carteiro.models.cloud.request_format import RequestFormat
 from carteiro.models.cloud.token_counts import count_messages, estimate_tokens, read_usage
 from carteiro.models.errors import InvalidOutput, Refused, Unavailable
@@ -24,6 +24,7 @@ from carteiro.models.reasoning_split import split_reasoning
 from carteiro.models.stop_sequences import truncate_at_stop
 from carteiro.models.written_calls import finish_reason, tool_calls
 from carteiro.schemas import FinishReason, ServiceTier, Usage
+from carteiro.text.surrogates import repair_unicode
 
 
 class FinishKind(Enum):

@@ -6,8 +6,8 @@ from functools import cached_property
 from itertools import chain, islice
 from typing import Any
 
-from carteiro.models.cloud.message_content import repair_unicode
 from carteiro.models.cloud.rejected_option import PROMPT_FIELDS
+from carteiro.text.surrogates import repair_unicode
 
 MAX_SHOWN_CHARACTERS = 300
 """Characters of a provider's message that are passed on."""

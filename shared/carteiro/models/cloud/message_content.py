@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from carteiro.models.written_calls import WrittenCall, read_call, read_calls
+from carteiro.text.surrogates import repair_unicode
 
 _REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
 """DeepSeek's, vLLM's and OpenRouter's, Ollama's; the last field repeats `reasoning` in parts (OpenRouter)."""
@@ -150,15 +151,3 @@ _HALF = re.compile(
     "([\ud800-\udbff]|(?<![\ud800-\udbff])"
     "(?:[\udcc2-\udcdf]|[\udce0-\udcef][\udc80-\udcbf]?|[\udcf0-\udcf4][\udc80-\udcbf]{0,2}))\\Z"
 )
-_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
-_BYTES = re.compile("[\udc80-\udcff]+")
-_LONE = re.compile("[\ud800-\udfff]")
-
-
-def repair_unicode(text: str) -> str:
-    """Return the text with the halves of characters joined, and a replacement for a half without the other."""
-    if not _LONE.search(text):
-        return text
-    text = _PAIR.sub(lambda pair: pair.group().encode("utf-16", "surrogatepass").decode("utf-16"), text)
-    text = _BYTES.sub(lambda run: run.group().encode(errors="surrogateescape").decode(errors="replace"), text)
-    return _LONE.sub("\ufffd", text)

@@ -9,6 +9,8 @@ from typing import Any
 from carteiro.models.interface import TokenChoice
 
 _MAX_TOKENS = 10_000
+_MAX_ALTERNATIVES = 20
+"""The API gives no more."""
 
 
 def read_token_choices(choice: Mapping[str, Any]) -> list[TokenChoice]:
@@ -25,7 +27,8 @@ def _read_token(token: Any) -> TokenChoice | None:
     if not isinstance(token, Mapping) or not isinstance(token.get("token"), str):
         return None
     alternatives = token.get("top_logprobs")
-    known = [each for each in alternatives if isinstance(each, Mapping)] if isinstance(alternatives, list) else []
+    listed = alternatives[:_MAX_ALTERNATIVES] if isinstance(alternatives, list) else []
+    known = [each for each in listed if isinstance(each, Mapping)]
     return TokenChoice(
         token["token"],
         {

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carteiro.models.cloud.event_stream import MAX_EVENT_BYTES, Event, EventDecoder
-from carteiro.models.cloud.message_content import IncrementalTextDecoder, repair_unicode
+from carteiro.models.cloud.message_content import IncrementalTextDecoder
 from carteiro.models.cloud.response_body import BodyTooLarge
+from carteiro.text.surrogates import repair_unicode
 
 
 def decoded(*chunks: bytes) -> list[Event]:

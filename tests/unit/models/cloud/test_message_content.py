@@ -12,7 +12,6 @@ from carteiro.models.cloud.message_content import (
     is_filtered,
     read_message,
     read_parts,
-    repair_unicode,
 )
 
 JSON = st.recursive(
@@ -107,10 +106,3 @@ def _halves(text: str) -> str:
 def test_second_half_that_looks_like_a_byte_completes_its_pair() -> None:
     decoder = IncrementalTextDecoder()
     assert [decoder.add(each) for each in ("\ud83d", "\udcc8")] == ["", "📈"]
-
-
-@given(st.text(alphabet=st.characters(categories=["Cs", "L", "N"])))
-def test_repaired_text_can_be_written(text: str) -> None:
-    repaired = repair_unicode(text)
-    repaired.encode()
-    assert repair_unicode(repaired) == repaired

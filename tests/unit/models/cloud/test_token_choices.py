@@ -37,6 +37,12 @@ def test_wrong_alternatives_are_left_out() -> None:
     ]
 
 
+def test_more_alternatives_than_the_api_gives_are_left_out() -> None:
+    listed = [{"token": str(number), "logprob": -1} for number in range(100_000)]
+    (token,) = read_token_choices({"logprobs": {"content": [{"token": "a", "top_logprobs": listed}]}})
+    assert list(token.log_probabilities) == [str(number) for number in range(20)]
+
+
 @pytest.mark.parametrize("field", ["logprobs", "top_logprobs"])
 async def test_server_that_refuses_them_is_asked_without_from_then_on(field: str) -> None:
     async with StrictServer([unknown(field)], text="Hello.") as server:

@@ -26,7 +26,6 @@ from carteiro.models.cloud.language.service import (
     split_by_length,
 )
 from carteiro.models.cloud.language.service_errors import service_failure
-from carteiro.models.cloud.message_content import repair_unicode
 from carteiro.models.cloud.quota import Quota
 from carteiro.models.errors import ModelError, PromptTooLarge, Unavailable, Unsupported, attach_usage
 from carteiro.models.interface import (
@@ -38,6 +37,7 @@ from carteiro.models.interface import (
     ServiceCall,
 )
 from carteiro.schemas import Usage
+from carteiro.text.surrogates import repair_unicode
 from carteiro.text.units import text_element_length, utf8_length
 
 log = structlog.get_logger("carteiro.models")

@@ -15,7 +15,6 @@ from carteiro.models.cloud.connection import ProviderConnection
 from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.error_classifier import ERROR_IN_200
 from carteiro.models.cloud.language.service_errors import service_failure
-from carteiro.models.cloud.message_content import repair_unicode
 from carteiro.models.cloud.quota import Quota
 from carteiro.models.cloud.response_body import parse_lenient_json, read_body
 from carteiro.models.cloud.token_counts import estimate_tokens
@@ -23,6 +22,7 @@ from carteiro.models.errors import ModelError, RateLimited, Unavailable, attach_
 from carteiro.models.interface import LanguageServiceModel, ServiceAnswer, ServiceCall, ServiceCallRunner
 from carteiro.schemas import Usage
 from carteiro.text.splitter import split_text
+from carteiro.text.surrogates import repair_unicode
 
 _LARGE_BODY = 100_000
 """Bytes of an answer from which on its reading would block the event loop."""
