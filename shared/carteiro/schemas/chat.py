@@ -25,7 +25,8 @@ from carteiro.schemas.tools import MAX_CALLS, CallId, EarlierToolCall, ToolCall,
 
 def _content_of_role(value: Any, validate: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
     """Return the content. A message with calls of tools, or with a tool's result, may have no text."""
-    if not value and (info.data.get("tool_calls") or info.data.get("role") == "tool"):
+    # A field that is wrong is not in the data, and has its own error.
+    if not value and (info.data.get("tool_calls", True) or info.data.get("role") == "tool"):
         return ""
     content = read_content(value, validate)
     if isinstance(content, list) and info.data.get("role") != "user" and not all(map(is_text, content)):

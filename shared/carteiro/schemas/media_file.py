@@ -49,6 +49,10 @@ _AUDIO_TOKENS, _MIN_AUDIO_RATE = 32, 8000
 _PAGE = re.compile(rb"/Type\s*/Page\b(?!s)")
 _JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Markers of the segments of a JPEG file that hold its size."""
+_JPEG_MARKER = re.compile(rb"\xff++[^\xff]", re.DOTALL)
+"""A marker. Its first byte may be repeated."""
+_MAX_JPEG_SEGMENTS = 1000
+"""Most segments before that with the size. A photo has up to some dozens, of up to 64 KiB."""
 _JPEG_PLAIN = frozenset({0x01, *range(0xD0, 0xD9)})
 """Markers without a length."""
 
@@ -155,13 +159,13 @@ def _webp_size(content: bytes) -> tuple[int, int]:
 
 def _jpeg_size(content: bytes) -> tuple[int, int]:
     at = 2
-    while at + 9 <= len(content) and content[at] == 0xFF:
-        marker = content[at + 1]
+    for _ in range(_MAX_JPEG_SEGMENTS):
+        if not (found := _JPEG_MARKER.match(content, at)) or found.end() + 7 > len(content):
+            break
+        at, marker = found.end() - 2, found[0][-1]
         if marker in _JPEG_SIZES:
             return int.from_bytes(content[at + 7 : at + 9]), int.from_bytes(content[at + 5 : at + 7])
-        if marker == 0xFF:  # padding
-            at += 1
-        elif marker in _JPEG_PLAIN:
+        if marker in _JPEG_PLAIN:
             at += 2
         elif marker == 0xDA:  # the pixels
             break

@@ -96,6 +96,15 @@ class EarlierToolCall(Schema):
     arguments: dict[str, Any]
     signature: str | None = Field(default=None, max_length=_MAX_SIGNATURE)
 
+    @field_validator("arguments")
+    @classmethod
+    def _have_finite_numbers(cls, value: dict[str, Any]) -> dict[str, Any]:
+        try:
+            json.dumps(value, allow_nan=False)
+        except ValueError:
+            raise ValueError("must have finite numbers") from None
+        return value
+
 
 def _choice_in_one_sentence(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
     """Return the valid choice. Raise one error, not one for each of its forms."""

@@ -22,7 +22,7 @@ def test_parts_of_broken_json_are_not_values() -> None:
 
 
 @pytest.mark.parametrize("text", ['"\ud800"', '{"a": "\udc80"}', '"\\ud800"', "1e999", "[" * 500, "NaN"])
-def test_what_cannot_be_passed_on_is_no_json(text: str) -> None:
+def test_data_that_cannot_be_passed_on_are_no_json(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         strict_json(text)
     assert list(json_values(text)) == []

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from carteiro.schemas.chat import ChatAnswer, ChatRequest, ChatResult
+from carteiro.schemas.field_errors import field_errors
 from carteiro.schemas.generate import GenerateResult
 from carteiro.schemas.tools import ToolCall
 
@@ -79,3 +80,18 @@ def test_calls_are_shown() -> None:
     call = ToolCall(id="a", name="clock", arguments={"zone": "UTC"})
     assert ChatResult(message=ChatAnswer(content="", tool_calls=[call])).render() == 'clock({"zone": "UTC"})'
     assert GenerateResult(text="Wait.", tool_calls=[call]).render() == 'Wait.\nclock({"zone": "UTC"})'
+
+
+@pytest.mark.parametrize(
+    ("call", "field"),
+    [
+        ({"id": "a", "name": "a", "arguments": "{}"}, "messages.1.tool_calls.0.arguments"),
+        ({"id": "a", "name": "a", "arguments": {"b": [float("inf")]}}, "messages.1.tool_calls.0.arguments"),
+        ({"id": "a", "name": "a b", "arguments": {}}, "messages.1.tool_calls.0.name"),
+    ],
+)
+def test_wrong_call_is_one_error(call: dict[str, Any], field: str) -> None:
+    messages = [USER, {"role": "assistant", "tool_calls": [call]}, RESULT]
+    with pytest.raises(ValidationError) as caught:
+        ChatRequest.model_validate({"messages": messages})
+    assert [each.field for each in field_errors(caught.value)] == [field]

@@ -70,3 +70,15 @@ def test_any_bytes_are_a_file_or_refused(begin: bytes, rest: bytes) -> None:
     for content in (begin[: len(rest)] + rest, begin + rest, rest):
         with suppress(MediaInvalid):
             assert read_media(content).tokens > 0
+
+
+@pytest.mark.parametrize("rest", [b"\xff" * 2**24, b"\xff\xe0\0\2" * 2**21], ids=["padding", "segments"])
+@pytest.mark.timeout(10)
+def test_start_of_an_image_without_an_end_takes_no_long_time(rest: bytes) -> None:
+    with pytest.raises(MediaInvalid, match="damaged"):
+        read_media(media.JPEG[:2] + rest)
+
+
+def test_size_of_an_image_may_follow_padding() -> None:
+    padded = media.JPEG[:2] + b"\xff" * 10_000 + media.JPEG[2:]
+    assert read_media(padded).tokens == read_media(media.JPEG).tokens
