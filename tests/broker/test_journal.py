@@ -90,3 +90,26 @@ async def test_redriven_summary_finds_the_calls_of_its_dead_letter(
         assert model.calls.total() == PARTS + 1
         assert reply["usage"]["reused_calls"] == paid
         assert reply["usage"]["output_tokens"] == (PARTS + 1 - paid) * 300, "the first reply has told the others"
+
+
+async def test_worker_killed_while_an_answer_is_in_the_background_makes_no_call_twice(broker: EmbeddedBroker):
+    async with ScriptedProvider() as provider, Carteiro(broker.address, topic_prefix="air", timeout=60) as carteiro:
+        provider.background.hold()
+        settings = environment(broker, provider) | {
+            "CARTEIRO_TOPIC_PREFIX": "air",
+            "CARTEIRO_SESSION_TIMEOUT_SECONDS": "1",
+            "CARTEIRO_MODEL": "openai:gpt-5-pro",
+            "OPENAI_API_KEY": "sk-test",
+            "OPENAI_BASE_URL": provider.url,
+            "CARTEIRO_BACKGROUND": "true",
+        }
+        with WorkerProcess("generate", **settings) as first:
+            answer = asyncio.create_task(carteiro.generate("one two three"))
+            await eventually_true(lambda: first.has_kept(1))
+            first.kill()
+        provider.background.release()
+        with WorkerProcess("generate", **settings):
+            reply = await answer
+        assert (reply.result.text, provider.calls.total()) == ("one two three", 1)
+        assert (reply.usage.input_tokens, reply.usage.output_tokens, reply.usage.reused_calls) == (3, 3, 1)
+        assert provider.background.of("cancel") == []

@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
+from tests.provider.background import BackgroundEndpoints
 from tests.provider.batches import BatchEndpoints
 from tests.provider.completions import Json, complete, last_words
 from tests.provider.completions import answer as answered
@@ -37,7 +38,8 @@ class Received:
 class Provider:
     """`async with Provider() as provider`: listens on a free port of this machine; `provider.url` is its address. A
     request for the model `fault-NAME` gets that fault of `FAULTS`; so does the next request after `next("NAME")`.
-    `hold()` keeps all answers back until `release()`. `batches` has the endpoints of files and batches.
+    `hold()` keeps all answers back until `release()`. `batches` has the endpoints of files and batches,
+    `background` those of answers in the background.
     """
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -45,6 +47,7 @@ class Provider:
         self.calls: Counter[str] = Counter()
         """Number of calls with each prompt."""
         self.batches = BatchEndpoints(self._line)
+        self.background = BackgroundEndpoints(self._line)
         self.embedding_limit: Limit = lambda texts: None
         """Limit of the texts of a call for vectors."""
         self.flex_capacity = True
@@ -110,6 +113,7 @@ class Provider:
             app.router.add_post(f"/{{place:.+}}/{api}", self._call)
         app.router.add_get("/v1/models", self._models)
         app.router.add_routes(self.batches.routes())
+        app.router.add_routes(self.background.routes())
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
         await self._runner.setup()
         await web.TCPSite(self._runner, self._host, self._port).start()
@@ -148,6 +152,8 @@ class Provider:
             raise
 
     async def _answer(self, request: web.Request, body: Json) -> web.StreamResponse:
+        if body.get("background"):
+            return web.json_response(self.background.create(body))
         if fault := self._fault(body):
             return await fault(request, body)
         if request.path.endswith("/embeddings"):

@@ -12,7 +12,7 @@ Every call raises only the exceptions of `carteiro.models.errors`, and may be ca
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, TypeGuard, runtime_checkable
 
 from typing_extensions import TypeIs
 
@@ -345,6 +345,41 @@ class StreamingModel(ChatModel, Protocol):
         """
 
 
+RESPONSE_ID = r"[A-Za-z0-9][A-Za-z0-9_.:=+/-]{0,511}"
+"""Pattern of a provider's id of an answer."""
+
+
+class BackgroundCall(Protocol):
+    """A call whose answer the provider writes in the background, as its caller keeps it."""
+
+    @property
+    def id(self) -> str | None:
+        """The provider's id of the answer; None if there is no answer to wait for."""
+
+    async def begin(self, identity: str) -> None:
+        """Keep the id of an answer that the provider has begun. Return once it is kept."""
+
+    def end(self) -> None:
+        """Forget the id: the answer has arrived, or never will."""
+
+
+@runtime_checkable
+class BackgroundModel(ChatModel, Protocol):
+    """A model whose provider can write answers in the background, and keeps them."""
+
+    def runs_in_background(self, prompt: Prompt) -> bool:
+        """Return True if `complete_in_background` has to complete the prompt."""
+
+    async def complete_in_background(self, prompt: Prompt, call: BackgroundCall) -> Completion:
+        """Complete the prompt. An answer that `call` has the id of is waited for, and not asked for again.
+
+        A cancellation leaves the answer to the provider: whoever has the id can wait for it.
+        """
+
+    async def cancel_answer(self, identity: str) -> None:
+        """Cancel an answer in the background: nobody waits for it any more."""
+
+
 @runtime_checkable
 class ThrottledModel(Model, Protocol):
     """A model whose provider may ask for a pause of calls."""
@@ -500,6 +535,11 @@ _known_abilities: dict[tuple[type, type], bool] = {}
 def can_stream(model: Model) -> TypeIs[StreamingModel]:
     """Return True if the model can stream its completion."""
     return _has_ability(model, StreamingModel)
+
+
+def runs_in_background(model: Model, prompt: Prompt) -> TypeGuard[BackgroundModel]:
+    """Return True if the model can complete prompts in the background, and this prompt belongs there."""
+    return _has_ability(model, BackgroundModel) and model.runs_in_background(prompt)  # type: ignore[attr-defined]
 
 
 def service_tiers(model: Model) -> Collection[ServiceTier]:

@@ -49,6 +49,14 @@ class ModelSettings(_CompatibleSettings):
     """Maximum tokens a minute of each cloud model, prompts and completions together, by one worker."""
     max_retry_after: float = Field(default=3600.0, gt=0, validation_alias="CARTEIRO_MAX_RETRY_AFTER_SECONDS")
     """Maximum pause in seconds that a cloud provider may ask for (`Retry-After`); a longer pause is shortened to it."""
+    background: bool = Field(default=False, validation_alias="CARTEIRO_BACKGROUND")
+    """True if long calls of `openai:` and `azure:` models with the Responses API are made in the background: a crash
+    does not repeat them. The provider stores their prompts and answers (`store`)."""
+    background_min_output_tokens: int = Field(
+        default=16_384, ge=0, validation_alias="CARTEIRO_BACKGROUND_MIN_OUTPUT_TOKENS"
+    )
+    """Limit of output tokens from which a call counts as long. So do calls of `-pro` and `deep-research` models, and
+    those with the reasoning effort `high`; with 0, all calls."""
     server_api_key: SecretStr | None = Field(default=None, validation_alias="CARTEIRO_SERVER_API_KEY")
     """Key for `http://` and `https://` models."""
     server_api_key_file: Path | None = Field(default=None, validation_alias="CARTEIRO_SERVER_API_KEY_FILE")

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from carteiro.models.answer_stream import AnswerStream
 from carteiro.models.cloud import chat_completions, completions, messages, responses
 from carteiro.models.cloud.api import Api, EndpointApi
+from carteiro.models.cloud.background import BackgroundPolicy, BackgroundResponses, pending_id
 from carteiro.models.cloud.batch_api.interface import BatchApi, RetryMode
 from carteiro.models.cloud.batch_api.openai_batches import open_batch_api
 from carteiro.models.cloud.call_usage import CallUsageMeter, MeteredQuota, usage_of
@@ -25,9 +26,16 @@ from carteiro.models.cloud.request_format import Dialect, RequestFormat
 from carteiro.models.cloud.response_body import find_error, parse_lenient_json, read_body
 from carteiro.models.cloud.streaming import StreamedAnswer, stream_answer
 from carteiro.models.cloud.token_counts import count_prompt_tokens, estimate_tokens, load_token_counter
-from carteiro.models.errors import ModelError, QuotaExhausted, RateLimited, TierUnavailable, attach_usage
+from carteiro.models.errors import (
+    ModelError,
+    QuotaExhausted,
+    RateLimited,
+    TierUnavailable,
+    Unsupported,
+    attach_usage,
+)
 from carteiro.models.file_support import reject_files
-from carteiro.models.interface import Completion, Prompt
+from carteiro.models.interface import BackgroundCall, Completion, Prompt
 from carteiro.models.reasoning import ReasoningState, start_state_of_model
 from carteiro.schemas import ServiceTier
 
@@ -46,12 +54,15 @@ APIS: dict[EndpointApi, Api] = {
 
 @dataclass(slots=True)
 class _PromptCalls:
-    """The calls for one prompt. `forwarded` receives the completion in pieces; None if it is not streamed."""
+    """The calls for one prompt. `forwarded` receives the completion in pieces; None if it is not streamed. `background`
+    is None if the answer is not written in the background.
+    """
 
     prompt: Prompt
     forwarded: ForwardedText | None
+    background: BackgroundCall | None = None
     seconds: float = 0.0
-    """Duration of the calls so far."""
+    """Duration of the calls so far, without the time of an answer in the background."""
 
 
 class CloudModel:
@@ -65,6 +76,8 @@ class CloudModel:
 
     `batches` completes prompts later and at a lower price: its lines hold a `body`, and `completion` reads their
     answers. It is None if the provider has no batches.
+
+    `background` is the policy for calls in the background; None if there are no such calls.
     """
 
     context_tokens: None = None
@@ -72,7 +85,15 @@ class CloudModel:
     is_small = False
     remote = True
 
-    def __init__(self, name: str, endpoint: Endpoint, *, timeout: float, quota: Quota | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        endpoint: Endpoint,
+        *,
+        timeout: float,
+        quota: Quota | None = None,
+        background: BackgroundPolicy | None = None,
+    ) -> None:
         self.name = name
         self._quota = quota or Quota()
         self._metered_quota = MeteredQuota(self._quota)
@@ -86,6 +107,7 @@ class CloudModel:
         )
         self._connection = ProviderConnection(name, endpoint, timeout)
         self._client = self._connection.client
+        self._background = BackgroundResponses(self._connection, background) if background is not None else None
         self.batches: BatchApi | None = open_batch_api(self._connection, self._api.PATH)
 
     async def load(self) -> None:
@@ -118,6 +140,22 @@ class CloudModel:
         """
         return await self._call(prompt, on_text)
 
+    def runs_in_background(self, prompt: Prompt) -> bool:
+        """Return True if the prompt belongs in the background."""
+        if self._background is None or not self._background.policy.is_long(self._endpoint.model, prompt):
+            return False
+        form = self._dialect.format_for(prompt)
+        return "background" not in form.omitted and not form.streams
+
+    async def complete_in_background(self, prompt: Prompt, call: BackgroundCall) -> Completion:
+        """Complete the prompt, or wait for the answer whose id `call` has. Raise the errors that `complete` raises."""
+        return await self._call(prompt, None, call)
+
+    async def cancel_answer(self, identity: str) -> None:
+        """Cancel an answer in the background. Raise the errors of `carteiro.models.errors`."""
+        if self._background is not None:
+            await self._background.cancel(identity)
+
     @property
     def service_tiers(self) -> Collection[ServiceTier]:
         """Tiers in which the provider may serve a call."""
@@ -132,11 +170,16 @@ class CloudModel:
         """Return the body of the request for this prompt's completion."""
         return self._body(prompt, replace(self._dialect.format_for(prompt), streams=False), streams=False)
 
-    def _body(self, prompt: Prompt, form: RequestFormat, *, streams: bool) -> dict[str, Any]:
+    def _body(
+        self, prompt: Prompt, form: RequestFormat, *, streams: bool, in_background: bool = False
+    ) -> dict[str, Any]:
         reject_files(prompt, self.name, self._api.MEDIA)
         body = self._api.request(self._endpoint, prompt, form)
         streams = (streams or form.streams) and "stream" not in form.omitted
-        return self._api.streamed(body, form) if streams else body
+        if streams:
+            return self._api.streamed(body, form)
+        in_background = in_background and "background" not in form.omitted
+        return responses.in_background(body, form) if in_background else body
 
     def adapt(self, prompt: Prompt, body: dict[str, Any], outcome: ModelError | Completion) -> RetryMode:
         """Learn from the outcome of `body` in a batch. Return the way to retry the prompt."""
@@ -156,12 +199,15 @@ class CloudModel:
             attach_usage(failure, failure.usage or usage_of(answer))
             raise
 
-    async def _call(self, prompt: Prompt, on_text: Callable[[str], None] | None) -> Completion:
+    async def _call(
+        self, prompt: Prompt, on_text: Callable[[str], None] | None, background: BackgroundCall | None = None
+    ) -> Completion:
         """Call the model. Call it again in another form if it rejects something that we added to the request, or if a
         limit that we chose cuts its reasoning.
         """
-        calls = _PromptCalls(prompt, None if on_text is None else ForwardedText(on_text))
-        build_body = partial(self._body, prompt, streams=on_text is not None)
+        calls = _PromptCalls(prompt, None if on_text is None else ForwardedText(on_text), background)
+        in_background = background is not None
+        build_body = partial(self._body, prompt, streams=on_text is not None, in_background=in_background)
         form = self._dialect.format_for(prompt)
         body = build_body(form)
         outcome: Completion | ModelError
@@ -181,6 +227,8 @@ class CloudModel:
         prompt, clock = calls.prompt, asyncio.get_running_loop().time
         flex, timeout = prompt.service_tier == "flex" and "service_tier" in body, self._connection.timeout
         timeout = max(timeout, FLEX_SECONDS) if flex else timeout
+        if calls.background is not None and (kept := await self._kept_answer(calls.background)) is not None:
+            return self._read_completion(kept, {}, prompt)
         prompt_tokens = await count_prompt_tokens(prompt, self._token_counter)
         async with self._metered_quota.call(prompt_tokens, prompt.max_output_tokens, prompt.rank) as (permit, meter):
             began = clock()
@@ -197,7 +245,23 @@ class CloudModel:
                 raise
             finally:
                 calls.seconds += clock() - began
+            if calls.background is not None and (identity := pending_id(answer)) is not None:
+                permit.completed(None, headers, queued=True)
+                answer = await self._answer_in_background(calls.background, identity)
             return self._complete_call(permit, meter, answer, headers, prompt)
+
+    async def _kept_answer(self, call: BackgroundCall) -> Any:
+        """Return the answer that was begun earlier, once it is at its end; None if there is no such answer."""
+        if call.id is None or self._background is None:
+            return None
+        return await self._background.follow(call, is_new=False)
+
+    async def _answer_in_background(self, call: BackgroundCall, identity: str) -> Any:
+        assert self._background is not None
+        await call.begin(identity)
+        if (answer := await self._background.follow(call, is_new=True)) is None:
+            raise Unsupported(f"{self.name} does not keep answers in the background", "background")
+        return answer
 
     async def _send(
         self, body: dict[str, Any], meter: CallUsageMeter, timeout: float | None = None
@@ -242,12 +306,17 @@ class CloudModel:
     ) -> Completion:
         meter.on_answer(answer)
         try:
-            completion = self.completion(answer, prompt)
+            completion = self._read_completion(answer, headers, prompt)
         except ModelError as failure:
             if not isinstance(failure, RateLimited):
                 permit.completed(None, headers)
             raise
         self._metered_quota.record_completion(permit, completion.usage, headers)
+        return completion
+
+    def _read_completion(self, answer: Any, headers: Mapping[str, str], prompt: Prompt) -> Completion:
+        """Return the completion, with the tier that served it if the prompt names one."""
+        completion = self.completion(answer, prompt)
         if prompt.service_tier and not completion.usage.service_tier and (tier := served_tier(answer, headers)):
             usage = completion.usage.model_copy(update={"service_tier": tier})
             completion = replace(completion, usage=usage)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx2
@@ -72,18 +73,23 @@ class ProviderConnection:
                 raise
         return await send(self._headers(renewed, header))
 
-    async def post(self, path: str, body: dict[str, Any]) -> httpx2.Response:
+    async def post(self, path: str, body: dict[str, Any] | None) -> httpx2.Response:
         """Post a request to the endpoint. Return the response with an unread body: the caller bounds the bytes that are
         read. Call it within `translate_errors`: it raises the SDK's errors.
         """
+        return await self._call(partial(self.client.post, body=body), path)
+
+    async def get(self, path: str) -> httpx2.Response:
+        """Read a path of the endpoint. Return the response as `post` does."""
         client: Any = self.client
+        return await self._call(client.get, path)
+
+    async def _call(self, method: Callable[..., Any], path: str) -> httpx2.Response:
         url = self._base_url + path.lstrip("/")
 
         async def send(headers: Headers) -> httpx2.Response:
             options: Any = {"headers": headers, "params": self.endpoint.query}
-            response: httpx2.Response = await client.post(
-                url, cast_to=httpx2.Response, body=body, options=options, stream=True
-            )
+            response: httpx2.Response = await method(url, cast_to=httpx2.Response, options=options, stream=True)
             return response
 
         return await self.send_authorized(send)

@@ -83,6 +83,8 @@ class Endpoint:
     """True if it takes a key of the prompt cache."""
     openai: bool = False
     """True if the server is OpenAI's own. Only OpenAI gets OPENAI_ORG_ID and OPENAI_PROJECT_ID."""
+    background: bool = False
+    """True if the provider writes and keeps answers of the Responses API in the background."""
     batches: BatchAddress | None = None
     """Address of the batches; None if the provider has none."""
     embeddings: EmbeddingFormat = field(default_factory=EmbeddingFormat)

@@ -32,13 +32,16 @@ def cloud_provider(
 
     def open_model(name: str, rest: str, settings: ModelSettings) -> Model:
         # These modules bring the SDK.
+        from carteiro.models.cloud.background import BackgroundPolicy
         from carteiro.models.cloud.client import CloudModel
         from carteiro.models.cloud.quota import Quota, QuotaController
 
         location, api = split_api_option(rest)
         made = replace(endpoint(name, location, api, settings), max_retry_after=settings.max_retry_after)
         quota = Quota(QuotaController(settings.requests_per_minute, settings.tokens_per_minute))
-        return CloudModel(name, made, timeout=settings.timeout, quota=quota)
+        in_background = settings.background and made.background and made.api == "responses"
+        background = BackgroundPolicy(settings.background_min_output_tokens) if in_background else None
+        return CloudModel(name, made, timeout=settings.timeout, quota=quota, background=background)
 
     def open_embedder(name: str, rest: str, settings: ModelSettings) -> Model:
         from carteiro.models.cloud.embedder import CloudEmbedder

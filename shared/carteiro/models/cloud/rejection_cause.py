@@ -22,6 +22,7 @@ _FIELDS = {
     "top_p": r"\btop_p\b",
     "service_tier": r"\bservice[ _]tier|\bflex\b",
     "prompt_cache_key": r"\bprompt_cache_key\b",
+    "background": r"\bbackground\b",
     "reasoning_effort": r"\breasoning[ _.]effort|\boutput_config\.effort",
     "max_completion_tokens": r"max_completion_tokens",
     "max_tokens": r"max_tokens|max_new_tokens",

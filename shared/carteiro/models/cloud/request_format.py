@@ -20,7 +20,16 @@ LIMIT_FIELDS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 
 LOGPROBS_FIELDS = ("logprobs", "top_logprobs")
 """Fields that ask for alternative tokens; the second one needs the first."""
-_ADJUSTABLE = ("stream_options", "store", "seed", "temperature", "service_tier", "prompt_cache_key", *LOGPROBS_FIELDS)
+_ADJUSTABLE = (
+    "stream_options",
+    "store",
+    "seed",
+    "temperature",
+    "service_tier",
+    "prompt_cache_key",
+    "background",
+    *LOGPROBS_FIELDS,
+)
 """Fields that may be left out."""
 REASONING_MAX_TOKENS = 4096
 """Limit of output tokens that leaves a model room for reasoning, for APIs that require a limit."""

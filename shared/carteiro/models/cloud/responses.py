@@ -1,5 +1,5 @@
 """The Responses API (https://platform.openai.com/docs/api-reference/responses/create). Some models of OpenAI have only
-this API. Nothing is stored at the provider.
+this API. Nothing is stored at the provider, except answers in the background.
 """
 
 from collections.abc import Collection
@@ -30,6 +30,8 @@ from carteiro.schemas.media_file import MediaKind
 
 PATH = "/responses"
 MEDIA: Collection[MediaKind] = ("image", "pdf")
+PENDING_STATUSES = ("queued", "in_progress")
+"""Statuses of an answer in the background that is not at its end."""
 FINAL_STATUSES = ("completed", "incomplete", "failed", "cancelled")
 """Statuses that end an answer."""
 
@@ -83,6 +85,13 @@ def streamed(body: dict[str, Any], form: RequestFormat) -> dict[str, Any]:  # no
     return {**body, "stream": True}
 
 
+def in_background(body: dict[str, Any], form: RequestFormat) -> dict[str, Any]:
+    """Return the request's body for an answer in the background, which the provider stores. Without `store` it may keep
+    an answer for 10 minutes only.
+    """
+    return {**body, "background": True} | ({} if "store" in form.omitted else {"store": True})
+
+
 def output_content(output: list[Any]) -> tuple[Content, bool]:
     """Return the content of an output's items, and True if one of them calls a tool."""
     content, called = Content(), False
@@ -120,7 +129,7 @@ def _finish_reason(read: "_ResponsesAnswer", content: Content, name: str, *, cal
             if not written:
                 raise Unavailable(f"{name} did not finish, for the unknown reason {str(reason)[:40]!r}")
             return "length"
-        case "failed" | "cancelled":
+        case "failed" | "cancelled" | "expired":
             raise _failure(read.error, name)
         case unknown:
             if not (written or called):

@@ -57,6 +57,7 @@ def endpoint(name: str, deployment: str, api: ApiName | None, settings: ModelSet
         completion_limit="max_tokens" if dated and dated < _MAX_COMPLETION_TOKENS_SINCE else "max_completion_tokens",
         tiers=OPENAI_TIERS,
         takes_cache_key=True,
+        background=True,
         batches=BatchAddress(
             url=f"{resource}/openai/v1",
             query={"api-version": version} if version and not dated else {},

@@ -32,6 +32,7 @@ def endpoint(name: str, model: str, api: ApiName | None, settings: ModelSettings
         openai=True,
         tiers=OPENAI_TIERS,
         takes_cache_key=True,
+        background=True,
         batches=BatchAddress(url=url),
         embeddings=EmbeddingFormat(base64=True, max_texts=256),
     )

@@ -14,7 +14,9 @@ from faststream.kafka import KafkaBroker
 from carteiro.kafka.bounded_producer import BoundedProducer
 from carteiro.kafka.compacted_topic import CompactedTopic
 from carteiro.kafka.topic_watch import TopicWatch
-from carteiro.models.interface import is_remote_embedder
+from carteiro.models.interface import BackgroundModel, is_remote_embedder
+from carteiro.models.settings import ModelSettings
+from carteiro.settings.environment import SettingsInvalid
 from carteiro.tasks.task import Task
 from carteiro.tasks.task_schemas import task_format
 from carteiro.tasks.topic_specs import JOURNAL_CONFIG
@@ -138,7 +140,12 @@ def build_handler(
 def build_journals(
     name: str, requests: str, chains: Iterable[FallbackChain], context: WorkerContext
 ) -> JournalStore | None:
-    """Return the journals of a topic of requests or events; None if no call of its models is kept."""
+    """Return the journals of a topic of requests or events; None if no call of its models is kept.
+
+    Raise `SettingsInvalid` if calls in the background have no journal for their ids.
+    """
+    if ModelSettings().background and not context.settings.journal:
+        raise SettingsInvalid("CARTEIRO_BACKGROUND: needs CARTEIRO_JOURNAL=true, which keeps the ids of answers")
     targets = [target for chain in chains for target in chain.targets]
     if not context.settings.journal or not any(
         target.circuit_breaker is not None and not is_remote_embedder(target.model) for target in targets
@@ -161,7 +168,11 @@ def build_journals(
     async def partitions() -> int | None:
         return await fetch_partition_count(producer(), topic.name)
 
-    return JournalStore(name, topic, producer, partitions, context.settings.journal_min_tokens)
+    models = [target.model for target in targets]
+    background_models = {model.name: model for model in models if isinstance(model, BackgroundModel)}
+    return JournalStore(
+        name, topic, producer, partitions, context.settings.journal_min_tokens, background_models=background_models
+    )
 
 
 def _build_reader(task: Task[Any, Any], context: WorkerContext) -> RequestReader:

@@ -1,4 +1,4 @@
-"""The entry of one finished call, and the record that holds it.
+"""The entry of one call, and the record that holds it: a finished call, or one whose answer is at the provider.
 
 The record's key is the offset of the request's first record and a digest of the prompt: topic and partition are those
 of the request. Its value is JSON, or null if the reply is committed.
@@ -10,13 +10,15 @@ import json
 import re
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from carteiro.models.interface import Completion, Prompt
+from carteiro.models.interface import RESPONSE_ID, Completion, Prompt
 from carteiro.models.prompt_identity import prompt_identity
+from carteiro.schemas import ServiceTier
 
 MAX_ENTRY_BYTES = 256 * 1024
 """Largest value of an entry. A longer completion is not kept."""
+_MAX_BEGUN_BYTES = 2048
 _CHARACTERS_PER_TOKEN = 4
 _KEY_IN_THREAD_CHARACTERS = 256 * 1024
 _KEY = re.compile(rb"(\d{1,19})/[0-9a-f]{32}")
@@ -31,6 +33,18 @@ class Entry(BaseModel):
     offset: int
     """Offset of the record for which the call was made: another one than in the key if the request was redriven."""
     completion: Completion
+
+
+class BegunCall(BaseModel):
+    """A call whose answer the provider writes in the background."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, use_attribute_docstrings=True)
+
+    version: Literal[1] = 1
+    model: str
+    tier: ServiceTier | None
+    response_id: str = Field(pattern=f"^{RESPONSE_ID}$")
+    """The provider's id of the answer."""
 
 
 def entry_key(request: int, model: str, prompt: Prompt) -> bytes:
@@ -68,6 +82,16 @@ def read_entry(value: bytes) -> Entry | None:
         return None
     try:
         return Entry.model_validate_json(value)
+    except ValidationError:
+        return None
+
+
+def read_begun(value: bytes) -> BegunCall | None:
+    """Return the call in a record's value that is in the background; None if it is no such call."""
+    if len(value) > _MAX_BEGUN_BYTES or b'"response_id"' not in value:
+        return None
+    try:
+        return BegunCall.model_validate_json(value)
     except ValidationError:
         return None
 

@@ -28,6 +28,9 @@ class JournalWriter(Protocol):
     def on_reused(self) -> None:
         """Count a call that was found and not made again."""
 
+    def cancel_answer(self, model: str, response_id: str) -> None:
+        """Begin to cancel an answer that a model's provider writes in the background. Its errors are ignored."""
+
 
 class PartitionJournal:
     """Entries by the offsets of their requests. They are those of the topic's partition with the same number.
@@ -60,6 +63,12 @@ class PartitionJournal:
     def tombstone(self, key: bytes) -> OutgoingRecord:
         """Return the record that deletes an entry."""
         return OutgoingRecord(self._topic, self._partition, key, None, ())
+
+    def remove(self, key: bytes) -> None:
+        """Remove an entry. The topic still has it."""
+        request = request_of(key)
+        if request is not None and request in self._requests:
+            self._bytes -= len(self._requests[request].pop(key, b""))
 
     def forget(self, request: int) -> None:
         """Remove the entries of a request."""

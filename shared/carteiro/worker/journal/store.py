@@ -4,8 +4,9 @@ The topic is created by the first write. If it is away, requests are served all 
 """
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 from aiokafka.errors import KafkaError
@@ -13,6 +14,8 @@ from aiokafka.errors import KafkaError
 from carteiro.concurrency.background_tasks import BackgroundTasks
 from carteiro.kafka.bounded_producer import BoundedProducer
 from carteiro.kafka.compacted_topic import CompactedTopic, TopicUnusable
+from carteiro.models.errors import ModelError
+from carteiro.models.interface import BackgroundModel
 from carteiro.wire.dead_letter import first_offset
 from carteiro.wire.record import OutgoingRecord, Record, record_size
 from carteiro.worker.journal.partition_journal import JournalWriter, PartitionJournal
@@ -38,7 +41,7 @@ class JournalStore(JournalWriter):
     """Journals of the partitions of one topic of requests.
 
     `find_partitions` returns the number of partitions of the journal's topic, 0 if it does not exist, None if that is
-    unknown. A call with fewer than `min_tokens` tokens is not kept.
+    unknown. A call with fewer than `min_tokens` tokens is not kept. `background_models` are by their names.
     """
 
     def __init__(
@@ -48,11 +51,13 @@ class JournalStore(JournalWriter):
         producer: Callable[[], BoundedProducer],
         find_partitions: Callable[[], Awaitable[int | None]],
         min_tokens: int,
+        background_models: Mapping[str, BackgroundModel] | None = None,
         *,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._task, self._topic, self._producer, self._find_partitions = task, topic, producer, find_partitions
         self._min_tokens, self._now = min_tokens, now
+        self._background_models = background_models or {}
         self._partitions: dict[int, PartitionJournal] = {}
         self._writes, self._pending_bytes = BackgroundTasks(), 0
         self._topic_checked, self._resumes_at = False, 0.0
@@ -114,6 +119,11 @@ class JournalStore(JournalWriter):
     def on_reused(self) -> None:
         self._count("reused")
 
+    def cancel_answer(self, model: str, response_id: str) -> None:
+        if (found := self._background_models.get(model)) is not None:
+            log.info("cancelling an answer in the background: nobody waits for it", model=model, id=response_id)
+            self._writes.start(_cancel(found, response_id))
+
     async def _write(self, record: OutgoingRecord, size: int) -> None:
         try:
             async with asyncio.timeout(_WRITE_SECONDS):
@@ -143,3 +153,8 @@ class JournalStore(JournalWriter):
 
     def _empty(self, partition: int) -> PartitionJournal:
         return PartitionJournal(self, self._topic.name, partition)
+
+
+async def _cancel(model: BackgroundModel, response_id: str) -> None:
+    with contextlib.suppress(ModelError):
+        await model.cancel_answer(response_id)

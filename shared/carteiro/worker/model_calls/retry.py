@@ -30,6 +30,7 @@ from carteiro.models.interface import (
     ServiceCall,
     is_language_service,
     is_remote_embedder,
+    runs_in_background,
 )
 from carteiro.schemas import Usage
 from carteiro.worker.journal.request_journal import RequestJournal
@@ -167,9 +168,18 @@ class RetryingModel(ChatModelProxy[ChatModel]):
 
     async def _call(self, prompt: Prompt) -> Completion:
         with model_span(self.name, prompt) as answered:
-            completion = await self._streaming_model.complete(prompt)
+            completion = await self._complete(prompt)
             answered(completion)
         return completion
+
+    async def _complete(self, prompt: Prompt) -> Completion:
+        model, journal = self._model, self._journal
+        if journal is None or self._streaming_model is not model or not runs_in_background(model, prompt):
+            return await self._streaming_model.complete(prompt)
+        async with journal.background_call(self.name, prompt) as call:
+            completion = await model.complete_in_background(prompt, call)
+        usage = completion.usage.model_copy(update={"reused_calls": 1}) if call.is_reused else completion.usage
+        return replace(completion, usage=usage)
 
 
 def prompt_of_texts(texts: Sequence[str]) -> Prompt:

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaConnectionError
 from carteiro.models.interface import LanguageServiceModel
 from carteiro.registry.connection import open_registry
 from carteiro.registry.settings import RegistrySettings
+from carteiro.settings.environment import SettingsInvalid
 from carteiro.settings.worker import WorkerSettings
 from carteiro.tasks.discovery import find_tasks
 from carteiro.worker.batch_api.deferral_policy import DeferralPolicy
@@ -142,3 +143,10 @@ def test_calls_are_kept_of_remote_models_that_do_not_embed(model: Any, journal: 
     served = serve(make_context(journal=journal), "generate", chain)
     handler: Any = served.subscriber.lanes._handler
     assert (handler._journals is not None) is (handler._requests.journals is not None) is keeps
+
+
+def test_answers_in_the_background_need_a_journal_for_their_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CARTEIRO_BACKGROUND", "true")
+    serve(make_context(), "generate", LIVE)
+    with pytest.raises(SettingsInvalid, match="needs CARTEIRO_JOURNAL=true"):
+        serve(make_context(journal=False), "generate", LIVE)

@@ -20,6 +20,8 @@ class FakeWriter(JournalWriter):
         self.max_bytes = 2**20
         self.errors: list[Exception] = []
         self.away, self.reused, self.hanging = False, 0, False
+        self.cancelled: list[tuple[str, str]] = []
+        """Models and ids of cancelled answers."""
 
     @property
     def max_partition_bytes(self) -> int:
@@ -43,6 +45,9 @@ class FakeWriter(JournalWriter):
 
     def on_reused(self) -> None:
         self.reused += 1
+
+    def cancel_answer(self, model: str, response_id: str) -> None:
+        self.cancelled.append((model, response_id))
 
     def apply(self, record: OutgoingRecord) -> None:
         """Write a record."""

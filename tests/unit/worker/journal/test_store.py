@@ -8,6 +8,7 @@ from aiokafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 from structlog.testing import capture_logs
 
 from carteiro.kafka.compacted_topic import TopicUnusable
+from carteiro.models.errors import Unavailable
 from carteiro.models.interface import Completion
 from carteiro.wire.record import OutgoingRecord
 from carteiro.worker.journal import store as module
@@ -203,3 +204,20 @@ async def test_partitions_share_the_memory(owner: Owner) -> None:
     for partition in range(4):
         await owner.store.load(partition)
     assert owner.store.max_partition_bytes == alone // 4
+
+
+async def test_answer_of_a_known_model_is_cancelled_and_errors_are_ignored(topic: FakeTopic) -> None:
+    cancelled: list[str] = []
+
+    class Model:
+        async def cancel_answer(self, identity: str) -> None:
+            cancelled.append(identity)
+            raise Unavailable("down")
+
+    fake: Any = topic
+    models: Any = {"m": Model()}
+    store = JournalStore("summarize", fake, lambda: fake, topic.find_partitions, 0, models)
+    store.cancel_answer("m", "resp_1")
+    store.cancel_answer("gone", "resp_2")
+    await store.close()
+    assert cancelled == ["resp_1"]

@@ -1,0 +1,211 @@
+"""Answers in the background through whole pipelines: crashes, deadlines, other tiers, and the same prompt twice."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from carteiro.models.cloud.background import BackgroundPolicy
+from carteiro.models.cloud.client import CloudModel
+from carteiro.schemas import Usage
+from carteiro.wire.topics import Topics
+from carteiro.worker.handling.dead_letters import DeadLetters
+from carteiro.worker.handling.handler import RequestHandler
+from carteiro.worker.handling.idempotency import IdempotencyStore
+from carteiro.worker.handling.pipeline import Pipeline
+from carteiro.worker.handling.reply_cache import ReplyCache
+from carteiro.worker.handling.reply_outcome import ReplyOutcome
+from carteiro.worker.handling.reply_router import ReplyAddress
+from carteiro.worker.journal.request_journal import RequestJournal
+from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker
+from carteiro.worker.model_calls.fallback import FallbackChain, ModelTarget
+from services.generate.task import task
+from tests.conftest import eventually
+from tests.provider import Provider
+from tests.unit.models.cloud.cloud_models import endpoint
+from tests.unit.wire.fake_record import FakeRecord
+from tests.unit.worker.failing_model import FREE
+from tests.unit.worker.journal.fake_writer import FakeJournals, FakeWriter, prompt
+
+NAME = "openai:echo"
+RECORD = FakeRecord(b'{"prompt": "one two"}', (), b"key", "llm.generate.requests", 0, 17)
+
+
+class Router:
+    """Router to which all topics exist."""
+
+    producer = None
+
+    async def resolve(self, _envelope: Any, default_reply_topic: str) -> ReplyAddress:
+        return ReplyAddress(default_reply_topic)
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[Provider]:
+    async with Provider() as provider:
+        yield provider
+
+
+@pytest.fixture
+def writer() -> FakeWriter:
+    return FakeWriter()
+
+
+class Worker:
+    """One worker after the other, each with what it reads from the topic."""
+
+    def __init__(self, pipeline: Pipeline, writer: FakeWriter) -> None:
+        self._pipeline, self._writer = pipeline, writer
+
+    async def serve(self, record: FakeRecord = RECORD) -> ReplyOutcome:
+        router: Any = Router()
+        handler = RequestHandler(
+            self._pipeline,
+            router,
+            FREE,
+            "g",
+            "llm.generate.replies",
+            "llm.generate.deferred",
+            Topics("llm"),
+            DeadLetters("llm.generate.dead", "g"),
+            journals=FakeJournals(self._writer),
+        )
+        outcome = await handler.handle(record)
+        assert isinstance(outcome, ReplyOutcome)
+        return outcome
+
+
+@pytest.fixture
+async def worker(provider: Provider, writer: FakeWriter) -> AsyncIterator[Worker]:
+    policy = BackgroundPolicy(0, (0.001, 0.002))
+    model = CloudModel(NAME, endpoint(provider.url, api="responses"), timeout=30, background=policy)
+    breaker = CircuitBreaker(model, lambda: None)
+    chain = FallbackChain([ModelTarget(model, breaker)])
+    yield Worker(Pipeline(task, chain, IdempotencyStore(60), ReplyCache(60)), writer)
+    await breaker.stop_probing()
+    await model.close()
+
+
+async def interrupt(worker: Worker, provider: Provider) -> None:
+    """End a worker while the answer is in the air."""
+    provider.background.hold()
+    serving = asyncio.create_task(worker.serve())
+    await eventually(lambda: provider.background.of("look"))
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
+    provider.background.release()
+
+
+async def test_next_owner_finds_the_answer_and_its_usage_is_counted_once(
+    provider: Provider, writer: FakeWriter, worker: Worker
+) -> None:
+    await interrupt(worker, provider)
+    outcome = await worker.serve()
+    assert outcome.reply.status == "ok"
+    assert outcome.reply.usage.model_copy(update={"service_tier": None}) == Usage(
+        input_tokens=2, output_tokens=2, reused_calls=1
+    )
+    assert (provider.calls.total(), writer.reused, writer.cancelled) == (1, 1, [])
+    assert outcome.cleanup is not None
+    for tombstone in outcome.cleanup.tombstones:
+        writer.apply(tombstone)
+    outcome.on_acknowledged()
+    assert (writer.values, writer.cancelled) == ({}, [])
+
+
+async def test_worker_that_has_lost_the_partition_polls_on_and_harms_nothing(
+    provider: Provider, writer: FakeWriter, worker: Worker
+) -> None:
+    provider.background.hold()
+    zombie = asyncio.create_task(worker.serve())
+    await eventually(lambda: provider.background.of("look"))
+    owner = asyncio.create_task(worker.serve())
+    await eventually(lambda: writer.reused)
+    provider.background.release()
+    for outcome in await asyncio.gather(zombie, owner):
+        assert outcome.reply.status == "ok"
+    assert (provider.calls.total(), writer.cancelled) == (1, [])
+
+
+async def test_failed_answer_of_an_earlier_owner_is_asked_for_again(
+    provider: Provider, worker: Worker, no_pauses: None
+) -> None:
+    await interrupt(worker, provider)
+    provider.background.next_end("failed", error={"code": "server_error", "message": "x"})
+    outcome = await worker.serve()
+    assert outcome.reply.status == "ok"
+    assert outcome.reply.usage.reused_calls == 0
+    assert provider.calls.total() == 2
+
+
+async def test_answer_is_cancelled_once_the_reply_without_it_is_acknowledged(
+    provider: Provider, writer: FakeWriter, worker: Worker
+) -> None:
+    await interrupt(worker, provider)
+    provider.background.hold()
+    late = replace(RECORD, headers=(("deadline", b"2020-01-01T00:00:00Z"),))
+    outcome = await worker.serve(late)
+    assert outcome.reply.status == "error"
+    assert outcome.reply.error.code == "expired"
+    assert writer.cancelled == [], "a worker that has lost the partition cancels nothing"
+    outcome.on_acknowledged()
+    assert writer.cancelled == [(NAME, provider.background.created[0].id)]
+
+
+async def test_streamed_request_is_not_in_the_background(provider: Provider, worker: Worker) -> None:
+    record = replace(RECORD, value=b'{"prompt": "one two", "options": {"stream": true}}')
+    assert (await worker.serve(record)).reply.status == "ok"
+    assert "background" not in provider.requests[0].body
+
+
+def journal(writer: FakeWriter) -> RequestJournal:
+    return RequestJournal(writer.next_owner(), 17, 17, 0)
+
+
+async def test_same_prompt_at_the_same_time_is_two_calls(writer: FakeWriter) -> None:
+    first = journal(writer)
+    async with first.background_call("m", prompt("a")) as one, first.background_call("m", prompt("a")) as two:
+        await one.begin("resp_1")
+        await two.begin("resp_2")
+    later = journal(writer)
+    async with later.background_call("m", prompt("a")) as one, later.background_call("m", prompt("a")) as two:
+        assert [one.id, two.id] == ["resp_1", "resp_2"]
+        assert one.is_reused
+        one.end()
+        two.end()
+    async with later.background_call("m", prompt("a")) as three:
+        assert three.id is None
+    assert {each.key for each in later.tombstones} == writer.values.keys()
+
+
+async def test_another_try_of_a_run_waits_for_the_same_answer(writer: FakeWriter) -> None:
+    run = journal(writer)
+    async with run.background_call("m", prompt("a")) as call:
+        await call.begin("resp_1")
+    async with run.background_call("m", prompt("a")) as call:
+        assert (call.id, call.is_reused, writer.reused) == ("resp_1", False, 0)
+    async with run.background_call("m", prompt("b")) as other, run.background_call("n", prompt("a")) as another:
+        assert (other.id, another.id) == (None, None)
+
+
+async def test_call_that_moves_to_another_tier_cancels_the_answer_of_the_first(writer: FakeWriter) -> None:
+    run = journal(writer)
+    flex = replace(prompt("a"), service_tier="flex", service_options=frozenset({"service_tier"}))
+    async with run.background_call("m", flex) as call:
+        await call.begin("resp_1")
+    async with run.background_call("m", replace(flex, service_tier="standard")) as call:
+        assert call.id is None
+        await call.begin("resp_2")
+    assert writer.cancelled == [("m", "resp_1")]
+    assert len(writer.values) == 1
+
+
+async def test_topic_that_is_away_costs_only_the_repetition(writer: FakeWriter) -> None:
+    writer.away = True
+    run = journal(writer)
+    async with run.background_call("m", prompt("a")) as call:
+        await call.begin("resp_1")
+        assert call.id == "resp_1"
+    assert writer.values == {}
