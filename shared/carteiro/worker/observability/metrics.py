@@ -168,7 +168,7 @@ BATCH_SAVINGS = Counter(
 )
 JOURNAL_CALLS = Counter(
     "carteiro_journal_calls",
-    "Calls of unanswered requests, finished or in the background; outcome is `kept`, `reused` by a later run, or `lost`.",
+    "Calls of unanswered requests that are finished or in the background: `kept`, `reused` by a later run, or `lost`.",
     ["task", "outcome"],
     registry=REGISTRY,
 )
