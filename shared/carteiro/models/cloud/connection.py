@@ -1,7 +1,7 @@
 """HTTP client of one model: its connections, its credential, and the translation of its errors."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,6 +18,7 @@ from openai import (
     Timeout,
 )
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.errors import failure_of, is_credential_rejected
@@ -57,47 +58,63 @@ class ProviderConnection:
         await self.client.close()
         await self.endpoint.credential.close()
 
-    async def send_authorized(self, send: Callable[[Headers], Awaitable[T]], header: str | None = None) -> T:
+    async def send_authorized(
+        self,
+        send: Callable[[Headers], Awaitable[T]],
+        header: str | None = None,
+        sign: Callable[[str], Mapping[str, str]] | None = None,
+    ) -> T:
         """Return the result of `send`, which is called with the headers that carry the credential: in the endpoint's
-        own header, or in `header`. Retry once with a new credential if the provider rejects the first one and the
-        credential has changed.
+        own header, in `header`, or in those that `sign` returns for it. Retry once with a new credential if the
+        provider rejects the first one and the credential has changed.
         """
         secret = await self.endpoint.credential.get_value()
         try:
-            return await send(self._headers(secret, header))
+            return await send(self._headers(secret, header, sign))
         except APIStatusError as error:
             if not is_credential_rejected(error):
                 raise
             renewed = await self.endpoint.credential.get_value(rejected=secret)
             if renewed == secret:
                 raise
-        return await send(self._headers(renewed, header))
+        return await send(self._headers(renewed, header, sign))
 
     async def post(self, path: str, body: dict[str, Any] | None) -> httpx2.Response:
         """Post a request to the endpoint. Return the response with an unread body: the caller bounds the bytes that are
         read. Call it within `translate_errors`: it raises the SDK's errors.
         """
-        return await self._call(partial(self.client.post, body=body), path)
+        if self.endpoint.sign is None:
+            return await self._call(partial(self.client.post, body=body), path)
+        content = to_json(body)  # The signature is one of the bytes that are sent.
+        sign = partial(self.endpoint.sign, url=self._url(path), content=content)
+        return await self._call(partial(self.client.post, content=content), path, sign)
 
     async def get(self, path: str) -> httpx2.Response:
         """Read a path of the endpoint. Return the response as `post` does."""
         client: Any = self.client
         return await self._call(client.get, path)
 
-    async def _call(self, method: Callable[..., Any], path: str) -> httpx2.Response:
-        url = self._base_url + path.lstrip("/")
+    async def _call(
+        self, method: Callable[..., Any], path: str, sign: Callable[[str], Mapping[str, str]] | None = None
+    ) -> httpx2.Response:
+        url = self._url(path)
 
         async def send(headers: Headers) -> httpx2.Response:
             options: Any = {"headers": headers, "params": self.endpoint.query}
             response: httpx2.Response = await method(url, cast_to=httpx2.Response, options=options, stream=True)
             return response
 
-        return await self.send_authorized(send)
+        return await self.send_authorized(send, sign=sign)
 
-    def _headers(self, secret: str, header: str | None) -> Headers:
+    def _url(self, path: str) -> str:
+        return self._base_url + path.lstrip("/")
+
+    def _headers(self, secret: str, header: str | None, sign: Callable[[str], Mapping[str, str]] | None) -> Headers:
         header = header or self.endpoint.header
         headers: Headers = {**WITHOUT_CREDENTIAL, **self.endpoint.headers}
-        if secret:
+        if sign:
+            headers.update(sign(secret))
+        elif secret:
             headers[header] = f"Bearer {secret}" if header == "Authorization" else secret
         return headers
 

@@ -15,6 +15,13 @@ MAX_RETRY_AFTER_SECONDS = 3600.0
 """Default of `CARTEIRO_MAX_RETRY_AFTER_SECONDS`."""
 
 
+class Signer(Protocol):
+    """Protocol of a function that signs calls."""
+
+    def __call__(self, secret: str, url: str, content: bytes) -> Mapping[str, str]:
+        """Return the headers of a POST of JSON for the credential's value, the address and the body."""
+
+
 class Credential(Protocol):
     """Protocol of a credential for a provider."""
 
@@ -67,6 +74,8 @@ class Endpoint:
     header: Literal["Authorization", "api-key", "Ocp-Apim-Subscription-Key", "x-goog-api-key"] = "Authorization"
     headers: Mapping[str, str] = field(default_factory=dict)
     """Other headers of every call."""
+    sign: Signer | None = None
+    """Signature of each call, in place of the credential in `header`. The endpoint then has no `query`."""
     query: Mapping[str, str] = field(default_factory=dict)
     completion_limit: Literal["max_completion_tokens", "max_tokens"] = "max_tokens"
     seed: Literal["seed", "random_seed"] = "seed"

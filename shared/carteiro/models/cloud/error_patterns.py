@@ -173,12 +173,14 @@ REQUESTED_OF_LIMIT = re.compile(r"limit:? (\d+)[^\n]{0,40}?requested:? (\d+)")
 INVALID_CREDENTIAL = re.compile(
     r"(?:invalid|incorrect|wrong|missing|expired|no)_api_?key|api_key_invalid|invalid_?authentication\w*|authentication_error"
     r"|authenticationerror|unauthenticated|unauthorized|invalid_token|expired_?token\w*|api_?key_?expired|invalidapikey"
-    r"|unrecognizedclientexception|incomplete_?signature\w*|invalid_grant"
+    r"|unrecognizedclientexception|incomplete_?signature\w*|invalid_?signature\w*|invalid_grant"
 )
 INVALID_CREDENTIAL_WORDS = re.compile(
     r"^\W*(?:(?:the|your|an?|no) )?(?:(?:incorrect|invalid|wrong|missing|expired|unauthorized)"
     r" (?:\w+ )?(?:api|subscription|access|authentication) ?(?:key|token)"
-    r"|(?:provided )?api[ -]key (?:is |has )?(?:not valid|invalid|incorrect|expired|missing|not found))\b",
+    r"|(?:provided )?api[ -]key (?:is |has )?(?:not valid|invalid|incorrect|expired|missing|not found)"
+    r"|security token included in the request is (?:expired|invalid)|request signature we calculated does not match"
+    r"|signature expired)\b",
     re.MULTILINE,
 )
 """Only at the beginning of a message: anywhere else the words may be about a thing that the caller named so."""

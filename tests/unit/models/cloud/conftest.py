@@ -15,7 +15,7 @@ from tests.unit.models.cloud.strict_server import StrictServer
 @pytest.fixture(autouse=True)
 def _nobodys_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.startswith(("OPENAI_", "AZURE_", "GEMINI_", "GOOGLE_", "CARTEIRO_", "IDENTITY_", "MSI_")):
+        if name.startswith(("OPENAI_", "AZURE_", "GEMINI_", "GOOGLE_", "AWS_", "CARTEIRO_", "IDENTITY_", "MSI_")):
             monkeypatch.delenv(name)
 
 

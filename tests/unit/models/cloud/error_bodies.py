@@ -254,6 +254,7 @@ REFUSALS: dict[str, Case] = {
     ),
     "openai-deprecated": (400, error("The model `gpt-4-32k` has been deprecated, learn more here"), Misconfigured),
     "no-longer-available": (400, error("This model is no longer available. Please use another"), Misconfigured),
+    "bedrock-expired": (403, {"message": "The security token included in the request is expired"}, Misconfigured),
     "bedrock-no-model": (400, {"message": "The provided model identifier is invalid."}, Misconfigured),
     "bedrock-on-demand": (
         400,

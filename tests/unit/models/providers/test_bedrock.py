@@ -1,5 +1,7 @@
 """Endpoints of models at Amazon Bedrock."""
 
+import sys
+
 import pytest
 
 from carteiro.models.errors import ModelUnusable
@@ -35,7 +37,8 @@ def test_address_follows_from_the_region_or_is_given(variable: str, value: str, 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({}, "bedrock:m needs a key of Bedrock: set AWS_BEARER_TOKEN_BEDROCK"),
+        ({}, "bedrock:m needs a region: set AWS_REGION, such as us-west-2"),
+        ({ADDRESS: "https://vpce-1.vpce.amazonaws.com"}, "bedrock:m needs a region"),
         ({KEY: "k"}, "bedrock:m needs a region: set AWS_REGION, such as us-west-2"),
         ({KEY: "k", "AWS_REGION": "evil.example/x"}, "bedrock:m needs a region"),
     ],
@@ -43,6 +46,18 @@ def test_address_follows_from_the_region_or_is_given(variable: str, value: str, 
 def test_missing_setting_is_named(settings: dict[str, str], words: str) -> None:
     with pytest.raises(ModelUnusable, match=words):
         endpoint("bedrock:m", "m", None, ModelSettings(**settings))
+
+
+def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "carteiro.models.cloud.aws_credentials", None)
+    with pytest.raises(ModelUnusable, match=r"bedrock:m needs AWS_BEARER_TOKEN_BEDROCK .* 'carteiro\[bedrock\]'"):
+        endpoint("bedrock:m", "m", None, ModelSettings(AWS_REGION="eu-west-1"))
+
+
+def test_key_is_used_before_other_credentials() -> None:
+    assert endpoint("bedrock:m", "m", None, ModelSettings(**{KEY: "k", "AWS_REGION": "eu-west-1"})).sign is None
+    signed = endpoint("bedrock:m", "m", None, ModelSettings(AWS_REGION="eu-west-1"))
+    assert (signed.sign is not None, signed.credential.variable) == (True, "AWS_ACCESS_KEY_ID or the role")
 
 
 async def test_model_is_asked_with_the_key_of_bedrock(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
