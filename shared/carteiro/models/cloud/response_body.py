@@ -1,16 +1,19 @@
 """The body of an answer: bounded, read as JSON even if a strict parser rejects it, and searched for an error."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import httpx2
 
 from carteiro.models.cloud.error_body import parse_json_or_repr
+from carteiro.text.surrogates import repair_unicode
 
 MAX_BODY_BYTES = 64 * 2**20
 """Most bytes of one answer, complete or streamed."""
 _MAX_DIGITS = 300
+_ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _ANSWER_FIELDS = ("choices", "output", "candidates")
 _FLAT_MESSAGE_FIELDS = ("message", "msg", "error_msg", "Message")
 
@@ -78,6 +81,17 @@ def parse_lenient_json(text: str) -> Any:
         return json.loads(text.lstrip("\ufeff \t\r\n"), strict=False, parse_int=_integer)
     except RecursionError:
         raise ValueError("is nested too deeply") from None
+
+
+def parse_complete_json(text: str) -> Any:
+    """Return the JSON in a text that is a whole answer, as `parse_lenient_json` does, without halves of characters.
+
+    An event of a stream may end within a character, an answer may not.
+    """
+    data = parse_lenient_json(text)
+    if _ESCAPED_HALF.search(text):
+        return parse_lenient_json(repair_unicode(json.dumps(data, ensure_ascii=False)))
+    return data
 
 
 def _integer(digits: str) -> int | float:

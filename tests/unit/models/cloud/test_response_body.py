@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carteiro.models.cloud import response_body
-from carteiro.models.cloud.response_body import BodyTooLarge, IncompleteBody, find_error, parse_lenient_json, read_body
+from carteiro.models.cloud.response_body import (
+    BodyTooLarge,
+    IncompleteBody,
+    find_error,
+    parse_complete_json,
+    parse_lenient_json,
+    read_body,
+)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -57,6 +64,12 @@ def test_json_that_a_strict_parser_rejects_is_read(text: str, value: Any) -> Non
 def test_other_text_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError, match=r".*"):
         parse_lenient_json(text)
+
+
+def test_complete_answer_has_no_halves_of_characters() -> None:
+    text = r'["\uD83D\ude00", {"\ud800a": "\\ud800 \udfff"}, 1]'
+    assert parse_complete_json(text) == ["\U0001f600", {"\ufffda": "\\ud800 \ufffd"}, 1]
+    assert parse_complete_json('["\\u00e9"]') == ["\u00e9"]
 
 
 async def test_whole_body_counts_even_if_the_connection_breaks_after_it() -> None:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from carteiro.concurrency.backoff import Backoff
 from carteiro.models.cloud.connection import Headers, ProviderConnection
-from carteiro.models.cloud.response_body import parse_lenient_json, read_body
+from carteiro.models.cloud.response_body import parse_complete_json, read_body
 from carteiro.models.cloud.retry_after import retry_after
 from carteiro.models.errors import RateLimited, Unavailable
 
@@ -73,7 +73,7 @@ class AzureJobs:
                 continue
             except Unavailable:  # The job goes on, and it has to be paid for.
                 continue
-            status = JobStatus.model_validate(parse_lenient_json(content.decode(errors="replace")))
+            status = JobStatus.model_validate(parse_complete_json(content.decode(errors="replace")))
             if not status.is_running:
                 return status
             wait = min(retry_after(dict(response.headers)) or 0.0, _LONGEST_PAUSE)

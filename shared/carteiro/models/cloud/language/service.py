@@ -16,7 +16,7 @@ from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.error_classifier import ERROR_IN_200
 from carteiro.models.cloud.language.service_errors import service_failure
 from carteiro.models.cloud.quota import Quota
-from carteiro.models.cloud.response_body import parse_lenient_json, read_body
+from carteiro.models.cloud.response_body import parse_complete_json, read_body
 from carteiro.models.cloud.token_counts import estimate_tokens
 from carteiro.models.errors import ModelError, RateLimited, Unavailable, attach_usage
 from carteiro.models.interface import LanguageServiceModel, ServiceAnswer, ServiceCall, ServiceCallRunner
@@ -149,8 +149,8 @@ class LanguageService(LanguageServiceModel):
         text = content.decode(errors="replace")
         try:
             if len(content) < _LARGE_BODY:
-                return parse_lenient_json(text)
-            return await asyncio.to_thread(parse_lenient_json, text)
+                return parse_complete_json(text)
+            return await asyncio.to_thread(parse_complete_json, text)
         except ValueError:
             raise Unavailable(f"{self.name} answered with something that is not JSON") from None
 

@@ -206,6 +206,14 @@ async def test_errors_of_jobs_have_their_codes(services: LanguageServices, open_
         await model.summarize("A long story.", GenerationOptions())
 
 
+async def test_summary_has_no_halves_of_characters(services: LanguageServices, open_service: OpenService) -> None:
+    services.answer({}, 202, operation_location="/language/analyze-text/jobs/x")
+    documents = [{"summaries": [{"text": "Short \ud83d."}]}]
+    services.answer({"status": "succeeded", "tasks": {"items": [{"results": {"documents": documents}}]}})
+    summary = await open_service("azure-language:en").summarize("A long story.", GenerationOptions())
+    assert summary.text == "Short \ufffd."
+
+
 async def test_job_without_a_summary_fails(services: LanguageServices, open_service: OpenService) -> None:
     services.answer({}, 202, operation_location="/language/analyze-text/jobs/x")
     services.answer({"status": "failed", "errors": [], "tasks": {"items": []}})

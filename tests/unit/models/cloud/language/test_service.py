@@ -103,3 +103,8 @@ async def test_few_parts_run_at_once() -> None:
     parts = [str(each) for each in range(30)]
     assert await run_parts(parts, work) == parts
     assert most == 8
+
+
+async def test_answer_has_no_halves_of_characters(services: LanguageServices, open_service: OpenService) -> None:
+    services.answer({"value": [{"translations": [{"text": "\ud83d\ude00 \ud83d"}]}]})
+    assert (await open_service("azure-translator:").translate("Hi", "en", "pt")).text == "\U0001f600 \ufffd"
