@@ -125,8 +125,8 @@ async def read_compacted(
 ) -> tuple[dict[bytes, bytes], int]:
     """Return the latest values of a compacted topic's partition by key, and the offset up to which it was read.
 
-    `options` are aiokafka's, for the connection. Of more than `max_bytes` of values, the latest are returned. Raise
-    `KafkaError` or `TimeoutError`.
+    `options` are aiokafka's, for the connection. Of more than `max_bytes` of keys and values, the latest are returned.
+    Raise `KafkaError` or `TimeoutError`.
     """
     values: dict[bytes, bytes] = {}
     size = 0
@@ -145,12 +145,14 @@ async def read_compacted(
         async for record in replay(consumer, starts, stall_seconds=_READ_TIMEOUT_SECONDS):
             if record.key is None:
                 continue
-            size -= len(values.pop(record.key, b""))
+            if (replaced := values.pop(record.key, None)) is not None:
+                size -= len(record.key) + len(replaced)
             if record.value is not None:
                 values[record.key] = record.value
-                size += len(record.value)
+                size += len(record.key) + len(record.value)
             while max_bytes is not None and size > max_bytes:
-                size -= len(values.pop(next(iter(values))))
+                earliest = next(iter(values))
+                size -= len(earliest) + len(values.pop(earliest))
         position = await consumer.position(partition)
     finally:
         await consumer.stop()
