@@ -85,6 +85,8 @@ class Attachment(Schema):
             raise ValueError(f"has {given[0]}, but type {self.type}")
         if (inline := self._inline_data) is not None:
             self._media = _read_base64(inline, self.file_name, self._detail)
+        elif len(self.address or "") > MAX_ADDRESS_CHARS:
+            raise ValueError(f"has an address of more than {MAX_ADDRESS_CHARS:,} characters")
         return self
 
     @classmethod

@@ -44,8 +44,10 @@ _PAGE_TOKENS, _MIN_PAGE_BYTES, _MAX_PAGES = 3000, 100_000, 1000
 """Tokens of a page of a PDF file, as text and image (https://platform.claude.com/docs/en/build-with-claude/pdf-support).
 A file whose pages are in compressed objects counts a page for so many bytes.
 """
-_AUDIO_TOKENS, _MIN_AUDIO_RATE = 32, 8000
-"""Tokens of a second (https://ai.google.dev/gemini-api/docs/audio), and bytes of a second of MP3 at 64 kbit/s."""
+_AUDIO_TOKENS, _MP3_RATE, _WAV_RATES = 32, 8000, (1000, 2_000_000)
+"""Tokens of a second (https://ai.google.dev/gemini-api/docs/audio), bytes of a second of MP3 at 64 kbit/s, and the
+least and the most bytes of a second of WAV: a header may say anything, and the estimate delays the calls of others.
+"""
 _PAGE = re.compile(rb"/Type\s*/Page\b(?!s)")
 _JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Markers of the segments of a JPEG file that hold its size."""
@@ -111,8 +113,9 @@ def _tokens(content: bytes, media_type: str) -> int:
         return min(pages, _MAX_PAGES) * _PAGE_TOKENS
     if media_type in ("audio/wav", "audio/mpeg"):
         is_wave = media_type == "audio/wav" and content[12:16] == b"fmt "
-        rate = int.from_bytes(content[28:32], "little") if is_wave else 0
-        return math.ceil(len(content) / (rate or _MIN_AUDIO_RATE)) * _AUDIO_TOKENS
+        least, most = _WAV_RATES
+        rate = min(max(int.from_bytes(content[28:32], "little"), least), most) if is_wave else _MP3_RATE
+        return math.ceil(len(content) / rate) * _AUDIO_TOKENS
     width, height = _image_size(content, media_type)
     if width * height > MAX_PIXELS:
         raise MediaInvalid(f"has {width:,} x {height:,} pixels; at most {MAX_PIXELS:,}")

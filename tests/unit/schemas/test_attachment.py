@@ -70,6 +70,10 @@ def test_content_is_added_to_an_address(given: dict) -> None:
             "attachments.0: has 50,000 x 50,000 pixels; at most 250,000,000",
         ),
         ({"file": {"file_data": PDF, "file_id": "f"}}, "attachments.0.file.file_id: is not a field of this request"),
+        (
+            {"type": "image_url", "image_url": {"url": "x" * 8193}},
+            "attachments.0: has an address of more than 8,192 characters",
+        ),
         ({"type": "video", "uri": "s3://a"}, "attachments.0.type: must be 'file', 'image_url' or 'input_audio'"),
         ({"uri": "s3://a", "name": "a\nb"}, "attachments.0.name: must have no control characters"),
     ],

@@ -82,3 +82,9 @@ def test_start_of_an_image_without_an_end_takes_no_long_time(rest: bytes) -> Non
 def test_size_of_an_image_may_follow_padding() -> None:
     padded = media.JPEG[:2] + b"\xff" * 10_000 + media.JPEG[2:]
     assert read_media(padded).tokens == read_media(media.JPEG).tokens
+
+
+@pytest.mark.parametrize(("rate", "tokens"), [(0, 33_568), (1, 33_568), (8000, 4224), (2**32 - 1, 32)])
+def test_rate_that_no_sound_has_is_not_believed(rate: int, tokens: int) -> None:
+    header = b"RIFF\0\0\0\0WAVEfmt ".ljust(28, b"\0") + rate.to_bytes(4, "little")
+    assert read_media(header.ljust(2**20, b"\0")).tokens == tokens

@@ -62,7 +62,7 @@ class ResolveReferences:
         if len(named) > _MAX_REFERENCES:
             reason = f"refers to {len(named):,} texts and files; a request refers to at most {_MAX_REFERENCES}"
             raise invalid_field(FieldError(field="request", reason=reason))
-        fields = {uri: path for path, _, uri in named}
+        fields = {uri: _address_field(path, each) for path, each, uri in named}
         files = {uri for _, each, uri in named if isinstance(each, Attachment)}
         if files & {uri for _, each, uri in named if not isinstance(each, Attachment)}:
             reason = "names the same address as a text and as a file"
@@ -71,7 +71,7 @@ class ResolveReferences:
         try:
             contents, reservation = await self._read(Counter(uri for *_, uri in named), files)
         except ReferenceRefused as refused:
-            problem = FieldError(field=f"{fields[refused.uri]}.uri", reason=refused.reason)
+            problem = FieldError(field=fields[refused.uri], reason=refused.reason)
             raise _rejection(problem, is_too_large=refused.is_too_large) from None
         with reservation:
             replacements = [(each, await _resolved(each, contents[uri], path)) for path, each, uri in named]
@@ -119,6 +119,11 @@ def _address(content: LargeContent) -> str | None:
     if isinstance(content, str):
         return None
     return content.uri if isinstance(content, TextReference) else content.address
+
+
+def _address_field(path: str, content: LargeContent) -> str:
+    is_image_url = isinstance(content, Attachment) and content.uri is None
+    return f"{path}.image_url.url" if is_image_url else f"{path}.uri"
 
 
 async def _resolved(content: LargeContent, found: str | bytes, path: str) -> LargeContent:

@@ -223,6 +223,12 @@ async def test_wrong_file_is_an_error_at_its_field(make_context, next_handler, f
     assert (caught.value.error.code, str(caught.value)) == ("invalid_request", message)
 
 
+async def test_error_of_an_image_url_names_it(make_context, next_handler, files, folder):
+    image_url = {"type": "image_url", "image_url": {"url": (folder / "missing.png").as_uri()}}
+    with pytest.raises(RequestRejected, match=r"^attachments\.0\.image_url\.url: names no file"):
+        await files(make_context(with_attachments(image_url)), next_handler)
+
+
 async def test_address_of_a_text_and_of_a_file_is_refused(make_context, next_handler, files, folder):
     uri = (folder / "a.txt").as_uri()
     request = GenerateRequest.model_validate({"prompt": {"uri": uri}, "attachments": [{"uri": uri}]})
