@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from openai import AsyncOpenAI, NotFoundError
 
 from carteiro.models.cloud import background
 from carteiro.models.cloud.background import BackgroundPolicy, pending_id
@@ -248,3 +249,16 @@ async def test_azure_is_asked_at_its_own_address(provider: Provider, version: st
     assert (looked.path, looked.query) == (f"{path}/responses/{begun['id']}", query)
     assert (cancelled.path, cancelled.query) == (f"{path}/responses/{begun['id']}/cancel", query)
     assert looked.headers["api-key"] == KEY
+
+
+async def test_openai_sdk_reads_the_provider_of_these_tests(provider: Provider) -> None:
+    provider.background.hold()
+    async with AsyncOpenAI(base_url=provider.url, api_key=KEY, max_retries=0) as client:
+        begun = await client.responses.create(
+            model="echo", input=[{"role": "user", "content": "one"}], background=True, store=True
+        )
+        polled = await client.responses.retrieve(begun.id)
+        cancelled = await client.responses.cancel(begun.id)
+        with pytest.raises(NotFoundError):
+            await client.responses.retrieve("resp_other")
+    assert [begun.status, polled.status, cancelled.status] == ["queued", "in_progress", "cancelled"]

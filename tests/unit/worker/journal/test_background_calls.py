@@ -21,12 +21,13 @@ from carteiro.worker.handling.reply_router import ReplyAddress
 from carteiro.worker.journal.request_journal import RequestJournal
 from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker
 from carteiro.worker.model_calls.fallback import FallbackChain, ModelTarget
+from carteiro.worker.model_calls.retry import RetryingCalls, RetryingModel
 from services.generate.task import task
 from tests.conftest import eventually
 from tests.provider import Provider
 from tests.unit.models.cloud.cloud_models import endpoint
 from tests.unit.wire.fake_record import FakeRecord
-from tests.unit.worker.failing_model import FREE
+from tests.unit.worker.failing_model import FREE, usage_meter
 from tests.unit.worker.journal.fake_writer import FakeJournals, FakeWriter, prompt
 
 NAME = "openai:echo"
@@ -78,14 +79,19 @@ class Worker:
 
 
 @pytest.fixture
-async def worker(provider: Provider, writer: FakeWriter) -> AsyncIterator[Worker]:
+async def model(provider: Provider) -> AsyncIterator[CloudModel]:
     policy = BackgroundPolicy(0, (0.001, 0.002))
     model = CloudModel(NAME, endpoint(provider.url, api="responses"), timeout=30, background=policy)
+    yield model
+    await model.close()
+
+
+@pytest.fixture
+async def worker(model: CloudModel, writer: FakeWriter) -> AsyncIterator[Worker]:
     breaker = CircuitBreaker(model, lambda: None)
     chain = FallbackChain([ModelTarget(model, breaker)])
     yield Worker(Pipeline(task, chain, IdempotencyStore(60), ReplyCache(60)), writer)
     await breaker.stop_probing()
-    await model.close()
 
 
 async def interrupt(worker: Worker, provider: Provider) -> None:
@@ -158,6 +164,33 @@ async def test_streamed_request_is_not_in_the_background(provider: Provider, wor
     record = replace(RECORD, value=b'{"prompt": "one two", "options": {"stream": true}}')
     assert (await worker.serve(record)).reply.status == "ok"
     assert "background" not in provider.requests[0].body
+
+
+async def test_parts_at_once_are_asked_for_once_however_often_the_worker_ends(
+    provider: Provider, writer: FakeWriter, model: CloudModel
+) -> None:
+    breaker, parts = CircuitBreaker(model, lambda: None), [f"part {number}" for number in range(6)]
+    provider.background.looks = 3
+
+    async def read() -> tuple[list[str], Usage]:
+        meter = usage_meter()
+        calls = RetryingCalls(breaker, meter)
+        retrying = RetryingModel(model, calls, journal=RequestJournal(writer.next_owner(), 17, 17, 256))
+        found = await asyncio.gather(*(retrying.complete(prompt(part)) for part in parts))
+        return [each.text for each in found], meter.usage
+
+    for polls in (0, 3, 5):  # The last worker has some answers before it ends.
+        reading = asyncio.create_task(read())
+        before = len(provider.background.of("look"))
+        await eventually(lambda: len(writer.values) == len(parts))
+        await eventually(lambda: len(provider.background.of("look")) >= before + polls)  # noqa: B023
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+    texts, usage = await read()
+    assert texts == parts
+    assert provider.calls == dict.fromkeys(parts, 1)
+    assert (usage.input_tokens, usage.output_tokens, usage.reused_calls) == (12, 12, 6)
+    await breaker.stop_probing()
 
 
 def journal(writer: FakeWriter) -> RequestJournal:
