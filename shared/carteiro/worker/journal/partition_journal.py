@@ -67,8 +67,11 @@ class PartitionJournal:
     def remove(self, key: bytes) -> None:
         """Remove an entry. The topic still has it."""
         request = request_of(key)
-        if request is not None and request in self._requests:
-            self._bytes -= len(self._requests[request].pop(key, b""))
+        if request is None or (entries := self._requests.get(request)) is None:
+            return
+        self._bytes -= len(entries.pop(key, b""))
+        if not entries:
+            del self._requests[request]
 
     def forget(self, request: int) -> None:
         """Remove the entries of a request."""

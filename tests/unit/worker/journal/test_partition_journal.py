@@ -50,3 +50,15 @@ async def test_rewritten_entry_counts_once_towards_the_limit(writer: FakeWriter)
     for value in (b"12345", b"1234567890"):
         journal.write(KEYS[1], value)
     assert journal.entries(1) == {KEYS[1]: b"1234567890"}
+
+
+async def test_removed_entry_is_out_of_memory_and_on_the_topic(writer: FakeWriter) -> None:
+    writer.max_bytes = 5
+    journal = PartitionJournal(writer, TOPIC, 0)
+    journal.write(KEYS[1], b"12345")
+    journal.remove(KEYS[1])
+    journal.remove(KEYS[2])
+    assert (journal.entries(1), writer.values) == ({}, {KEYS[1]: b"12345"})
+    journal.write(KEYS[3], b"12345")
+    assert journal.entries(3) == {KEYS[3]: b"12345"}
+    assert journal._requests.keys() == {3}, "requests without entries take no memory"
