@@ -30,6 +30,8 @@ _SMALL_MODEL_PROMPT = "Extract the fields as JSON.\n\n{text}"
 """Prompt that small models follow best."""
 _MAX_SMALL_WORDS = 200
 """Most words that a small model can choose phrases from."""
+_MAX_QUOTED_CHARACTERS = 2**20
+"""Most characters of the quotations of a part. Later ones are not read: each is looked up, which takes time."""
 _MAX_SMALL_CHARACTERS = 20 * _MAX_SMALL_WORDS
 
 
@@ -92,7 +94,9 @@ class _Extraction:
         async with self._parts.call():
             (answer, _), completion = await complete_as(self._model, prompt, CallerSchema(schema, "fields").parse)
         self._record(completion.usage, completion.finish_reason)
-        quotes = {plain_path(each["path"]): each["quote"] for each in answer["quotes"]}
+        lengths = accumulate(len(each["quote"]) for each in answer["quotes"])
+        quoted = [each for each, end in zip(answer["quotes"], lengths, strict=True) if end <= _MAX_QUOTED_CHARACTERS]
+        quotes = {plain_path(each["path"]): each["quote"] for each in quoted}
         return await asyncio.to_thread(self._ground, text, offset, answer["data"], quotes)
 
     async def _extract_by_small_model(self) -> Any:

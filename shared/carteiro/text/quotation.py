@@ -6,6 +6,8 @@ _WORD = re.compile(r"[^\W_]+")
 """Characters of a word, as `str.isalnum` has them."""
 _QUOTE_MARKS = frozenset("\"'`´‘’‚‛“”„‟«»‹›")
 _DASHES = frozenset("-‐‑‒–—―−")
+_MAX_MARKS = 1000
+"""Characters, besides twice those of the source, of which more cannot stand there: each is looked at."""
 _MIN_LETTERS = 4
 """Fewest letters of a quotation without a digit: "the" stands in every text."""
 
@@ -14,7 +16,7 @@ class QuotedText:
     """A text that quotations are searched in."""
 
     def __init__(self, source: str) -> None:
-        self._folded = _fold(source)
+        self._folded, self._length = _fold(source), len(source)
         self._text = "".join(each for each, _ in self._folded)
 
     def find(self, quote: str, *, min_letters: int = _MIN_LETTERS) -> tuple[int, int] | None:
@@ -23,6 +25,8 @@ class QuotedText:
         White space, the kinds of quotation marks and dashes, the case of letters, and marks and ellipses around the
         quotation do not count. A quotation without a digit has at least `min_letters` letters.
         """
+        if len(quote) > 2 * self._length + _MAX_MARKS:
+            return None
         wanted = "".join(each for each, _ in _fold(_stripped(quote))).strip()
         if not _is_telling(wanted, min_letters):
             return None

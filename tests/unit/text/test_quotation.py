@@ -56,3 +56,9 @@ def test_place_in_one_long_word_is_passed_over_fast() -> None:
     text = QuotedText("1" * 300_000 + " 12")
     assert all(text.find("1" * length) is None for length in range(1, 200))
     assert text.find("12", min_letters=1) == (300_001, 300_003)
+
+
+def test_quotation_far_longer_than_the_source_is_not_looked_at() -> None:
+    text = QuotedText("It is 7.")
+    assert text.find(f"{' ' * 900}it is 7") == (0, 7)
+    assert text.find(f"{' ' * 1100}it is 7") is None

@@ -95,3 +95,10 @@ async def test_small_model_gives_values_and_no_quotes():
 async def test_small_model_takes_no_long_words() -> None:
     with pytest.raises(PromptTooLarge, match="has 5,000 characters"):
         await run_task("extract", "{}", text="x" * 5000, fields=FIELDS)
+
+
+async def test_quotations_beyond_the_limit_are_not_read(ask, monkeypatch):
+    fields = {"type": "object", "properties": {"a": {"type": "boolean"}, "b": {"type": "boolean"}}}
+    monkeypatch.setattr("services.extract.task._MAX_QUOTED_CHARACTERS", 5)
+    done = await ask("extract", [said({"a": True, "b": True}, a="Maria", b="34")], text=TEXT, fields=fields)
+    assert done.result.spans == {"a": [0, 5], "b": None}
