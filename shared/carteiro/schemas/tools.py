@@ -121,7 +121,7 @@ class ToolStep(ReplySchema):
     tool: str
     """Name of the tool; of its server, if that could not be reached."""
     arguments: dict[str, Any]
-    """The arguments; empty if the model wrote none that can be read."""
+    """The arguments; empty if the model wrote none that can be read, or more than 4,000 characters."""
     result: str
     """The first 1,000 characters of the result, or of the error that the model was told."""
     result_characters: int

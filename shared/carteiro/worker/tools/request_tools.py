@@ -28,6 +28,8 @@ MAX_RESULT_CHARACTERS = 20_000
 _MAX_ERROR_CHARACTERS = 2000
 _MAX_SHOWN_CHARACTERS = 1000
 """Most characters of a result in the reply."""
+_MAX_SHOWN_ARGUMENTS = 4000
+"""Most characters of a call's arguments in the reply: those of all calls must not make it too large to be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ class RequestTools:
         metrics.labelled(metrics.TOOL_SECONDS, name, "failed" if failed else "ok").observe(seconds)
         step = ToolStep(
             tool=call.name[:64],
-            arguments=arguments_object(call),
+            arguments=arguments_object(call) if len(call.arguments) <= _MAX_SHOWN_ARGUMENTS else {},
             result=result[:_MAX_SHOWN_CHARACTERS],
             result_characters=len(result),
             failed=failed,

@@ -36,6 +36,12 @@ async def test_result_is_for_the_model_and_the_step_for_the_reply() -> None:
     assert (len(step.result), step.result_characters) == (1000, 3000)
 
 
+async def test_long_arguments_are_sent_and_not_shown() -> None:
+    tools = tools_of(FakeSource(lambda arguments: str(len(arguments["city"]))))
+    assert await tools.call(ToolCall("1", "weather", f'{{"city": "{"x" * 5000}"}}'), 2000) == "5000"
+    assert (tools.steps[0].arguments, tools.steps[0].failed) == ({}, False)
+
+
 @pytest.mark.parametrize(
     ("source", "call", "told"),
     [
