@@ -23,6 +23,8 @@ class WorkerProcess:
     def __init__(self, task: str, cwd: Path = ROOT, **settings: str) -> None:
         self.http_port = 0
         self._log = tempfile.TemporaryFile()
+        self._lines: list[dict[str, Any]] = []
+        self._parsed_bytes = 0
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("CARTEIRO_", "OPENAI_"))}
         command = [str(Path(sys.executable).with_name("faststream")), "run", f"services.app:{task}"]
         self.process = subprocess.Popen(
@@ -43,8 +45,13 @@ class WorkerProcess:
 
     @property
     def log(self) -> list[dict[str, Any]]:
-        """Return the log lines so far."""
-        return [json.loads(line) for line in self.output.splitlines() if line.startswith("{") and line.endswith("}")]
+        """Return the log lines so far. Lines that were read before are not parsed again: tests look every 20 ms."""
+        added = os.pread(self._log.fileno(), 10_000_000, self._parsed_bytes)
+        complete = added[: added.rfind(b"\n") + 1]
+        self._parsed_bytes += len(complete)
+        lines = complete.decode().splitlines()
+        self._lines += [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+        return self._lines
 
     def find_log_line(self, event: str) -> dict[str, Any] | None:
         return next((line for line in self.log if line["event"] == event), None)
