@@ -11,6 +11,7 @@ from carteiro.models.errors import (
     ModelError,
     QuotaExhausted,
     RateLimited,
+    TierUnavailable,
     Unavailable,
     attach_usage,
     attached_usage,
@@ -28,7 +29,7 @@ def test_error_has_a_code_for_the_caller_and_its_message(kind: type[ModelError])
 
 
 def test_only_errors_that_may_pass_are_retryable() -> None:
-    assert {kind for kind in KINDS if kind.retryable} == {RateLimited, Unavailable}
+    assert {kind for kind in KINDS if kind.retryable} == {RateLimited, TierUnavailable, Unavailable}
 
 
 def test_exhausted_quota_is_a_rate_limit_that_waiting_does_not_help() -> None:
