@@ -8,9 +8,12 @@ https://learn.microsoft.com/azure/foundry/openai/how-to/batch, and https://ai.go
 import asyncio
 import json
 import random
+import re
+import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from aiohttp import web
@@ -40,6 +43,8 @@ class FakeBatch:
     errors: str | None = None
     problem: Json | None = None
     tokens: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    created_at: float = field(default_factory=time.time)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
@@ -106,7 +111,59 @@ class BatchEndpoints(FileEndpoints):
                 self.route("GET", f"{root}/batches/{{id:.+}}", "look", self._look),
                 self.route("POST", f"{root}/batches/{{id:.+}}/cancel", "cancel", self._cancel),
             ]
-        return routes
+        root = "/v1/messages/batches"
+        return [
+            *routes,
+            self.route("POST", root, "submit", self._submit_messages),
+            self.route("GET", root, "list", self._list_messages),
+            self.route("GET", f"{root}/{{id}}", "look", self._look),
+            self.route("POST", f"{root}/{{id}}/cancel", "cancel", self._cancel),
+            self.route("GET", f"{root}/{{id}}/results", "download", self._message_results),
+            self.route("DELETE", f"{root}/{{id}}", "delete", self._delete_messages),
+        ]
+
+    # The next methods are Anthropic's batches (https://platform.claude.com/docs/en/api/messages/batches).
+
+    async def _submit_messages(self, request: web.Request) -> web.Response:
+        requests = (await request.json())["requests"]
+        ids = [each["custom_id"] for each in requests]
+        if not ids or len({*ids}) < len(ids) or not all(re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", each) for each in ids):
+            return _anthropic_error(400, "invalid_request_error", "requests.0.custom_id: String should match pattern")
+        if any("stream" in each["params"] for each in requests):
+            return _anthropic_error(400, "invalid_request_error", "requests.0.params.stream: not supported")
+        lines = [{"custom_id": each["custom_id"], "body": {**each["params"], "api": "messages"}} for each in requests]
+        batch = FakeBatch(
+            id=f"msgbatch_{self.number()}",
+            style="anthropic",
+            body={"requests": requests},
+            lines=[json.dumps(each).encode() for each in lines],
+            status="in_progress",
+        )
+        self.created.append(batch)
+        return web.json_response(message_batch_json(batch))
+
+    async def _list_messages(self, request: web.Request) -> web.Response:
+        batches = [batch for batch in reversed(self.created) if batch.style == "anthropic"]
+        limit, after = int(request.query.get("limit", 20)), request.query.get("after_id")
+        begin = next((number for number, batch in enumerate(batches, 1) if batch.id == after), 0)
+        data = [message_batch_json(batch) for batch in batches[begin : begin + limit]]
+        ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {"first_id": None, "last_id": None}
+        return web.json_response({"data": data, "has_more": begin + limit < len(batches), **ends})
+
+    async def _message_results(self, request: web.Request) -> web.Response:
+        batch = self._find(request)
+        if batch is None or batch.output is None:
+            return _anthropic_error(404, "not_found_error", "No results")
+        return web.Response(body=self.files[batch.output].content)
+
+    async def _delete_messages(self, request: web.Request) -> web.Response:
+        batch = self._find(request)
+        if batch is None:
+            return _anthropic_error(404, "not_found_error", "Message batch not found.")
+        if batch.status not in ENDED:
+            return _anthropic_error(400, "invalid_request_error", "Message batch has not ended.")
+        self.created.remove(batch)
+        return web.json_response({"id": batch.id, "type": "message_batch_deleted"})
 
     async def _submit(self, request: web.Request) -> web.Response:
         body = await request.json()
@@ -143,7 +200,7 @@ class BatchEndpoints(FileEndpoints):
             return error(404, f"No batch found with id '{request.match_info['id']}'.", None)
         async with batch.lock:
             await self._advance(batch)
-        return web.json_response(batch_json(batch))
+        return web.json_response(message_batch_json(batch) if batch.style == "anthropic" else batch_json(batch))
 
     async def _cancel(self, request: web.Request) -> web.Response:
         batch = self._find(request)
@@ -152,7 +209,7 @@ class BatchEndpoints(FileEndpoints):
         if batch.status in ENDED:
             return error(409, f"Cannot cancel a batch with status '{batch.status}'.", None)
         batch.status = "cancelling"
-        return web.json_response(batch_json(batch))
+        return web.json_response(message_batch_json(batch) if batch.style == "anthropic" else batch_json(batch))
 
     def _find(self, request: web.Request) -> FakeBatch | None:
         return next((batch for batch in self.created if batch.id == request.match_info["id"]), None)
@@ -222,6 +279,9 @@ class BatchEndpoints(FileEndpoints):
         self.paid_ids.update((batch.id, request["custom_id"]) for request in paid)
         if batch.style == "google":
             outputs, errors = outputs + errors, []
+        if batch.style == "anthropic":
+            outputs, errors = [_message_line(each) for each in outputs + errors], []
+            batch.counts = Counter(each["result"]["type"] for each in outputs)
         batch.output = self._result(batch, outputs, self.invalid_lines)
         batch.errors = self._result(batch, errors, [], empty=batch.style == "azure")
         batch.status = status
@@ -269,6 +329,40 @@ def batch_json(batch: FakeBatch) -> Json:
         },
         "metadata": batch.body.get("metadata"),
     }
+
+
+def message_batch_json(batch: FakeBatch) -> Json:
+    ended, url = batch.status in ENDED, f"https://api.anthropic.com/v1/messages/batches/{batch.id}/results"
+    counts = dict.fromkeys(("processing", "succeeded", "errored", "canceled", "expired"), 0)
+    counts |= batch.counts if ended else {"processing": len(batch.lines)}
+    cancelled = batch.status in ("cancelling", "cancelled")
+    return {
+        "id": batch.id,
+        "type": "message_batch",
+        "processing_status": "ended" if ended else "canceling" if cancelled else "in_progress",
+        "request_counts": counts,
+        "created_at": datetime.fromtimestamp(batch.created_at, UTC).isoformat(),
+        "cancel_initiated_at": "2026-10-09T08:53:20Z" if cancelled else None,
+        "results_url": url if ended else None,
+    }
+
+
+def _message_line(line: Json) -> Json:
+    """Return a result in Anthropic's form."""
+    response = line["response"]
+    if response is None:
+        result: Json = {"type": {"batch_expired": "expired", "batch_cancelled": "canceled"}[line["error"]["code"]]}
+    elif response["status_code"] == 200:
+        result = {"type": "succeeded", "message": response["body"]}
+    else:
+        kind = {400: "invalid_request_error", 429: "rate_limit_error"}.get(response["status_code"], "api_error")
+        message = response["body"]["error"]["message"]
+        result = {"type": "errored", "error": {"type": "error", "error": {"type": kind, "message": message}}}
+    return {"custom_id": line["custom_id"], "result": result}
+
+
+def _anthropic_error(status: int, kind: str, message: str) -> web.Response:
+    return web.json_response({"type": "error", "error": {"type": kind, "message": message}}, status=status)
 
 
 def _result_line(request: Json, status: int, body: Any) -> Json:

@@ -25,6 +25,8 @@ def complete(body: Json) -> Json:
 
 def answer(body: Json, text: str, finish_reason: str = "stop", prompt: int = 0, tokens: int = 0) -> Json:
     """Return the answer in the form of the called API."""
+    if body.get("api") == "messages":
+        return anthropic_message(body, text, finish_reason, prompt, tokens)
     if "input" in body:
         return response(body, [message(text)], finish_reason == "length", prompt, tokens)
     if "prompt" in body:
@@ -60,6 +62,20 @@ def message(*texts: str, refusal: str | None = None) -> Json:
     if refusal is not None:
         parts.append({"type": "refusal", "refusal": refusal})
     return {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": parts}
+
+
+def anthropic_message(body: Json, text: str, finish_reason: str, prompt: int, tokens: int) -> Json:
+    """Return a `message` in the form of Anthropic's API reference."""
+    return {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": body["model"],
+        "content": [{"type": "text", "text": text}],
+        "stop_reason": {"stop": "end_turn", "length": "max_tokens"}[finish_reason],
+        "stop_sequence": None,
+        "usage": {"input_tokens": prompt, "output_tokens": tokens},
+    }
 
 
 def text_completion(body: Json, text: str, finish_reason: str = "stop", prompt: int = 0, tokens: int = 0) -> Json:

@@ -11,7 +11,7 @@ from multidict import CIMultiDict
 from tests.provider.headers import header_names
 
 Kind = Literal["upload", "file", "files", "download", "delete", "submit", "look", "list", "cancel"]
-Style = Literal["openai", "azure", "google"]
+Style = Literal["openai", "azure", "google", "anthropic"]
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 ROOTS: dict[str, Style] = {"/v1": "openai", "/openai/v1": "azure", "/v1beta/openai": "google"}

@@ -163,7 +163,8 @@ class Provider:
             return web.json_response(NO_FLEX_CAPACITY, status=429)
         if body.get("stream"):
             return await stream(request, body)
-        return web.json_response(complete(body))
+        marked = {**body, "api": "messages"} if request.path.endswith("/messages") else body
+        return web.json_response(complete(marked))
 
     def _fault(self, body: Json) -> FaultHandler | None:
         """Return the fault for this request, or None for a completion."""

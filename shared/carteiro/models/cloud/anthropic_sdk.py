@@ -1,6 +1,6 @@
 """Anthropic's SDK with the interface and the errors of OpenAI's, which the rest of the package knows."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import anthropic
@@ -23,12 +23,24 @@ class AnthropicClient:
 
     async def post(self, url: str, *, options: Mapping[str, Any], **more: Any) -> Any:
         """Post a request as the method `post` of OpenAI's client does. Raise the errors that it raises."""
+        return await self._call(self._client.post, url, options, more)
+
+    async def get(self, url: str, *, options: Mapping[str, Any], **more: Any) -> Any:
+        """Read an address as the method `get` of OpenAI's client does. Raise the errors that it raises."""
+        return await self._call(self._client.get, url, options, more)
+
+    async def delete(self, url: str, *, options: Mapping[str, Any], **more: Any) -> Any:
+        """Delete an object as the method `delete` of OpenAI's client does. Raise the errors that it raises."""
+        return await self._call(self._client.delete, url, options, more)
+
+    async def _call(
+        self, method: Callable[..., Awaitable[Any]], url: str, options: Mapping[str, Any], more: Mapping[str, Any]
+    ) -> Any:
         headers = {
             name: value if isinstance(value, str) else anthropic.Omit() for name, value in options["headers"].items()
         }
-        call: Any = self._client.post
         try:
-            return await call(url, options={**options, "headers": headers}, **more)
+            return await method(url, options={**options, "headers": headers}, **more)
         except anthropic.APIStatusError as error:
             raise openai.APIStatusError(error.message, response=error.response, body=error.body) from None
         except anthropic.APIConnectionError as error:

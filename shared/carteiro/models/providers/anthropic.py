@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 from carteiro.models.cloud.api import ApiName
 from carteiro.models.cloud.api_keys import load_api_key
-from carteiro.models.cloud.endpoint import Endpoint
+from carteiro.models.cloud.endpoint import BatchAddress, Endpoint
 from carteiro.models.cloud.provider import cloud_provider
 from carteiro.models.cloud.provider_options import ANTHROPIC_TIERS
 from carteiro.models.cloud.request_format import RequestFormat
@@ -38,9 +38,15 @@ def endpoint(name: str, model: str, api: ApiName | None, settings: ModelSettings
         not_found_hint="the model's name and ANTHROPIC_BASE_URL",
         form=_FORM,
         tiers=ANTHROPIC_TIERS,
+        batches=BatchAddress(url=f"{root}/v1"),
     )
 
 
 PROVIDER = cloud_provider(
-    scheme="anthropic", form="anthropic:NAME", endpoint=endpoint, telemetry_name="anthropic", embeds=False
+    scheme="anthropic",
+    form="anthropic:NAME",
+    endpoint=endpoint,
+    has_batches=True,
+    telemetry_name="anthropic",
+    embeds=False,
 )

@@ -2,6 +2,7 @@
 
 import pytest
 
+from carteiro.models.cloud.endpoint import BatchAddress
 from carteiro.models.errors import ModelUnusable
 from carteiro.models.providers import anthropic
 from carteiro.models.providers.anthropic import PROVIDER, endpoint
@@ -24,7 +25,7 @@ def _no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_address_is_the_sdks_with_the_version(given: str | None, url: str) -> None:
     made = endpoint("anthropic:m", "m", None, ModelSettings(anthropic_api_key="k", anthropic_base_url=given))
-    assert (made.url, made.api, made.batches) == (url, "messages", None)
+    assert (made.url, made.api, made.batches) == (url, "messages", BatchAddress(url=url))
 
 
 def test_model_without_a_key_is_unusable() -> None:

@@ -2,8 +2,10 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
+
+import structlog
 
 from carteiro.models.cloud.batch_api.interface import BatchItemResult
 from carteiro.models.cloud.completion_builder import ResponsePart
@@ -11,6 +13,8 @@ from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.errors import failure_in, failure_of_response
 from carteiro.models.cloud.response_body import parse_lenient_json
 from carteiro.models.errors import ModelError, Unavailable
+
+log = structlog.get_logger("carteiro.models")
 
 MAX_LINE_BYTES = 64 * 2**20
 """Most bytes of a result's line. A longer line is unreadable."""
@@ -57,6 +61,24 @@ async def split_lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         del begun[MAX_LINE_BYTES:]
     if line := begun.strip():
         yield bytes(line)
+
+
+async def read_results(
+    chunks: AsyncIterator[bytes], parse: Callable[[bytes], BatchItemResult | None], batch: str, file: str
+) -> AsyncIterator[BatchItemResult]:
+    """Yield the results in a file that comes in pieces. `parse` returns None for an unreadable line; it is left out.
+
+    `batch` and `file` are ids for the log.
+    """
+    unreadable = 0
+    async for line in split_lines(chunks):
+        result = parse(line)
+        if result is None:
+            unreadable += 1
+        else:
+            yield result
+    if unreadable:
+        log.warning("lines of a batch's results cannot be read", batch=batch, file=file, lines=unreadable)
 
 
 def parse_result(line: bytes, model_name: str, endpoint: Endpoint) -> BatchItemResult | None:

@@ -1,18 +1,19 @@
 """The Batch API (https://platform.openai.com/docs/api-reference/batch) of OpenAI, Azure and Google."""
 
 from collections.abc import AsyncIterator, Iterable
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-import structlog
 from openai import APIStatusError
 from pydantic import ValidationError
 
+from carteiro.models.cloud.batch_api.anthropic_batches import AnthropicBatchApi
 from carteiro.models.cloud.batch_api.batch_parser import NAME_KEY, parse_batch
 from carteiro.models.cloud.batch_api.files import EXPIRY, MAX_PAGES, FilesApi, OpenAIFilesApi
 from carteiro.models.cloud.batch_api.google_files import GoogleFilesApi
 from carteiro.models.cloud.batch_api.interface import BatchApi, BatchItemResult, ProviderBatch
-from carteiro.models.cloud.batch_api.jsonl import encode_line, parse_result, split_lines
+from carteiro.models.cloud.batch_api.jsonl import encode_line, parse_result, read_results
 from carteiro.models.cloud.batch_api.transport import MAX_BYTES, Transport, concatenate
 from carteiro.models.cloud.completion_builder import ResponsePart
 from carteiro.models.cloud.connection import ProviderConnection
@@ -21,15 +22,17 @@ from carteiro.models.cloud.endpoint import BatchAddress
 _COMPLETION_WINDOW = "24h"
 """The only value that exists. Requests that are not done within it expire; Azure continues with them."""
 
-log = structlog.get_logger("carteiro.models")
-
 
 def open_batch_api(connection: ProviderConnection, path: str) -> BatchApi | None:
     """Return the batches of the connection's model, which is called at `path`. Return None if its provider has no
     batches.
     """
     address = connection.endpoint.batches
-    return OpenAIBatchApi(connection, address, path) if address else None
+    if address is None:
+        return None
+    if connection.endpoint.api == "messages":
+        return AnthropicBatchApi(connection, address)
+    return OpenAIBatchApi(connection, address, path)
 
 
 class OpenAIBatchApi(BatchApi):
@@ -89,17 +92,10 @@ class OpenAIBatchApi(BatchApi):
         return await self._transport.request_json("get", self._batch_url(id), parse_batch, query=self._query)
 
     async def results(self, batch: ProviderBatch) -> AsyncIterator[BatchItemResult]:
-        name, endpoint = self._connection.name, self._connection.endpoint
+        parse = partial(parse_result, model_name=self._connection.name, endpoint=self._connection.endpoint)
         for file in batch.output_files:
-            unreadable = 0
-            async for line in split_lines(self._files.download(file)):
-                result = parse_result(line, name, endpoint)
-                if result is None:
-                    unreadable += 1
-                else:
-                    yield result
-            if unreadable:
-                log.warning("lines of a batch's results cannot be read", batch=batch.id, file=file, lines=unreadable)
+            async for result in read_results(self._files.download(file), parse, batch.id, file):
+                yield result
 
     async def cancel(self, id: str) -> None:  # noqa: A002
         async with self._transport.call_scope():

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from io import BytesIO
 from typing import Any, Literal, TypeVar
@@ -97,7 +97,7 @@ class Transport:
 
     async def download(
         self, url: str, *, auth_header: str | None = None, query: dict[str, str] | None = None
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Yield a file in pieces. The caller's work on a piece does not count towards `TRANSFER_SECONDS`."""
         left = TRANSFER_SECONDS
         async with self.call_scope():

@@ -9,6 +9,8 @@ from tests.provider import Provider
 from tests.unit.models.cloud.cloud_models import KEY, open_cloud_model
 
 PROVIDERS = ("openai", "azure", "google")
+"""Providers with files."""
+ALL_PROVIDERS = (*PROVIDERS, "anthropic")
 
 
 def open_model(provider: Provider, scheme: str, model: str = "echo", **settings: str) -> CloudModel:
@@ -17,8 +19,14 @@ def open_model(provider: Provider, scheme: str, model: str = "echo", **settings:
         "openai": {"OPENAI_BASE_URL": provider.url},
         "azure": {"AZURE_OPENAI_ENDPOINT": provider.root},
         "google": {"GOOGLE_GEMINI_BASE_URL": provider.root},
+        "anthropic": {"ANTHROPIC_BASE_URL": provider.root},
     }[scheme]
-    variable = {"openai": "OPENAI_API_KEY", "azure": "AZURE_OPENAI_API_KEY", "google": "GEMINI_API_KEY"}[scheme]
+    variable = {
+        "openai": "OPENAI_API_KEY",
+        "azure": "AZURE_OPENAI_API_KEY",
+        "google": "GEMINI_API_KEY",
+        "anthropic": "ANTHROPIC_API_KEY",
+    }[scheme]
     key = {} if f"{variable}_FILE" in settings else {variable: KEY}
     return open_cloud_model(f"{scheme}:{model}", **where, **key, **settings)
 

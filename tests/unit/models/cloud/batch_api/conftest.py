@@ -8,7 +8,7 @@ import pytest
 from carteiro.models.cloud.batch_api import files
 from carteiro.models.cloud.client import CloudModel
 from tests.provider import Provider
-from tests.unit.models.cloud.batch_api.batch_calls import PROVIDERS, open_model
+from tests.unit.models.cloud.batch_api.batch_calls import ALL_PROVIDERS, PROVIDERS, open_model
 
 
 @pytest.fixture(autouse=True)
@@ -27,4 +27,5 @@ def _model_fixture(*schemes: str) -> Any:
 
 
 model = _model_fixture(*PROVIDERS)
-openai, azure, google = map(_model_fixture, PROVIDERS)
+any_model = _model_fixture(*ALL_PROVIDERS)
+openai, azure, google, anthropic = map(_model_fixture, ALL_PROVIDERS)
