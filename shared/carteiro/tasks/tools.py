@@ -1,6 +1,5 @@
 """Completions of models that may call tools: the calls are checked, and a wrong one gets one more try."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -37,7 +36,9 @@ class ToolSet:
 
     async def check_schemas(self) -> None:
         """Compile the schemas, before a model call costs anything. Raise `InvalidPrompt` if one is no JSON Schema."""
-        await asyncio.gather(*(schema.check() for schema in self._schemas.values()))
+        # One after the other: the processes that apply schemas are few, and after an error none is needed any more.
+        for schema in self._schemas.values():
+            await schema.check()
 
     async def problem(self, call: ToolCall) -> str | None:
         """Return the reason why a call cannot be made, for the model; None if it can.

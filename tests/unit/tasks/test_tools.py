@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from carteiro.models.caller_schema import CallerSchema
 from carteiro.models.errors import InvalidOutput, InvalidPrompt
 from carteiro.models.interface import Completion, Message, Prompt, ToolCall, ToolDefinition
 from carteiro.schemas import Usage
@@ -114,3 +115,18 @@ async def test_tools_are_checked_before_a_call_costs_anything() -> None:
 def test_definitions_are_those_of_the_request() -> None:
     request = GenerateRequest.model_validate({"prompt": "x", "tools": TOOLS})
     assert tool_definitions(request) == [ToolDefinition("roll", "", SCHEMA), ToolDefinition("now", "", {})]
+
+
+async def test_no_schema_is_checked_after_a_wrong_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[CallerSchema] = []
+    check = CallerSchema.check
+
+    async def record(schema: CallerSchema) -> None:
+        checked.append(schema)
+        await check(schema)
+
+    monkeypatch.setattr(CallerSchema, "check", record)
+    wrong = {"type": "object", "properties": 7}
+    with pytest.raises(InvalidPrompt, match=r"tools\.0\.function\.parameters\.properties"):
+        await ToolSet([ToolDefinition(str(number), "", wrong) for number in range(100)]).check_schemas()
+    assert len(checked) == 1
