@@ -28,6 +28,11 @@ _MAX_SPAN_WORDS = 6
 _MAX_ITEMS = 5
 """Most items of a list from a small model, which otherwise repeats them."""
 _FREE_TEXT_KEYWORDS = {"type", "title", "description", "examples", "default"}
+_MORE_PROPERTIES = {
+    *("additionalProperties", "unevaluatedProperties", "patternProperties"),
+    *("$ref", "allOf", "anyOf", "oneOf", "if", "dependentSchemas"),
+}
+"""Keywords that may describe other properties than `properties`."""
 _PHRASE_END = re.compile(r"[.!?;:,]\s*$")
 _WORD = re.compile(r"\S+")
 _MARKS = ".,;:!?()[]\"'“”«»"
@@ -74,9 +79,25 @@ def _moved(node: Any, is_part: bool) -> Any:
 
 
 def copied_from(schema: Mapping[str, Any], text: str) -> dict[str, Any]:
-    """Return the schema with a choice among the phrases and numbers of a text in place of free texts and numbers."""
+    """Return the schema with a choice among the phrases and numbers of a text in place of free texts and numbers.
+
+    Objects have no other fields than their own, unless the schema describes others: a small model invents some.
+    """
     numbers = sorted({value for value, *_ in find_numerals(text)})
-    return _copied(schema, list(dict.fromkeys(_phrases(text))), numbers)  # type: ignore[no-any-return]
+    return _closed(_copied(schema, list(dict.fromkeys(_phrases(text))), numbers))  # type: ignore[no-any-return]
+
+
+def _closed(node: Any) -> Any:
+    if not isinstance(node, dict):
+        return node
+    closed = dict(node)
+    if isinstance(properties := node.get("properties"), dict):
+        closed["properties"] = {name: _closed(each) for name, each in properties.items()}
+        if not _MORE_PROPERTIES & node.keys():
+            closed["additionalProperties"] = False
+    if "items" in node:
+        closed["items"] = _closed(node["items"])
+    return closed
 
 
 def _copied(node: Any, phrases: list[str], numbers: list[float]) -> Any:

@@ -263,5 +263,10 @@ def has_only_default_model(task: TaskModels) -> bool:
     return not task.shares_model and not _own_model(task)
 
 
+def has_own_model(task: TaskModels) -> bool:
+    """Return True if `CARTEIRO_<TASK>_MODEL` names the task's model, or is the only setting that can."""
+    return not task.shares_model or bool(_own_model(task))
+
+
 def _own_model(task: TaskModels) -> str | None:
     return TaskSettings(_env_prefix=f"CARTEIRO_{task.name.upper()}_").model

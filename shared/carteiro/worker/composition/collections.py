@@ -75,10 +75,7 @@ def index_chain(settings: WorkerSettings) -> dict[str, tuple[Task[Any, Any], lis
 
 def open_index_model(settings: WorkerSettings, model_settings: ModelSettings) -> dict[str, list[Model]]:
     """Return the model that embeds documents, by `INDEX_CHAIN`, not yet loaded. Raise `ModelUnusable`."""
-    try:
-        return open_chains(index_chain(settings), model_settings)
-    except ModelUnusable as error:
-        raise ModelUnusable(f"CARTEIRO_INDEX_MODEL: {error}") from None
+    return open_chains(index_chain(settings), model_settings, own=[INDEX_CHAIN])
 
 
 def check_waits(index: CollectionIndex | None, models: Mapping[str, Sequence[Model]]) -> None:

@@ -11,7 +11,7 @@ from carteiro.models.prices import load_prices
 from carteiro.models.registry import find_provider, open_model
 from carteiro.models.settings import ModelSettings
 from carteiro.settings.environment import SettingsInvalid
-from carteiro.settings.worker import WorkerSettings, has_only_default_model, task_models
+from carteiro.settings.worker import WorkerSettings, has_only_default_model, has_own_model, task_models
 from carteiro.tasks.task import Task
 from carteiro.worker.handling.reply_cache import ReplyCache
 from carteiro.worker.model_calls.budget import BudgetLimits, CostBudget
@@ -42,23 +42,20 @@ def open_models(
     """
     optional = [task.name for task in tasks if has_only_default_model(task)] if len(tasks) > 1 else []
     chains = {task.name: (task, task_models(task, settings)) for task in tasks} | dict(more or {})
-    try:
-        return open_chains(chains, model_settings, optional)
-    except ModelUnusable as error:
-        if len(tasks) != 1 or tasks[0].shares_model:
-            raise
-        raise ModelUnusable(f"CARTEIRO_{tasks[0].name.upper()}_MODEL: {error}") from None
+    own = [task.name for task in tasks if has_own_model(task)]
+    return open_chains(chains, model_settings, optional, [*own, *(more or {})])
 
 
 def open_chains(
     chains: Mapping[str, tuple[Task[Any, Any], Sequence[str]]],
     model_settings: ModelSettings,
     optional: Collection[str] = (),
+    own: Collection[str] = (),
 ) -> dict[str, list[Model]]:
     """Return the models of each chain, not yet loaded. `chains` are a task and the names of its models, by any name.
 
     A chain in `optional` is left out if a model cannot be used. Raise `ModelUnusable` if another chain's model cannot
-    be used, or cannot do the task.
+    be used, or cannot do the task; for a chain in `own`, the message begins with `CARTEIRO_<CHAIN>_MODEL`.
     """
     opened: dict[str, Model] = {}
     models: dict[str, list[Model]] = {}
@@ -71,7 +68,8 @@ def open_chains(
             models[chain] = [_check_model_type(task, opened[name]) for name in names]
         except ModelUnusable as error:
             if chain not in optional:
-                raise
+                variable = f"CARTEIRO_{chain.upper()}_MODEL: " if chain in own else ""
+                raise ModelUnusable(f"{variable}{error}") from None
             advice = f"set CARTEIRO_{task.name.upper()}_MODEL, or ignore this"
             log.warning("the task is not served: it has no model", task=task.name, reason=str(error), advice=advice)
     return models

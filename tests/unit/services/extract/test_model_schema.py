@@ -56,6 +56,19 @@ def test_small_model_chooses_among_phrases_and_numbers(leaf: dict[str, Any], exp
     assert copied_from(schema, "Ana is 34.")["properties"]["a"] == expected
 
 
+def test_small_model_writes_only_fields_of_the_schema() -> None:
+    item = {"type": "object", "properties": {"b": {"type": "boolean"}}}
+    closed = {**item, "additionalProperties": False}
+    schema = {"type": "object", "properties": {"a": {"type": "array", "items": item, "maxItems": 1}, "c": item}}
+    assert copied_from(schema, "x") == {
+        "type": "object",
+        "properties": {"a": {"type": "array", "items": closed, "maxItems": 1}, "c": closed},
+        "additionalProperties": False,
+    }
+    for more in ({"additionalProperties": True}, {"allOf": [item]}, {"patternProperties": {"^x": {}}}):
+        assert copied_from(item | more, "x") == item | more
+
+
 def test_phrases_end_with_a_clause() -> None:
     choice = copied_from({"type": "object", "properties": {"a": {"type": "string"}}}, "Ana, (Rui) left.\nBye now")
     assert choice["properties"]["a"]["enum"] == ["Ana", "Rui", "Rui) left", "left", "Bye", "Bye now", "now"]
@@ -63,7 +76,7 @@ def test_phrases_end_with_a_clause() -> None:
 
 def test_text_without_numbers_leaves_the_number_free() -> None:
     schema = {"type": "object", "properties": {"a": {"type": "number"}}}
-    assert copied_from(schema, "Ana") == schema
+    assert copied_from(schema, "Ana")["properties"] == schema["properties"]
 
 
 def test_constants_are_all_texts_that_the_schema_names() -> None:

@@ -54,6 +54,17 @@ def test_model_of_the_task_s_own_setting_goes_before_the_worker_s(monkeypatch: p
     assert names(models) == {"chat": ["openai:own", "openai:next"], "generate": ["openai:x"]}
 
 
+def test_unusable_model_is_named_with_its_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    chat, generate = TASKS["chat"], TASKS["generate"]
+    with pytest.raises(ModelUnusable, match="^google-translate: "):
+        open_models([chat], WorkerSettings(model="google-translate:"), KEYS)
+    with pytest.raises(ModelUnusable, match="^CARTEIRO_INDEX_MODEL: google-translate: "):
+        open_models([chat], WorkerSettings(model="openai:x"), KEYS, {"index": (TASKS["embed"], ["google-translate:"])})
+    monkeypatch.setenv("CARTEIRO_CHAT_MODEL", "google-translate:")
+    with pytest.raises(ModelUnusable, match="^CARTEIRO_CHAT_MODEL: google-translate: "):
+        open_models([generate, chat], WorkerSettings(model="openai:x"), KEYS)
+
+
 def test_worker_without_torch_serves_what_its_cloud_model_can_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "carteiro.models.local.transformers.factory", None)
     chat, embed = TASKS["chat"], TASKS["embed"]
