@@ -93,7 +93,7 @@ def _closed(node: Any) -> Any:
     closed = dict(node)
     if isinstance(properties := node.get("properties"), dict):
         closed["properties"] = {name: _closed(each) for name, each in properties.items()}
-        if not _MORE_PROPERTIES & node.keys():
+        if not _MORE_PROPERTIES & node.keys() and set(node.get("required", ())) <= properties.keys():
             closed["additionalProperties"] = False
     if "items" in node:
         closed["items"] = _closed(node["items"])
