@@ -28,8 +28,8 @@ NAME_PATTERN = r"^[^\x00-\x1f\x7f]*$"
 DURATION_PATTERN = r"^[1-9][0-9]{0,5}[smhd]$"
 Duration = Annotated[str, StringConstraints(pattern=DURATION_PATTERN)]
 """A duration: a number, and `s`, `m`, `h` or `d` for seconds, minutes, hours or days."""
-StopText = Annotated[Text, StringConstraints(max_length=1000)]
-"""A text that ends a completion."""
+StopText = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+"""A text that ends a completion. A line break is a common one."""
 ReasoningEffort = Literal["none", "low", "medium", "high"]
 """Amount of thinking before the answer."""
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}

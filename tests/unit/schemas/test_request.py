@@ -64,3 +64,7 @@ def test_text_fills_the_field_of_the_request() -> None:
 def test_options_out_of_range_are_invalid(options: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Options.model_validate(options)
+
+
+def test_line_break_is_a_stop_text() -> None:
+    assert Options(stop=["\n"]).stop == ["\n"]
