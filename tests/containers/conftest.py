@@ -1,5 +1,6 @@
 """Apache Kafka in a container, on a port of this machine."""
 
+import asyncio
 import shutil
 import socket
 import subprocess
@@ -7,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from docker import from_env
-from docker.errors import DockerException
+from docker.errors import APIError, DockerException
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
@@ -52,6 +53,10 @@ class ApacheKafka(DockerContainer):
             "TRANSACTION_STATE_LOG_MIN_ISR": "1",
             "GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
             "GROUP_MIN_SESSION_TIMEOUT_MS": "1000",
+            # Its threads, a hundred by default, wake several times a second each.
+            "NUM_IO_THREADS": "2",
+            "NUM_NETWORK_THREADS": "2",
+            "BACKGROUND_THREADS": "2",
             "NUM_PARTITIONS": "3",
             # A paused broker is not to be fenced by its own controller: then no partition has a leader for a moment. If
             # Kafka 4.3.1 aborts a transaction in that moment, it takes the partitions for deleted and skips markers,
@@ -59,6 +64,20 @@ class ApacheKafka(DockerContainer):
             "BROKER_SESSION_TIMEOUT_MS": "180000",
         }.items():
             self.with_env(f"KAFKA_{name}", value)
+
+    async def pause(self) -> None:
+        """Stop the broker's processes. A machine that is busy does not stop all of them in the engine's time."""
+
+        def is_paused() -> bool:
+            try:
+                self.get_wrapped_container().pause()
+            except APIError as error:
+                if "freeze" not in str(error):
+                    raise
+                return False
+            return True
+
+        await eventually_true(lambda: asyncio.to_thread(is_paused))
 
     async def answers(self) -> bool:
         return await probe_connection({"bootstrap_servers": [self.address], "security_protocol": "PLAINTEXT"}) is None
@@ -83,7 +102,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             terminalreporter.write_line(images)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # the tests that follow have its processor and memory
 def kafka_container(docker) -> Iterator[ApacheKafka]:
     with ApacheKafka() as running:
         yield running

@@ -111,7 +111,7 @@ async def test_broker_outage_while_a_batch_is_stored_pays_nothing_twice(kafka: A
             await eventually(lambda: model.batches.files)
             # The state of the files and of the submission cannot be stored.
             container = kafka.get_wrapped_container()
-            container.pause()
+            await kafka.pause()
             await asyncio.sleep(25)  # Longer than a transaction may take.
             container.unpause()
             await traffic.wait_until_answered(ids, 150)
@@ -119,6 +119,7 @@ async def test_broker_outage_while_a_batch_is_stored_pays_nothing_twice(kafka: A
         await cluster.stop_and_check(traffic)
 
 
+@pytest.mark.long
 async def test_missing_topic_of_deferred_requests_is_one_clear_error(docker: None, model: ScriptedProvider):
     with ApacheKafka().with_env("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false") as kafka:
         await eventually_true(kafka.answers)

@@ -22,8 +22,8 @@ def read(text: str, prompt: Prompt = PROMPT, reason: FinishReason = "stop") -> C
         ('<tool_call>{"name": "a"}</tool_call>\n<tool_call>{"name": "b", "arguments": "{}"}', [("a", ""), ("b", "{}")]),
         ('<tool_call>{"name": "a"}<tool_call>{"name": "b"}</tool_call>', [("a", ""), ("b", "")]),
         ('<tool_call>[{"name": "a"}, {"name": "b"}]</tool_call>', [("a", ""), ("b", "")]),
-        ("<tool_call>a(1)</tool_call>", [("", "a(1)")]),
-        ("<tool_call>", [("", "")]),
+        ("<tool_call>a(1)</tool_call>", [("_", "a(1)")]),
+        ("<tool_call>", [("_", "")]),
     ],
 )
 def test_calls_are_read(text: str, calls: list[tuple[str, str]]) -> None:
