@@ -17,13 +17,28 @@ REQUESTS = 400
 
 
 async def small(
-    kafka: ApacheKafka, model: ScriptedProvider, mode: str, *, static: bool, task: str = "generate"
+    kafka: ApacheKafka,
+    model: ScriptedProvider,
+    mode: str,
+    *,
+    static: bool,
+    task: str = "generate",
+    broker_restarts: int = 1,
 ) -> ChaosReport:
     seed = random.randrange(1_000_000)
     keys = 100 if task == "enrich" else 0
     requests, window = (12, 2) if task == "summarize" else (REQUESTS, 8)
     plan = ChaosPlan(
-        mode=mode, seed=seed, task=task, requests=requests, window=window, kills=2, pauses=0, keys=keys, static=static
+        mode=mode,
+        seed=seed,
+        task=task,
+        requests=requests,
+        window=window,
+        kills=2,
+        pauses=0,
+        broker_restarts=broker_restarts,
+        keys=keys,
+        static=static,
     )
     outcome = await run(kafka, model, plan)
     print(outcome)
@@ -31,7 +46,8 @@ async def small(
 
 
 async def test_every_request_is_answered_once(kafka: ApacheKafka, model: ScriptedProvider):
-    outcome = await small(kafka, model, "exactly_once", static=False)
+    # A Kafka of one node that restarts sometimes keeps a partition's offsets unstable for minutes: see `ApacheKafka`.
+    outcome = await small(kafka, model, "exactly_once", static=False, broker_restarts=0)
     assert (outcome.requests, outcome.answered) == (REQUESTS, REQUESTS)
     assert (outcome.lost, outcome.duplicates, outcome.not_ok, outcome.dead_letters, outcome.lag) == (0, 0, 0, 0, 0)
 
