@@ -91,7 +91,7 @@ def _read_scores(data: Any, request: ClassifyRequest) -> dict[str, float]:
         name = by_key.get(label) or by_key.get(label.casefold())
         score = item.get("score", 1.0)
         if name is None:
-            raise InvalidOutput("the model named a label that was not given", f"{label[:100]!r} is none of the labels")
+            raise InvalidOutput("the model named a label that was not given", f"{label[:100]!r} is no label of these")
         if isinstance(score, bool) or not isinstance(score, int | float):
             raise InvalidOutput("the model gave a label a score that is no number")
         score = min(max(score, 0.0), 100.0)

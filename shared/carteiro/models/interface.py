@@ -254,7 +254,7 @@ class ServiceCall:
 
     text: str
     path: str
-    body: Mapping[str, Any]
+    body: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,7 +373,7 @@ class BackgroundModel(ChatModel, Protocol):
     async def complete_in_background(self, prompt: Prompt, call: BackgroundCall) -> Completion:
         """Complete the prompt. An answer that `call` has the id of is waited for, and not asked for again.
 
-        A cancellation leaves the answer to the provider: whoever has the id can wait for it.
+        A cancellation leaves the answer at the provider. A later call with the same id waits for it.
         """
 
     async def cancel_answer(self, identity: str) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from carteiro.schemas.generate import check_object_root
+from carteiro.schemas.object_root import check_object_root
 from carteiro.schemas.reply import Result
 from carteiro.schemas.request import CommandOption, Request, examples
 from carteiro.schemas.text_reference import LargeText

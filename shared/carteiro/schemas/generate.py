@@ -6,17 +6,11 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import Field, field_validator, model_validator
 
 from carteiro.schemas.attachment import MAX_ATTACHMENTS, Attachment
+from carteiro.schemas.object_root import check_object_root
 from carteiro.schemas.reply import Result
 from carteiro.schemas.request import CommandOption, Request, StopText, examples
 from carteiro.schemas.text_reference import LargeText
 from carteiro.schemas.tools import ToolCall, ToolOptions, ToolStep
-
-
-def check_object_root(schema: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return the JSON Schema. Raise `ValueError` if its root is no object."""
-    if schema is not None and schema.get("type") != "object":
-        raise ValueError('must describe an object: {"type": "object", ...}')
-    return schema
 
 
 class GenerateResult(Result):

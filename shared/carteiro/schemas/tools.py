@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from carteiro.schemas.object_root import check_object_root
 from carteiro.schemas.reply import ReplySchema
 from carteiro.schemas.request import COLLECTION_PATTERN, Schema, Text
 
@@ -42,8 +43,7 @@ class ToolFunction(Schema):
     @field_validator("parameters")
     @classmethod
     def _describes_an_object(cls, value: dict[str, Any]) -> dict[str, Any]:
-        if value and value.get("type") != "object":
-            raise ValueError('must describe an object: {"type": "object", ...}')
+        check_object_root(value or None)
         return value
 
 

@@ -158,51 +158,14 @@ class EnrichmentHandler(SubscribedHandler):
         return await self._events.reject_poison(record, deaths)
 
 
-class IndexHandler(SubscribedHandler):
-    """Handler of the topic of a collection's documents."""
+class _DocumentsHandler(SubscribedHandler):
+    """Base of the handlers of a collection's documents, which a rebuild embeds again for another model."""
 
-    by_key = True
-    """The store has the last version of each document."""
-
-    def __init__(self, documents: DocumentHandler, subscriber: LaneSubscriber, context: WorkerContext) -> None:
-        super().__init__(documents.group, subscriber, context)
+    def _serve(self, documents: DocumentHandler) -> None:
         self._documents = documents
-        self._rebuild = _rebuild_task(documents)
-        self.max_value_bytes = max_event_bytes(context.settings)
-
-    def accepts_work(self) -> bool:
-        return super().accepts_work() and self._documents.writer.pause_reason is None
-
-    async def reject_poison(self, record: Record, deaths: int) -> Outcome:
-        return await self._documents.reject_poison(record, deaths)
-
-    async def on_assigned(self, partition: int) -> Ledger | None:
-        self._rebuild.on_assigned(partition)
-        return None
-
-    def on_lost(self, partition: int) -> None:
-        self._rebuild.on_lost(partition)
-
-
-class BatchIndexHandler(BatchedHandler):
-    """Handler of the documents of a collection that waits for batches.
-
-    A deletion, and a later version of a document, do not wait for an earlier version: the store ignores versions that
-    are older than its own.
-    """
-
-    max_per_transaction = PartitionHandler.max_per_transaction
-
-    def __init__(
-        self,
-        documents: DocumentHandler,
-        subscriber: LaneSubscriber,
-        context: WorkerContext,
-        coordinator: BatchCoordinator,
-    ) -> None:
-        super().__init__(documents.group, subscriber, context, coordinator)
-        self._documents, self._rebuild = documents, _rebuild_task(documents)
-        self.max_value_bytes = max_event_bytes(context.settings)
+        rebuild = Rebuild(documents.writer, documents.budget, documents.task)
+        self._rebuild = RebuildTask(rebuild, documents.writer.collection)
+        self.max_value_bytes = max_event_bytes(self._context.settings)
 
     def accepts_work(self) -> bool:
         return super().accepts_work() and self._documents.writer.pause_reason is None
@@ -219,9 +182,35 @@ class BatchIndexHandler(BatchedHandler):
         super().on_lost(partition)
 
 
-def _rebuild_task(documents: DocumentHandler) -> RebuildTask:
-    rebuild = Rebuild(documents.writer, documents.budget, documents.task)
-    return RebuildTask(rebuild, documents.writer.collection)
+class IndexHandler(_DocumentsHandler):
+    """Handler of the topic of a collection's documents."""
+
+    by_key = True
+    """The store has the last version of each document."""
+
+    def __init__(self, documents: DocumentHandler, subscriber: LaneSubscriber, context: WorkerContext) -> None:
+        super().__init__(documents.group, subscriber, context)
+        self._serve(documents)
+
+
+class BatchIndexHandler(_DocumentsHandler, BatchedHandler):
+    """Handler of the documents of a collection that waits for batches.
+
+    A deletion, and a later version of a document, do not wait for an earlier version: the store ignores versions that
+    are older than its own.
+    """
+
+    max_per_transaction = PartitionHandler.max_per_transaction
+
+    def __init__(
+        self,
+        documents: DocumentHandler,
+        subscriber: LaneSubscriber,
+        context: WorkerContext,
+        coordinator: BatchCoordinator,
+    ) -> None:
+        BatchedHandler.__init__(self, documents.group, subscriber, context, coordinator)
+        self._serve(documents)
 
 
 class BatchEnrichmentHandler(BatchedHandler):

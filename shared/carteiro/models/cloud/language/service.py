@@ -105,26 +105,21 @@ class LanguageService(LanguageServiceModel):
         JSON, and the usage of an answer's JSON and headers. Raise the errors of `carteiro.models.errors`.
         """
         call = ServiceCall(text, path, body)
-        return await self._run(call, lambda: self._call_once(text, charged, path, body, read))
+        return await self._run(call, lambda: self._call_once(call, charged, read))
 
     async def _call_once(
-        self,
-        text: str,
-        charged: int,
-        path: str,
-        body: dict[str, Any],
-        read: Callable[[Any, Mapping[str, str]], tuple[Any, Usage]],
+        self, call: ServiceCall, charged: int, read: Callable[[Any, Mapping[str, str]], tuple[Any, Usage]]
     ) -> ServiceAnswer:
         async with self._metered_quota.call(0, 0) as (permit, _):
             try:
-                answer, headers = await self._post(path, body, text)
+                answer, headers = await self._post(call)
             except (ModelError, asyncio.CancelledError) as ended:
                 if may_have_used_tokens(ended):
                     attach_usage(ended, Usage(characters=charged))
                 raise
             try:
                 if isinstance(answer, dict) and answer.get("error"):
-                    raise service_failure(ERROR_IN_200, answer, self.name, self._endpoint, headers, text)
+                    raise service_failure(ERROR_IN_200, answer, self.name, self._endpoint, headers, call.text)
                 content, usage = read(answer, headers)
             except ModelError as failure:
                 if not isinstance(failure, RateLimited):
@@ -135,13 +130,13 @@ class LanguageService(LanguageServiceModel):
             permit.completed(None, headers)
             return ServiceAnswer(content, usage)
 
-    async def _post(self, path: str, body: dict[str, Any], text: str) -> tuple[Any, Mapping[str, str]]:
+    async def _post(self, call: ServiceCall) -> tuple[Any, Mapping[str, str]]:
         """Return the answer's JSON and its headers, with names in lower case."""
         async with self._connection.translate_errors():
             try:
-                response = await self._connection.post(path, body)
+                response = await self._connection.post(call.path, call.body)
             except APIStatusError as error:
-                raise self._failure(error, text) from None
+                raise self._failure(error, call.text) from None
             headers, content = dict(response.headers), await read_body(response)
         return await self._parse(content), headers
 
