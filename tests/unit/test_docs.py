@@ -7,8 +7,10 @@ from xml.etree import ElementTree
 import pytest
 from pydantic_core import PydanticUndefined
 
+from carteiro.models.cloud.client import APIS
 from carteiro.models.cloud.request_format import SchemaMode
 from carteiro.models.compatible import COMPATIBLE_PROVIDERS
+from carteiro.models.interface import can_stream
 from carteiro.models.prices import load_prices
 from carteiro.models.registry import load_providers, open_model
 from carteiro.models.settings import ModelSettings
@@ -25,15 +27,22 @@ SETTINGS = (WorkerSettings, ModelSettings, RegistrySettings)
 
 def rows(document: str) -> dict[str, list[str]]:
     """Return the rows of a document's tables by their first cell, without its backticks."""
+    return _rows((DOCS / document).read_text())
+
+
+def _rows(text: str) -> dict[str, list[str]]:
     found = {}
-    for line in (DOCS / document).read_text().splitlines():
+    for line in text.splitlines():
         if line.startswith("| `") or re.match(r"\| \d", line):
             cells = [cell.strip() for cell in line.strip("|").split(" | ")]
             found[cells[0].strip("`")] = cells[1:]
     return found
 
 
-PROVIDERS = {name: cells for name, cells in rows("start/models.md").items() if name.endswith(":")}
+_MODELS, _, _ABILITIES = (DOCS / "start/models.md").read_text().partition("### What each can\n")
+_ABILITIES, _, _SERVICES = _ABILITIES.partition("\n## ")
+PROVIDERS = {name: cells for name, cells in _rows(_MODELS + _SERVICES).items() if name.endswith(":")}
+ABILITIES = re.search(r"^\| names \| (.+) \|$", _ABILITIES, re.MULTILINE)[1].split(" | ")
 PROVIDER_VARIABLES = {
     f"{name}{suffix}"
     for cells in PROVIDERS.values()
@@ -60,12 +69,12 @@ def test_every_setting_is_in_the_table_with_its_default(kind, field):
     "provider", dict.fromkeys(each for each in load_providers().values() if each.remote), ids=lambda each: each.scheme
 )
 def test_providers_table_agrees_with_the_code(provider, monkeypatch):
-    key, address, can = PROVIDERS[f"{provider.scheme}:"]
+    key, address, *tasks = PROVIDERS[f"{provider.scheme}:"]
     row = next((row for row in COMPATIBLE_PROVIDERS if row.scheme == provider.scheme), None)
     if row is not None:
         assert (key, address) == (f"`{row.key}`" + ("" if row.needs_key else " or none"), f"`{row.address}`")
     if provider.tasks:
-        assert can.split(", ") == [*provider.tasks]
+        assert tasks == [", ".join(provider.tasks)]
         return
     json_mode = row is not None and row.form.schema is SchemaMode.JSON_OBJECT
     for variable in PROVIDER_VARIABLES:
@@ -75,11 +84,12 @@ def test_providers_table_agrees_with_the_code(provider, monkeypatch):
     monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://name.openai.azure.com")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     name = "http://127.0.0.1/v1#m" if provider.scheme == "http" else f"{provider.scheme}:m"
-    endpoint = open_model(name, ModelSettings())._endpoint
+    model = open_model(name, ModelSettings())
+    endpoint = model._endpoint
     abilities = {
-        "schema": not json_mode,
-        "JSON": json_mode,
-        "embeddings": provider.open_embedder is not None,
+        "tools": endpoint.tools,
+        "images": endpoint.images and "image" in APIS[endpoint.api].MEDIA,
+        "stream": can_stream(model),
         "batches": provider.has_batches,
         "flex": "flex" in endpoint.tiers,
         "priority": "priority" in endpoint.tiers,
@@ -87,8 +97,11 @@ def test_providers_table_agrees_with_the_code(provider, monkeypatch):
             name.startswith(f"{provider.scheme}:") and price.cached_input is not None
             for name, price in load_prices().models.items()
         ),
+        "vectors": provider.open_embedder is not None,
     }
-    assert can.split(", ") == [ability for ability, has in abilities.items() if has]
+    cells = {ability: "yes" if has else "" for ability, has in abilities.items()}
+    table = _rows(_ABILITIES)[f"{provider.scheme}:"]
+    assert dict(zip(ABILITIES, table, strict=True)) == {**cells, "JSON": "prompt" if json_mode else "schema"}
 
 
 def test_every_carteiro_setting_in_the_table_exists():

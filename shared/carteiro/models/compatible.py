@@ -43,6 +43,10 @@ class CompatibleProvider:
     """Name of the seed."""
     pdf: PdfForm = "file"
     """Form of a PDF file."""
+    tools: bool = True
+    """False if none of its models calls tools. Then a request with tools is refused without a call."""
+    images: bool = True
+    """False if none of its models sees images. Then a request with images is refused without a call."""
     form: RequestFormat = field(default_factory=RequestFormat)
     """Form of the first request."""
     reasoning: ReasoningFields = effort_field
@@ -142,11 +146,13 @@ COMPATIBLE_PROVIDERS = (
         embeddings=EmbeddingFormat(base64=True, max_texts=96),
     ),
     CompatibleProvider(
-        # https://docs.perplexity.ai/guides/chat-completions-guide; its vectors have a form of their own.
+        # https://docs.perplexity.ai/api-reference/chat-completions-post: no tools of a caller. Its vectors have a form
+        # of their own.
         scheme="perplexity",
         url="https://api.perplexity.ai",
         key="PERPLEXITY_API_KEY",
         address="PERPLEXITY_BASE_URL",
+        tools=False,
     ),
     CompatibleProvider(
         # https://inference-docs.cerebras.ai/resources/openai

@@ -54,7 +54,7 @@ REQUEST: dict[str, Any] = {
     "answer": {"question": "When?", "context": TEXT},
     "summarize": {"text": TEXT},
 }
-WITHOUT_TOOLS = ("openai-completions", "vllm-0.5")
+WITHOUT_TOOLS = ("openai-completions", "perplexity", "vllm-0.5")
 STREAMED = [name for name in REQUEST if name in TASKS and TASKS[name].streams]
 CASES = [*((name, False) for name in REQUEST), *((name, True) for name in STREAMED)]
 CUT = 16

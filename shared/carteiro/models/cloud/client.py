@@ -37,6 +37,7 @@ from carteiro.models.errors import (
 from carteiro.models.file_support import reject_files
 from carteiro.models.interface import BackgroundCall, Completion, Prompt
 from carteiro.models.reasoning import ReasoningState, start_state_of_model
+from carteiro.models.tool_support import reject_tools
 from carteiro.schemas import ServiceTier
 
 FLEX_SECONDS = 900.0
@@ -173,13 +174,20 @@ class CloudModel:
     def _body(
         self, prompt: Prompt, form: RequestFormat, *, streams: bool, in_background: bool = False
     ) -> dict[str, Any]:
-        reject_files(prompt, self.name, self._api.MEDIA)
+        self._reject_unsupported(prompt)
         body = self._api.request(self._endpoint, prompt, form)
         streams = (streams or form.streams) and "stream" not in form.omitted
         if streams:
             return self._api.streamed(body, form)
         in_background = in_background and "background" not in form.omitted
         return responses.in_background(body, form) if in_background else body
+
+    def _reject_unsupported(self, prompt: Prompt) -> None:
+        """Raise `Unsupported` for what no model of the provider takes."""
+        endpoint = self._endpoint
+        reject_files(prompt, self.name, [kind for kind in self._api.MEDIA if kind != "image" or endpoint.images])
+        if not endpoint.tools:
+            reject_tools(prompt, self.name, "a model of another provider")
 
     def adapt(self, prompt: Prompt, body: dict[str, Any], outcome: ModelError | Completion) -> RetryMode:
         """Learn from the outcome of `body` in a batch. Return the way to retry the prompt."""

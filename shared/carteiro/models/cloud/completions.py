@@ -33,7 +33,7 @@ _MAX_STOPS = 4
 def request(endpoint: Endpoint, prompt: Prompt, form: RequestFormat) -> dict[str, Any]:
     """Return the request's body. The API's own limit is 16 tokens, so a reasoning model gets a high limit."""
     if prompt.tools:
-        raise Unsupported(f"{endpoint.model} completes texts and cannot call tools: take a model that chats")
+        raise Unsupported(f"{endpoint.model} completes texts and cannot call tools: take a model that chats", "tools")
     body: dict[str, Any] = {
         "model": endpoint.model,
         "prompt": render_prompt(prompt),

@@ -82,6 +82,10 @@ class Endpoint:
     """Name of the seed in Chat Completions."""
     pdf: PdfForm = "file"
     """Form of a PDF file in Chat Completions."""
+    tools: bool = True
+    """False if no model of the provider calls tools."""
+    images: bool = True
+    """False if no model of the provider sees images."""
     form: RequestFormat = field(default_factory=RequestFormat)
     """Form of the first request, as far as the provider's documentation tells."""
     reasoning: ReasoningFields = effort_field

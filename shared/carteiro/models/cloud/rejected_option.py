@@ -66,8 +66,9 @@ _SCHEMA = re.compile(
     r"\bjson[ _-]?(?:schema|mode|object)|\bstructured[ _-]outputs?\b|\bguided decoding|\bresponse format"
     r"|\bgrammar\b|\brequired for format"
 )
-
-_TOOLS = re.compile(r"\btool[ _-]?(?:choice|call(?:s|ing)?|use)\b|\bfunction[ _-]?call(?:s|ing)?\b")
+_TOOLS = re.compile(
+    r"\btool[ _-]?(?:choice|call(?:s|ing)?|use)\b|\bfunction[ _-]?call(?:s|ing)?\b|\bsupport tools\b|\btools param\b"
+)
 
 
 def rejected_option(body: ErrorBody, message: str, request_body: Any = None) -> str | None:

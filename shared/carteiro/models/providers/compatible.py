@@ -33,6 +33,8 @@ def endpoint(
         completion_limit=row.limit,
         seed=row.seed,
         pdf=row.pdf,
+        tools=row.tools,
+        images=row.images,
         form=row.form,
         reasoning=row.reasoning,
         tiers=row.tiers,

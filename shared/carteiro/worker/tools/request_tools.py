@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from carteiro.models.errors import ModelError
+from carteiro.models.errors import ModelError, Unsupported
 from carteiro.models.interface import ToolCall, ToolDefinition
 from carteiro.models.json_output import compact_json
 from carteiro.models.written_calls import arguments_object
@@ -52,9 +52,12 @@ class RequestTools:
         max_rounds: int,
         unreachable: Sequence[ToolStep] = (),
         clock: Callable[[], float] = time.monotonic,
+        *,
+        by_default: bool = False,
     ) -> None:
+        """The tools are `by_default` if the operator chose them, and not the request."""
         self.definitions, self.max_rounds = definitions, max_rounds
-        self._sources, self._unreachable, self._clock = sources, unreachable, clock
+        self._sources, self._unreachable, self._clock, self._by_default = sources, unreachable, clock, by_default
         self._tools = ToolSet(definitions, "served_tools")
         self.journal: RequestJournal | None = None
         """Finished calls of models; None if they are not kept."""
@@ -75,6 +78,16 @@ class RequestTools:
         self._reusable += [made for made in self._made if not made.step.failed]
         self._made = []
         self._begun.clear()
+
+    def refusal(self, model: str) -> Unsupported:
+        """Return the error of a model that cannot call them, for a request without tools of its own."""
+        if not self._by_default:
+            return Unsupported(f"{model} cannot call tools: leave served_tools out, or take another model", "tools")
+        return Unsupported(
+            f"{model} cannot call tools, and this service gives some to every request: send served_tools: []. "
+            "The operator can take another model, or leave out default in the file of CARTEIRO_TOOLS",
+            "tools",
+        )
 
     async def begin_calls(self) -> None:
         """Keep the completion that asks for calls before they are made, so that a crash does not lead to others."""

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from carteiro.models.errors import InvalidOutput, PromptTooLarge
+from carteiro.models.errors import InvalidOutput, PromptTooLarge, Unsupported
 from carteiro.models.interface import AUTO, ChatModel, Completion, Message, Prompt, ToolCall, ToolChoice
+from carteiro.models.tool_support import is_about_tools
 from carteiro.schemas import Usage
 from carteiro.worker.model_calls.chat_model_proxy import ChatModelProxy
 from carteiro.worker.tools.request_tools import MAX_RESULT_CHARACTERS, RequestTools, shorten
@@ -43,6 +44,8 @@ async def complete_with_served_tools(model: ChatModel, prompt: Prompt, tools: Re
         asked = _with_tools(prompt, messages, tools, is_last=is_last)
         try:
             completion = await _complete(model, asked, results)
+        except Unsupported as refused:
+            raise (refused if callers or not is_about_tools(refused) else tools.refusal(model.name)) from refused
         except InvalidOutput:
             if asked.tool_choice.mode != "none" or not results:
                 raise

@@ -29,8 +29,8 @@ class Toolbox:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def open(self, names: Sequence[str]) -> RequestTools:
-        """Return the tools of these entries for one request.
+    async def open(self, names: Sequence[str], *, by_default: bool = False) -> RequestTools:
+        """Return the tools of these entries for one request. They are `by_default` if it names none itself.
 
         An entry whose server was never reached gives no tools, but a step that says so. Raise `InvalidPrompt` if the
         tools are too large.
@@ -40,7 +40,8 @@ class Toolbox:
             tool.name: self.sources[name] for name, (tools, _) in zip(names, listed, strict=True) for tool in tools
         }
         definitions = [tool for tools, _ in listed for tool in tools]
-        return RequestTools(definitions, sources, self.max_rounds, [step for _, step in listed if step])
+        unreachable = [step for _, step in listed if step]
+        return RequestTools(definitions, sources, self.max_rounds, unreachable, by_default=by_default)
 
     async def _list(self, name: str) -> tuple[Sequence[ToolDefinition], ToolStep | None]:
         try:

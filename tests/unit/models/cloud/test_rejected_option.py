@@ -127,6 +127,10 @@ REFUSED = [
         "stream_options",
     ),
     ("logprobs is not supported", "logprobs"),
+    # Ollama, llama.cpp, OpenRouter
+    ("registry.ollama.ai/library/gemma:2b does not support tools", "tools"),
+    ("tools param requires --jinja flag", "tools"),
+    ("No endpoints found that support tool use. To learn more about provider routing, visit the docs", "tools"),
     ("property 'stream_options' is unsupported", "stream_options"),
     ("This model does not support the developer role", "messages"),
     ("Developer instruction is not enabled for models/gemma-3-4b-it", "messages"),

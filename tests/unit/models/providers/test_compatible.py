@@ -1,14 +1,19 @@
 """Providers of the table: the address and the key of each, the quirks that spare a refused call, and the settings."""
 
+from dataclasses import replace
+
 import pytest
 
+from carteiro.models.cloud.client import CloudModel
 from carteiro.models.cloud.format_negotiation import MAX_CALLS
 from carteiro.models.compatible import COMPATIBLE_PROVIDERS, CompatibleProvider
-from carteiro.models.errors import ModelUnusable
-from carteiro.models.interface import EmbeddingModel, Message, Prompt
+from carteiro.models.errors import ModelUnusable, Unsupported
+from carteiro.models.interface import EmbeddingModel, Message, PlacedFile, Prompt, ToolDefinition
 from carteiro.models.providers.compatible import complete_address, endpoint
 from carteiro.models.registry import find_provider, open_model
 from carteiro.models.settings import ModelSettings
+from carteiro.schemas.media_file import read_media
+from tests import media
 from tests.provider import Provider
 from tests.provider.catalogue import BEHAVIOURS, Behaviour, CatalogueProvider
 
@@ -67,6 +72,27 @@ async def test_key_goes_to_its_own_address_and_nobody_elses_does(
     assert request.headers["Authorization"] == f"Bearer sk-of-{row.key}"
     assert not {value for value in request.headers.values() if "sk-of-" in value} - {f"Bearer sk-of-{row.key}"}
     assert (request.body["model"], request.body[row.seed]) == ("echo", 7)
+
+
+@pytest.mark.parametrize(("part", "message"), [("tools", "cannot call tools"), ("images", "takes no images")])
+async def test_row_without_an_ability_refuses_it_without_a_call(
+    part: str, message: str, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = replace(ROWS["groq"], **{part: False})
+    settings = ModelSettings(**{row.key: "sk", row.address: provider.url})  # type: ignore[arg-type]
+    model = CloudModel("groq:m", endpoint("groq:m", "m", None, settings, row=row), timeout=5)
+    picture = PlacedFile(read_media(media.PNG), 0)
+    wanted = {
+        "tools": replace(PROMPT, tools=[ToolDefinition("weather")]),
+        "images": Prompt(messages=[Message("user", "What is it?", (picture,))]),
+    }
+    with pytest.raises(Unsupported, match=message):
+        await model.complete(wanted[part])
+    assert not provider.requests
+    other = next(prompt for name, prompt in wanted.items() if name != part)
+    await model.complete(other)
+    assert len(provider.requests) == 1
+    await model.close()
 
 
 @rows

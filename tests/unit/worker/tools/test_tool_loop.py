@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from carteiro.models.errors import InvalidOutput, PromptTooLarge
+from carteiro.models.errors import InvalidOutput, PromptTooLarge, Unsupported
 from carteiro.models.interface import Completion, Message, Prompt, ToolCall, ToolChoice, ToolDefinition
 from carteiro.schemas import Usage
 from carteiro.worker.journal.request_journal import RequestJournal
@@ -63,6 +63,26 @@ async def test_model_reads_the_results_of_its_calls() -> None:
     assert (first.role, first.content, first.tool_call_id) == ("tool", "rain in Porto", PORTO.id)
     assert second.content == "rain in Porto"
     assert len(tools.steps) == 2
+
+
+@pytest.mark.parametrize(
+    ("by_default", "own", "message"),
+    [
+        (True, (), r"cannot call tools, and this service .*: send served_tools: \[\]\. The operator"),
+        (False, (), "cannot call tools: leave served_tools out"),
+        (True, [ToolDefinition("mine")], "no tools here"),
+    ],
+)
+async def test_model_without_tools_is_told_to_the_one_who_can_act(by_default: bool, own: Any, message: str) -> None:
+    tools = RequestTools([WEATHER], {"weather": FakeSource()}, 4, by_default=by_default)
+    model = ToolCallingModel(ScriptedModel(Unsupported("no tools here", "tools")), tools)
+    with pytest.raises(Unsupported, match=message):
+        await model.complete(Prompt(messages=ASKED.messages, tools=own))
+
+
+async def test_other_refusal_of_a_model_is_told_as_it_is() -> None:
+    with pytest.raises(Unsupported, match="no seed"):
+        await run(ScriptedModel(Unsupported("no seed", "seed")))
 
 
 async def test_last_round_permits_no_call() -> None:

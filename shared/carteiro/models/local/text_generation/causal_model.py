@@ -22,6 +22,7 @@ from carteiro.models.local.text_generation.stop_condition import StopCondition
 from carteiro.models.local.text_generation.token_sequence import TokenSampler, TokenSequence
 from carteiro.models.local.text_generation.tool_call_text import shown_stops, with_tool_calls
 from carteiro.models.reasoning import ReasoningState, start_state_after_prompt
+from carteiro.models.tool_support import reject_tools
 from carteiro.schemas import Usage
 
 
@@ -85,11 +86,8 @@ class CausalModel(InProcessModel):
         reject_files(prompt, self.name)
         if prompt.json_schema and not self._follows_schemas:
             raise Unsupported(f"{self.name} cannot follow a json_schema: take a local: or llamacpp: model")
-        if (prompt.tools or any(message.tool_calls for message in prompt.messages)) and not self._calls_tools:
-            raise Unsupported(
-                f"{self.name} cannot call tools: take a model whose chat template asks for calls in <tool_call>, such "
-                "as Qwen's"
-            )
+        if not self._calls_tools:
+            reject_tools(prompt, self.name, "a model whose chat template asks for calls in <tool_call>, such as Qwen's")
         if not self._has_template:
             return self._text_token_ids(without_roles(prompt.messages)), ReasoningState.ANSWER
         render = partial(self._render, variables=thinking_variables(prompt.reasoning))

@@ -28,7 +28,7 @@ class ServeTools:
             return await handle(context)
         assert self.toolbox is not None
         context.activity = "the service was opening its tools"
-        tools = await self.toolbox.open(names)
+        tools = await self.toolbox.open(names, by_default=request.served_tools is None)
         served = {tool.name for tool in tools.definitions}
         for number, tool in enumerate(request.tools):
             if tool.function.name in served:
