@@ -11,9 +11,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from carteiro.cli.embedded import EmbeddedBroker
+from carteiro.settings.tools_file import TopicEntry
 from carteiro.wire.record import last_header
 from carteiro.worker.tools.interface import ToolFailed
-from carteiro.worker.tools.tools_file import TopicEntry
 from carteiro.worker.tools.topic_tool import TopicTool
 
 

@@ -10,9 +10,6 @@ from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     PlainValidator,
     StringConstraints,
@@ -20,9 +17,9 @@ from pydantic import (
 )
 
 from carteiro.enrichment.expression import Expression, InvalidExpression, Path, overlaps, parse_path
-from carteiro.enrichment.yaml_file import default_name, read_yaml_file, validate_yaml
 from carteiro.schemas.request import Duration, Options
-from carteiro.wire.topics import is_topic_name
+from carteiro.settings.yaml_file import FilePart, default_name, read_yaml_file, validate_yaml
+from carteiro.wire.topics import TopicName
 
 OnError = Literal["keep", "drop", "dead_letter"]
 """Action on an event if a step fails: it goes on with the error noted in it, it is left out, or it becomes a dead
@@ -51,23 +48,9 @@ def _read_path(value: Any) -> Path:
     return parse_path(value)
 
 
-def _check_topic(value: Any) -> Any:
-    if isinstance(value, str) and not is_topic_name(value):
-        raise ValueError("is no name of a topic: letters, digits, '.', '_' and '-', at most 249")
-    return value
-
-
 ExpressionText = Annotated[Expression, PlainValidator(_compile)]
 """An expression, compiled from its text."""
 _Path = Annotated[Path, PlainValidator(_read_path)]
-TopicName = Annotated[str, BeforeValidator(_check_topic)]
-"""Name of a topic that Kafka allows."""
-
-
-class FilePart(BaseModel):
-    """Base of all parts of a file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, populate_by_name=True)
 
 
 class Step(FilePart):

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from carteiro.enrichment.enrichment_file import ExpressionText, FilePart, TopicName
-from carteiro.enrichment.yaml_file import default_name, read_yaml_file, validate_yaml
+from carteiro.enrichment.enrichment_file import ExpressionText
 from carteiro.retrieval.collection import check_collection_name
 from carteiro.retrieval.errors import DocumentStoreInvalid
 from carteiro.schemas.request import Duration, Options
-from carteiro.wire.topics import Topics
+from carteiro.settings.yaml_file import FilePart, default_name, read_yaml_file, validate_yaml
+from carteiro.wire.topics import TopicName, Topics
 
 SERVED_PREFIX = "index-"
 

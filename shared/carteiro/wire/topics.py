@@ -2,6 +2,9 @@
 
 import re
 from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
 
 DEFAULT_PREFIX = "llm"
 _RESERVED_SUFFIXES = frozenset({"requests", "dead", "deferred", "batches", "conversations", "documents", "journal"})
@@ -16,6 +19,16 @@ def is_topic_name(name: str) -> bool:
     broker then rejects every refresh of that list.
     """
     return _LEGAL.fullmatch(name) is not None and name not in (".", "..")
+
+
+def _check_name(value: Any) -> Any:
+    if isinstance(value, str) and not is_topic_name(value):
+        raise ValueError("is no name of a topic: letters, digits, '.', '_' and '-', at most 249")
+    return value
+
+
+TopicName = Annotated[str, BeforeValidator(_check_name)]
+"""Name of a topic that Kafka allows."""
 
 
 @dataclass(frozen=True, slots=True)

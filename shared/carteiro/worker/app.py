@@ -15,6 +15,7 @@ from carteiro.models.settings import ModelSettings
 from carteiro.registry.connection import open_configured_registry
 from carteiro.registry.settings import RegistrySettingsInvalid
 from carteiro.settings.environment import SettingsInvalid, load_settings
+from carteiro.settings.tools_file import ToolsFileInvalid
 from carteiro.settings.variable_names import find_unknown_variables
 from carteiro.settings.worker import WorkerSettings
 from carteiro.tasks.task import Task
@@ -25,7 +26,6 @@ from carteiro.worker.composition.factories import may_have_batches, open_models
 from carteiro.worker.exit_codes import EXIT_MODEL, EXIT_SETTINGS, exit_with
 from carteiro.worker.observability.logs import configure_logs
 from carteiro.worker.observability.tracing import configure_tracing
-from carteiro.worker.tools.tools_file import ToolsFileInvalid
 from carteiro.worker.worker import Worker
 
 log = structlog.get_logger("carteiro.worker")

@@ -23,7 +23,7 @@ def doctor(
     ask: Annotated[bool, typer.Option(help="Send a test prompt to cloud models; it costs a few tokens.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Say what is wrong with the settings, Kafka, models or collections, and what to do.
+    """Say what is wrong with the settings, Kafka, models, collections or tools, and what to do.
 
     Exit code 1 if there is a fault.
 
@@ -67,6 +67,7 @@ async def _findings(files: list[Path], *, ask: bool) -> AsyncIterator[Finding]:
     from carteiro.cli.doctor.kafka_checks import check_kafka
     from carteiro.cli.doctor.model_checks import check_budget, check_models
     from carteiro.cli.doctor.registry_checks import check_registry
+    from carteiro.cli.doctor.tools_checks import check_tools
     from carteiro.cli.kafka import silence_worker_logs
     from carteiro.cli.unknown_variables import warn_unknown_variables
     from carteiro.kafka.security import connection_options
@@ -86,6 +87,8 @@ async def _findings(files: list[Path], *, ask: bool) -> AsyncIterator[Finding]:
     if (registry := await check_registry()) is not None:
         yield registry
     async for finding in check_collections(settings, model_settings):
+        yield finding
+    async for finding in check_tools(settings):
         yield finding
     for path in files:
         async for finding in check_enrichment(path, settings, model_settings):

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from carteiro.extras import needs
 from carteiro.schemas.tools import ToolOptions
+from carteiro.settings.tools_file import load_tools_file
 from carteiro.settings.worker import WorkerSettings
 from carteiro.tasks.task import Task
 from carteiro.worker.tools.interface import ToolSource
 from carteiro.worker.tools.toolbox import Toolbox
-from carteiro.worker.tools.tools_file import load_tools_file
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaProducer

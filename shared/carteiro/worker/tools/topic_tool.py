@@ -21,8 +21,8 @@ from carteiro.concurrency.backoff import Backoff
 from carteiro.models.interface import ToolDefinition
 from carteiro.models.json_output import compact_json
 from carteiro.models.json_search import strict_json
+from carteiro.settings.tools_file import TopicEntry
 from carteiro.worker.tools.interface import ToolFailed, ToolSource
-from carteiro.worker.tools.tools_file import TopicEntry
 
 log = structlog.get_logger("carteiro.worker")
 

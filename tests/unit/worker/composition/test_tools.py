@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from carteiro.settings.tools_file import ToolsFileInvalid
 from carteiro.settings.worker import WorkerSettings
 from carteiro.tasks.discovery import find_task
 from carteiro.worker.composition.tools import open_toolbox
 from carteiro.worker.tools.mcp_server import McpServer
-from carteiro.worker.tools.tools_file import ToolsFileInvalid
 from carteiro.worker.tools.topic_tool import TopicTool
 
 FILE = """

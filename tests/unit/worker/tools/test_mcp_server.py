@@ -17,9 +17,9 @@ import uvicorn
 from mcp.server import MCPServer
 from mcp.types import AudioContent, CallToolResult, EmbeddedResource, ImageContent, ResourceLink, TextContent
 
+from carteiro.settings.tools_file import ServerEntry
 from carteiro.worker.tools.interface import ToolFailed
 from carteiro.worker.tools.mcp_server import McpServer, result_text
-from carteiro.worker.tools.tools_file import ServerEntry
 from tests.conftest import eventually
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from carteiro.worker.tools.tools_file import ToolsFileInvalid, load_tools_file, model_name
+from carteiro.settings.tools_file import ToolsFileInvalid, load_tools_file, model_name
 
 FILE = """
 topics:
@@ -55,6 +55,11 @@ TIME = "servers: {time: {command: [x], tools: [now]}}\n"
         (TIME + "topics: {time: {topic: a, replies: b, description: c}}", "time is a topic and a server"),
         (TIME + "topics: {now: {topic: a, replies: b, description: c}}", "two entries have a tool now"),
         ("topics: {a: {topic: b, replies: c, description: d, parameters: {type: string}}}", "must describe an object"),
+        (
+            "topics: {a: {topic: b, replies: c, description: d, parameters: {type: object, required: x}}}",
+            "topics.a.parameters: is no JSON Schema",
+        ),
+        ("topics: {a: {topic: b, replies: b, description: d}}", "topics.a: topic and replies must be two topics"),
         ("topics: {a: {topic: 'b c', replies: c, description: d}}", "is no name of a topic"),
         ("topics: {'A B': {topic: b, replies: c, description: d}}", "must be 1 to 63 of the characters"),
         (TIME + "max_rounds: 99", "max_rounds: must be at most 32"),

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
+from jsonschema_rs import Draft202012Validator
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from carteiro.enrichment.enrichment_file import FilePart, TopicName
-from carteiro.enrichment.yaml_file import read_yaml_file, validate_yaml
+from carteiro.models.schema_limits import SchemaTooLarge, check_limits
 from carteiro.schemas.request import COLLECTION_PATTERN, Duration, Options, Text
+from carteiro.settings.yaml_file import FilePart, read_yaml_file, validate_yaml
+from carteiro.wire.topics import TopicName
 
 EntryName = Annotated[str, StringConstraints(pattern=COLLECTION_PATTERN)]
 _MAX_NAME = 64
@@ -50,7 +52,20 @@ class TopicEntry(ToolEntry):
     def _describes_an_object(cls, value: dict[str, Any]) -> dict[str, Any]:
         if value and value.get("type") != "object":
             raise ValueError("must describe an object: type: object")
+        try:
+            check_limits(value)
+            Draft202012Validator(value, offline=True)
+        except SchemaTooLarge as error:
+            raise ValueError(str(error)) from None
+        except Exception as error:  # noqa: BLE001  # such as a reference without a target
+            raise ValueError(f"is no JSON Schema: {str(error).partition(chr(10))[0]}") from None
         return value
+
+    @model_validator(mode="after")
+    def _has_two_topics(self) -> Self:
+        if self.topic == self.replies:
+            raise ValueError("topic and replies must be two topics")
+        return self
 
 
 class ServerEntry(ToolEntry):

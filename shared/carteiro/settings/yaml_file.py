@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from carteiro.schemas.field_errors import field_errors
 
@@ -14,6 +14,12 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 _MAX_FILE_BYTES = 1024 * 1024
 _MERGE_TAG = "tag:yaml.org,2002:merge"
+
+
+class FilePart(BaseModel):
+    """Base of all parts of a file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, populate_by_name=True)
 
 
 def default_name(path: Path, if_empty: str) -> str:
@@ -63,7 +69,7 @@ def validate_yaml(
 
 
 def _find_problems(node: yaml.Node | None, seen: set[int]) -> Iterator[tuple[int, str]]:
-    """Yield the lines and descriptions of what YAML accepts, but an enrichment cannot mean.
+    """Yield the lines and descriptions of what YAML accepts, but no file can mean.
 
     `seen` are the ids of nodes, which aliases repeat.
     """
