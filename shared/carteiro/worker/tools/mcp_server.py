@@ -2,16 +2,15 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any
 
 import anyio
 import httpx2
 import structlog
-from mcp import Client, MCPError, StdioServerParameters
-from mcp.client.stdio import stdio_client
-from mcp.client.streamable_http import streamable_http_client
+from mcp import Client, MCPError
 from mcp.types import (
     CONNECTION_CLOSED,
     BlobResourceContents,
@@ -28,6 +27,7 @@ from carteiro.models.json_output import compact_json
 from carteiro.models.schema_limits import SchemaTooLarge, check_limits
 from carteiro.settings.tools_file import ServerEntry, model_name
 from carteiro.worker.tools.interface import ToolFailed, ToolSource
+from carteiro.worker.tools.mcp_transports import TOO_LONG, http_transport, stdio_transport, watched
 
 log = structlog.get_logger("carteiro.worker")
 
@@ -43,6 +43,17 @@ _MAX_UNANSWERED = 3
 """Calls in a row that are given up, after which the server is connected again: it may hang."""
 _STABLE_SECONDS = 60.0
 """A server that ran for so long is restarted without the pauses of its earlier failures."""
+
+IDEMPOTENCY_KEY = "carteiro/idempotency_key"
+"""Name of the idempotency key in the `_meta` of a call."""
+_FORGOTTEN = "Session terminated"
+"""The SDK's message if a server by HTTP does not know the session, because it has started again."""
+_LONG_EVENT = re.compile(r"event exceeded the \d+ byte limit")
+"""The SDK's message if an answer in a stream is longer than the limit."""
+
+
+class _SessionForgotten(ToolFailed):
+    """The server has started again, and did not make the call."""
 
 
 class McpServer(ToolSource):
@@ -75,7 +86,19 @@ class McpServer(ToolSource):
             raise ToolFailed(f"The MCP server {self._name} cannot be reached.")
         return self._definitions
 
-    async def call(self, name: str, arguments: Mapping[str, Any], idempotency_key: str = "") -> str:  # noqa: ARG002
+    async def call(self, name: str, arguments: Mapping[str, Any], idempotency_key: str = "") -> str:
+        try:
+            result = await self._call(name, arguments, idempotency_key)
+        except _SessionForgotten:
+            result = await self._call(name, arguments, idempotency_key)
+        self._unanswered = 0
+        text = result_text(result)
+        if result.is_error:
+            raise ToolFailed(text or "The tool failed.")
+        return text
+
+    async def _call(self, name: str, arguments: Mapping[str, Any], idempotency_key: str) -> CallToolResult:
+        """Return the result of a call. Raise `ToolFailed`, or `_SessionForgotten` if it was not made."""
         try:
             async with asyncio.timeout(_MAX_WAIT_SECONDS):
                 await self._connected.wait()
@@ -83,14 +106,20 @@ class McpServer(ToolSource):
             raise ToolFailed("The tool's server is away.") from None
         client = self._client
         assert client is not None
+        meta: Any = {IDEMPOTENCY_KEY: idempotency_key} if idempotency_key else None
         try:
-            result = await client.call_tool(self._names[name], dict(arguments))
+            return await client.call_tool(self._names[name], dict(arguments), meta=meta)
         except asyncio.CancelledError:
             self._unanswered += 1
             if self._unanswered >= _MAX_UNANSWERED:
                 self._reconnect(client)
             raise
         except MCPError as error:
+            if TOO_LONG in error.message or _LONG_EVENT.search(error.message):
+                raise ToolFailed(TOO_LONG) from None
+            if error.message == _FORGOTTEN:
+                self._reconnect(client)
+                raise _SessionForgotten("The tool's server has started again.") from None
             if error.code != CONNECTION_CLOSED:
                 raise ToolFailed(error.message) from None
             self._reconnect(client)
@@ -100,11 +129,6 @@ class McpServer(ToolSource):
                 self._reconnect(client)
             log.warning("a call of an MCP server failed", server=self._name, tool=name, reason=type(error).__name__)
             raise ToolFailed("The tool's server failed.") from None
-        self._unanswered = 0
-        text = result_text(result)
-        if result.is_error:
-            raise ToolFailed(text or "The tool failed.")
-        return text
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -127,7 +151,7 @@ class McpServer(ToolSource):
     async def _serve(self) -> None:
         """Connect, and return when the connection is lost."""
         self._lost, self._unanswered = asyncio.Event(), 0
-        client = Client(_watched(self._transport(), self._lost))
+        client = Client(watched(self._transport(), self._lost))
         async with asyncio.timeout(_CONNECT_SECONDS) as limit, client:
             self._definitions = await self._list_tools(client)
             limit.reschedule(None)
@@ -149,14 +173,11 @@ class McpServer(ToolSource):
     def _transport(self) -> AbstractAsyncContextManager[Any]:
         entry = self._entry
         if entry.command is not None:
-            program, *arguments = entry.command
             env = {name: os.environ[name] for name in entry.env if name in os.environ}
-            return _stdio(
-                StdioServerParameters(command=program, args=arguments, env=env, encoding_error_handler="replace")
-            )
+            return stdio_transport(entry.command, env)
         assert entry.url is not None
         token = os.environ.get(entry.token_variable or "", "")
-        return _http(entry.url, {"Authorization": f"Bearer {token}"} if token else {}, self.timeout)
+        return http_transport(entry.url, {"Authorization": f"Bearer {token}"} if token else {}, self.timeout)
 
     async def _list_tools(self, client: Client) -> list[ToolDefinition]:
         found: dict[str, Tool] = {}
@@ -199,58 +220,6 @@ def _content_text(content: Any) -> str:
             return content.resource.text
         case _:
             return f"[{content.type} of type {content.mime_type}, which is not shown]"
-
-
-@asynccontextmanager
-async def _stdio(parameters: StdioServerParameters) -> AsyncIterator[Any]:
-    # What a server writes to stderr may quote arguments.
-    with open(os.devnull, "w") as nowhere:  # noqa: PTH123, ASYNC230  # no disk is read
-        async with stdio_client(parameters, errlog=nowhere) as streams:
-            yield streams
-
-
-@asynccontextmanager
-async def _http(url: str, headers: Mapping[str, str], timeout: float) -> AsyncIterator[Any]:
-    limits = httpx2.Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS))
-    async with (
-        httpx2.AsyncClient(headers=dict(headers), timeout=limits) as client,
-        streamable_http_client(url, http_client=client) as streams,
-    ):
-        yield streams
-
-
-@asynccontextmanager
-async def _watched(transport: AbstractAsyncContextManager[Any], lost: asyncio.Event) -> AsyncIterator[Any]:
-    """Open a transport whose end sets `lost`: a server that ended is connected again before it is needed."""
-    async with transport as (reads, writes):
-        yield _WatchedStream(reads, lost), writes
-
-
-class _WatchedStream:
-    """Stream that sets an event at its end."""
-
-    def __init__(self, stream: Any, lost: asyncio.Event) -> None:
-        self._stream, self._lost = stream, lost
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-    def __aiter__(self) -> "_WatchedStream":
-        return self
-
-    async def __anext__(self) -> Any:
-        try:
-            return await self._stream.__anext__()
-        except StopAsyncIteration:
-            self._lost.set()
-            raise
-
-    async def __aenter__(self) -> "_WatchedStream":
-        await self._stream.__aenter__()
-        return self
-
-    async def __aexit__(self, *error: Any) -> None:
-        await self._stream.__aexit__(*error)
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -8,7 +8,19 @@ import os
 import sys
 from typing import Any
 
-_TOOLS = [{"name": name, "inputSchema": {"type": "object"}} for name in ("say", "die", "noise", "flood", "lie")]
+_NAMES = ("say", "die", "noise", "flood", "lie", "huge", "late_id", "huge_notice", "endless", "slow_schema", "meta")
+_TOOLS: list[dict[str, Any]] = [{"name": name, "inputSchema": {"type": "object"}} for name in _NAMES]
+# Ten thousand million million steps for a validator that tries all ways.
+_TOOLS[-2]["outputSchema"] = {"type": "object", "properties": {"a": {"pattern": "^(a|a)*$"}}}
+_MEBIBYTE = "x" * (1 << 20)
+
+
+def _write_long(before: str, mebibytes: int, after: str) -> None:
+    sys.stdout.write(before)
+    for _ in range(mebibytes):
+        sys.stdout.write(_MEBIBYTE)
+    sys.stdout.write(after)
+    sys.stdout.flush()
 
 
 def _result(method: str, params: dict[str, Any]) -> dict[str, Any] | None:
@@ -29,13 +41,27 @@ def _result(method: str, params: dict[str, Any]) -> dict[str, Any] | None:
             return {"content": [{"type": "text", "text": "x" * 2_000_000}]}
         case "tools/call", "lie":
             return {"content": "of another type"}
+        case "tools/call", "late_id":
+            _write_long('{"jsonrpc": "2.0", "result": {"content": [{"type": "text", "text": "', 64, '"}]}, "id": 0}\n')
+        case "tools/call", "huge_notice":
+            _write_long('{"jsonrpc": "2.0", "method": "notifications/message", "params": {"data": "', 64, '"}}\n')
+            return {"content": [{"type": "text", "text": "after a notice"}]}
+        case "tools/call", "slow_schema":
+            return {"content": [{"type": "text", "text": "slow"}], "structuredContent": {"a": "a" * 50 + "!"}}
+        case "tools/call", "meta":
+            return {"content": [{"type": "text", "text": json.dumps(params.get("_meta"))}]}
     return None
 
 
 for line in sys.stdin:
     message = json.loads(line)
     if "id" in message:
-        result = _result(message["method"], message.get("params") or {})
+        params = message.get("params") or {}
+        if params.get("name") in ("huge", "endless"):
+            before = f'{{"jsonrpc":"2.0","id":{message["id"]},"result":{{"content":[{{"type":"text","text":"'
+            _write_long(before, 64 if params["name"] == "huge" else 1 << 20, '"}]}}\n')
+            continue
+        result = _result(message["method"], params)
         answer = {"result": result} if result is not None else {"error": {"code": -32601, "message": "unknown"}}
         sys.stdout.write(json.dumps({"jsonrpc": "2.0", "id": message["id"], **answer}) + "\n")
         sys.stdout.flush()

@@ -1,7 +1,9 @@
 """Tools of real MCP servers."""
 
 import asyncio
+import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -21,6 +23,7 @@ from carteiro.settings.tools_file import ServerEntry
 from carteiro.worker.tools.interface import ToolFailed
 from carteiro.worker.tools.mcp_server import McpServer, result_text
 from tests.conftest import eventually
+from tests.unit.worker.tools.raw_http_server import RawHttpServer
 
 
 async def no_pause(_: float) -> None:
@@ -77,6 +80,45 @@ async def test_odd_output_costs_no_other_call() -> None:
         with pytest.raises(ToolFailed, match="server failed"):
             await server.call("lie", {})
         assert (await server.call("say", {})).startswith("process ")
+
+
+@pytest.mark.parametrize(
+    ("tool", "message"),
+    [("huge", "more than 4 MiB"), ("endless", "more than 4 MiB"), ("late_id", "ended before it answered")],
+)
+async def test_answer_that_is_too_long_is_a_failed_call_and_costs_little_memory(tool: str, message: str) -> None:
+    command = [sys.executable, "-S", str(Path(__file__).with_name("raw_mcp_server.py"))]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    async with running(command=command, tools=["say", tool]) as server:
+        await server.definitions()
+        first = await server.call("say", {})
+        with pytest.raises(ToolFailed, match=message):
+            await server.call(tool, {})
+        if tool != "endless":
+            assert (await server.call("say", {}) == first) is (tool == "huge"), "only a lost answer ends the connection"
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 48 * 1024
+
+
+async def test_notice_that_is_too_long_is_left_out() -> None:
+    command = [sys.executable, "-S", str(Path(__file__).with_name("raw_mcp_server.py"))]
+    async with running(command=command, tools=["huge_notice"]) as server:
+        await server.definitions()
+        assert await server.call("huge_notice", {}) == "after a notice"
+
+
+async def test_schema_of_a_result_is_not_applied() -> None:
+    command = [sys.executable, "-S", str(Path(__file__).with_name("raw_mcp_server.py"))]
+    async with running(command=command, tools=["slow_schema"]) as server:
+        await server.definitions()
+        assert await server.call("slow_schema", {}) == "slow"
+
+
+async def test_idempotency_key_is_in_the_meta_of_the_call() -> None:
+    command = [sys.executable, "-S", str(Path(__file__).with_name("raw_mcp_server.py"))]
+    async with running(command=command, tools=["meta"]) as server:
+        await server.definitions()
+        assert json.loads(await server.call("meta", {}, "k1"))["carteiro/idempotency_key"] == "k1"
+        assert "carteiro/idempotency_key" not in await server.call("meta", {})
 
 
 EVERYTHING = shutil.which("mcp-server-everything")
@@ -161,6 +203,28 @@ async def test_server_by_http_has_the_tools_of_the_list_and_gets_the_token(monke
             await call
         await eventually(served.cancelled.is_set)
         assert await server.call("search_pages", {"word": "bus"}) == "no bus"
+
+
+@pytest.mark.parametrize("tool", ["huge_json", "huge_event", "many_lines", "bomb"])
+async def test_answer_by_http_that_is_too_long_is_a_failed_call_and_costs_little_memory(tool: str) -> None:
+    async with RawHttpServer() as served, running(url=served.url, tools=["say", tool]) as server:
+        await server.definitions()
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with pytest.raises(ToolFailed, match=r"^The tool's answer has more than 4 MiB\.$"):
+            await server.call(tool, {})
+        assert await server.call("say", {}) == "session 1", "the connection stays"
+        assert served.sent < 64 << 20
+        if tool != "bomb":  # its server compresses 256 MiB in this process
+            assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 96 * 1024
+
+
+async def test_server_by_http_that_forgets_the_session_is_connected_again_and_called_once() -> None:
+    async with RawHttpServer() as served, running(url=served.url, tools=["say"]) as server:
+        await server.definitions()
+        assert await server.call("say", {}) == "session 1"
+        served.session += 1
+        assert await server.call("say", {}) == "session 3"
+        assert served.calls == ["say", "say"]
 
 
 async def test_server_that_cannot_be_reached_is_told_at_once() -> None:

@@ -1,0 +1,82 @@
+"""MCP server by streamable HTTP, without the SDK, so that it can misbehave and forget its sessions.
+
+It speaks the protocol of 2025-06-18 (https://modelcontextprotocol.io/specification/2025-06-18/basic/transports).
+"""
+
+import gzip
+from typing import Any
+
+from aiohttp import web
+
+_NAMES = ("say", "huge_json", "huge_event", "many_lines", "bomb")
+_MEBIBYTE = b"x" * (1 << 20)
+
+
+class RawHttpServer:
+    """Server of the tools in `_NAMES`. It knows one session at a time."""
+
+    def __init__(self) -> None:
+        self.session = 0
+        self.calls: list[str] = []
+        self.sent = 0
+        """Bytes of long answers that were sent."""
+
+    async def __aenter__(self) -> "RawHttpServer":
+        app = web.Application()
+        app.router.add_route("*", "/mcp", self._answer)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/mcp"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if request.method != "POST":
+            return web.Response(status=405)
+        message: dict[str, Any] = await request.json()
+        if "id" not in message:
+            return web.Response(status=202)
+        headers = {"Mcp-Session-Id": str(self.session)}
+        if message["method"] == "initialize":
+            self.session += 1
+            headers = {"Mcp-Session-Id": str(self.session)}
+        elif request.headers.get("Mcp-Session-Id") != str(self.session):
+            return web.Response(status=404)
+        result: dict[str, Any] = {}
+        match message["method"]:
+            case "initialize":
+                info = {"name": "raw", "version": "1"}
+                result = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": info}
+            case "tools/list":
+                result = {"tools": [{"name": name, "inputSchema": {"type": "object"}} for name in _NAMES]}
+            case "tools/call":
+                name = message["params"]["name"]
+                self.calls.append(name)
+                if name != "say":
+                    return await self._misbehave(request, name, message["id"])
+                result = {"content": [{"type": "text", "text": f"session {self.session}"}]}
+            case _:
+                return web.json_response(
+                    {"jsonrpc": "2.0", "id": message["id"], "error": {"code": -32601, "message": ""}}
+                )
+        return web.json_response({"jsonrpc": "2.0", "id": message["id"], "result": result}, headers=headers)
+
+    async def _misbehave(self, request: web.Request, name: str, call: int) -> web.StreamResponse:
+        head = f'{{"jsonrpc":"2.0","id":{call},"result":{{"content":[{{"type":"text","text":"'.encode()
+        if name == "bomb":
+            body = gzip.compress(head + _MEBIBYTE * 256 + b'"}]}}')
+            return web.Response(body=body, headers={"Content-Encoding": "gzip", "Content-Type": "application/json"})
+        answer = web.StreamResponse()
+        answer.content_type = "application/json" if name == "huge_json" else "text/event-stream"
+        await answer.prepare(request)
+        await answer.write(head if name == "huge_json" else b"data: " + head)
+        piece = b"data:\n" * (1 << 17) if name == "many_lines" else _MEBIBYTE
+        for _ in range(256):
+            await answer.write(piece)
+            self.sent += len(piece)
+        await answer.write(b'"}]}}\n\n')
+        return answer
