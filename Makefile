@@ -3,6 +3,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test chaos fuzz bench soak lint generate pictures images k8s release lock clean FORCE
 
+# The environment is installed uncompiled: a Python that may not keep what it compiles would compile all of it at each start.
+unexport PYTHONDONTWRITEBYTECODE
+
 RUN := .venv/bin
 SOURCES := pyproject.toml shared/pyproject.toml scripts/setup
 # A moved checkout or a removed Python leaves an environment whose programs do not start: it is made again.

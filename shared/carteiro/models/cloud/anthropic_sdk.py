@@ -1,5 +1,6 @@
 """Anthropic's SDK with the interface and the errors of OpenAI's, which the rest of the package knows."""
 
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ import openai
 class AnthropicClient:
     """Client of Anthropic's API at `base_url`. The SDK retries nothing, and reads no credential of the environment."""
 
-    def __init__(self, base_url: str, timeout: openai.Timeout) -> None:
+    def __init__(self, base_url: str, timeout: openai.Timeout, tls: ssl.SSLContext) -> None:
         self.base_url = f"{base_url.rstrip('/')}/"
         self._client = anthropic.AsyncAnthropic(
             base_url=base_url,
@@ -18,7 +19,7 @@ class AnthropicClient:
             max_retries=0,
             timeout=timeout,
             open_telemetry=False,  # The worker has a span for each call.
-            http_client=anthropic.DefaultAioHttpClient(follow_redirects=False),
+            http_client=anthropic.DefaultAioHttpClient(follow_redirects=False, verify=tls),
         )
 
     async def post(self, url: str, *, options: Mapping[str, Any], **more: Any) -> Any:

@@ -1,9 +1,10 @@
 """HTTP client of one model: its connections, its credential, and the translation of its errors."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx2
@@ -160,7 +161,7 @@ def _open_client(endpoint: Endpoint, timeout: Timeout) -> "AsyncOpenAI | Anthrop
         # The module needs an extra.
         from carteiro.models.cloud.anthropic_sdk import AnthropicClient
 
-        return AnthropicClient(endpoint.url, timeout)
+        return AnthropicClient(endpoint.url, timeout, _tls_context())
     client = AsyncOpenAI(
         # Both are always given: the SDK would otherwise look in the environment, and send OpenAI's key to any server.
         base_url=endpoint.url,
@@ -168,11 +169,17 @@ def _open_client(endpoint: Endpoint, timeout: Timeout) -> "AsyncOpenAI | Anthrop
         max_retries=0,
         timeout=timeout,
         # A redirect would take `api-key` along to another host, or turn the call into a GET.
-        http_client=DefaultAioHttpClient(follow_redirects=False),
+        http_client=DefaultAioHttpClient(follow_redirects=False, verify=_tls_context()),
     )
     if not endpoint.openai:
         client.organization = client.project = None
     return client
+
+
+@cache
+def _tls_context() -> ssl.SSLContext:
+    """Return the process's TLS context: each would read and keep all certificates that the system trusts."""
+    return httpx2.create_ssl_context()
 
 
 def _safe_cause(error: Exception) -> Exception | None:

@@ -2,10 +2,12 @@
 
 import asyncio
 import socket
+import ssl
 
 import pytest
 
 from carteiro.models.cloud.client import CloudModel
+from carteiro.models.cloud.connection import ProviderConnection
 from carteiro.models.errors import Unavailable
 from tests.conftest import eventually
 from tests.provider import Provider
@@ -50,6 +52,22 @@ async def test_unreachable_server_is_unavailable(model: CloudModel) -> None:
             await lonely.close()
             assert type(raised) is Unavailable, address
             assert "cannot be reached" in raised.message
+
+
+@pytest.mark.parametrize("api", ["chat", "messages"])
+async def test_connections_share_one_tls_context(api: str) -> None:
+    connections = [
+        ProviderConnection("p:m", endpoint(url, api=api), 30) for url in ("https://a.invalid", "https://b.invalid")
+    ]
+    first, second = (each.client._client for each in connections)
+    if api == "messages":
+        first, second = (each._client for each in (first, second))
+    tls = first._transport.ssl_context
+    assert tls is second._transport.ssl_context
+    assert tls.verify_mode == ssl.CERT_REQUIRED
+    assert tls.check_hostname
+    for each in connections:
+        await each.close()
 
 
 async def test_many_calls_share_connections(provider: Provider, model: CloudModel) -> None:
