@@ -68,7 +68,7 @@ class RawHttpServer:
     async def _misbehave(self, request: web.Request, name: str, call: int) -> web.StreamResponse:
         head = f'{{"jsonrpc":"2.0","id":{call},"result":{{"content":[{{"type":"text","text":"'.encode()
         if name == "bomb":
-            body = gzip.compress(head + _MEBIBYTE * 256 + b'"}]}}')
+            body = gzip.compress(head + _MEBIBYTE * 64 + b'"}]}}')
             return web.Response(body=body, headers={"Content-Encoding": "gzip", "Content-Type": "application/json"})
         answer = web.StreamResponse()
         answer.content_type = "application/json" if name == "huge_json" else "text/event-stream"
