@@ -75,6 +75,7 @@ class Message:
     """One message of a prompt. `content` is its text; its `files` are in the order of their positions.
 
     A message of the role `tool` is the result of the call `tool_call_id` in the last message with `tool_calls`.
+    `thinking` is that before these calls, as the `Completion` has it.
     """
 
     role: Role
@@ -82,6 +83,7 @@ class Message:
     files: tuple[PlacedFile, ...] = ()
     tool_calls: Sequence[ToolCall] = ()
     tool_call_id: str | None = None
+    thinking: str | None = None
 
     @property
     def parts(self) -> "list[str | MediaFile]":
@@ -160,7 +162,8 @@ class Completion:
     """A model's text. `finish_reason` is `length` if a limit of tokens cut it, and `tool_calls` if it calls tools.
 
     `reasoning` is the thinking that the model showed before its answer; it is no part of `text`. The `tool_calls` are
-    unchecked. `tokens` are those of the model's whole output, if the prompt asks for alternatives and the model reports
+    unchecked. `thinking` is the thinking before them in the provider's own form, which goes back to it with their
+    results. `tokens` are those of the model's whole output, if the prompt asks for alternatives and the model reports
     them.
     """
 
@@ -170,6 +173,7 @@ class Completion:
     reasoning: str | None = None
     tool_calls: Sequence[ToolCall] = ()
     tokens: Sequence[TokenChoice] = ()
+    thinking: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

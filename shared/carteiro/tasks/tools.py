@@ -139,7 +139,8 @@ async def _correction(completion: Completion, prompt: Prompt, tools: ToolSet) ->
         Message("tool", problem or "Not called, because another call is wrong. Call it again.", tool_call_id=call.id)
         for call, problem in zip(completion.tool_calls, problems, strict=True)
     ]
-    return [Message("assistant", completion.text, tool_calls=completion.tool_calls), *results]
+    wrong = Message("assistant", completion.text, tool_calls=completion.tool_calls, thinking=completion.thinking)
+    return [wrong, *results]
 
 
 def _failure_message(completion: Completion, prompt: Prompt) -> str:

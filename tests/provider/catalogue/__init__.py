@@ -8,7 +8,7 @@ then runs all tasks with it.
 """
 
 from tests.provider.catalogue.anthropic import AnthropicCompatible
-from tests.provider.catalogue.anthropic_messages import AnthropicMessages, AnthropicThinking
+from tests.provider.catalogue.anthropic_messages import AnthropicAdaptive, AnthropicMessages, AnthropicThinking
 from tests.provider.catalogue.azure import Azure, AzureOld, AzureReasoning
 from tests.provider.catalogue.behaviour import Behaviour
 from tests.provider.catalogue.catalogue_provider import CatalogueProvider
@@ -46,7 +46,7 @@ _ALL: list[type[Behaviour]] = [
     *(OpenAI, OpenAIReasoning, OpenAIO, GatewayReasoning, OpenAIResponses, OpenAICompletions),
     *(Azure, AzureReasoning, AzureOld),
     *(Gemini, Mistral, Magistral, Groq, GroqGptOss, DeepSeek, DeepSeekReasoner, OpenRouter, AnthropicCompatible),
-    *(AnthropicMessages, AnthropicThinking),
+    *(AnthropicMessages, AnthropicAdaptive, AnthropicThinking),
     *(Fireworks, XAI, Cohere, Perplexity, Cerebras, Nvidia, HuggingFace),
     *(Together, TogetherR1, VLLM, VLLMR1, VLLMGptOss, OldVLLM, SGLang, LlamaCpp, Ollama, OllamaGptOss, TGI, LiteLLM),
 ]

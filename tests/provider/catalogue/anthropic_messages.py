@@ -1,14 +1,16 @@
 """Anthropic's Messages API (https://platform.claude.com/docs/en/api/messages, .../build-with-claude/streaming)."""
 
+import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
 from tests.provider.catalogue.anthropic import AnthropicCompatible
 from tests.provider.catalogue.behaviour import Refusal, event, kinds, unknown
-from tests.provider.catalogue.fake_model import ModelOutput, generate
+from tests.provider.catalogue.fake_model import THOUGHT_WORD, ModelOutput, generate
 from tests.provider.completions import Json
 from tests.provider.streams import words
 
@@ -17,6 +19,8 @@ _KNOWN = (
     " tools tool_choice container inference_geo speed"
 )
 """Fields of `MessageCreateParams` in the package anthropic 2.14. There is no temperature any more."""
+BUDGET_MODELS = ("claude-sonnet-4-5",)
+"""Models that think within a budget of tokens."""
 CACHED = 7
 """Tokens of each prompt that are read from the cache, and as many that are written to it."""
 
@@ -56,15 +60,40 @@ class AnthropicMessages(AnthropicCompatible):
         roles = {message["role"] for message in body["messages"]}
         if roles - {"user", "assistant"}:
             return _refused('messages: Unexpected role "system". Use the top-level `system` parameter.')
-        return None
+        return self._refused_thinking(body)
+
+    def _refused_thinking(self, body: Json) -> Refusal | None:
+        """https://platform.claude.com/docs/en/build-with-claude/extended-thinking, "Preserving thinking blocks"."""
+        kind = (body.get("thinking") or {}).get("type")
+        if kind == "adaptive" and self.model in BUDGET_MODELS:
+            return _refused("adaptive thinking is not supported on this model")
+        if kind in ("adaptive", "enabled") and (body.get("tool_choice") or {}).get("type") in ("any", "tool"):
+            return _refused("Thinking may not be enabled when tool_choice forces tool use.")
+        for number, message in enumerate(body["messages"]):
+            for at, block in enumerate(_content(message)):
+                if block["type"] == "thinking" and block.get("signature") != _signature(block["thinking"]):
+                    return _refused(f"messages.{number}.content.{at}: Invalid `signature` in `thinking` block")
+        if kind != "enabled" or not any(each["type"] == "tool_result" for each in _content(body["messages"][-1])):
+            return None
+        first = _content(body["messages"][-2])[0]["type"]
+        if first in ("thinking", "redacted_thinking"):
+            return None
+        return _refused(
+            f"messages.{len(body['messages']) - 2}.content.0.type: Expected `thinking` or `redacted_thinking`, but "
+            f"found `{first}`. When `thinking` is enabled, a final `assistant` message must start with a thinking "
+            "block (preceeding the lastmost set of `tool_use` and `tool_result` blocks). We recommend you include "
+            "thinking blocks from previous turns. To avoid this requirement, disable `thinking`."
+        )
 
     def generate(self, body: Json) -> ModelOutput:
         system = [{"role": "system", "content": each["text"]} for each in body.get("system", ())]
         whole = {**body, "messages": [*system, *body["messages"]]}
-        return generate(whole, thinks=self.thinks, limit=self.limit(body))
+        output = generate(whole, thinks=self.thinks, limit=self.limit(body))
+        thinks = (body.get("thinking") or {}).get("type") in ("adaptive", "enabled")
+        return replace(output, thought=THOUGHT_WORD) if thinks and output.calls else output
 
     def whole(self, body: Json, output: ModelOutput) -> Json:
-        thinking = {"type": "thinking", "thinking": output.thought, "signature": "EqQB"}
+        thinking = {"type": "thinking", "thinking": output.thought, "signature": _signature(output.thought)}
         text = {"type": "text", "text": output.text}
         content = [part for part in (thinking, text) if any(part.get(name) for name in ("thinking", "text"))]
         content += self._blocks(output)
@@ -96,7 +125,7 @@ class AnthropicMessages(AnthropicCompatible):
             yield _event("content_block_start", index=0, content_block=start)
             for word in words(output.thought):
                 yield _delta(0, type="thinking_delta", thinking=word)
-            yield _delta(0, type="signature_delta", signature="EqQB")
+            yield _delta(0, type="signature_delta", signature=_signature(output.thought))
             yield _event("content_block_stop", index=0)
             index = 1
         yield _event("content_block_start", index=index, content_block={"type": "text", "text": ""})
@@ -123,6 +152,13 @@ class AnthropicMessages(AnthropicCompatible):
         return {**message, "stop_reason": None, "stop_sequence": None}
 
 
+class AnthropicAdaptive(AnthropicMessages):
+    """A model that decides itself how much it thinks: it needs no thinking back."""
+
+    name = "anthropic-adaptive"
+    model = "claude-opus-5-5"
+
+
 class AnthropicThinking(AnthropicMessages):
     """A model that thinks before it answers, and shows a summary."""
 
@@ -130,6 +166,15 @@ class AnthropicThinking(AnthropicMessages):
     steps = 2
     thinks = 250
     shown = "parts"
+
+
+def _content(message: Json) -> list[Json]:
+    content = message["content"]
+    return content if isinstance(content, list) else [{"type": "text", "text": content}]
+
+
+def _signature(thought: str) -> str:
+    return hashlib.sha256(thought.encode()).hexdigest()
 
 
 def _event(kind: str, **more: Any) -> str:

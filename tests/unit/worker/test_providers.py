@@ -5,7 +5,9 @@ import json
 import os
 import re
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -28,12 +30,17 @@ from carteiro.models.registry import open_model
 from carteiro.models.settings import ModelSettings
 from carteiro.schemas import REQUESTS
 from carteiro.tasks.discovery import find_tasks
+from carteiro.worker.model_calls.chat_model_proxy import with_streaming
 from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker
 from carteiro.worker.model_calls.fallback import FallbackChain, FallbackRun, ModelTarget
 from carteiro.worker.reply_stream import ReplyStream
+from carteiro.worker.tools.request_tools import RequestTools
+from carteiro.worker.tools.tool_loop import ToolCallingModel
 from tests.provider.catalogue import BEHAVIOURS, Behaviour, CatalogueProvider
 from tests.provider.catalogue.fake_model import AFTER_TOOLS, THOUGHT_WORD
 from tests.unit.worker.failing_model import usage_meter
+from tests.unit.worker.tools.fake_source import WEATHER as SERVED
+from tests.unit.worker.tools.fake_source import FakeSource
 
 pytestmark = pytest.mark.usefixtures("no_pauses")
 
@@ -309,3 +316,34 @@ async def test_every_provider_that_chats_calls_tools_and_reads_their_results(beh
             assert sent.count(call["id"]) == 2, "the call and its result"
             assert re.fullmatch("[A-Za-z0-9]{9}", call["id"]), "Mistral takes no other ids"
         assert ("EqQB" in sent) is (behaviour.name == "gemini"), "the signature goes back to Gemini"
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("name", ["anthropic", "anthropic-adaptive"])
+async def test_thinking_before_calls_of_served_tools_goes_back_with_their_results(name, streamed):
+    prompt = Prompt(messages=[Message("user", "Where is it warm?")], reasoning="high")
+    async with playing(BEHAVIOURS[name]) as (provider, model):
+        tools = RequestTools([SERVED], {"weather": FakeSource()}, 4)
+        stream = ReplyStream("chat", "t/0/1", AsyncMock()) if streamed else None
+        done = await ToolCallingModel(with_streaming(model, stream), tools).complete(prompt)
+        if stream:
+            await stream.end()
+        assert (done.text.strip(), len(tools.steps)) == (AFTER_TOOLS, 2)
+        first, second = (request.body for request in provider.requests)
+        assert first["thinking"] == second["thinking"]
+        blocks = [block["type"] for block in second["messages"][1]["content"]]
+        assert blocks == ["thinking", "tool_use", "tool_use"]
+
+
+@pytest.mark.parametrize("name", ["anthropic", "anthropic-adaptive"])
+async def test_results_of_a_callers_tools_are_read_although_the_thinking_before_the_calls_is_gone(name):
+    async with playing(BEHAVIOURS[name]) as (provider, model):
+        messages = [{"role": "user", "content": "Where is it warm?"}]
+        asked = partial(ask, model, "chat", tools=[WEATHER], reasoning_effort="high")
+        done, _ = await asked(messages=messages)
+        message = json.loads(done.result.message.model_dump_json())
+        assert THOUGHT_WORD not in json.dumps(message)
+        results = [{"role": "tool", "tool_call_id": call["id"], "content": "17"} for call in message["tool_calls"]]
+        done, _ = await asked(messages=[*messages, message, *results])
+        assert (done.result.message.content.strip(), provider.refused) == (AFTER_TOOLS, 0)
+        assert ("thinking" in provider.requests[-1].body) is (name == "anthropic-adaptive")

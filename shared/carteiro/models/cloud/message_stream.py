@@ -11,7 +11,8 @@ class MessageStreamAccumulator:
 
     def __init__(self) -> None:
         self._texts: list[str] = []
-        self._reasonings: list[str] = []
+        self._thinking: dict[str, dict[str, Any]] = {}
+        """Blocks of thinking, by their index."""
         self._calls: dict[str, WrittenCall] = {}
         """Calls of tools, by the index of their block."""
         self._stop_reason: Any = None
@@ -32,7 +33,7 @@ class MessageStreamAccumulator:
     @property
     def has_reasoning(self) -> bool:
         """True if the reasoning came in a field of its own."""
-        return bool(self._reasonings)
+        return any(block.get("thinking") for block in self._thinking.values())
 
     def add(self, piece: Any) -> str:
         """Return the text that the event adds. An unreadable event adds nothing."""
@@ -64,8 +65,14 @@ class MessageStreamAccumulator:
             self._calls[str(index)] = read_call(block)
         elif isinstance(more := block.get("partial_json"), str) and (call := self._calls.get(str(index))):
             call.arguments += more
-        if isinstance(thought := block.get("thinking"), str):
-            self._reasonings += [thought] if thought else []
+        match block.get("type"):
+            case "thinking" | "redacted_thinking":
+                self._thinking[str(index)] = dict(block)
+            case "thinking_delta" | "signature_delta":
+                thinking = self._thinking.setdefault(str(index), {"type": "thinking"})
+                for name in ("thinking", "signature"):
+                    if isinstance(more := block.get(name), str):
+                        thinking[name] = str(thinking.get(name) or "") + more
         if isinstance(text := block.get("text"), str):
             self._texts.append(text)
             return text
@@ -79,13 +86,16 @@ class MessageStreamAccumulator:
 
     def answer(self) -> Any:
         """Return the answer's JSON, as an answer without streaming would have it."""
-        thinking = [{"type": "thinking", "thinking": "".join(self._reasonings)}] if self._reasonings else []
         text = [{"type": "text", "text": "".join(self._texts)}] if self._texts else []
         calls = [
             {"type": "tool_use", "id": call.id, "name": call.name, "input": call.arguments}
             for call in self._calls.values()
         ]
-        return {"content": [*thinking, *text, *calls], "stop_reason": self._stop_reason, "usage": self._usage}
+        return {
+            "content": [*self._thinking.values(), *text, *calls],
+            "stop_reason": self._stop_reason,
+            "usage": self._usage,
+        }
 
 
 def _part(piece: dict[str, Any], name: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from carteiro.models.cloud.strict_schema import can_be_strict
 from carteiro.models.cloud.tool_format import anthropic_tools, anthropic_turns
 from carteiro.models.errors import Unavailable
 from carteiro.models.interface import Completion, Prompt
+from carteiro.models.json_output import compact_json
 from carteiro.models.reasoning import ReasoningState
 from carteiro.schemas.media_file import MediaKind
 
@@ -50,7 +51,7 @@ def request(endpoint: Endpoint, prompt: Prompt, form: RequestFormat) -> dict[str
         system, turns = "", [{"role": "user", "content": system}]
     default = REASONING_MAX_TOKENS if _LIMIT in form.omitted else _MAX_TOKENS
     options = provider_options(endpoint, prompt, form, thinking_fields)
-    if _excludes_thinking(prompt) and options.get("thinking", {}).get("type") in ("adaptive", "enabled"):
+    if _excludes_thinking(prompt, options.get("thinking", {}).get("type")):
         options = {name: value for name, value in options.items() if name not in ("thinking", "output_config")}
     body: dict[str, Any] = {
         "model": endpoint.model,
@@ -85,12 +86,27 @@ def thinking_fields(model: str, level: ReasoningLevel) -> dict[str, Any]:
     return {"thinking": {"type": "adaptive", "display": "summarized"}, "output_config": {"effort": effort}}
 
 
-def _excludes_thinking(prompt: Prompt) -> bool:
-    """Return True if the API rejects thinking: the model has to call a tool, or it continues after the result of one,
-    and the thinking before its call was not kept
+def _excludes_thinking(prompt: Prompt, kind: Any) -> bool:
+    """Return True if the API rejects thinking of this kind: the model has to call a tool; or it thinks within a budget,
+    and continues after the result of a tool, and the thinking before its call was not kept
     (https://platform.claude.com/docs/en/build-with-claude/extended-thinking, "Extended thinking with tool use").
+
+    A model that decides itself how much it thinks takes such a turn
+    (https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking, "Validation changes").
     """
-    return bool(prompt.tools and prompt.tool_choice.mode == "required") or prompt.messages[-1].role == "tool"
+    if prompt.tools and prompt.tool_choice.mode == "required":
+        return kind in ("adaptive", "enabled")
+    if kind != "enabled" or prompt.messages[-1].role != "tool":
+        return False
+    return not next((each.thinking for each in reversed(prompt.messages) if each.tool_calls), None)
+
+
+def _signed_thinking(content: list[Any]) -> str | None:
+    """Return the blocks of thinking as JSON; None if there are none. The API takes them back as they are."""
+    blocks = [
+        each for each in content if isinstance(each, dict) and each.get("type") in ("thinking", "redacted_thinking")
+    ]
+    return compact_json(blocks) if blocks else None
 
 
 def streamed(body: dict[str, Any], form: RequestFormat) -> dict[str, Any]:  # noqa: ARG001
@@ -112,7 +128,7 @@ def completion(answer: Any, prompt: Prompt, name: str, beginning: ReasoningState
     if content.text is None and not read.content and read.stop_reason == "end_turn":
         content.add_text("")  # The model had nothing to add.
     ended = check_finish(content, read.stop_reason, name, prompt)
-    return build_completion(
+    done = build_completion(
         content,
         ended,
         read.usage,
@@ -121,6 +137,7 @@ def completion(answer: Any, prompt: Prompt, name: str, beginning: ReasoningState
         beginning=beginning,
         tier=special_tier(read.usage),
     )
+    return replace(done, thinking=_signed_thinking(read.content)) if done.tool_calls else done
 
 
 class _MessageAnswer(ResponsePart):

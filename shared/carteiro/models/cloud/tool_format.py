@@ -1,5 +1,6 @@
 """Tools, calls and their results in the requests of the APIs."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -107,18 +108,21 @@ def anthropic_tools(prompt: Prompt) -> dict[str, Any]:
 def anthropic_turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
     """Return the messages without the system's as Messages has them.
 
-    Results are blocks of a message of the user, all results of a message in one, and before any text.
+    Results are blocks of a message of the user, all results of a message in one, and before any text. Thinking stands
+    before the calls.
     """
     turns: list[dict[str, Any]] = []
     after_result = False
     for message in messages:
         if message.role == "system":
             continue
+        blocks: list[dict[str, Any]]
         if message.role == "tool":
             block = {"type": "tool_result", "tool_use_id": normal_id(message.tool_call_id or "")}
             blocks = [{**block, "content": message.content} if message.content.strip() else block]
         elif message.tool_calls:
-            blocks = [{"type": "text", "text": message.content}] if message.content.strip() else []
+            blocks = [*json.loads(message.thinking)] if message.thinking else []
+            blocks += [{"type": "text", "text": message.content}] if message.content.strip() else []
             blocks += map(_tool_use, message.tool_calls)
         else:
             turns.append({"role": message.role, "content": message_content(message, messages_file)})

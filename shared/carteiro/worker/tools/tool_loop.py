@@ -58,7 +58,7 @@ async def complete_with_served_tools(model: ChatModel, prompt: Prompt, tools: Re
             reason = "stop" if not calls and completion.finish_reason == "tool_calls" else completion.finish_reason
             return replace(completion, usage=usage, tool_calls=calls, finish_reason=reason)
         made = completion.tool_calls[:_MAX_CALLS_A_ROUND]
-        messages.append(Message("assistant", completion.text, tool_calls=made))
+        messages.append(Message("assistant", completion.text, tool_calls=made, thinking=completion.thinking))
         await tools.begin_calls()
         messages += await _call_all(made, tools, max_characters)
         results = len(made)

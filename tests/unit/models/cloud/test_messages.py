@@ -142,8 +142,30 @@ def test_calls_of_tools_are_blocks() -> None:
     assert [(each.name, each.arguments) for each in done.tool_calls] == [("clock", '{"zone": "UTC"}')]
 
 
+THOUGHT = {"type": "thinking", "thinking": "What time is it?", "signature": "EqQB"}
+HIDDEN = {"type": "redacted_thinking", "data": "EmwK"}
+
+
+def test_thinking_before_calls_goes_back_as_it_is() -> None:
+    call = {"type": "tool_use", "id": "toolu_1", "name": "clock", "input": {}}
+    done = messages.completion({"content": [THOUGHT, HIDDEN, *TEXT, call], "stop_reason": "tool_use"}, TOOL_PROMPT, "m")
+    assert (done.reasoning, done.text) == ("What time is it?", "eins")
+    turn = Message("assistant", done.text, tool_calls=done.tool_calls, thinking=done.thinking)
+    result = Message("tool", "12", tool_call_id=done.tool_calls[0].id)
+    prompt = replace(TOOL_PROMPT, messages=[*PROMPT.messages, turn, result], reasoning="high")
+    sent = endpoint("http://h/v1", model="claude-sonnet-4-5", api="messages")
+    body = messages.request(sent, prompt, RequestFormat())
+    assert body["messages"][1]["content"][:3] == [THOUGHT, HIDDEN, *TEXT]
+    assert body["thinking"]["type"] == "enabled"
+
+
+def test_thinking_of_an_answer_is_not_kept() -> None:
+    answer = {"content": [THOUGHT, *TEXT], "stop_reason": "end_turn"}
+    assert messages.completion(answer, TOOL_PROMPT, "m").thinking is None
+
+
 @pytest.mark.parametrize("model", ["claude-opus-5-5", "claude-sonnet-4-5"])
-def test_model_that_has_to_call_a_tool_or_reads_a_result_does_not_think(model: str) -> None:
+def test_model_that_has_to_call_a_tool_or_whose_thinking_is_gone_does_not_think(model: str) -> None:
     after = [
         Message("assistant", "", tool_calls=(ToolCall("1", "clock", "{}"),)),
         Message("tool", "12", tool_call_id="1"),
@@ -152,7 +174,7 @@ def test_model_that_has_to_call_a_tool_or_reads_a_result_does_not_think(model: s
     for prompt, expected in (
         (thinks, True),
         (replace(thinks, tool_choice=ToolChoice("required")), False),
-        (replace(thinks, messages=[*PROMPT.messages, *after]), False),
+        (replace(thinks, messages=[*PROMPT.messages, *after]), model == "claude-opus-5-5"),
     ):
         body = messages.request(endpoint("http://h/v1", model=model, api="messages"), prompt, RequestFormat())
         assert ("thinking" in body) is expected
