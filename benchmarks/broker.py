@@ -22,7 +22,7 @@ async def broker(bootstrap: str | None) -> AsyncIterator[str]:
         await wait_for_broker(bootstrap)
         yield bootstrap
         return
-    with ApacheKafka() as started:
+    with ApacheKafka().with_env("KAFKA_OPTS", "") as started:  # Its compiler and collector are those of a real broker.
         await wait_for_broker(started.address)
         yield started.address
 

@@ -100,7 +100,7 @@ def main() -> int:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     record = SoakRecord(spared=f"{SPARED} 1")
     try:
-        with ApacheKafka() as kafka:
+        with ApacheKafka().with_env("KAFKA_OPTS", "") as kafka:
             asyncio.run(soak(options, kafka, record))
     finally:
         (options.output / "soak.json").write_text(record.to_json())

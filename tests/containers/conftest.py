@@ -35,6 +35,8 @@ class ApacheKafka(DockerContainer):
 
     def __init__(self) -> None:
         super().__init__(IMAGE)
+        # A broker that lives for minutes spends more on compiling its code well than it gains by it.
+        self.with_env("KAFKA_OPTS", "-XX:TieredStopAtLevel=1 -XX:-UseG1GC -XX:+UseSerialGC")
         port = free_port()
         self.address = f"127.0.0.1:{port}"
         self.with_bind_ports(9092, port)

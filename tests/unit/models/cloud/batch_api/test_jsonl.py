@@ -54,19 +54,22 @@ FAULTS: dict[str, type[ModelError]] = {
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("kind", ["openai", "google"])
 async def test_a_line_fails_as_a_live_call_does(kind: str, fault: str, provider: Provider) -> None:
-    model = open_model(provider, kind, f"fault-{fault}", CARTEIRO_MODEL_TIMEOUT_SECONDS="1")
+    model = open_model(provider, kind, f"fault-{fault}")
     found = await run_batch(model, "one two three")
     raised = found["l-0"].error
     assert raised is not None
     assert found["l-0"].answer is None
     assert type(raised) is FAULTS[fault]
-    live = await expect_failure(model, prompt("one two three"))
+    impatient = {"CARTEIRO_MODEL_TIMEOUT_SECONDS": "1"} if fault == "hang" else {}
+    live_model = open_model(provider, kind, f"fault-{fault}", **impatient)
+    live = await expect_failure(live_model, prompt("one two three"))
     assert type(raised) is type(live)
     if fault not in ("hang", "drop"):
         assert raised.message == live.message
     assert KEY not in raised.message
     assert not provider.batches.paid
     await model.close()
+    await live_model.close()
 
 
 async def test_failed_lines_are_next_to_the_answered_lines(openai: CloudModel, provider: Provider) -> None:
