@@ -13,14 +13,21 @@ class AnthropicClient:
 
     def __init__(self, base_url: str, timeout: openai.Timeout, tls: ssl.SSLContext) -> None:
         self.base_url = f"{base_url.rstrip('/')}/"
+        self.http = anthropic.DefaultAioHttpClient(follow_redirects=False, timeout=timeout, verify=tls)
+        """The HTTP client through which the SDK makes its calls."""
         self._client = anthropic.AsyncAnthropic(
             base_url=base_url,
             api_key="none",
             max_retries=0,
             timeout=timeout,
             open_telemetry=False,  # The worker has a span for each call.
-            http_client=anthropic.DefaultAioHttpClient(follow_redirects=False, verify=tls),
+            http_client=self.http,
         )
+
+    @property
+    def default_headers(self) -> Mapping[str, Any]:
+        """The headers that the SDK sends with every call, some of them `anthropic.Omit` to leave one out."""
+        return self._client.default_headers
 
     async def post(self, url: str, *, options: Mapping[str, Any], **more: Any) -> Any:
         """Post a request as the method `post` of OpenAI's client does. Raise the errors that it raises."""

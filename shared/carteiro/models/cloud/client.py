@@ -23,7 +23,7 @@ from carteiro.models.cloud.format_negotiation import FormatNegotiation, Forwarde
 from carteiro.models.cloud.provider_options import served_tier
 from carteiro.models.cloud.quota import Permit, Quota
 from carteiro.models.cloud.request_format import Dialect, RequestFormat
-from carteiro.models.cloud.response_body import find_error, parse_lenient_json, read_body
+from carteiro.models.cloud.response_body import find_error, parse_lenient_json, read_body, read_headers
 from carteiro.models.cloud.streaming import StreamedAnswer, stream_answer
 from carteiro.models.cloud.token_counts import count_prompt_tokens, estimate_tokens, load_token_counter
 from carteiro.models.errors import (
@@ -281,7 +281,7 @@ class CloudModel:
         """
         async with self._connection.translate_errors(timeout, request_body=body):
             response = await self._connection.post(self._api.PATH, body)
-            headers, content = dict(response.headers), await read_body(response)
+            headers, content = read_headers(response), await read_body(response)
         try:
             answer = parse_lenient_json(content.decode(errors="surrogateescape"))
         except ValueError as error:

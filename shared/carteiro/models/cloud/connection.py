@@ -23,6 +23,7 @@ from pydantic_core import to_json
 
 from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.errors import failure_of, is_credential_rejected
+from carteiro.models.cloud.prepared_post import Headers, PreparedPost
 from carteiro.models.cloud.response_body import BodyTooLarge, IncompleteBody
 from carteiro.models.errors import ModelError, Unavailable
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 5.0
 
-Headers = dict[str, str | Omit]
 WITHOUT_CREDENTIAL: Headers = {"Authorization": Omit()}
 """Headers without a credential. The SDK would add one by default."""
 
@@ -49,10 +49,11 @@ class ProviderConnection:
         self.name = name
         self.endpoint = endpoint
         self.timeout = timeout
-        self.client = _open_client(endpoint, Timeout(None, connect=min(timeout, _CONNECT_SECONDS)))
-        # The SDK takes longer to join a path to its base URL than to read a whole URL. An address without a path has no
-        # slash at its end.
+        self.client, self._http = _open_client(endpoint, Timeout(None, connect=min(timeout, _CONNECT_SECONDS)))
+        # An address without a path has no slash at its end.
         self._base_url = f"{str(self.client.base_url).rstrip('/')}/"
+        self._prepared: PreparedPost | None = None
+        """The latest post. Nearly all have the same address and headers."""
 
     async def close(self) -> None:
         """Close the connections. Calls in flight fail."""
@@ -84,28 +85,30 @@ class ProviderConnection:
         """Post a request to the endpoint. Return the response with an unread body: the caller bounds the bytes that are
         read. Call it within `translate_errors`: it raises the SDK's errors.
         """
-        if self.endpoint.sign is None:
-            return await self._call(partial(self.client.post, body=body), path)
-        content = to_json(body)  # The signature is one of the bytes that are sent.
-        sign = partial(self.endpoint.sign, url=self._url(path), content=content)
-        return await self._call(partial(self.client.post, content=content), path, sign)
+        url, content = self._url(path), b"" if body is None else to_json(body)
+
+        async def send(headers: Headers) -> httpx2.Response:
+            if self._prepared is None or not self._prepared.has(url, headers):
+                defaults = self.client.default_headers
+                self._prepared = PreparedPost(self._http, defaults, url, self.endpoint.query, headers)
+            return await self._prepared.send(content)
+
+        # A signature is one of the bytes that are sent.
+        sign = partial(self.endpoint.sign, url=url, content=content) if self.endpoint.sign is not None else None
+        return await self.send_authorized(send, sign=sign)
 
     async def get(self, path: str) -> httpx2.Response:
         """Read a path of the endpoint. Return the response as `post` does."""
         client: Any = self.client
-        return await self._call(client.get, path)
-
-    async def _call(
-        self, method: Callable[..., Any], path: str, sign: Callable[[str], Mapping[str, str]] | None = None
-    ) -> httpx2.Response:
-        url = self._url(path)
 
         async def send(headers: Headers) -> httpx2.Response:
             options: Any = {"headers": headers, "params": self.endpoint.query}
-            response: httpx2.Response = await method(url, cast_to=httpx2.Response, options=options, stream=True)
+            response: httpx2.Response = await client.get(
+                self._url(path), cast_to=httpx2.Response, options=options, stream=True
+            )
             return response
 
-        return await self.send_authorized(send, sign=sign)
+        return await self.send_authorized(send)
 
     def _url(self, path: str) -> str:
         return self._base_url + path.lstrip("/")
@@ -156,24 +159,27 @@ class ProviderConnection:
         return failure
 
 
-def _open_client(endpoint: Endpoint, timeout: Timeout) -> "AsyncOpenAI | AnthropicClient":
+def _open_client(endpoint: Endpoint, timeout: Timeout) -> "tuple[AsyncOpenAI | AnthropicClient, httpx2.AsyncClient]":
+    """Return the SDK's client, and the HTTP client through which it makes its calls."""
     if endpoint.api == "messages":
         # The module needs an extra.
         from carteiro.models.cloud.anthropic_sdk import AnthropicClient
 
-        return AnthropicClient(endpoint.url, timeout, _tls_context())
+        anthropic = AnthropicClient(endpoint.url, timeout, _tls_context())
+        return anthropic, anthropic.http
+    # A redirect would take `api-key` along to another host, or turn the call into a GET.
+    http = DefaultAioHttpClient(follow_redirects=False, timeout=timeout, verify=_tls_context())
     client = AsyncOpenAI(
         # Both are always given: the SDK would otherwise look in the environment, and send OpenAI's key to any server.
         base_url=endpoint.url,
         api_key="none",
         max_retries=0,
         timeout=timeout,
-        # A redirect would take `api-key` along to another host, or turn the call into a GET.
-        http_client=DefaultAioHttpClient(follow_redirects=False, verify=_tls_context()),
+        http_client=http,
     )
     if not endpoint.openai:
         client.organization = client.project = None
-    return client
+    return client, http
 
 
 @cache

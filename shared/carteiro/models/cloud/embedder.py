@@ -15,7 +15,7 @@ from carteiro.models.cloud.embedding_format import QUERY_OR_PASSAGE
 from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.errors import failure_in_200
 from carteiro.models.cloud.quota import Quota
-from carteiro.models.cloud.response_body import find_error, parse_lenient_json, read_body
+from carteiro.models.cloud.response_body import find_error, parse_lenient_json, read_body, read_headers
 from carteiro.models.cloud.shared_calls import SharedCalls
 from carteiro.models.cloud.token_counts import estimate_tokens, load_token_counter
 from carteiro.models.embedding_batches import REFUSALS_OF_TEXTS, embed_in_batches
@@ -163,7 +163,7 @@ class CloudEmbedder:
     async def _send(self, body: dict[str, Any], meter: CallUsageMeter) -> tuple[Any, Mapping[str, str]]:
         """Return the answer's JSON and its headers, with names in lower case."""
         response = await self._connection.post(embeddings.PATH, body)
-        headers, content = dict(response.headers), await read_body(response)
+        headers, content = read_headers(response), await read_body(response)
         try:
             if len(content) < _LARGE_BODY:
                 answer = _parse(content)

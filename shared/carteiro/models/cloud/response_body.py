@@ -29,6 +29,11 @@ class IncompleteBody(Exception):
     """The connection broke before the answer was complete, or its bytes cannot be decompressed."""
 
 
+def read_headers(response: httpx2.Response) -> dict[str, str]:
+    """Return the headers, with names in lower case."""
+    return dict(response.headers.items())  # `dict(response.headers)` searches all headers once for each of them
+
+
 async def iter_chunks(response: httpx2.Response) -> AsyncIterator[bytes]:
     """Yield the body's bytes as they arrive. Raise `BodyTooLarge` or `IncompleteBody`."""
     size = 0

@@ -16,6 +16,7 @@ from carteiro.models.cloud.errors import failure_in
 from carteiro.models.cloud.event_stream import EventDecoder, read_events
 from carteiro.models.cloud.message_content import IncrementalTextDecoder
 from carteiro.models.cloud.message_stream import MessageStreamAccumulator
+from carteiro.models.cloud.response_body import read_headers
 from carteiro.models.cloud.response_stream import ResponseStreamAccumulator
 from carteiro.models.errors import Unavailable
 
@@ -123,7 +124,7 @@ async def stream_answer(
     """
     async with connection.translate_errors(timeout, request_body=body):
         response = await connection.post(path, body)
-        headers = dict(response.headers)
+        headers = read_headers(response)
         answer = StreamedAnswer(connection.name, connection.endpoint, headers, body)
         meter.watch_stream(answer.pieces.answer)
         if not await answer.read(response, shown):

@@ -11,7 +11,8 @@ import httpx2
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from carteiro.models.cloud.connection import WITHOUT_CREDENTIAL, Headers, ProviderConnection
+from carteiro.models.cloud.connection import WITHOUT_CREDENTIAL, ProviderConnection
+from carteiro.models.cloud.prepared_post import Headers
 from carteiro.models.errors import PromptTooLarge, Unavailable
 
 TRANSFER_SECONDS = 900.0

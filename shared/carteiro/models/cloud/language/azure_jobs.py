@@ -13,8 +13,9 @@ import httpx2
 from pydantic import BaseModel
 
 from carteiro.concurrency.backoff import Backoff
-from carteiro.models.cloud.connection import Headers, ProviderConnection
-from carteiro.models.cloud.response_body import parse_complete_json, read_body
+from carteiro.models.cloud.connection import ProviderConnection
+from carteiro.models.cloud.prepared_post import Headers
+from carteiro.models.cloud.response_body import parse_complete_json, read_body, read_headers
 from carteiro.models.cloud.retry_after import retry_after
 from carteiro.models.errors import RateLimited, Unavailable
 
@@ -76,7 +77,7 @@ class AzureJobs:
             status = JobStatus.model_validate(parse_complete_json(content.decode(errors="replace")))
             if not status.is_running:
                 return status
-            wait = min(retry_after(dict(response.headers)) or 0.0, _LONGEST_PAUSE)
+            wait = min(retry_after(read_headers(response)) or 0.0, _LONGEST_PAUSE)
 
     async def _cancel(self, path: str) -> None:
         """Ask for the end of the job. Nobody waits for it, so a failure is ignored."""

@@ -16,7 +16,7 @@ from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.error_classifier import ERROR_IN_200
 from carteiro.models.cloud.language.service_errors import service_failure
 from carteiro.models.cloud.quota import Quota
-from carteiro.models.cloud.response_body import parse_complete_json, read_body
+from carteiro.models.cloud.response_body import parse_complete_json, read_body, read_headers
 from carteiro.models.cloud.token_counts import estimate_tokens
 from carteiro.models.errors import ModelError, RateLimited, Unavailable, attach_usage
 from carteiro.models.interface import LanguageServiceModel, ServiceAnswer, ServiceCall, ServiceCallRunner
@@ -137,7 +137,7 @@ class LanguageService(LanguageServiceModel):
                 response = await self._connection.post(call.path, call.body)
             except APIStatusError as error:
                 raise self._failure(error, call.text) from None
-            headers, content = dict(response.headers), await read_body(response)
+            headers, content = read_headers(response), await read_body(response)
         return await self._parse(content), headers
 
     async def _parse(self, content: bytes) -> Any:
