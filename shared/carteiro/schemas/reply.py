@@ -81,8 +81,10 @@ class Usage(ReplySchema):
     """
 
     def __add__(self, other: "Usage") -> "Usage":
-        if self == Usage() or other == Usage():
-            return other if self == Usage() else self
+        if self == NO_USAGE:
+            return other
+        if other == NO_USAGE:
+            return self
         return Usage(
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
@@ -93,6 +95,9 @@ class Usage(ReplySchema):
             cost_usd=_sum(self.cost_usd, other.cost_usd),
             service_tier=self.service_tier if self.service_tier == other.service_tier else None,
         )
+
+
+NO_USAGE = Usage()
 
 
 def _sum(one: float | None, other: float | None) -> float | None:

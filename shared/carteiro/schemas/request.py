@@ -93,6 +93,10 @@ class Options(Schema):
     cheaper.
     """
 
+    def __hash__(self) -> int:
+        # Pydantic copies a default for each request, with all that is in it, unless it has a hash.
+        return hash(self.model_dump_json())
+
     @property
     def patience(self) -> timedelta | None:
         """`wait` as a duration."""

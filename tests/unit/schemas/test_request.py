@@ -68,3 +68,9 @@ def test_options_out_of_range_are_invalid(options: dict[str, object]) -> None:
 
 def test_line_break_is_a_stop_text() -> None:
     assert Options(stop=["\n"]).stop == ["\n"]
+
+
+def test_requests_without_options_share_the_default() -> None:
+    body = b'{"text": "x"}'
+    one, other = (SentimentRequest.model_validate_json(body) for _ in range(2))
+    assert one.options is other.options
