@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic_core import from_json, to_json
 
 from carteiro.schemas import FieldError
-from carteiro.wire.record import BYTE_ORDER_MARK, MAX_ECHO_BYTES, Headers, Record, last_header
+from carteiro.wire.record import BYTE_ORDER_MARK, MAX_ECHO_BYTES, Headers, Record
 
 _STRUCTURED = "application/cloudevents+json"
 
@@ -28,17 +28,18 @@ class CloudEvent:
 
 def read_cloud_event(record: Record, problems: list[FieldError]) -> CloudEvent | None:
     """Return the event in a record, or None if it holds none. Add each error to `problems`."""
-    content_type = (last_header(record.headers, "content-type") or b"").decode(errors="replace")
+    headers = dict(record.headers)
+    content_type = (headers.get("content-type") or b"").decode(errors="replace")
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type.startswith("application/cloudevents"):
         return _structured(record, media_type, problems)
-    raw_id = last_header(record.headers, "ce_id")
+    raw_id = headers.get("ce_id")
     if raw_id is None:
         return None
     trace = {
         name: value.decode(errors="replace")
         for name in ("traceparent", "tracestate")
-        if (value := last_header(record.headers, f"ce_{name}"))
+        if (value := headers.get(f"ce_{name}"))
     }
     if len(raw_id) > MAX_ECHO_BYTES:
         problems.append(_id_too_long(len(raw_id), "header ce_id"))

@@ -6,14 +6,14 @@ No function in this module raises. The request gets a reply even if its headers 
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from carteiro.schemas import FieldError
 from carteiro.wire.cloudevents import CloudEvent, read_cloud_event
-from carteiro.wire.record import MAX_ECHO_BYTES, MAX_KEY_BYTES, Headers, Record, last_header, record_id, value_size
+from carteiro.wire.record import MAX_ECHO_BYTES, MAX_KEY_BYTES, Headers, Record, record_id, value_size
 from carteiro.wire.topics import is_topic_name
 
 CORRELATION_HEADERS = ("correlation_id", "kafka_correlationId")
@@ -58,26 +58,34 @@ class Envelope:
     """W3C trace context: `traceparent`, `tracestate`."""
     event: CloudEvent | None = None
     """The CloudEvent of the request, or None. The reply is then an event in the same form."""
-    clock_hint: str = ""
-    """Remark for a reply that says that a deadline has passed: it names the clock by which the deadline counts."""
+    has_producer_time: bool = False
+    """True if `sent_at` comes from the producer's clock."""
     problems: tuple[FieldError, ...] = ()
     """Errors in the headers, or in the CloudEvent around the request."""
+
+    @property
+    def clock_hint(self) -> str:
+        """Remark for a reply that says that a deadline has passed: it names the clock by which the deadline counts."""
+        if not self.has_producer_time:
+            return ""
+        shown = self.sent_at.isoformat(timespec="seconds")
+        return f"; it counts from the record's timestamp, {shown}, which the producer's clock has given"
 
 
 def read_envelope(record: Record, now: datetime | None = None) -> Envelope:
     """Read the metadata of a request record. `now` is the time at which it was read; by default the system's clock."""
-    headers = record.headers
+    headers = dict(record.headers)  # the last one of a name counts
     problems: list[FieldError] = []
     event = read_cloud_event(record, problems)
     request_id = record_id(record)
-    asked_at, clock_hint = find_sent_time(record, now or datetime.now(UTC))
+    asked_at, has_producer_time = find_sent_time(record, now or datetime.now(UTC))
     key = record.key
     if key is not None and len(key) > MAX_KEY_BYTES:
         problems.append(_too_long("key", key, MAX_KEY_BYTES))
         key = None
 
     def header(name: str, read: Callable[[bytes], _T]) -> _T | None:
-        value = last_header(headers, name)
+        value = headers.get(name)
         if value is None:
             return None
         try:
@@ -87,7 +95,7 @@ def read_envelope(record: Record, now: datetime | None = None) -> Envelope:
             return None
 
     def echoed(name: str) -> bytes | None:
-        value = last_header(headers, name)
+        value = headers.get(name)
         if value is not None and len(value) > MAX_ECHO_BYTES:
             problems.append(_too_long(f"header {name}", value, MAX_ECHO_BYTES))
             return None
@@ -118,7 +126,7 @@ def read_envelope(record: Record, now: datetime | None = None) -> Envelope:
         deadline=min((deadline for deadline in deadlines if deadline), default=None),
         trace=_trace_context(headers, event.trace if event else {}),
         event=event,
-        clock_hint=clock_hint,
+        has_producer_time=has_producer_time,
         problems=tuple(problems),
     )
 
@@ -131,8 +139,8 @@ def add_duration(start: datetime, duration: timedelta | None) -> datetime | None
         return None
 
 
-def find_sent_time(record: Record, now: datetime) -> tuple[datetime, str]:
-    """Return the time at which a request was sent, and a remark on the clock it comes from.
+def find_sent_time(record: Record, now: datetime) -> tuple[datetime, bool]:
+    """Return the time at which a request was sent. The second value is True if it comes from the producer's clock.
 
     A timestamp from before Kafka existed (-1, 0, seconds for milliseconds) or from the future is wrong. The result is
     then the time at which the record was read.
@@ -140,13 +148,10 @@ def find_sent_time(record: Record, now: datetime) -> tuple[datetime, str]:
     try:
         sent = datetime.fromtimestamp(record.timestamp / 1000, UTC)
     except (ValueError, OverflowError, OSError):
-        return now, ""
+        return now, False
     if not _MIN_TIMESTAMP <= sent <= now:
-        return now, ""
-    if record.timestamp_type == _LOG_APPEND_TIME:
-        return sent, ""
-    shown = sent.isoformat(timespec="seconds")
-    return sent, f"; it counts from the record's timestamp, {shown}, which the producer's clock has given"
+        return now, False
+    return sent, record.timestamp_type != _LOG_APPEND_TIME
 
 
 def _too_long(field_name: str, value: bytes, limit: int) -> FieldError:
@@ -192,11 +197,11 @@ def _timeout(value: bytes) -> timedelta:
     return timedelta(milliseconds=int(value))
 
 
-def _trace_context(headers: Headers, event: dict[str, str]) -> dict[str, str]:
+def _trace_context(headers: Mapping[str, bytes], event: dict[str, str]) -> dict[str, str]:
     """Return the trace context of the headers, or of the event; none if it cannot be read, as W3C recommends."""
-    values = {name: last_header(headers, name) for name in ("traceparent", "tracestate")}
+    values = {name: headers.get(name) for name in ("traceparent", "tracestate")}
     found = {name: value.decode(errors="replace") for name, value in values.items() if value} or event
-    if not _TRACEPARENT.fullmatch(found.get("traceparent", "")):
+    if not found or not _TRACEPARENT.fullmatch(found.get("traceparent", "")):
         return {}
     return {name: text for name, text in found.items() if name == "traceparent" or _TRACESTATE.fullmatch(text)}
 

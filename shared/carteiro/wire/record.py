@@ -87,4 +87,4 @@ def record_size(record: _RecordContent) -> int:
 
 def last_header(headers: Headers, name: str) -> bytes | None:
     """Return the value of the last header of that name. The last one counts if a name occurs twice, as in Spring."""
-    return next((value for key, value in reversed(headers) if key == name), None) if headers else None
+    return dict(headers).get(name)

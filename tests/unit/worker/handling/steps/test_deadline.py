@@ -17,8 +17,8 @@ def after(**duration):
 
 
 async def test_expired_request_costs_no_call(make_context, next_handler):
-    context = make_context(REQUEST, deadline=after(hours=-1), clock_hint="; by the producer's clock")
-    with pytest.raises(RequestRejected, match="no model was called; by the producer's clock") as caught:
+    context = make_context(REQUEST, deadline=after(hours=-1), has_producer_time=True)
+    with pytest.raises(RequestRejected, match="no model was called; .* producer's clock") as caught:
         await within_deadline(context, next_handler)
     assert caught.value.error.code == "expired"
     assert context.deadline.isoformat() in caught.value.error.message
@@ -35,8 +35,8 @@ async def test_work_is_cancelled_at_the_deadline(make_context):
             cancelled.set()
             raise
 
-    with pytest.raises(RequestRejected, match="while the model was at work; by a clock") as caught:
-        await within_deadline(make_context(REQUEST, deadline=after(seconds=0.2), clock_hint="; by a clock"), hang)
+    with pytest.raises(RequestRejected, match="while the model was at work$") as caught:
+        await within_deadline(make_context(REQUEST, deadline=after(seconds=0.2)), hang)
     assert caught.value.error.code == "expired"
     assert cancelled.is_set()
 
