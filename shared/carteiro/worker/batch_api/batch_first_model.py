@@ -66,7 +66,7 @@ class _BatchFirst(ModelProxy[M], Generic[M]):
     ) -> A:
         """Return the answer to `prompt`. `paid_prompt` is the prompt that costs as much."""
         try:
-            async with self._meter.metered_call(self._model, paid_prompt, batch=True):
+            with await self._meter.begin_call(self._model, paid_prompt, batch=True):
                 item_id, answer = await self._request.batcher.complete(
                     self.name, prompt, self._request.offset, self._monotonic_deadline, self._add_batch_usage
                 )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 import structlog
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from carteiro.kafka.topic_watch import TopicWatch
 from carteiro.references.bucket import Bucket
@@ -107,43 +107,57 @@ class RequestHandler:
         deferred: DeferredRequest | None,
         encoder: ReplyEncoder,
     ) -> ReplyOutcome | DeferredOutcome:
-        ids = {"task": self.task, "correlation_id": envelope.correlation_id, "request_id": envelope.request_id}
+        """Serve a request, with its ids in all log messages and in its span."""
         metrics.labelled(metrics.REQUESTS, self.task).inc()
-        with (
-            bound_contextvars(**ids),
-            metrics.labelled(metrics.IN_FLIGHT, self.task).track_inprogress(),
-            request_span(record, self.group, envelope.correlation_id, envelope.trace),
-        ):
-            address = await self._reply_address(envelope)
-            topic_partition = (record.topic, record.partition)
-            publisher = PartialReplyPublisher(self.router, envelope, address, inject_context(envelope.trace), encoder)
-            journal = self._open_journal(record)
-            try:
-                async with ReplyStream(self.task, envelope.request_id, publisher.send) as stream:
-                    result = await self.pipeline.run(
-                        envelope, topic_partition, address.problem, meter, stream, deferred, journal
-                    )
-                    await stream.end()
-            except DeferRequest:
-                return await self._deferred(record, envelope, address, encoder)
-            if journal is not None:
-                await journal.settle()
-            span, trace = send_span(publisher.address.topic, envelope.trace)
-            outcome = ReplyOutcome(
-                result.reply,
-                envelope,
-                publisher.address,
-                self.default_reply_topic,
-                trace,
-                self._dead_letter(record, result),
-                seq=stream.next_seq,
-                span=span,
-                turn=result.turn,
-                journal=journal,
-                encoder=encoder,
-                bucket=self.reply_bucket,
-            )
-            return await self._store_if_too_large(outcome, result)
+        ids = {"task": self.task, "correlation_id": envelope.correlation_id, "request_id": envelope.request_id}
+        bound = bind_contextvars(**ids)
+        try:
+            with (
+                metrics.labelled(metrics.IN_FLIGHT, self.task).track_inprogress(),
+                request_span(record, self.group, envelope.correlation_id, envelope.trace),
+            ):
+                return await self._serve(record, envelope, meter, deferred, encoder)
+        finally:
+            reset_contextvars(**bound)
+
+    async def _serve(
+        self,
+        record: Record,
+        envelope: Envelope,
+        meter: UsageMeter,
+        deferred: DeferredRequest | None,
+        encoder: ReplyEncoder,
+    ) -> ReplyOutcome | DeferredOutcome:
+        address = await self._reply_address(envelope)
+        topic_partition = (record.topic, record.partition)
+        publisher = PartialReplyPublisher(self.router, envelope, address, inject_context(envelope.trace), encoder)
+        journal = self._open_journal(record)
+        try:
+            async with ReplyStream(self.task, envelope.request_id, publisher.send) as stream:
+                result = await self.pipeline.run(
+                    envelope, topic_partition, address.problem, meter, stream, deferred, journal
+                )
+                await stream.end()
+        except DeferRequest:
+            return await self._deferred(record, envelope, address, encoder)
+        if journal is not None:
+            await journal.settle()
+        span, trace = send_span(publisher.address.topic, envelope.trace)
+        outcome = ReplyOutcome(
+            result.reply,
+            envelope,
+            publisher.address,
+            self.default_reply_topic,
+            trace,
+            self._dead_letter(record, result),
+            seq=stream.next_seq,
+            span=span,
+            turn=result.turn,
+            journal=journal,
+            encoder=encoder,
+            bucket=self.reply_bucket,
+        )
+        return await self._store_if_too_large(outcome, result)
 
     async def _store_if_too_large(self, outcome: ReplyOutcome, result: HandlerResult) -> ReplyOutcome:
         """Store a result that is certainly too large for its topic. A topic that takes less rejects it later."""

@@ -9,10 +9,10 @@ in memory: the count begins at zero after a restart.
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from types import TracebackType
 from typing import Literal
 from weakref import WeakValueDictionary
 
@@ -23,6 +23,7 @@ from carteiro.models.errors import ModelError, attached_usage
 from carteiro.models.interface import Model, Prompt
 from carteiro.models.prices import PriceTable
 from carteiro.schemas import ServiceTier, Usage
+from carteiro.schemas.reply import NO_USAGE
 from carteiro.worker.observability import metrics
 
 log = structlog.get_logger("carteiro.worker")
@@ -57,7 +58,7 @@ class BudgetLimits:
     @property
     def has_limit(self) -> bool:
         """True if there is any cap."""
-        return any(cap is not None for cap in (self.per_request, self.per_key, self.per_day))
+        return self.per_request is not None or self.per_key is not None or self.per_day is not None
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
@@ -164,34 +165,22 @@ class UsageMeter:
 
     def __init__(self, budget: CostBudget, task: str, key: bytes | None) -> None:
         self._budget, self.task, self._key = budget, task, key
-        self.usage = Usage()
+        self.usage = NO_USAGE
         """All usage that was paid for, also by tries that failed."""
         self._account = SpendAccount()
         self._recorded_items: set[str] = set()
 
-    @asynccontextmanager
-    async def metered_call(self, model: Model, prompt: Prompt, *, batch: bool = False) -> AsyncIterator[None]:
-        """Meter a call: wait until the caps allow it, and reserve its expected cost while it runs.
+    async def begin_call(self, model: Model, prompt: Prompt, *, batch: bool = False) -> "MeteredCall":
+        """Wait until the caps allow a call, and return it as a context manager: its expected cost is reserved until its
+        block ends.
 
         The caller records the usage of a completion by `record`. If the call fails or is cancelled, the usage that its
-        error carries is recorded here. With `batch` the call does not wait for calls in flight, which may take a day.
-        Raise `OverBudget` if the call would exceed a cap.
+        error carries is recorded. With `batch` the call does not wait for calls in flight, which may take a day. Raise
+        `OverBudget` if the call would exceed a cap.
         """
-        async with self._reserved(model, prompt, batch=batch):
-            try:
-                yield
-            except BaseException as error:
-                if (usage := attached_usage(error)) is not None:
-                    self.record(model.name, usage)
-                raise
-
-    @asynccontextmanager
-    async def _reserved(self, model: Model, prompt: Prompt, *, batch: bool) -> AsyncIterator[None]:
-        """Reserve the expected cost of a call until its end."""
         budget = self._budget
         if not budget.limits.has_limit or (price := budget.prices.price_of(model.name)) is None:
-            yield
-            return
+            return MeteredCall(self, model)
         tier: ServiceTier | Literal["batch"] | None = "batch" if batch else prompt.service_tier
         prompt_usage = Usage(
             input_tokens=await count_prompt_tokens(prompt, model.count_tokens),
@@ -203,15 +192,13 @@ class UsageMeter:
             await budget.wait_for_change()
         output_tokens = min(prompt.max_output_tokens or _DEFAULT_OUTPUT_TOKENS, _MAX_OUTPUT_TOKENS)
         expected = price.cost(prompt_usage.model_copy(update={"output_tokens": output_tokens}))
-        accounts = [self._account, *budget.accounts(self._key)]
+        return MeteredCall(self, model, expected, [self._account, *budget.accounts(self._key)])
+
+    def end_call(self, expected: float, accounts: Sequence[SpendAccount]) -> None:
+        """Release the expected cost of a call (US dollars), which was reserved in `accounts`."""
         for account in accounts:
-            account.reserve(expected)
-        try:
-            yield
-        finally:
-            for account in accounts:
-                account.release(expected)
-            budget.notify_waiters()
+            account.release(expected)
+        self._budget.notify_waiters()
 
     def _must_wait(self, prompt_cost: float, *, batch: bool) -> bool:
         """Return True if a call has to wait: it would exceed a cap together with the calls in flight, or the day's cap
@@ -233,7 +220,7 @@ class UsageMeter:
             if account.spent + prompt_cost + account.reserved * batch > cap:
                 raise OverBudget(message.format(cap), retryable=account is not self._account and prompt_cost <= cap)
             waits = waits or account.spent + account.reserved + prompt_cost > cap
-        if limits.pauses and limits.per_day is not None and self.usage == Usage():  # a request that has begun goes on
+        if limits.pauses and limits.per_day is not None and self.usage == NO_USAGE:  # a request that has begun goes on
             waits = waits or day.spent + day.reserved + prompt_cost > limits.per_day
         return waits
 
@@ -262,8 +249,9 @@ class UsageMeter:
     def _count(self, model: str, usage: Usage) -> None:
         """Add a call's usage to the metrics and the accounts."""
         for direction in ("input", "output", "cached_input", "reasoning"):
-            tokens = getattr(usage, f"{direction}_tokens")
-            metrics.labelled(metrics.TOKENS, self.task, model, direction).inc(tokens)
+            counter = metrics.labelled(metrics.TOKENS, self.task, model, direction)
+            if tokens := getattr(usage, f"{direction}_tokens"):
+                counter.inc(tokens)
         if usage.characters:
             metrics.labelled(metrics.CHARACTERS, self.task, model).inc(usage.characters)
         if usage.service_tier is not None:
@@ -275,3 +263,25 @@ class UsageMeter:
             if usage.service_tier in ("batch", "flex") and (price := self._budget.prices.price_of(model)) is not None:
                 live_cost = price.cost(usage.model_copy(update={"service_tier": None}))
                 metrics.labelled(metrics.BATCH_SAVINGS, self.task, model).inc(live_cost - price.cost(usage))
+
+
+class MeteredCall:
+    """One call of a model during a `with` block. `expected` is its cost in US dollars, reserved in `accounts`."""
+
+    def __init__(
+        self, meter: UsageMeter, model: Model, expected: float = 0.0, accounts: Sequence[SpendAccount] = ()
+    ) -> None:
+        self._meter, self._model, self._expected, self._accounts = meter, model, expected, accounts
+        for account in accounts:
+            account.reserve(expected)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None and (usage := attached_usage(error)) is not None:
+            self._meter.record(self._model.name, usage)
+        if self._accounts:
+            self._meter.end_call(self._expected, self._accounts)

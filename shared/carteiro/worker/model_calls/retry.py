@@ -1,11 +1,9 @@
 """Retries of a model's transient errors: with growing pauses, up to a number of tries, and not while it is down."""
 
 import asyncio
-import itertools
 import json
 import random
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -67,13 +65,16 @@ class RetryingCalls:
         """Number of calls so far."""
         self._ranks: set[int] = set()
 
-    @contextmanager
-    def ranked(self, prompt: Prompt) -> Iterator[Prompt]:
-        """Yield the prompt with the lowest rank that no other call of the request has in the meantime."""
-        rank = next(number for number in itertools.count() if number not in self._ranks)
+    async def ranked(self, prompt: Prompt, complete: Callable[[Prompt], Awaitable[A]]) -> A:
+        """Return the answer of `complete` for the prompt with the lowest rank that no other call of the request has in
+        the meantime.
+        """
+        rank = 0
+        while rank in self._ranks:
+            rank += 1
         self._ranks.add(rank)
         try:
-            yield replace(prompt, rank=rank) if rank else prompt
+            return await complete(replace(prompt, rank=rank) if rank else prompt)
         finally:
             self._ranks.remove(rank)
 
@@ -83,7 +84,7 @@ class RetryingCalls:
         """
         model = self._circuit_breaker.model
         await self._circuit_breaker.acquire(wait_if_open=self._wait_if_open)
-        async with self.meter.metered_call(model, prompt):
+        with await self.meter.begin_call(model, prompt):
             self.tries += 1
             answer = await call()
             self._circuit_breaker.record_success()
@@ -159,12 +160,10 @@ class RetryingModel(ChatModelProxy[ChatModel]):
         return await self._tiers.complete(self.name, prompt, self._complete_once, self._complete_retrying)
 
     async def _complete_retrying(self, prompt: Prompt) -> Completion:
-        with self._calls.ranked(prompt) as ranked:
-            return await self._calls.run(ranked, partial(self._call, ranked))
+        return await self._calls.ranked(prompt, lambda ranked: self._calls.run(ranked, partial(self._call, ranked)))
 
     async def _complete_once(self, prompt: Prompt) -> Completion:
-        with self._calls.ranked(prompt) as ranked:
-            return await self._calls.attempt(ranked, partial(self._call, ranked))
+        return await self._calls.ranked(prompt, lambda ranked: self._calls.attempt(ranked, partial(self._call, ranked)))
 
     async def _call(self, prompt: Prompt) -> Completion:
         with model_span(self.name, prompt) as answered:

@@ -6,6 +6,7 @@ in development, and may change.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Literal
 
 from carteiro.models.interface import Completion, Embeddings, Prompt
@@ -55,6 +56,7 @@ def tool_attributes(name: str) -> dict[str, str]:
     return {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": name, "gen_ai.tool.type": "function"}
 
 
+@cache
 def provider_name(name: str) -> str:
     """Return `gen_ai.provider.name` of the called model."""
     provider = find_provider(name)

@@ -23,6 +23,7 @@ from carteiro.worker.observability import metrics, semantic_conventions
 
 _propagator = TraceContextTextMapPropagator()
 _tracer = trace.get_tracer("carteiro")
+_NO_SPAN = nullcontext(trace.INVALID_SPAN)
 
 
 def configure_tracing(service: str) -> None:
@@ -45,12 +46,15 @@ def configure_tracing(service: str) -> None:
     trace.set_tracer_provider(provider)
 
 
+def request_span(
+    record: Record, group: str, correlation_id: str, carrier: dict[str, str]
+) -> AbstractContextManager[Span]:
+    """Return a context manager: a span for one request, as a child of the span in `carrier`."""
+    return _NO_SPAN if _tracing_disabled(carrier) else _open_request_span(record, group, correlation_id, carrier)
+
+
 @contextmanager
-def request_span(record: Record, group: str, correlation_id: str, carrier: dict[str, str]) -> Iterator[Span]:
-    """Open a span for one request during the `with` block, as a child of the span in `carrier`."""
-    if _tracing_disabled(carrier):
-        yield trace.INVALID_SPAN
-        return
+def _open_request_span(record: Record, group: str, correlation_id: str, carrier: dict[str, str]) -> Iterator[Span]:
     parent = _propagator.extract(carrier)
     attributes = semantic_conventions.process_attributes(record, group, correlation_id)
     with _tracer.start_as_current_span(
@@ -77,7 +81,7 @@ def model_span(
     """Open a span for one model call, and measure its duration. Call the yielded function with the answer."""
     began = time.monotonic()
     failed = ""
-    span_or_none = nullcontext(trace.INVALID_SPAN) if _has_no_sdk() else _start_model_span(name, prompt, operation)
+    span_or_none = _NO_SPAN if _has_no_sdk() else _start_model_span(name, prompt, operation)
     with span_or_none as span:
         try:
             yield lambda answer: _describe_answer(span, answer)

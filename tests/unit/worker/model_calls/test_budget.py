@@ -50,7 +50,7 @@ def make_meter(of, key=None):
 
 async def free_call(paid):
     """Start and end a call that costs nothing."""
-    async with paid.metered_call(FailingModel(), ASKED):
+    with await paid.begin_call(FailingModel(), ASKED):
         pass
 
 
@@ -184,7 +184,7 @@ async def test_reservations_of_concurrent_calls_stay_within_the_limit(limits):
         nonlocal calls
         paid = whole if "per_request" in limits else make_meter(of, b"key")
         prompt = Prompt(messages=[Message("user", "hello")], max_output_tokens=2)
-        async with paid.metered_call(FailingModel(), prompt):
+        with await paid.begin_call(FailingModel(), prompt):
             calls += 1
             await asyncio.sleep(0.01)
             paid.record(NAME, Usage(input_tokens=5, output_tokens=2))
@@ -204,7 +204,7 @@ async def test_reservation_is_released_however_its_call_ends():
     paid = make_meter(of)
 
     async def call(*, fails):
-        async with paid.metered_call(FailingModel(), ASKED):
+        with await paid.begin_call(FailingModel(), ASKED):
             if fails:
                 raise Unavailable("502")
             await asyncio.Event().wait()
@@ -220,7 +220,7 @@ async def test_reservation_is_released_however_its_call_ends():
 
 async def test_output_limit_of_any_size_does_not_reject_a_call():
     prompt = Prompt(messages=ASKED.messages, max_output_tokens=10**400)
-    async with make_meter(make_budget(per_day=100)).metered_call(FailingModel(), prompt):
+    with await make_meter(make_budget(per_day=100)).begin_call(FailingModel(), prompt):
         pass
 
 
@@ -234,7 +234,7 @@ async def test_long_prompt_is_not_counted_on_the_event_loop():
 
     threads = set()
     prompt = Prompt(messages=[Message("user", "long " * 10_000)])
-    async with make_meter(make_budget(per_day=100)).metered_call(Counting(), prompt):
+    with await make_meter(make_budget(per_day=100)).begin_call(Counting(), prompt):
         pass
     assert threads
     assert main not in threads
