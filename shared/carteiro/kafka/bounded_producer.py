@@ -108,11 +108,10 @@ class BoundedProducer(AIOKafkaProducer):  # type: ignore[misc]
 
         Raise `KafkaError` or `AssertionError` if the record cannot be queued.
         """
-        partition = record.partition
-        known = sorted(await self.partitions_for(record.topic))
+        known, partition = await self.partitions_for(record.topic), record.partition
         if partition is None:
             available = self.client.cluster.available_partitions_for_topic(record.topic)
-            partition = _choose_partition(record.key, known, sorted(available or ()))
+            partition = _choose_partition(record.key, sorted(known), sorted(available or ()))
         sending = _PendingSend(record, partition, asyncio.get_running_loop().create_future())
         sending.future.add_done_callback(_retrieve_exception)
         headers = list(record.headers)

@@ -137,7 +137,8 @@ class CrashTracker:
 
     def drop_finished(self, ledger: Ledger) -> None:
         """Drop marks that concern only finished requests."""
-        self.crash_marks = [last for last in self.crash_marks if last >= ledger.committable]
+        if self.crash_marks:
+            self.crash_marks = [last for last in self.crash_marks if last >= ledger.committable]
         if ledger.is_finished(self.isolated):
             self.isolated, self.isolated_starts = -1, 0
         if ledger.is_finished(self.isolated_batch):

@@ -58,7 +58,7 @@ class RequestRunner:
 
     def start_ready(self) -> None:
         """Start each request that may start."""
-        while self._handler.accepts_work() and self._has_room and (record := self.scheduler.next()) is not None:
+        while self._has_room and self._handler.accepts_work() and (record := self.scheduler.next()) is not None:
             if isinstance(record, SkippedOffsets):
                 self.scheduler.mark_done(record.offset)
                 self._unconfirmed.put(record.offset, NoReplyOutcome())
@@ -98,8 +98,8 @@ class RequestRunner:
     @property
     def _has_room(self) -> bool:
         """True if one more request may be in flight. The factor does not apply while replies do not get through."""
-        in_flight = len(self._tasks) + self._unconfirmed.in_delivery
-        return in_flight < self._handler.max_in_flight * (1 if self._unconfirmed.is_stalled else IN_FLIGHT_FACTOR)
+        in_flight, limit = len(self._tasks) + self._unconfirmed.in_delivery, self._handler.max_in_flight
+        return in_flight < limit or (in_flight < limit * IN_FLIGHT_FACTOR and not self._unconfirmed.is_stalled)
 
     def _can_admit(self) -> bool:
         """Return True if the ledger with one more unfinished offset still fits into a commit.

@@ -75,7 +75,8 @@ class PartitionJournal:
 
     def forget(self, request: int) -> None:
         """Remove the entries of a request."""
-        self._bytes -= sum(len(value) for value in self._requests.pop(request, {}).values())
+        if (entries := self._requests.pop(request, None)) is not None:
+            self._bytes -= sum(map(len, entries.values()))
 
     def _add(self, key: bytes, value: bytes) -> None:
         if (request := request_of(key)) is None:

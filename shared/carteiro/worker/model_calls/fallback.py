@@ -67,17 +67,18 @@ class FallbackChain:
         self.targets = tuple(targets)
         self.tiers = tiers or TierPolicy()
         """Policy for the service tiers of the models' providers."""
+        self.uses_batches = any(target.batch_wrapper for target in self.targets)
+        """True if its requests wait for batches. Then their duration says nothing about the model's speed."""
 
     @property
     def pause_reason(self) -> str | None:
         """Reasons why no model of the chain may be called; None if at least one model may be called."""
-        reasons = [target.circuit_breaker.reason if target.circuit_breaker else None for target in self.targets]
-        return "; ".join(filter(None, reasons)) if all(reasons) else None
-
-    @property
-    def uses_batches(self) -> bool:
-        """True if its requests wait for batches. Then their duration says nothing about the model's speed."""
-        return any(target.batch_wrapper for target in self.targets)
+        reasons = []
+        for target in self.targets:
+            if target.circuit_breaker is None or not target.circuit_breaker.reason:
+                return None
+            reasons.append(target.circuit_breaker.reason)
+        return "; ".join(reasons)
 
     @property
     def model_names(self) -> list[str]:
