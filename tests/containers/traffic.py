@@ -9,7 +9,7 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.structs import RecordMetadata
 
-from tests.conftest import eventually
+from tests.conftest import eventually, eventually_true
 from tests.provider.summaries import long_text
 
 Headers = list[tuple[str, bytes]]
@@ -34,8 +34,13 @@ class TopicReader:
         )
         await self._consumer.start()
         await self._consumer._client.set_topics([self.topic])
+
+        async def is_found() -> bool:  # A broker learns of a new topic some time after it was created.
+            await self._consumer._client.force_metadata_update()
+            return bool(self._consumer.partitions_for_topic(self.topic))
+
+        await eventually_true(is_found)
         partitions = self._consumer.partitions_for_topic(self.topic)
-        assert partitions, f"there is no topic {self.topic}"
         self._consumer.assign([TopicPartition(self.topic, each) for each in partitions])
         self._collector_task = asyncio.create_task(self._collect())
         return self

@@ -17,6 +17,7 @@ from aiokafka.errors import (
 )
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator, MessageBatch
 from aiokafka.producer.sender import Sender, SendProduceReqHandler
+from aiokafka.structs import OffsetAndMetadata
 
 from carteiro.kafka.record_errors import is_unwritten
 
@@ -29,12 +30,19 @@ _BATCH_OVERHEAD_BYTES = 64
 
 
 class RetrySender(Sender):  # type: ignore[misc]
-    """aiokafka's sender, which also logs why it keeps retrying."""
+    """aiokafka's sender, which also logs why it keeps retrying, and adds a group to a transaction without offsets."""
 
     async def _send_produce_req(self, node_id: int, batches: dict[TopicPartition, MessageBatch]) -> None:
         await _ProduceHandler(self, batches).do(node_id)
         self._in_flight.remove(node_id)
         self._muted_partitions.difference_update(batches)
+
+    async def _do_txn_offset_commit(self, offsets: dict[TopicPartition, OffsetAndMetadata], group_id: str) -> None:
+        if offsets:
+            await super()._do_txn_offset_commit(offsets, group_id)
+        else:
+            _, _, added = self._txn_manager._pending_txn_offsets.popleft()  # noqa: SLF001
+            added.set_result(None)
 
 
 class _ProduceHandler(SendProduceReqHandler):  # type: ignore[misc]

@@ -8,9 +8,10 @@ The classes rest on private names of aiokafka; `tests/unit/worker/test_contract.
 """
 
 import asyncio
+import contextlib
 import functools
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -39,6 +40,7 @@ _RECORD_OVERHEAD_BYTES = 512
 _SIZE_PER_EXPANSION_BYTE = 1024
 """Compression enlarges a batch of random bytes by less than one byte in this number, besides its frame."""
 _METADATA_MS = 60_000
+_FIND_TOPIC_SECONDS = 2.0
 _choose_partition = DefaultPartitioner()
 
 
@@ -102,6 +104,18 @@ class BoundedProducer(AIOKafkaProducer):  # type: ignore[misc]
         same.
         """
         return record_size(record) + _RECORD_OVERHEAD_BYTES <= self._accumulator.max_request_bytes
+
+    async def add_to_transaction(self, group: str, topics: Iterable[str]) -> None:
+        """Add a group's offsets and all partitions of these topics to the transaction, without anything to write. Its
+        end is then marked there. Topics that cannot be found are left out. Raise `KafkaError`.
+        """
+        for topic in topics:
+            with contextlib.suppress(KafkaError, TimeoutError):
+                async with asyncio.timeout(_FIND_TOPIC_SECONDS):
+                    partitions = await self.partitions_for(topic)
+                for partition in partitions:
+                    self._txn_manager.maybe_add_partition_to_txn(TopicPartition(topic, partition))
+        await asyncio.shield(self._txn_manager.add_offsets_to_txn({}, group))
 
     async def dispatch(self, record: OutgoingRecord) -> asyncio.Future[Any]:
         """Queue a record for sending. Return a future that is done once the record is acknowledged or has failed.

@@ -15,6 +15,7 @@ from carteiro.wire.topics import Topics
 from carteiro.worker.delivery.transactional import TransactionalDelivery
 from tests.manifests import Manifest, of_kind, workers
 from tests.unit.k8s.conftest import Render
+from tests.unit.worker.delivery.fake_kafka import FakeConsumer, FakeKafka
 
 ROOT = Path(__file__).parents[3]
 
@@ -133,7 +134,7 @@ async def test_workers_transactional_ids_are_allowed(render: Render, monkeypatch
         await guarantee.select_guarantee("auto", {}, "carteiro-chat")
     lane = Mock(group="carteiro-chat", partition=TopicPartition(Topics().requests("chat"), 0))
     with pytest.raises(ProducerOpened, match=f"^{allowed}llm.chat.requests-0$"):
-        await TransactionalDelivery({}, lane, create_producer=open_producer).open()
+        await TransactionalDelivery({}, lane, create_producer=open_producer).open(FakeConsumer(FakeKafka()))  # type: ignore[arg-type]
 
 
 def test_documented_rights_are_those_of_the_users(render: Render):

@@ -70,6 +70,7 @@ class LiveHandler(SubscribedHandler):
     ) -> None:
         super().__init__(requests.group, subscriber, context, requests.journals)
         self._requests, self._conversations, self._chain = requests, conversations, requests.pipeline.chain
+        self.reply_topics = [requests.default_reply_topic]
         self.by_key = requests.pipeline.task.ordered_by_key
 
     def accepts_work(self) -> bool:

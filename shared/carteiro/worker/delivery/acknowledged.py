@@ -117,7 +117,7 @@ class AcknowledgedDelivery(Delivery):
         self._cleaning = BackgroundTasks()
         self._closed = False
 
-    async def open(self) -> None:
+    async def open(self, consumer: AIOKafkaConsumer) -> None:
         """Do nothing: an earlier owner cannot be fenced, and replies that it still sends are duplicates."""
 
     async def deliver(self, outcomes: Mapping[int, Outcome]) -> None:

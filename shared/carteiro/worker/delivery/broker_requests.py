@@ -1,7 +1,7 @@
 """Requests in versions that aiokafka does not have.
 
-They read topic ids, instance ids of group members, end offsets of leader epochs, and committed offsets that wait for
-transactions to end (KIP-447).
+They read topic ids, instance ids of group members, end offsets of leader epochs, committed offsets that wait for
+transactions to end (KIP-447), and the states of transactions (KIP-664).
 """
 
 from typing import Any
@@ -22,6 +22,8 @@ from aiokafka.protocol.types import (
 
 OFFSET_FOR_LEADER_EPOCH = 23
 """API key of `OffsetForLeaderEpoch`."""
+DESCRIBE_TRANSACTIONS = 65
+"""API key of `DescribeTransactions`."""
 _TEXT = CompactString("utf-8")
 
 
@@ -245,3 +247,44 @@ class StableOffsetFetchRequest(Request[_OffsetFetchStruct]):  # type: ignore[mis
     def build(self, request_struct_class: Any) -> Any:
         topics: list[Any] = [(self._partition.topic, [self._partition.partition], {})]
         return request_struct_class(self._group, topics, True, {})
+
+
+class _DescribeTransactionsResponse(Response):  # type: ignore[misc]
+    API_KEY = DESCRIBE_TRANSACTIONS
+    API_VERSION = 0
+    SCHEMA = _structure(
+        ("throttle_time_ms", Int32),
+        (
+            "transactions",
+            _structures(
+                ("error_code", Int16),
+                ("transactional_id", _TEXT),
+                ("state", _TEXT),
+                ("timeout_ms", Int32),
+                ("start_time_ms", Int64),
+                ("producer_id", Int64),
+                ("producer_epoch", Int16),
+                ("topics", _structures(("name", _TEXT), ("partitions", CompactArray(Int32)))),
+            ),
+        ),
+    )
+
+
+class _DescribeTransactionsStruct(RequestStruct):  # type: ignore[misc]
+    FLEXIBLE_VERSION = True
+    API_KEY = DESCRIBE_TRANSACTIONS
+    API_VERSION = 0
+    RESPONSE_TYPE = _DescribeTransactionsResponse
+    SCHEMA = _structure(("transactional_ids", CompactArray(_TEXT)))
+
+
+class DescribeTransactionRequest(Request[_DescribeTransactionsStruct]):  # type: ignore[misc]
+    """`DescribeTransactions`, version 0: the state of the latest transaction of a transactional id."""
+
+    API_KEY = DESCRIBE_TRANSACTIONS
+
+    def __init__(self, transactional_id: str) -> None:
+        self._transactional_id = transactional_id
+
+    def build(self, request_struct_class: Any) -> Any:
+        return request_struct_class([self._transactional_id], {})

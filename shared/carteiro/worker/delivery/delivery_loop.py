@@ -45,6 +45,7 @@ class DeliveryLoop(DeliveryContext):
     ) -> None:
         """Create a stopped loop. `backoff` has the pauses between failed deliveries."""
         self.partition, self.group, self.ledger = lane.partition, handler.group, partition_state.ledger
+        self.reply_topics = handler.reply_topics
         self._lane, self._handler, self._partition_state = lane, handler, partition_state
         self._unconfirmed, self._progress, self._runner, self._opening = unconfirmed, progress, runner, opening
         self._backoff = backoff or Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)

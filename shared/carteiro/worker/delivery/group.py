@@ -9,23 +9,14 @@ import asyncio
 import time
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import for_code
 from aiokafka.structs import OffsetAndMetadata
 
 from carteiro.ledger.crash_tracker import LEAVING_FLAG
 from carteiro.ledger.metadata import NO_IDENTITY
 from carteiro.worker.delivery.commit_validation import ValidatedCommit, checkpoint_of, owner_of, validate_commit
-from carteiro.worker.delivery.stable_offsets import (
-    COORDINATOR_LOADING,
-    COORDINATOR_UNAVAILABLE,
-    NO_ERROR,
-    NOT_COORDINATOR,
-    UNSTABLE_OFFSET_COMMIT,
-    fetch_stable_offset,
-)
+from carteiro.worker.delivery.stable_offsets import wait_for_stable_offset
 from carteiro.worker.delivery.topic_state import fetch_log_bounds, fetch_topic_state, find_duplicate_member
 
-_UNSTABLE_RETRY_SECONDS = 0.02
 _FENCING_MARGIN_SECONDS = 1.5
 _LEAVE_MARGIN_SECONDS = 5.0
 _OWNER_POLL_SECONDS = 0.2
@@ -80,22 +71,9 @@ async def fetch_committed(
     """
     coordinator = consumer._coordinator  # noqa: SLF001
     if stable:
-        return await _fetch_committed_stable(consumer, partition)
+        return await wait_for_stable_offset(consumer, partition)
     found: dict[TopicPartition, OffsetAndMetadata] = await coordinator.fetch_committed_offsets([partition])
     return found.get(partition)
-
-
-async def _fetch_committed_stable(consumer: AIOKafkaConsumer, partition: TopicPartition) -> OffsetAndMetadata | None:
-    while True:
-        await consumer._coordinator.ensure_coordinator_known()  # noqa: SLF001
-        code, found = await fetch_stable_offset(consumer, partition)
-        if code == NO_ERROR:
-            return found
-        if code in (NOT_COORDINATOR, COORDINATOR_UNAVAILABLE):
-            consumer._coordinator.coordinator_dead()  # noqa: SLF001
-        elif code not in (UNSTABLE_OFFSET_COMMIT, COORDINATOR_LOADING):
-            raise for_code(code)
-        await asyncio.sleep(_UNSTABLE_RETRY_SECONDS)
 
 
 async def is_member(consumer: AIOKafkaConsumer) -> bool:

@@ -67,6 +67,8 @@ class DeliveryContext(Protocol):
 
     partition: TopicPartition
     group: str
+    reply_topics: Sequence[str]
+    """The worker's own topics of replies."""
     ledger: Ledger
     is_open: bool
     """True if the lane has an open delivery and owns the partition."""
@@ -102,8 +104,11 @@ class Delivery(Protocol):
     transactional: bool
     """True if it commits in transactions."""
 
-    async def open(self) -> None:
-        """Prepare for delivery. Fence earlier owners of the partition if the strategy can."""
+    async def open(self, consumer: AIOKafkaConsumer) -> None:
+        """Prepare for delivery. Fence earlier owners of the partition if the strategy can.
+
+        `consumer` asks the broker what earlier owners have left. Raise `KafkaError`.
+        """
 
     async def deliver(self, outcomes: Mapping[int, Outcome]) -> None:
         """Publish outcomes by the offsets of their requests, and call `on_acknowledged` for each.

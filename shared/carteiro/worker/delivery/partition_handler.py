@@ -16,6 +16,8 @@ class PartitionHandler(Protocol):
     """Handles the requests of one topic. Its lanes share it."""
 
     group: str
+    reply_topics: Sequence[str] = ()
+    """The task's own topics of replies."""
     max_in_flight: int
     """Maximum requests of one partition that run at the same time."""
     by_key: bool = False

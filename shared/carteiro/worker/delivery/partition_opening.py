@@ -48,7 +48,7 @@ class PartitionOpening:
         lane, state = self._lane, self._partition_state
         if not lane.state.owns and delivery.transactional:
             await group.wait_for_former_owner(lane.consumer, lane.partition, OWNER_ID, self._drain_seconds)
-        await delivery.open()
+        await delivery.open(lane.consumer)
         commit = await group.load_validated_commit(lane.consumer, lane.partition, stable=delivery.transactional)
         if (reason := state.invalidation_reason(commit, transactional=delivery.transactional)) is not None:
             log_invalidated_state(reason, self._runner.in_flight, lane.log_fields)

@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import structlog
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError, ProducerClosed, ProducerFenced
 
 from carteiro.kafka.bounded_producer import MAX_PRODUCE_BYTES, BoundedProducer
@@ -24,7 +26,10 @@ from carteiro.worker.delivery.interface import (
     DeliveryContext,
     DeliveryTimeout,
 )
+from carteiro.worker.delivery.lost_markers import TransactionEnd, find_lost_marker
 from carteiro.worker.delivery.outcome import Outcome
+
+log = structlog.get_logger("carteiro.delivery")
 
 _SEND_TIME_SHARE = 0.5
 """Share of a transaction's time in which callers' topics have to accept their records."""
@@ -51,9 +56,15 @@ class TransactionalDelivery(Delivery):
         self._options, self._max_produce_bytes, self._compression = options, max_produce_bytes, compression
         self._lock = asyncio.Lock()
 
-    async def open(self) -> None:
+    async def open(self, consumer: AIOKafkaConsumer) -> None:
         partition = self._lane.partition
         transactional_id = f"{self._lane.group}-{partition.topic}-{partition.partition}"
+        lost = await find_lost_marker(consumer, partition, transactional_id)
+        await self._start_producer(transactional_id)
+        if lost is not None:
+            await self._write_marker(lost)
+
+    async def _start_producer(self, transactional_id: str) -> None:
         while True:
             producer = self._producer = self._create_producer(
                 self._options,
@@ -70,6 +81,19 @@ class TransactionalDelivery(Delivery):
                 if not self._limits.adapt(error):
                     raise
                 await self.close()
+
+    async def _write_marker(self, end: TransactionEnd) -> None:
+        """Write the marker that the broker has lost, by a transaction without records that ends in the same way."""
+        producer, lane = self._producer, self._lane
+        assert producer is not None
+        async with asyncio.timeout(self._limits.transaction_seconds):
+            await producer.begin_transaction()
+            await producer.add_to_transaction(lane.group, lane.reply_topics)
+            if end is TransactionEnd.COMMITTED:
+                await producer.commit_transaction()
+            else:
+                await producer.abort_transaction()
+        log.warning("the broker had not marked a transaction's end; it is marked now", **lane.log_fields, end=end.name)
 
     async def deliver(self, outcomes: Mapping[int, Outcome]) -> None:
         unavailable = await self._find_unavailable(outcomes)

@@ -11,6 +11,7 @@ from carteiro.worker.composition import context as module
 from carteiro.worker.composition.context import WorkerContext
 from carteiro.worker.delivery.acknowledged import AcknowledgedDelivery
 from carteiro.worker.delivery.transactional import TransactionalDelivery
+from tests.unit.worker.delivery.fake_kafka import FakeConsumer, FakeKafka
 
 
 def make_context(**settings: Any) -> WorkerContext:
@@ -88,7 +89,7 @@ async def test_all_producers_compress_as_set(monkeypatch: pytest.MonkeyPatch) ->
     delivery = context.create_delivery(Mock(), Mock())
     assert isinstance(delivery, TransactionalDelivery)
     delivery._create_producer = create
-    await delivery.open()
+    await delivery.open(FakeConsumer(FakeKafka()))  # type: ignore[arg-type]
     assert [call.kwargs["compression"] for call in create.call_args_list] == ["zstd", "zstd"]
 
 

@@ -7,7 +7,7 @@ Producers follow aiokafka's own state machine of transactions. Consumers answer 
 import asyncio
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from types import SimpleNamespace
@@ -15,7 +15,7 @@ from typing import Any, Literal
 from unittest.mock import AsyncMock
 
 from aiokafka import TopicPartition
-from aiokafka.errors import IllegalOperation, ProducerFenced
+from aiokafka.errors import IllegalOperation, IncompatibleBrokerVersion, ProducerFenced
 from aiokafka.producer.transaction_manager import TransactionManager
 from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.structs import OffsetAndMetadata
@@ -24,6 +24,7 @@ from carteiro.wire.record import OutgoingRecord
 from carteiro.worker.delivery.broker_requests import (
     OFFSET_FOR_LEADER_EPOCH,
     DescribeGroupRequest,
+    DescribeTransactionRequest,
     OffsetForLeaderEpochRequest,
     StableOffsetFetchRequest,
     TopicMetadataRequest,
@@ -79,6 +80,12 @@ class FakeKafka:
         self.unavailable_topics: dict[str, Exception] = {}
         self.requests: list[tuple[bytes | None, bytes]] = []
         """Keys and values of the partition that a `FakeConsumer` reads."""
+        self.loses_markers = False
+        """True to end transactions without their markers, as a broker does that shuts down."""
+        self.unmarked: dict[TopicPartition, OffsetAndMetadata] = {}
+        """Offsets of transactions that have ended without a marker."""
+        self.knows_transactions = True
+        """False for a broker that does not describe transactions."""
         self.log_start, self.leader_epoch, self.topic_id = 0, 0, 7
         self.members: list[tuple[str, str | None, str]] = []
         """Ids, instance ids and hosts of the group's members."""
@@ -105,9 +112,17 @@ class FakeKafka:
         self.released = asyncio.Event()
 
     def has_open_commit(self, partition: TopicPartition) -> bool:
-        """Return True if an open transaction commits an offset of the partition."""
+        """Return True if an open transaction, or one without a marker, commits an offset of the partition."""
         transactions = [each.transaction for each in self.producers.values() if each.transaction is not None]
-        return any(each.status is Status.OPEN and partition in each.offsets for each in transactions)
+        is_open = any(each.status is Status.OPEN and partition in each.offsets for each in transactions)
+        return is_open or partition in self.unmarked
+
+    def transaction_state(self, transactional_id: str) -> str | None:
+        """Return the state of a transactional id; None if the broker does not know the id."""
+        if (producer := self.producers.get(transactional_id)) is None:
+            return None
+        states = {Status.OPEN: "Ongoing", Status.COMMITTED: "CompleteCommit", Status.ABORTED: "CompleteAbort"}
+        return states[producer.transaction.status] if producer.transaction is not None else "Empty"
 
     def find_problems(self, outcomes: Mapping[int, Outcome]) -> dict[int, Exception]:
         """Return the errors of outcomes whose custom topics are unavailable."""
@@ -182,6 +197,10 @@ class FakeTransactionalProducer:
         assert self.transaction is not None
         self.transaction.offsets |= offsets
 
+    async def add_to_transaction(self, group_id: str, topics: Iterable[str]) -> None:
+        assert self._manager.is_in_transaction()
+        assert self.transaction is not None
+
     async def commit_transaction(self) -> None:
         await self._kafka.run_step("commit")
         self._manager.committing_transaction()
@@ -216,9 +235,12 @@ class FakeTransactionalProducer:
     def _end(self, status: Status) -> None:
         assert self.transaction is not None
         self.transaction.status = status
-        if status is Status.COMMITTED:
-            self._kafka.commits |= self.transaction.offsets
-            self._kafka.commit_history += self.transaction.offsets.values()
+        self._kafka.unmarked |= self.transaction.offsets
+        if not self._kafka.loses_markers:
+            if status is Status.COMMITTED:
+                self._kafka.commits |= self._kafka.unmarked
+                self._kafka.commit_history += self._kafka.unmarked.values()
+            self._kafka.unmarked = {}
         self._manager.complete_transaction()
 
     def _check_fencing(self) -> None:
@@ -311,8 +333,16 @@ class FakeClient:
     def force_metadata_update(self) -> None:
         self.metadata_updates += 1
 
-    async def send(self, _node: int, request: object) -> object:
+    async def coordinator_lookup(self, _type: object, _key: str) -> int:
+        return 1
+
+    async def send(self, _node: int, request: object, **_: Any) -> object:
         kafka = self._kafka
+        if isinstance(request, DescribeTransactionRequest):
+            if not kafka.knows_transactions:
+                raise IncompatibleBrokerVersion
+            state = kafka.transaction_state(request._transactional_id)
+            return SimpleNamespace(transactions=[(0 if state else 105, request._transactional_id, state or "")])
         if isinstance(request, TopicMetadataRequest):
             partitions = [(0, 0, 1, kafka.leader_epoch, [1], [1], [], {})]
             topic = (0, request._topic, 0, kafka.topic_id, False, partitions, 0, {})

@@ -101,6 +101,7 @@ class FakeContext(DeliveryContext):
 
     def __init__(self, admitted: int = 0, partition: TopicPartition = PARTITION) -> None:
         self.partition, self.group, self.is_open = partition, "g", True
+        self.reply_topics = (REPLIES,)
         self._state = PartitionState()
         self.ledger = self._state.ledger
         for offset in range(admitted):

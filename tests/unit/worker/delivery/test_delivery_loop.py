@@ -47,7 +47,7 @@ async def test_deliveries_have_at_most_the_allowed_number_of_outcomes() -> None:
 
     unconfirmed = UnconfirmedOutcomes()
     handler: Any = SimpleNamespace(
-        group="g", max_per_transaction=3, create_delivery=lambda _: SimpleNamespace(deliver=deliver)
+        group="g", reply_topics=(), max_per_transaction=3, create_delivery=lambda _: SimpleNamespace(deliver=deliver)
     )
     loop = DeliveryLoop(Mock(), handler, PartitionState(), unconfirmed, Progress(), Mock(), Mock())
     for offset in range(7):

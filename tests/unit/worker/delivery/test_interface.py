@@ -29,7 +29,7 @@ def context() -> FakeContext:
 async def delivery(request: pytest.FixtureRequest, kafka: FakeKafka, context: FakeContext) -> AsyncIterator[Delivery]:
     if request.param is TransactionalDelivery:
         delivery = TransactionalDelivery({}, context, create_producer=kafka.create_producer)
-        await delivery.open()
+        await delivery.open(FakeConsumer(kafka))  # type: ignore[arg-type]
         yield delivery
         return
     committer = OffsetCommitter()

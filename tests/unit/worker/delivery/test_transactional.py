@@ -24,7 +24,7 @@ from carteiro.worker.delivery.interface import CleanupFailed, CustomTopicsUnavai
 from carteiro.worker.delivery.outcome import NoReplyOutcome
 from carteiro.worker.delivery.transactional import TransactionalDelivery
 from tests.unit.wire.record_batches.batch_builder import PARTITION
-from tests.unit.worker.delivery.fake_kafka import FakeKafka, Step
+from tests.unit.worker.delivery.fake_kafka import FakeConsumer, FakeKafka, Step
 from tests.unit.worker.delivery.fake_lane import (
     JOURNAL,
     REPLIES,
@@ -50,7 +50,7 @@ async def open_delivery(
     kafka: FakeKafka, context: FakeContext, limits: BrokerLimits | None = None
 ) -> TransactionalDelivery:
     delivery = TransactionalDelivery({}, context, limits, create_producer=kafka.create_producer)
-    await delivery.open()
+    await delivery.open(FakeConsumer(kafka))  # type: ignore[arg-type]
     return delivery
 
 
