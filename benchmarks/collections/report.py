@@ -16,8 +16,9 @@ four chunks with vectors of 384 numbers, 16 written at once, without a model. *Q
 their fusion; with the question's vector given, and embedded by `local:minilm`. *First*: the first search of a process,
 for which SQLite's vectors are read into memory. *Memory*: growth of the process that searches; *server*: of the
 database. *Indexing*: documents of `tests/quality/corpus` and copies with other words, from the embedded broker through
-the index service into SQLite, and the model by itself with all of the same chunks in one call, in turns. *Freshness*:
-from the record of a document to its first hit, one document at a time."""
+the index service into the store, and the model by itself with all of the same chunks in one call, in turns: medians,
+and the share of each round. Processor time is that of the service, without the database's. *Freshness*: from the
+record of a document to its first hit, one document at a time."""
 
 
 def store_table(figures: Mapping[str, StoreFigures]) -> Table:
@@ -38,38 +39,33 @@ def store_table(figures: Mapping[str, StoreFigures]) -> Table:
     return Table([*headings, "embedded too, p50 / p99 ms", "memory, MiB", "server, MiB"], rows, "Stores")
 
 
-def index_table(rounds: Sequence[tuple[Work, Work]]) -> Table:
-    rows = []
-    for name, number in (("the model by itself", 0), ("the index service", 1)):
-        work = [each[number] for each in rounds]
-        by_clock = statistics.median(each.chunks / each.seconds for each in work)
-        by_processor = statistics.median(each.chunks / each.cpu_seconds for each in work)
-        shares = [_shares(*each) for each in rounds] if number else [(1.0, 1.0)]
-        rows.append(
-            [
-                name,
-                str(sum(each.chunks for each in work)),
-                f"{by_clock:.1f}",
-                f"{by_processor:.1f}",
-                *(", ".join(f"{share[kind]:.2f}" for share in shares) for kind in (0, 1)),
-            ]
-        )
-    headings = ["", "chunks", "chunks/s", "chunks/s of processor time", "times the model", "by processor time"]
-    return Table(headings, rows, "Indexing")
+def index_table(rounds: Mapping[str, Sequence[tuple[Work, Work]]]) -> Table:
+    rows = [
+        [
+            name,
+            str(sum(service.chunks for _, service in works)),
+            *(f"{_chunks_per_second([each[number] for each in works]):.1f}" for number in (0, 1)),
+            *(", ".join(f"{_shares(*each)[kind]:.2f}" for each in works) for kind in (0, 1)),
+        ]
+        for name, works in rounds.items()
+    ]
+    headings = ["store", "chunks", "chunks/s, the model by itself", "chunks/s, the service"]
+    return Table([*headings, "share of the model's speed", "by processor time"], rows, "Indexing")
 
 
-def freshness_table(times: Sequence[float]) -> Table:
-    return Table(["freshness", "documents", "p50 / p99 ms"], [["SQLite", str(len(times)), _milliseconds(times)]])
+def freshness_table(times: Mapping[str, Sequence[float]]) -> Table:
+    rows = [[name, str(len(each)), _milliseconds(each)] for name, each in times.items()]
+    return Table(["store", "documents", "p50 / p99 ms"], rows, "Freshness")
 
 
-def plot(figures: Mapping[str, StoreFigures], freshness: Sequence[float]) -> Figure:
+def plot(figures: Mapping[str, StoreFigures], freshness: Mapping[str, Sequence[float]]) -> Figure:
     """Draw the shares of searches and documents that were ready after a time."""
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     axis = figure.subplots()
     lines = {
         f"question to sources, {name}, {each.chunks:,} chunks": each.embedded_searches for name, each in figures.items()
     }
-    for label, times in (lines | {"record to first hit": freshness}).items():
+    for label, times in (lines | {f"record to first hit, {name}": times for name, times in freshness.items()}).items():
         shares = [100 * (number + 1) / len(times) for number in range(len(times))]
         axis.step([1000 * each for each in sorted(times)], shares, where="post", label=label)
     axis.set_xscale("log")
@@ -77,6 +73,10 @@ def plot(figures: Mapping[str, StoreFigures], freshness: Sequence[float]) -> Fig
     axis.set_ylabel("% ready")
     axis.legend(loc="lower right")
     return figure
+
+
+def _chunks_per_second(works: Sequence[Work]) -> float:
+    return statistics.median(each.chunks / each.seconds for each in works)
 
 
 def _shares(model: Work, worker: Work) -> tuple[float, float]:

@@ -53,7 +53,7 @@ class StoreFigures:
 
 async def measure(name: str, chunks: int, questions: int, model: EmbeddingModel) -> StoreFigures:
     """Measure a store with this many chunks, and searches with this many questions of the corpus."""
-    with _server(name) as (url, pid), ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+    with open_server(name) as (url, pid), ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
         work = asyncio.get_running_loop().run_in_executor(process, _write_in_process, url, chunks)
         per_second, size = await work
         asked = [each.question for each in corpus.read_questions()][:questions]
@@ -62,7 +62,7 @@ async def measure(name: str, chunks: int, questions: int, model: EmbeddingModel)
 
 
 @contextmanager
-def _server(name: str) -> Iterator[tuple[str, int | None]]:
+def open_server(name: str) -> Iterator[tuple[str, int | None]]:
     """Give the address of an empty store, and the process of its database."""
     # Root's PostgreSQL runs as another user, who may not enter other folders.
     with tempfile.TemporaryDirectory(prefix="carteiro-bench-") as folder:

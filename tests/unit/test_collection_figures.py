@@ -27,6 +27,4 @@ def test_service_is_compared_with_the_model_of_the_same_round():
     from benchmarks.collections.report import index_table
 
     rounds = [(Work(10, 1, 2), Work(10, 2, 2.5)), (Work(10, 4, 2), Work(10, 4, 4))]
-    model, service = index_table(rounds).rows
-    assert model == ["the model by itself", "20", "6.2", "5.0", "1.00", "1.00"]
-    assert service == ["the index service", "20", "3.8", "3.2", "0.50, 1.00", "0.80, 0.50"]
+    assert index_table({"SQLite": rounds}).rows == [["SQLite", "20", "6.2", "3.8", "0.50, 1.00", "0.80, 0.50"]]

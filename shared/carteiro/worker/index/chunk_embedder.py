@@ -92,8 +92,4 @@ class ChunkEmbedder:
         embedded = await run.run(work)
         if not run.is_metered:
             meter.record(run.model.name, embedded.usage)
-        return await asyncio.to_thread(_pack, embedded)
-
-
-def _pack(embedded: Embeddings) -> "list[array[float]]":
-    return [array("f", vector) for vector in embedded.vectors]
+        return [array("f", vector) for vector in embedded.vectors]

@@ -139,7 +139,7 @@ class DocumentReader:
         if isinstance(parsed.text, str):
             if (kind := media_type.partition(";")[0].strip().lower()) in _PLAIN_TYPES:
                 has_title = parsed.title or kind == PLAIN
-                title = "" if has_title else await asyncio.to_thread(first_heading, parsed.text)
+                title = "" if has_title else first_heading(parsed.text)
                 yield FileText(parsed.text, title)
                 return
             text = parsed.text.encode("utf-8", "replace")

@@ -49,12 +49,14 @@ class DocumentWriter:
         With `deferral` a batch of the provider embeds it for the generation of this worker's model. Wait while the
         store is away. Raise the errors of models.
         """
-        if await self._is_outdated(document.key, version):
+        stored = await self._stored_version(document.key)
+        if stored is not None and not version.supersedes(stored):
             return False
         with await self.memory.reserve(min(len(document.text), MEMORY_CHARACTERS)):
             for _ in range(_MAX_TRIES - 1):
                 try:
-                    return await self._write(document, version, meter, deferral, reuse=True)
+                    # A document that was never stored has no chunks to look for.
+                    return await self._write(document, version, meter, deferral, reuse=stored is not None)
                 except (CollectionUnknown, VectorMissing):
                     pass  # The collection was deleted meanwhile, or another worker has replaced the chunks.
             return await self._write(document, version, meter, deferral, reuse=False)
@@ -98,15 +100,14 @@ class DocumentWriter:
             await self.generations.load(meter)
             await self.connection.run(note)
 
-    async def _is_outdated(self, key: str, version: Version) -> bool:
+    async def _stored_version(self, key: str) -> Version | None:
         async def read(store: DocumentStore) -> Version | None:
             return await store.version(self.collection, key)
 
         try:
-            stored = await self.connection.run(read)
+            return await self.connection.run(read)
         except CollectionUnknown:
-            return False
-        return stored is not None and not version.supersedes(stored)
+            return None
 
     async def _write(
         self, document: Document, version: Version, meter: UsageMeter, deferral: Deferral | None, *, reuse: bool
