@@ -4,6 +4,7 @@ A command of the program takes one to three seconds to import what it needs, and
 forked one is a process like any other: it has its own id, environment, signals, files and exit code.
 """
 
+import atexit
 import contextlib
 import ctypes
 import gc
@@ -201,6 +202,26 @@ def _become(files: list[int], arguments: list[str], cwd: str, env: dict[str, str
     return arguments[0]
 
 
+def _run(program: str) -> None:
+    """Run a program to its end. Its modules are left as they are: to clear them would copy all memory of the server."""
+    code = None
+    try:
+        runpy.run_path(program, run_name="__main__")
+    except SystemExit as ended:
+        code = ended.code
+    if not isinstance(code, int | None):
+        sys.exit(code)
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    gc.collect()  # objects that complain when nobody has closed them
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        sys.exit(code)
+    os._exit(code or 0)
+
+
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all processes of the tests
-    runpy.run_path(serve(socket.socket(fileno=int(sys.argv[1]))), run_name="__main__")
+    _run(serve(socket.socket(fileno=int(sys.argv[1]))))

@@ -39,7 +39,8 @@ TOOL = {
 """A tool that the services run; `test_served_tools.py` answers its calls."""
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+# Only this package needs the services. Idle ones take a tenth of a processor, their broker's part included.
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def services(
     broker: EmbeddedBroker, provider: Provider, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Worker]:
@@ -57,13 +58,13 @@ async def services(
     await app.stop()
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def peer(services: Worker, broker: EmbeddedBroker) -> AsyncIterator[RawKafkaClient]:
     async with RawKafkaClient(broker.address, "llm.generate.replies") as running:
         yield running
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def carteiro(services: Worker, broker: EmbeddedBroker) -> AsyncIterator[Carteiro]:
     async with Carteiro(broker.address, timeout=90) as running:
         yield running

@@ -23,7 +23,7 @@ from tests.provider import Provider
 REQUESTS, CONVERSATIONS = "llm.chat.requests", "llm.chat.conversations"
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def chatter(services: Worker, broker: EmbeddedBroker) -> AsyncIterator[RawKafkaClient]:
     async with RawKafkaClient(broker.address, "llm.chat.replies") as running:
         yield running

@@ -24,7 +24,7 @@ class ServedWorker:
         self.app, self.url = app, url
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def served(broker: EmbeddedBroker, provider: Provider) -> AsyncIterator[ServedWorker]:
     settings = {
         "CARTEIRO_TOPIC_PREFIX": "shown",
@@ -49,7 +49,7 @@ async def served(broker: EmbeddedBroker, provider: Provider) -> AsyncIterator[Se
     await serving
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def chromium() -> AsyncIterator[Chromium]:
     if (program := find_chromium()) is None:
         pytest.skip("no chromium in PATH: it is Debian's package of that name")

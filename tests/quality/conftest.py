@@ -1,4 +1,4 @@
-"""The packaged models, loaded once."""
+"""The packaged models, loaded once for these tests."""
 
 from collections.abc import AsyncIterator
 
@@ -10,7 +10,7 @@ from carteiro.models.settings import ModelSettings
 from carteiro.tasks.discovery import find_tasks
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def models() -> AsyncIterator[dict[str, Model]]:
     tasks = find_tasks()
     opened = {name: open_model(name, ModelSettings()) for name in {task.default_model for task in tasks}}
