@@ -3,10 +3,11 @@
 from collections.abc import Collection
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from carteiro.schemas.attachment import MAX_ATTACHMENTS, Attachment
 from carteiro.schemas.collection import CollectionRequest, Source, search_options_problem
+from carteiro.schemas.list_field import empty_list
 from carteiro.schemas.reply import ReplySchema, Result
 from carteiro.schemas.request import CommandOption, Text, examples
 from carteiro.schemas.text_reference import OptionalLargeText
@@ -52,7 +53,7 @@ class AnswerResult(Result):
     answer: str | None = None
     span: Span | None = None
     """The span of the context that the answer comes from, if it is known."""
-    sources: list[Source] = Field(default=[])
+    sources: list[Source] = empty_list()
     """The quotations that the answer comes from, for a request with a collection. An answer without any is not sent."""
 
     def render(self) -> str:
@@ -80,7 +81,7 @@ class AnswerRequest(CollectionRequest[AnswerResult]):
     """The question."""
     context: OptionalLargeText = None
     """The text that has the answer, if no collection is named."""
-    attachments: Annotated[list[Attachment], CommandOption("attach")] = Field(default=[], max_length=MAX_ATTACHMENTS)
+    attachments: Annotated[list[Attachment], CommandOption("attach")] = empty_list(max_length=MAX_ATTACHMENTS)
     """Images, files and sounds that have the answer, next to a context or without one."""
 
     @model_validator(mode="after")

@@ -17,6 +17,7 @@ from pydantic import (
 
 from carteiro.schemas.attachment import CONTENT_INPUT, Attachment, ContentPart, is_text, join_texts, read_content
 from carteiro.schemas.collection import CollectionRequest, Source, search_options_problem
+from carteiro.schemas.list_field import empty_list
 from carteiro.schemas.reply import ReplySchema, Result
 from carteiro.schemas.request import Schema, Text, examples
 from carteiro.schemas.text_reference import BY_REFERENCE
@@ -38,7 +39,7 @@ class ChatMessage(Schema):
     """One message of a conversation."""
 
     role: Literal["system", "user", "assistant", "tool"]
-    tool_calls: list[EarlierToolCall] = Field(default=[], max_length=MAX_CALLS, exclude_if=operator.not_)
+    tool_calls: list[EarlierToolCall] = empty_list(max_length=MAX_CALLS, exclude_if=operator.not_)
     """Calls of tools, in a message of the assistant."""
     tool_call_id: CallId | None = None
     """Id of the call that a message of the role `tool` has the result of."""
@@ -70,7 +71,7 @@ class ChatAnswer(ReplySchema):
     role: Literal["assistant"] = "assistant"
     content: str
     """The text; empty if the model only calls tools."""
-    tool_calls: list[ToolCall] = Field(default=[], exclude_if=operator.not_)
+    tool_calls: list[ToolCall] = empty_list(exclude_if=operator.not_)
     """Calls of tools that the model asks for, if `finish_reason` is `tool_calls`; else they are left out."""
 
 
@@ -95,9 +96,9 @@ class ChatResult(Result):
     message: ChatAnswer
     reasoning: str | None = None
     """The model's thinking before it answered, if `options.reasoning` asks for it and the service shows it."""
-    sources: list[Source] = Field(default=[])
+    sources: list[Source] = empty_list()
     """The quotations that the answer rests on, for a request with a collection."""
-    steps: list[ToolStep] = Field(default=[], exclude_if=operator.not_)
+    steps: list[ToolStep] = empty_list(exclude_if=operator.not_)
     """Calls of served tools that the worker made for this answer; left out if there are none."""
 
     def render(self) -> str:

@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from carteiro.schemas.list_field import empty_list
 from carteiro.schemas.reply import Result
 from carteiro.schemas.request import CommandOption, Request, Schema, Text, examples
 from carteiro.schemas.text_reference import LargeText
@@ -39,7 +40,7 @@ class LabelDescription(Schema):
     name: LabelName
     description: Annotated[Text, StringConstraints(max_length=1000)] | None = None
     """Texts that the label fits, in a few words."""
-    examples: list[Annotated[Text, StringConstraints(max_length=2000)]] = Field(default=[], max_length=50)
+    examples: list[Annotated[Text, StringConstraints(max_length=2000)]] = empty_list(max_length=50)
     """Texts that have the label; an embedding model and chat models use them."""
 
 

@@ -3,9 +3,10 @@
 import operator
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
 from carteiro.schemas.attachment import MAX_ATTACHMENTS, Attachment
+from carteiro.schemas.list_field import empty_list
 from carteiro.schemas.object_root import check_object_root
 from carteiro.schemas.reply import Result
 from carteiro.schemas.request import CommandOption, Request, StopText, examples
@@ -24,11 +25,11 @@ class GenerateResult(Result):
     """The completion as data, if the request gave a JSON Schema; it is valid against the schema."""
     reasoning: str | None = None
     """The model's thinking before it wrote, if `options.reasoning` asks for it and the service shows it."""
-    tool_calls: list[ToolCall] = Field(default=[], exclude_if=operator.not_)
+    tool_calls: list[ToolCall] = empty_list(exclude_if=operator.not_)
     """Calls of tools that the model asks for, if `finish_reason` is `tool_calls`; else they are left out. `chat` takes
     their results.
     """
-    steps: list[ToolStep] = Field(default=[], exclude_if=operator.not_)
+    steps: list[ToolStep] = empty_list(exclude_if=operator.not_)
     """Calls of served tools that the worker made for this answer; left out if there are none."""
 
     def render(self) -> str:
@@ -61,11 +62,11 @@ class GenerateRequest(Request[GenerateResult], ToolOptions):
 
     prompt: LargeText
     """The prompt for the model."""
-    attachments: Annotated[list[Attachment], CommandOption("attach")] = Field(default=[], max_length=MAX_ATTACHMENTS)
+    attachments: Annotated[list[Attachment], CommandOption("attach")] = empty_list(max_length=MAX_ATTACHMENTS)
     """Images, files and sounds that the prompt is about."""
     system: str | None = None
     """System instructions, for models that accept them."""
-    stop: list[StopText] = Field(default=[], max_length=4)
+    stop: list[StopText] = empty_list(max_length=4)
     """Another place for `options.stop`."""
     json_schema: Annotated[dict[str, Any] | None, CommandOption("schema")] = None
     """A JSON Schema (draft 2020-12) with an object at its root. The completion then is data that matches it."""

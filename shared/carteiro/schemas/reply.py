@@ -5,6 +5,8 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from carteiro.schemas.list_field import empty_list
+
 ResultT = TypeVar("ResultT", bound=BaseModel)
 
 ErrorCode = Literal[
@@ -129,7 +131,7 @@ class ErrorDetail(ReplySchema):
     message: str
     retryable: bool
     """True if the same request may succeed later, unchanged."""
-    fields: list[FieldError] = []
+    fields: list[FieldError] = empty_list()
     """For `invalid_request`: each wrong field, and the reason."""
 
 

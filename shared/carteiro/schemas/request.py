@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from carteiro.schemas.list_field import empty_list
 from carteiro.schemas.reply import Result, ServiceTier
 
 ResultT = TypeVar("ResultT", bound=BaseModel)
@@ -68,7 +69,7 @@ class Options(Schema):
     """Nucleus sampling: only the likeliest tokens, of this total probability, are sampled."""
     max_output_tokens: int | None = Field(default=None, ge=1, lt=2**31)
     """Maximum tokens of one completion. A completion that reaches it ends with `finish_reason` `length`."""
-    stop: list[StopText] = Field(default=[], max_length=4)
+    stop: list[StopText] = empty_list(max_length=4)
     """A completion ends before any of these texts, for tasks whose result is text that the model writes."""
     stream: bool = False
     """True if chunks of the reply are sent while the model writes, for tasks whose result is the model's text."""

@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from carteiro.schemas.list_field import empty_list
 from carteiro.schemas.object_root import check_object_root
 from carteiro.schemas.reply import ReplySchema
 from carteiro.schemas.request import COLLECTION_PATTERN, Schema, Text
@@ -133,7 +134,7 @@ class ToolStep(ReplySchema):
 class ToolOptions(Schema):
     """Fields of requests whose model may call tools of the caller."""
 
-    tools: list[Tool] = Field(default=[], max_length=MAX_TOOLS)
+    tools: list[Tool] = empty_list(max_length=MAX_TOOLS)
     """Tools that the model may call. It calls them in the reply's `tool_calls`; the caller runs them."""
     tool_choice: Annotated[Literal["auto", "none", "required"] | NamedTool, WrapValidator(_choice_in_one_sentence)] = (
         "auto"
