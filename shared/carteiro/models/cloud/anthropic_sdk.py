@@ -5,15 +5,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import anthropic
+import httpx2
 import openai
 
 
 class AnthropicClient:
     """Client of Anthropic's API at `base_url`. The SDK retries nothing, and reads no credential of the environment."""
 
-    def __init__(self, base_url: str, timeout: openai.Timeout, tls: ssl.SSLContext) -> None:
+    def __init__(self, base_url: str, timeout: openai.Timeout, tls: ssl.SSLContext, limits: httpx2.Limits) -> None:
         self.base_url = f"{base_url.rstrip('/')}/"
-        self.http = anthropic.DefaultAioHttpClient(follow_redirects=False, timeout=timeout, verify=tls)
+        self.http = anthropic.DefaultAioHttpClient(follow_redirects=False, timeout=timeout, verify=tls, limits=limits)
         """The HTTP client through which the SDK makes its calls."""
         self._client = anthropic.AsyncAnthropic(
             base_url=base_url,

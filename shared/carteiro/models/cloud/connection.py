@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from carteiro.models.cloud.anthropic_sdk import AnthropicClient
 
 _CONNECT_SECONDS = 5.0
+_MAX_CONNECTIONS = 10_000
+"""More connections than a worker has calls in flight. With the SDK's default of 1,000, further calls would wait for a
+connection within their own timeout."""
 
 WITHOUT_CREDENTIAL: Headers = {"Authorization": Omit()}
 """Headers without a credential. The SDK would add one by default."""
@@ -161,14 +164,15 @@ class ProviderConnection:
 
 def _open_client(endpoint: Endpoint, timeout: Timeout) -> "tuple[AsyncOpenAI | AnthropicClient, httpx2.AsyncClient]":
     """Return the SDK's client, and the HTTP client through which it makes its calls."""
+    limits = httpx2.Limits(max_connections=_MAX_CONNECTIONS)
     if endpoint.api == "messages":
         # The module needs an extra.
         from carteiro.models.cloud.anthropic_sdk import AnthropicClient
 
-        anthropic = AnthropicClient(endpoint.url, timeout, _tls_context())
+        anthropic = AnthropicClient(endpoint.url, timeout, _tls_context(), limits)
         return anthropic, anthropic.http
     # A redirect would take `api-key` along to another host, or turn the call into a GET.
-    http = DefaultAioHttpClient(follow_redirects=False, timeout=timeout, verify=_tls_context())
+    http = DefaultAioHttpClient(follow_redirects=False, timeout=timeout, verify=_tls_context(), limits=limits)
     client = AsyncOpenAI(
         # Both are always given: the SDK would otherwise look in the environment, and send OpenAI's key to any server.
         base_url=endpoint.url,

@@ -36,6 +36,7 @@ from carteiro.worker.index.store_connection import StoreConnection
 from carteiro.worker.malloc import limit_arenas
 from carteiro.worker.observability.event_loop import watch_event_loop
 from carteiro.worker.observability.health import Health
+from carteiro.worker.open_files import raise_limit_of_open_files
 
 
 class WorkerParts:
@@ -98,6 +99,7 @@ class WorkerParts:
         if all(model.remote for model in self._models.values()):
             # A local model's own threads may need their arenas; next to its weights, the saving is small.
             limit_arenas()
+        raise_limit_of_open_files()
         for model in self._models.values():
             await model.load()
         if self.context.library is not None:

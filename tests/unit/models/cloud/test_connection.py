@@ -3,12 +3,14 @@
 import asyncio
 import socket
 import ssl
+import sys
 
 import pytest
 
 from carteiro.models.cloud.client import CloudModel
 from carteiro.models.cloud.connection import ProviderConnection
 from carteiro.models.errors import Unavailable
+from carteiro.worker.open_files import raise_limit_of_open_files
 from tests.conftest import eventually
 from tests.provider import Provider
 from tests.unit.models.cloud.cloud_models import HANGING_FAULTS, PROMPT, endpoint, expect_failure
@@ -81,6 +83,16 @@ async def test_many_calls_share_connections(provider: Provider, model: CloudMode
         await asyncio.gather(*calls)
         connections |= {request.connection for request in provider.requests}
     assert len(connections) == 16
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows limits the sockets of a process")
+async def test_more_calls_are_in_flight_than_the_sdk_has_connections(provider: Provider, model: CloudModel) -> None:
+    raise_limit_of_open_files()
+    provider.hold()
+    calls = [asyncio.create_task(model.complete(PROMPT)) for _ in range(1_010)]
+    await eventually(lambda: len(provider.requests) == 1_010, seconds=30)
+    provider.release()
+    await asyncio.gather(*calls)
 
 
 async def test_close_closes_the_connections(provider: Provider, model: CloudModel) -> None:
