@@ -134,6 +134,8 @@ def _field_option(name: str, info: FieldInfo, tasks: tuple[str, ...]) -> FieldOp
     elif kind not in (str, int, float, bool):
         return None
     described = described.replace("`", "").strip()
+    if kind is bool and (what := described.removeprefix("True if ")) != described:
+        described = what[0].upper() + what[1:]
     pairs = _own_option(name, info).pairs
     return FieldOption(name, _names(name, info), tasks, kind, choices, described, pairs)
 

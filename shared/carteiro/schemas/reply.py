@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_serializer
 
 from carteiro.schemas.list_field import empty_list
 
@@ -82,6 +82,10 @@ class Usage(ReplySchema):
     provider does not say.
     """
 
+    @field_serializer("cost_usd", when_used="unless-none")
+    def _without_float_noise(self, cost: float) -> float:
+        return round_cost(cost)
+
     def __add__(self, other: "Usage") -> "Usage":
         if self == NO_USAGE:
             return other
@@ -100,6 +104,13 @@ class Usage(ReplySchema):
 
 
 NO_USAGE = Usage()
+
+
+def round_cost(usd: float) -> float:
+    """Return a cost in US dollars without what binary fractions add to it: a millionth of a millionth is less than a
+    token of any model costs.
+    """
+    return round(usd, 12)
 
 
 def _sum(one: float | None, other: float | None) -> float | None:

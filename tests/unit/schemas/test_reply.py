@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from carteiro.schemas import ERROR_CODES, ErrorReply, Result, Usage, reply_type
 from carteiro.schemas.chat import ChatRequest
 from carteiro.schemas.reply import ErrorCode
@@ -41,3 +43,11 @@ def test_usage_of_two_calls_is_added_up() -> None:
     paid, free = Usage(input_tokens=2, output_tokens=1, cost_usd=0.5), Usage(input_tokens=1, service_tier="batch")
     assert paid + free == Usage(input_tokens=3, output_tokens=1, cost_usd=0.5)
     assert Usage() + free == free
+
+
+@pytest.mark.parametrize(
+    ("cost", "shown"), [(0.00013500000000000003, "0.000135"), (0.1 + 0.2, "0.3"), (2.5e-8, "2.5e-8")]
+)
+def test_cost_has_no_noise_of_binary_fractions(cost: float, shown: str) -> None:
+    assert f'"cost_usd":{shown},' in Usage(cost_usd=cost).model_dump_json()
+    assert '"cost_usd":null' in Usage().model_dump_json()

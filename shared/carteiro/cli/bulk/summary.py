@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from carteiro.cli.plural import pluralise
 from carteiro.schemas import Usage
+from carteiro.schemas.reply import round_cost
 
 
 class JobSummary:
@@ -67,7 +68,7 @@ class JobSummary:
             "errors": dict(self.errors),
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,
-            "cost_usd": self.cost_usd,
+            "cost_usd": round_cost(self.cost_usd),
             "priced": self.priced,
             "unpriced": self.unpriced,
             "by_batch": self.by_batch,

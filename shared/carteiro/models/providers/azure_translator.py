@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from carteiro.models.cloud.api_keys import load_api_key
 from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.language.provider import language_service_provider
+from carteiro.models.errors import ModelUnusable
 from carteiro.models.providers.azure import entra_credential
 from carteiro.models.settings import ModelSettings
 
@@ -22,18 +23,24 @@ _KEY = "AZURE_TEXT_TRANSLATION_APIKEY"
 def service(name: str, deployment: str, settings: ModelSettings) -> tuple[Any, Endpoint, dict[str, Any]]:
     """Return the translator, its endpoint and its arguments. `name` is the model's name in messages.
 
-    Raise `ModelUnusable` if every credential is missing.
+    Raise `ModelUnusable` if every credential is missing, or what a token needs at an address that all resources share.
     """
     from carteiro.models.cloud.language.azure_translator import API_VERSION, AzureTranslator
 
     key = load_api_key(_KEY, settings.azure_translator_key, settings.azure_translator_key_file)
+    url = settings.azure_translator_endpoint or GLOBAL_URL
+    if key is None and _is_shared(url) and not settings.azure_translator_resource:
+        raise ModelUnusable(
+            f"{name} needs {_KEY} or {_KEY}_FILE; or, for an identity of Entra ID, AZURE_TEXT_TRANSLATION_RESOURCE_ID, "
+            "or the resource's own address as AZURE_TEXT_TRANSLATION_ENDPOINT"
+        )
     about = {
         "Ocp-Apim-Subscription-Region": settings.azure_translator_region,
         "Ocp-Apim-ResourceId": settings.azure_translator_resource,
     }
     endpoint = Endpoint(
         model=deployment,
-        url=_address(settings.azure_translator_endpoint or GLOBAL_URL, API_VERSION),
+        url=_address(url, API_VERSION),
         api="chat",
         credential=key or entra_credential(name, f"{_KEY} or {_KEY}_FILE"),
         header="Ocp-Apim-Subscription-Key" if key else "Authorization",
@@ -42,6 +49,13 @@ def service(name: str, deployment: str, settings: ModelSettings) -> tuple[Any, E
         not_found_hint="the deployment's name, AZURE_TEXT_TRANSLATION_ENDPOINT and AZURE_TEXT_TRANSLATION_REGION",
     )
     return AzureTranslator, endpoint, {"deployment": deployment}
+
+
+def _is_shared(url: str) -> bool:
+    """Return True for the global address and those of geographies. A token there needs the resource's id, as the
+    package azure-ai-translation-text says.
+    """
+    return (urlsplit(url).hostname or "").endswith(".microsofttranslator.com")
 
 
 def _address(endpoint: str, version: str) -> str:

@@ -19,8 +19,12 @@ _SUFFIXES = {
     ".pdf": PDF,
     ".docx": DOCX,
 }
-_COMMENT = re.compile(rb"<!--.*?-->\s*", re.DOTALL)
+_COMMENT = re.compile(rb"(?:\xef\xbb\xbf)?(?:<!--.*?-->|<\?xml\b.*?\?>)\s*", re.DOTALL)
+"""A comment, or the declaration before the first element of XML."""
 _HTML_START = re.compile(rb"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_NO_TEXT_START = re.compile(rb"<(?:!doctype\s+svg|svg)\b|\{\\rtf", re.IGNORECASE)
+"""Beginning of a drawing (SVG) or of a document (RTF) that is written in characters, and is no text to read."""
+_NO_TEXT_TYPES = ("image/", "audio/", "video/", "font/")
 _START_BYTES = 1024
 
 
@@ -43,21 +47,21 @@ def known_media_type(data: bytes, media_type: str = "", name: str = "") -> str |
     if declared in _SUFFIXES.values():
         return declared
     start = data[:_START_BYTES]
-    if b"%PDF-" in start:
-        return PDF
-    if start.startswith(b"PK\x03\x04"):
-        return DOCX
-    if _begins_html(start):
+    if b"%PDF-" in start or start.startswith(b"PK\x03\x04"):
+        return PDF if b"%PDF-" in start else DOCX
+    first = _after_comments(start)
+    if _HTML_START.match(first):
         return HTML
-    suffix = _SUFFIXES.get(PurePosixPath(name.partition("?")[0]).suffix.lower())
-    if suffix:
+    if _NO_TEXT_START.match(first) or declared.startswith(_NO_TEXT_TYPES):
+        return None
+    if suffix := _SUFFIXES.get(PurePosixPath(name.partition("?")[0]).suffix.lower()):
         return suffix
     return PLAIN if declared.startswith("text/") or b"\0" not in start else None
 
 
-def _begins_html(start: bytes) -> bool:
+def _after_comments(start: bytes) -> bytes:
     # A pattern for all comments at once tries each way to divide them: hours for a kilobyte of "<!---->".
     start = start.lstrip()
     while comment := _COMMENT.match(start):
         start = start[comment.end() :]
-    return _HTML_START.match(start) is not None
+    return start

@@ -17,6 +17,13 @@ from carteiro.retrieval.readers.file_text import DOCX, HTML, MARKDOWN, PDF, PLAI
         # A pattern for all comments at once takes hours for this.
         (b"<!---->" * 146 + b"x", "", "", PLAIN),
         (b"<!-- a --> <!-- b -->\n<html lang='en'>", "", "", HTML),
+        (b"<?xml version='1.0'?>\n<!DOCTYPE html PUBLIC ''>", "", "", HTML),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'><text>a</text></svg>", "", "logo.svg", None),
+        (b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- c -->\n<!DOCTYPE svg PUBLIC ''>\n<svg>", "", "a.txt", None),
+        (b"<svg/>", "text/plain", "", PLAIN),
+        (b"<p>About <svg> in pages</p>", "", "", PLAIN),
+        (b"{\\rtf1\\ansi a}", "", "a.rtf", None),
+        (b"no NUL", "image/png", "", None),
         (b"# Title", "", "https://host/folder.x/README.MD?version=2", MARKDOWN),
         (b"# Title", "binary/octet-stream", "", PLAIN),
         (b"a,b", "text/csv", "", PLAIN),
