@@ -36,6 +36,7 @@ COMPONENTS: dict[str, tuple[str, ...]] = {
     "batches": (),
     "enrich": (),
     "index": (),
+    "tools": (),
     "keda-index": ("keda", "index"),
     "strimzi": (),
     "strimzi-batches": ("strimzi", "batches"),
@@ -138,7 +139,9 @@ def render(overlay: str, *components: str) -> Objects:
     text = run.stdout
     for each in yaml.safe_load_all(run.stdout):
         name = each["metadata"]["name"]
-        if "CARTEIRO_BOOTSTRAP_SERVERS" in each.get("data", {}) or name.startswith("carteiro-enrichments-"):
+        if "CARTEIRO_BOOTSTRAP_SERVERS" in each.get("data", {}) or name.startswith(
+            ("carteiro-enrichments-", "carteiro-tools-")
+        ):
             text = text.replace(name, name.rpartition("-")[0])
     return {
         f"{each['kind']}/{each['metadata']['name']}": without_namespace(each)

@@ -19,7 +19,8 @@ from carteiro.wire.topics import Topics
 K8S = Path(__file__).parent
 ALERTS = K8S.parent / "observability" / "alerts.yaml"
 DASHBOARD = K8S.parent / "observability" / "grafana" / "dashboards" / "carteiro.json"
-EXAMPLE = K8S.parent / "examples" / "enrich" / "reviews.yaml"
+EXAMPLES = ("enrich/reviews.yaml", "tools/tools.yaml")
+"""Examples of `examples/` that the components of the same name have."""
 COLLECTION = "docs"
 """The collection of the component `index`."""
 HEAD = "# Written by k8s/generate.py.\n"
@@ -52,7 +53,7 @@ def generated() -> dict[Path, str]:
     }
     made = {name: yaml.safe_dump_all(manifests, sort_keys=False, width=120) for name, manifests in files.items()}
     # Kustomize reads no file outside of a component's folder.
-    made[f"components/enrich/{EXAMPLE.name}"] = EXAMPLE.read_text()
+    made |= {f"components/{name}": (K8S.parent / "examples" / name).read_text() for name in EXAMPLES}
     return {K8S / name: HEAD + text for name, text in made.items()}
 
 

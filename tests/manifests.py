@@ -15,7 +15,18 @@ import yaml
 
 K8S = Path(__file__).parents[1] / "k8s"
 OVERLAYS = ["cloud", "local-cpu", "local-gpu"]
-COMPONENTS = ["keda", "keda-sasl", "batches", "enrich", "index", "strimzi", "strimzi-batches", "prometheus", "topics"]
+COMPONENTS = [
+    "keda",
+    "keda-sasl",
+    "batches",
+    "enrich",
+    "index",
+    "tools",
+    "strimzi",
+    "strimzi-batches",
+    "prometheus",
+    "topics",
+]
 
 Manifest = dict[str, Any]
 

@@ -31,6 +31,7 @@ COMPONENTS: dict[tuple[str, ...], dict[str, Any]] = {
     ("batches",): {"batches": {"enabled": True}},
     ("enrich",): {"enrich": {"enabled": True}},
     ("index",): {"index": {"enabled": True}},
+    ("tools",): {"tools": {"enabled": True}},
     ("index", "keda", "keda-index", "keda-sasl"): {
         "index": {"enabled": True},
         "keda": {"enabled": True, "sasl": True},
@@ -58,7 +59,7 @@ def normalised(manifests: list[Manifest]) -> dict[str, Manifest]:
     for each in manifests:
         if each["kind"] == "Namespace":
             continue
-        text = re.sub(r"carteiro-enrichments-\w{10}", "carteiro-enrichments", json.dumps(each))
+        text = re.sub(r"carteiro-(enrichments|tools)-\w{10}", r"carteiro-\1", json.dumps(each))
         text = text.replace(settings, "carteiro")
         plain = json.loads(re.sub(r"carteiro-topics-\d+", "carteiro-topics", text))
         plain["metadata"].pop("namespace", None)
@@ -133,6 +134,7 @@ EVERYTHING: dict[str, Any] = {
     "batches": {"enabled": True},
     "enrich": {"enabled": True, "files": {"b.yaml": "from: b", "a.yaml": "from: a"}},
     "index": {"enabled": True, "collections": "docs,faq"},
+    "tools": {"enabled": True, "file": "topics: {}"},
     "overrides": {"PodDisruptionBudget/carteiro-chat": {"spec": {"maxUnavailable": 2}}},
 }
 
@@ -156,7 +158,7 @@ def test_every_value_has_its_effect():
     assert answer["resources"]["limits"] == {"memory": "4Gi"}
     assert {"name": "HTTPS_PROXY", "value": "http://proxy:3128"} in worker["env"]
     assert {"name": "models", "mountPath": "/models"} in worker["volumeMounts"]
-    assert {each["name"] for each in pod["volumes"]} == {"tmp", "keys", "models"}
+    assert {each["name"] for each in pod["volumes"]} == {"tmp", "keys", "models", "tools"}
     assert (pod["nodeSelector"], pod["imagePullSecrets"]) == ({"pool": "llm"}, [{"name": "r"}])
     assert deployments["carteiro-chat"]["spec"]["template"]["metadata"]["annotations"]["example.com/a"] == "b"
     for each in [*deployments.values(), *of_kind(manifests, "Job").values()]:
@@ -175,6 +177,7 @@ def test_every_value_has_its_effect():
         }.items()
     )
     assert of_kind(manifests, "ConfigMap")["carteiro-enrichments"]["data"] == {"a.yaml": "from: a", "b.yaml": "from: b"}
+    assert of_kind(manifests, "ConfigMap")["carteiro-tools"]["data"] == {"tools.yaml": "topics: {}"}
     assert of_kind(manifests, "ServiceAccount")["carteiro"]["metadata"]["annotations"]
     assert EVERYTHING["networkPolicy"]["egress"][0] in of_kind(manifests, "NetworkPolicy")["carteiro"]["spec"]["egress"]
     job = of_kind(manifests, "Job")["carteiro-topics-1"]["spec"]["template"]["spec"]["containers"][0]
@@ -230,10 +233,14 @@ def test_new_setting_restarts_the_pods():
     assert stamp() != stamp(CARTEIRO_MAX_IN_FLIGHT="8")
 
 
-def test_new_enrichment_restarts_the_pods():
+@pytest.mark.parametrize("service", ["enrich", "chat"])
+def test_new_enrichment_or_tool_restarts_the_pods(service: str):
     def stamp(file: str) -> str:
-        manifests = rendered(enrich={"enabled": True, "files": {"a.yaml": file}})
-        template = of_kind(manifests, "Deployment")["carteiro-enrich"]["spec"]["template"]
+        manifests = rendered(
+            enrich={"enabled": True, "files": {"a.yaml": file}} if service == "enrich" else {"enabled": False},
+            tools={"enabled": service == "chat", "file": file},
+        )
+        template = of_kind(manifests, "Deployment")[f"carteiro-{service}"]["spec"]["template"]
         found: str = template["metadata"]["annotations"]["checksum/settings"]
         return found
 

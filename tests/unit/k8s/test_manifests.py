@@ -166,6 +166,19 @@ def test_enrich_worker_reads_the_mounted_example(render: Render) -> None:
     assert yaml.safe_load(text) == yaml.safe_load((ROOT / "examples/enrich" / path.name).read_text())
 
 
+@pytest.mark.parametrize("task", ["batch", "chat", "generate"])
+def test_workers_with_tools_read_the_mounted_example(render: Render, task: str) -> None:
+    manifests = render("cloud", "tools")
+    (config,) = settings(manifests).values()
+    path = Path(config["data"]["CARTEIRO_TOOLS"])
+    pod = workers(manifests)[task]["spec"]["template"]["spec"]
+    (volume,) = [each["configMap"]["name"] for each in pod["volumes"] if each["name"] == "tools"]
+    (mount,) = [each for each in pod["containers"][0]["volumeMounts"] if each["name"] == "tools"]
+    assert (mount["mountPath"], mount["readOnly"]) == (str(path.parent), True)
+    text = of_kind(manifests, "ConfigMap")[volume]["data"][path.name]
+    assert yaml.safe_load(text) == yaml.safe_load((ROOT / "examples/tools" / path.name).read_text())
+
+
 def test_all_workers_have_the_store_of_the_index_worker(render: Render) -> None:
     manifests = render("cloud", "index")
     (config,) = settings(manifests).values()
@@ -181,6 +194,7 @@ def test_all_workers_have_the_store_of_the_index_worker(render: Render) -> None:
     [
         ("index", "CARTEIRO_COLLECTIONS", "docs,contracts"),
         ("enrich", "CARTEIRO_ENRICHMENTS", "/etc/carteiro/enrichments/orders.yaml"),
+        ("tools", "CARTEIRO_TOOLS", "/etc/carteiro/tools/tools.yaml"),
     ],
 )
 def test_own_values_as_the_comment_of_a_component_shows_replace_its_defaults(
@@ -190,16 +204,24 @@ def test_own_values_as_the_comment_of_a_component_shows_replace_its_defaults(
     sites = Sites(tmp_path)
     site.mkdir(parents=True)
     (site / "orders.yaml").write_text("from: shop.orders")
+    (site / "tools.yaml").write_text("topics: {}")
     comment = (K8S / "components" / component / "kustomization.yaml").read_text().partition("\napiVersion")[0]
     lines = [line.removeprefix("#   ") for line in comment.splitlines() if line.startswith("#   ")]
     recipe = yaml.safe_load("\n".join(line for line in lines if not line.startswith("kubectl")))
     manifests = sites.render("cloud", component, image="carteiro", **recipe)
     (config,) = settings(manifests).values()
     assert config["data"][setting] == value
-    if component == "enrich":
-        volumes = workers(manifests)["enrich"]["spec"]["template"]["spec"]["volumes"]
-        (mounted,) = [each["configMap"]["name"] for each in volumes if each["name"] == "enrichments"]
-        assert of_kind(manifests, "ConfigMap")[mounted]["data"] == {"orders.yaml": "from: shop.orders"}
+    service, volume, data = {
+        "enrich": ("enrich", "enrichments", {"orders.yaml": "from: shop.orders"}),
+        "tools": ("chat", "tools", {"tools.yaml": "topics: {}"}),
+    }.get(component, (None, None, None))
+    if service:
+        volumes = workers(manifests)[service]["spec"]["template"]["spec"]["volumes"]
+        (mounted,) = [each["configMap"]["name"] for each in volumes if each["name"] == volume]
+        assert of_kind(manifests, "ConfigMap")[mounted]["data"] == data
+    if component == "tools":
+        egress = of_kind(manifests, "NetworkPolicy")["carteiro"]["spec"]["egress"]
+        assert {"ports": [{"port": 3001, "protocol": "TCP"}]} in egress
 
 
 def test_dashboard_is_the_one_of_compose(render: Render):

@@ -38,6 +38,11 @@ def test_file_names_tools_and_their_limits(tmp_path: Path) -> None:
     assert (file.servers["time"].timeout_seconds, file.default, file.max_rounds) == (20, ["time"], 8)
 
 
+def test_example_can_be_loaded() -> None:
+    file = load_tools_file(Path(__file__).parents[3] / "examples" / "tools" / "tools.yaml")
+    assert list(file.topics) == ["order_status"]
+
+
 TIME = "servers: {time: {command: [x], tools: [now]}}\n"
 
 
