@@ -6,7 +6,7 @@ No model is needed.
 import re
 from collections import Counter
 
-from tests.quality.corpus import Document, Question, read_documents, read_questions
+from tests.quality.corpus import Document, Question, read_documents, read_follow_ups, read_questions
 
 DOCUMENTS = read_documents()
 TEXTS = {each.key: each for each in DOCUMENTS}
@@ -104,3 +104,12 @@ def test_most_questions_use_other_words_than_their_quote():
         each for each in asked if 2 * len(words(each.question) & words(each.quote or "")) <= len(words(each.question))
     ]
     assert len(paraphrased) >= 0.5 * len(asked)
+
+
+def test_follow_ups_are_on_the_document_of_the_question_before():
+    follow_ups = read_follow_ups()
+    assert len(follow_ups) >= 50
+    assert repeated([each.text for each in follow_ups]) == []
+    for each in follow_ups:
+        assert each.question.document == each.earlier.document is not None
+        assert len(each.text) < 80

@@ -45,10 +45,17 @@ class Search:
 
     collection: str
     text: str
+    earlier: str = ""
+    """The question before, to which `text` may refer ("And how much is it?"); empty without one."""
     filters: FieldFilter | None = None
     top_k: int = 5
     rerank_model: RerankModel | None = None
     kinds: Sequence[SearchKind] = HYBRID
+
+    @property
+    def joined_text(self) -> str:
+        """The text after the question before it."""
+        return f"{self.earlier}\n{self.text}" if self.earlier else self.text
 
 
 async def find_passages(store: DocumentStore, embed: QuestionEmbedder, search: Search) -> list[Passage]:
@@ -68,7 +75,7 @@ async def find_passages(store: DocumentStore, embed: QuestionEmbedder, search: S
         passages = join_hits(hits, search.top_k)
     else:
         passages = join_hits(hits, max(_RERANKED, search.top_k))
-        passages = (await rerank(search.rerank_model, search.text, passages))[: search.top_k]
+        passages = (await rerank(search.rerank_model, search.joined_text, passages))[: search.top_k]
     return [await _with_pages(store, search.collection, each) for each in passages]
 
 
@@ -93,11 +100,14 @@ async def _find_hits(
 ) -> list[ChunkHit]:
     limit = max(_CANDIDATES, 2 * search.top_k)
     rankings: list[list[ChunkHit]] = []
-    if "vectors" in search.kinds:
-        vector = await embed(generation.embedding, search.text)
-        rankings.append(await store.search_vectors(generation, vector, search.filters, limit))
-    if "words" in search.kinds:
-        rankings.append(await store.search_words(generation, search.text, search.filters, limit))
+    # By itself, a question of another subject; with the one before, a question that refers to it. On the follow-ups of
+    # `tests/quality/corpus`, both found more than the last message, and lost less for a new subject than both joined.
+    for text in dict.fromkeys([search.text, search.joined_text]):
+        if "vectors" in search.kinds:
+            vector = await embed(generation.embedding, text)
+            rankings.append(await store.search_vectors(generation, vector, search.filters, limit))
+        if "words" in search.kinds:
+            rankings.append(await store.search_words(generation, text, search.filters, limit))
     return fuse_hits(rankings, 2 * limit, _RANK_CONSTANT)
 
 

@@ -207,6 +207,13 @@ class ChatRequest(CollectionRequest[ChatResult], ToolOptions):
         return self._search_message.text
 
     @property
+    def earlier_search_text(self) -> str:
+        texts = (
+            each.text for each in reversed(self.messages) if each.role == "user" and each is not self._search_message
+        )
+        return next(filter(None, texts), "")
+
+    @property
     def _search_message(self) -> ChatMessage:
         return next((each for each in reversed(self.messages) if each.role == "user"), self.messages[-1])
 

@@ -121,6 +121,11 @@ class CollectionRequest(Request[ResultT]):
         """The text that is searched for in the collection."""
         raise NotImplementedError
 
+    @property
+    def earlier_search_text(self) -> str:
+        """The question before `search_text`, which may refer to it; empty without one."""
+        return ""
+
     def with_passages(self, passages: tuple[Passage, ...]) -> Self:
         """Return the request with the passages that were found for it."""
         found = self.model_copy()

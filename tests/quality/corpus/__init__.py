@@ -1,6 +1,6 @@
 """A corpus for retrieval: documents of an invented town, and questions with the place of their answer.
 
-`README.md` describes the fields of `documents.jsonl` and `questions.jsonl`.
+`README.md` describes the fields of the files.
 """
 
 import json
@@ -44,6 +44,15 @@ class Question:
     filter: Mapping[str, str | int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """The text in which a user asks `question` after the question `earlier`, which is on the same document."""
+
+    text: str
+    question: Question
+    earlier: Question
+
+
 def read_documents() -> list[Document]:
     """Return the documents in the order of the file."""
     return [Document(**row) for row in _rows("documents")]
@@ -52,6 +61,12 @@ def read_documents() -> list[Document]:
 def read_questions() -> list[Question]:
     """Return the questions in the order of the file."""
     return [Question(**row) for row in _rows("questions")]
+
+
+def read_follow_ups() -> list[FollowUp]:
+    """Return the questions after another one in the order of the file."""
+    known = {each.id: each for each in read_questions()}
+    return [FollowUp(row["text"], known[row["for"]], known[row["after"]]) for row in _rows("follow_ups")]
 
 
 def _rows(name: str) -> list[dict[str, Any]]:

@@ -67,6 +67,11 @@ async def test_filter_chooses_documents(store):
     assert await found(store, "ferry ticket", filters={"colour": "red"}) == []
 
 
+async def test_question_before_says_what_a_follow_up_is_about(store):
+    assert "market" not in await found(store, "When is it?", top_k=1)
+    assert await found(store, "When is it?", earlier="Is there a market?", top_k=1) == ["market"]
+
+
 async def test_pages_are_those_of_the_document(store):
     (passage,) = await find_passages(store, embed, Search(collection="town", text="market", top_k=1))
     assert passage.pages == ((1, 0), (2, 11))

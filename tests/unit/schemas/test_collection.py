@@ -93,6 +93,20 @@ def test_question_and_the_last_message_are_searched_for() -> None:
     assert AnswerRequest.model_validate(FIELDS).search_text == "How long?"
 
 
+@pytest.mark.parametrize(
+    ("earlier", "expected"),
+    [
+        ([("system", "s")], ""),
+        ([("user", "a"), ("assistant", "b")], "a"),
+        ([("user", "a"), ("assistant", "b"), ("user", [{"type": "file", "uri": "s3://b/a.pdf"}])], "a"),
+    ],
+)
+def test_question_before_the_last_message_is_the_users_last_text(earlier, expected) -> None:
+    messages = [{"role": r, "content": c} for r, c in (*earlier, ("user", "c"))]
+    assert ChatRequest.model_validate({"messages": messages, "collection": "x"}).earlier_search_text == expected
+    assert AnswerRequest.model_validate(FIELDS).earlier_search_text == ""
+
+
 def test_plain_text_is_the_question_next_to_a_collection() -> None:
     assert AnswerRequest.from_text("Why?", {"collection": "a"}) == {"question": "Why?"}
     assert AnswerRequest.from_text("Why?", {"question": "?"}) == {"context": "Why?"}

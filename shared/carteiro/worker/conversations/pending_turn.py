@@ -9,6 +9,7 @@ from typing import Any
 from carteiro.models.errors import PromptTooLarge
 from carteiro.models.interface import Model
 from carteiro.schemas.chat import ChatAnswer, ChatRequest
+from carteiro.schemas.collection import Passage
 from carteiro.tasks.passages import count_passage_tokens
 from carteiro.tasks.task import TaskOutput
 from carteiro.wire.conversation import UnknownHistoryFormat, conversation_record, read_history
@@ -83,6 +84,10 @@ class PendingTurn:
     def add_contents(self, contents: Mapping[str, bytes]) -> None:
         """Give the files of the earlier turns their contents, by their addresses. It takes time: use a thread."""
         self._opened = self._draft = self._opened.with_contents(contents)
+
+    def add_passages(self, passages: tuple[Passage, ...]) -> None:
+        """Give the request the passages that were found for it. They are not stored."""
+        self._opened = self._draft = self._opened.with_passages(passages)
 
     async def run(self, model: Model) -> TaskOutput[Any]:
         """Return the task's output for the newest part of the conversation that fits the model's context.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from carteiro.schemas.chat import ChatAnswer, ChatMessage, ChatRequest, tool_results_problem
+from carteiro.schemas.collection import Passage
 from carteiro.schemas.large_content import replace_content
 from carteiro.schemas.media_file import MediaInvalid
 from carteiro.schemas.tools import EarlierToolCall
@@ -62,6 +63,10 @@ class TurnDraft:
     def with_contents(self, contents: Mapping[str, bytes]) -> "TurnDraft":
         """Return this turn with the contents of the files in the earlier turns, by their addresses."""
         return replace(self, earlier=tuple(_with_contents(turn, contents) for turn in self.earlier))
+
+    def with_passages(self, passages: tuple[Passage, ...]) -> "TurnDraft":
+        """Return this turn with the passages that were found for its request."""
+        return replace(self, request=self.request.with_passages(passages))
 
     @property
     def problem(self) -> str | None:

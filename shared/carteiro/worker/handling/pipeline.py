@@ -91,9 +91,9 @@ class Pipeline:
             within_deadline,
             Deduplicate(self.idempotency),
             ResolveReferences(self.references),
-            RetrievePassages(self.library),
             ServeTools(self.toolbox),
             InConversation(self.conversations, self.task, self.references),
+            RetrievePassages(self.library),
             Cached(self.cache, self.task.name),
             last=RunTask(self.task, self.chain, self.shows_reasoning),
         )

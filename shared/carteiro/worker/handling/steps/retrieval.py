@@ -27,6 +27,7 @@ _PATIENCE_SECONDS = 3600.0
 
 _MAX_SEARCH_CHARACTERS = 4000
 """Characters that are searched for. A message of a chat may be a whole document, which would take minutes to embed."""
+_MAX_EARLIER_CHARACTERS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,10 @@ class RetrievePassages:
         if not isinstance(request, CollectionRequest) or request.collection is None:
             return await handle(context)
         context.activity = "the service was searching a collection"
-        passages = await self._find(request, request.collection, context)
-        context.request = request.with_passages(tuple(passages))
+        passages = tuple(await self._find(request, request.collection, context))
+        context.request = request.with_passages(passages)
+        if context.turn is not None:
+            context.turn.add_passages(passages)
         context.activity = "the model was at work"
         return await handle(context)
 
@@ -62,6 +65,7 @@ class RetrievePassages:
         search = Search(
             collection=collection,
             text=request.search_text[:_MAX_SEARCH_CHARACTERS],
+            earlier=request.earlier_search_text[:_MAX_EARLIER_CHARACTERS],
             filters=request.filter,
             top_k=request.top_k or DEFAULT_TOP_K,
             rerank_model=library.rerank_model if request.rerank else None,

@@ -9,8 +9,12 @@ from carteiro.retrieval.retriever import EmptyCollection, Search
 from carteiro.schemas.answer import AnswerRequest
 from carteiro.schemas.chat import ChatRequest
 from carteiro.schemas.collection import Passage
+from carteiro.worker.handling.steps.conversation import InConversation
 from carteiro.worker.handling.steps.retrieval import RetrievePassages
+from carteiro.worker.handling.steps.step import compose
 from carteiro.worker.parsing import RequestRejected
+from services.chat.task import task
+from tests.unit.worker.handling.steps.test_conversation import ChatHandler
 
 PASSAGES = [Passage("ferry", "The ferry leaves at nine.")]
 
@@ -60,6 +64,25 @@ async def test_chat_searches_for_its_last_message(make_context, next_handler):
     )
     assert next_handler.context.parsed.passages == tuple(PASSAGES)
     assert library.searches[0].text == "When?"
+
+
+async def test_stored_conversation_has_the_question_before(make_context, conversations):
+    library = FakeLibrary()
+    steps = compose(InConversation(conversations, task), RetrievePassages(library), last=ChatHandler())
+
+    def ask(offset, text):
+        fields = {"messages": [{"role": "user", "content": text}], "conversation_id": "guest-7", "collection": "town"}
+        return make_context(ChatRequest.model_validate(fields), partition=3, offset=offset, key=b"guest-7")
+
+    await steps(first := ask(0, "Is there a ferry?"))
+    first.turn.on_acknowledged()
+    await steps(second := ask(1, "When?"))
+    assert [(each.text, each.earlier) for each in library.searches] == [
+        ("Is there a ferry?", ""),
+        ("When?", "Is there a ferry?"),
+    ]
+    assert second.turn.full_request.passages == tuple(PASSAGES)
+    assert b"leaves at nine" not in second.turn.record.value
 
 
 async def test_request_without_a_collection_is_handed_on(make_context, next_handler):
