@@ -137,7 +137,7 @@ def render(overlay: str, *components: str) -> Objects:
             [kubectl, "kustomize", copy / "site"], capture_output=True, text=True, check=True
         )
     text = run.stdout
-    for each in yaml.safe_load_all(run.stdout):
+    for each in yaml.load_all(run.stdout, yaml.CSafeLoader):
         name = each["metadata"]["name"]
         if "CARTEIRO_BOOTSTRAP_SERVERS" in each.get("data", {}) or name.startswith(
             ("carteiro-enrichments-", "carteiro-tools-")
@@ -145,7 +145,7 @@ def render(overlay: str, *components: str) -> Objects:
             text = text.replace(name, name.rpartition("-")[0])
     return {
         f"{each['kind']}/{each['metadata']['name']}": without_namespace(each)
-        for each in yaml.safe_load_all(text)
+        for each in yaml.load_all(text, yaml.CSafeLoader)
         if each["kind"] != "Namespace"
     }
 

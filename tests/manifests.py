@@ -57,7 +57,7 @@ class Sites:
         (folder / "kustomization.yaml").write_text(json.dumps(site | more))
         run = subprocess.run([self._kubectl, "kustomize", folder], capture_output=True, text=True)
         assert run.returncode == 0, run.stderr
-        return list(yaml.safe_load_all(run.stdout))
+        return list(yaml.load_all(run.stdout, yaml.CSafeLoader))
 
 
 def load_script(file: Path) -> Any:

@@ -20,7 +20,7 @@ from tests.manifests import K8S, Manifest, Sites, of_kind
 helm = pytest.importorskip("helm_python", reason="no Helm here: pip install helm-python-sdk", exc_type=ImportError)
 
 CHART = K8S / "chart"
-VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
+VALUES = yaml.load((CHART / "values.yaml").read_text(), yaml.CSafeLoader)
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 MODES = ["cloud", "local-cpu", "local-gpu"]
 TASKS = [task.name for task in find_tasks()]
@@ -49,7 +49,7 @@ def rendered(**values: Any) -> list[Manifest]:
             for name, text in chart.render(values, name="carteiro", namespace="carteiro").items()
             if name.endswith(".yaml")
         ]
-    return [each for each in yaml.safe_load_all(text) if each]
+    return [each for each in yaml.load_all(text, yaml.CSafeLoader) if each]
 
 
 def normalised(manifests: list[Manifest]) -> dict[str, Manifest]:

@@ -14,7 +14,7 @@ from carteiro.tasks.discovery import find_tasks
 from carteiro.wire.topics import Topics
 
 ROOT = Path(__file__).parents[2]
-COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+COMPOSE = yaml.load((ROOT / "docker-compose.yml").read_text(), yaml.CSafeLoader)
 SERVICES = COMPOSE["services"]
 TASKS = [task.name for task in find_tasks()]
 WORKERS = {name: service for name, service in SERVICES.items() if "TASK" in service.get("environment", {})}

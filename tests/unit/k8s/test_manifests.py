@@ -24,7 +24,7 @@ TASKS = [task.name for task in find_tasks()]
 
 KUBERNETES = "1.31"
 
-CUSTOM = yaml.safe_load((Path(__file__).parent / "custom_resources.yaml").read_text())
+CUSTOM = yaml.load((Path(__file__).parent / "custom_resources.yaml").read_text(), yaml.CSafeLoader)
 
 
 def settings(manifests: Iterable[Manifest]) -> dict[str, Manifest]:
