@@ -5,8 +5,12 @@ from typing import Any
 
 import pytest
 
-from carteiro.models.errors import InvalidOutput
+from carteiro.models.errors import InvalidOutput, PromptTooLarge
+from carteiro.schemas import Usage
+from carteiro.schemas.classify import ClassifyRequest
+from services.classify.stated import PartScores, combined
 from tests.provider.completions import completion
+from tests.unit.services.conftest import TOO_LONG
 
 LABELS = [{"name": "Billing", "description": "charges", "examples": ["Charged twice."]}, "delivery", "defect", "other"]
 
@@ -91,3 +95,45 @@ async def test_label_is_found_as_models_repeat_it(ask, name):
     said_name = name.strip().replace("e\u0301", "\u00e9")
     done = await ask("classify", [said({"label": said_name, "score": 1})], text="x", labels=[name, "other"])
     assert done.result.label == name
+
+
+HALVES = "The cup is late. The lid is loose."
+FIRST, SECOND = {"label": "delivery", "score": 1}, {"label": "defect", "score": 0.8}
+
+
+@pytest.mark.parametrize(
+    ("options", "label", "delivery", "defect"),
+    [
+        ({}, "delivery", 0.5, 0.4),
+        ({"multiple": True}, "delivery", 1, 0.8),
+        ({"allow_none": True}, "delivery", 1, 0.8),
+    ],
+)
+async def test_text_that_is_too_long_is_scored_in_parts(ask, provider, options, label, delivery, defect):
+    done = await ask("classify", [TOO_LONG, said(FIRST), said(SECOND)], text=HALVES, labels=LABELS, **options)
+    assert done.result.label == label
+    assert (done.result.scores["delivery"], done.result.scores["defect"]) == (delivery, defect)
+    contents = [request.body["messages"][-1]["content"] for request in provider.requests[-2:]]
+    assert "".join(content.partition("Text:\n")[2] for content in contents) == HALVES
+    assert done.usage == Usage(input_tokens=2, output_tokens=2), "those of both parts"
+
+
+async def test_label_that_fits_one_part_fits_the_text(ask):
+    done = await ask("classify", [TOO_LONG, said(), said(SECOND)], text=HALVES, labels=LABELS, allow_none=True)
+    assert (done.result.label, done.result.score_type) == ("defect", "stated")
+
+
+async def test_labels_that_leave_no_room_are_too_large(ask):
+    with pytest.raises(PromptTooLarge):
+        await ask("classify", [TOO_LONG] * 12, text="A text.", labels=LABELS)
+
+
+def test_likelihoods_of_parts_add_up_to_one_at_most() -> None:
+    request = ClassifyRequest(text="x", labels=["a", "b"], allow_none=True)
+    parts = [
+        PartScores({"a": 0.9, "b": 0.1}, "likelihood", Usage(), 5),
+        PartScores({"a": 0, "b": 0.9}, "likelihood", Usage(), 1),
+    ]
+    assert combined(request, parts) == {"a": 0.5, "b": 0.5}
+    one = ClassifyRequest(text="x", labels=["a", "b"])
+    assert combined(one, parts) == pytest.approx({"a": 4.5 / 6, "b": 1.4 / 6})
