@@ -14,6 +14,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from tests.provider.completions import complete
+from tests.provider.streams import stream
 
 REGION = "eu-west-1"
 _AUTHORIZATION = re.compile(
@@ -64,8 +65,9 @@ class Aws:
         content = await request.read()
         if message := self._refusal(request, content):
             return web.json_response({"message": message}, status=403)
-        self.bodies.append(json.loads(content))
-        return web.json_response(complete(self.bodies[-1]))
+        body = json.loads(content)
+        self.bodies.append(body)
+        return await stream(request, body) if body.get("stream") else web.json_response(complete(body))
 
     def _refusal(self, request: web.Request, content: bytes) -> str | None:
         """Return the error for a request whose signature is not the one that botocore computes for these bytes."""

@@ -80,6 +80,24 @@ async def test_call_is_signed_with_the_credentials_of_each_source(model: CloudMo
     assert aws.bodies[0]["messages"][0]["content"] == 'ação "x" \u2028 \x7f 東京 </'
 
 
+@pytest.mark.parametrize(("model", "key"), SOURCES.items(), indirect=["model"], ids=SOURCES)
+async def test_call_that_is_streamed_is_signed_too(model: CloudModel, key: str, aws: Aws) -> None:
+    await model.load()
+    shown: list[str] = []
+    done = await model.stream(Prompt(messages=[Message("user", "ação um dois três")]), shown.append)
+    assert (aws.signers, done.finish_reason, aws.bodies[0]["stream"]) == ([key], "stop", True)
+    assert "".join(shown) == done.text == "ação um dois três"
+    assert len(shown) > 1
+    assert done.usage.output_tokens > 0
+
+
+async def test_credentials_that_a_stream_has_rejected_are_replaced_once(model: CloudModel, aws: Aws) -> None:
+    await model.stream(PROMPT, lambda _: None)
+    aws.revoked = {"KEY1"}
+    await model.stream(PROMPT, lambda _: None)
+    assert aws.signers == ["KEY1", "KEY2"]
+
+
 @pytest.mark.parametrize("model", ["none", "partial", "unknown-profile"], indirect=True)
 async def test_worker_without_credentials_says_so_at_the_start(model: CloudModel) -> None:
     with pytest.raises(ModelUnusable, match="no credentials of AWS: set AWS_BEARER_TOKEN_BEDROCK, AWS_ACCESS_KEY_ID"):
