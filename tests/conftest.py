@@ -19,6 +19,8 @@ from tests import fork_server
 from tests.provider import Provider
 
 if TYPE_CHECKING:
+    from xdist.scheduler.loadscope import LoadScopeScheduling
+
     from tests.s3_server import S3Server
 
 fork_server.install()
@@ -30,6 +32,18 @@ hypothesis.settings.load_profile("tests")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # So a shell starts what it runs in the background, and so would all be that is started here to be interrupted.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "LoadScopeScheduling | None":
+    """Give all tests of containers to one process. They wait more than they compute, and share a broker."""
+    from xdist.scheduler.loadfile import LoadFileScheduling
+
+    class ContainersInOneProcess(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "tests/containers" if nodeid.startswith("tests/containers/") else super()._split_scope(nodeid)
+
+    return ContainersInOneProcess(config, log) if config.option.dist == "loadfile" else None
 
 
 @pytest.fixture(scope="session", autouse=True)
