@@ -69,11 +69,16 @@ class Quota:
             self._changed.set()
 
     async def _begin(self, tokens: float, rank: int) -> QuotaCall:
-        """Begin calls in their order. Only the holder of the lock waits for the quota."""
-        async with self._lock.hold(rank):
+        """Begin calls in their order. Only the holder of the lock waits for the quota; calls of lower ranks that come
+        meanwhile take its place.
+        """
+        if rank < self._lock.holder_rank:
+            self._changed.set()
+        async with self._lock.hold(rank) as turn:
             arrived = self._clock()
             while (pause := self._controller.wait(self._clock(), tokens)) > 0:
                 await self._pause(pause)
+                await turn.let_pass()
             now = self._clock()
             return self._controller.begin(now, tokens, waited=now - arrived)
 

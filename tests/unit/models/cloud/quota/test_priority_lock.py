@@ -24,7 +24,8 @@ class Waiters:
         await turns()
 
     async def _hold(self, name: str, rank: int) -> None:
-        async with self.lock.hold(rank):
+        async with self.lock.hold(rank) as turn:
+            await turn.let_pass()
             self.order.append(name)
             await self._step.acquire()
 
@@ -63,3 +64,45 @@ async def test_task_that_is_cancelled_when_its_turn_comes_passes_it_on():
     waiters.tasks["first"].cancel()
     await turns()
     assert (await waiters.finish())[-1] == "second"
+
+
+async def test_holder_lets_lower_ranks_pass_and_keeps_its_place_among_equals():
+    lock, order, arrived = PriorityLock(), [], asyncio.Event()
+
+    async def hold(name: str, rank: int) -> None:
+        async with lock.hold(rank) as turn:
+            await arrived.wait()
+            await turn.let_pass()
+            order.append(name)
+
+    tasks = [asyncio.create_task(hold(name, rank)) for name, rank in [("a1", 1), ("b1", 1), ("c0", 0)]]
+    await turns()
+    arrived.set()
+    await asyncio.gather(*tasks)
+    assert order == ["c0", "a1", "b1"]
+
+
+async def test_holder_that_is_cancelled_while_others_pass_leaves_the_lock_to_them():
+    lock, passed, freed = PriorityLock(), asyncio.Event(), asyncio.Event()
+
+    async def step_aside() -> None:
+        async with lock.hold(1) as turn:
+            await passed.wait()
+            await turn.let_pass()
+
+    async def overtake() -> None:
+        async with lock.hold(0):
+            await freed.wait()
+
+    first = asyncio.create_task(step_aside())
+    await turns()
+    second = asyncio.create_task(overtake())
+    passed.set()
+    await turns()
+    first.cancel()
+    await turns()
+    third = asyncio.create_task(overtake())
+    await turns()
+    assert not third.done()
+    freed.set()
+    await asyncio.wait_for(asyncio.gather(second, third), 5)

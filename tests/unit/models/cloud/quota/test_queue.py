@@ -176,3 +176,21 @@ async def test_calls_of_other_requests_overtake_the_later_parts_of_a_long_one():
     quota._changed.set()
     await asyncio.gather(*tasks)
     assert order == ["part 0", "short 0", "short 1", "part 1", "part 2", "part 3"]
+
+
+async def test_part_that_waits_for_the_quota_is_overtaken_at_once():
+    gated, order = GatedController(), []
+    quota = Quota(gated)
+
+    async def one(name, rank):
+        async with quota.call(1, rank):
+            order.append(name)
+
+    parts = [asyncio.create_task(one(f"part {rank}", rank)) for rank in (1, 2)]
+    await turns()
+    short = asyncio.create_task(one("short", 0))
+    await turns()
+    gated.open = True
+    quota._changed.set()
+    await asyncio.gather(*parts, short)
+    assert order == ["short", "part 1", "part 2"]
