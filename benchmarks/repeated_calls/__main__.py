@@ -33,7 +33,7 @@ async def run_carteiro(kafka: ApacheKafka, provider: ScriptedProvider, name: str
 async def main() -> None:
     parser = argument_parser("benchmarks.repeated_calls", __doc__, kafka=False)
     parser.add_argument("--texts", type=int, default=48, help="texts to summarize (default: 48)")
-    parser.add_argument("--kills", type=int, default=12, help="of a random worker, with kill -9 (default: 12)")
+    parser.add_argument("--kills", type=int, default=8, help="of a random worker, with kill -9 (default: 8)")
     parser.add_argument("--seed", type=int, default=7, help="decides who is killed when")
     options = parse_arguments(parser, texts=6, kills=1)
     plan = ChaosPlan(
@@ -41,7 +41,7 @@ async def main() -> None:
         seed=options.seed,
         task="summarize",
         requests=options.texts,
-        window=4,
+        window=1,
         kills=options.kills,
         pauses=0,
         broker_restarts=0,

@@ -57,7 +57,7 @@ async def serve(name: str, database: str, provider: str, texts_at_once: int) -> 
             return await call("Summarize:\n" + "\n".join(summaries))
 
         DBOS.launch()
-        DBOS.register_queue(QUEUE, worker_concurrency=texts_at_once, polling_interval_sec=0.1)
+        await DBOS.register_queue_async(QUEUE, worker_concurrency=texts_at_once, polling_interval_sec=0.1)
         print("ready", flush=True)
         await asyncio.Event().wait()
 

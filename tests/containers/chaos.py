@@ -22,8 +22,9 @@ from tests.containers.cluster import SESSION_SECONDS, Cluster
 from tests.containers.conftest import ApacheKafka
 from tests.containers.traffic import Traffic
 from tests.provider import ScriptedProvider
+from tests.provider.background import FakeResponse
 from tests.provider.completions import last_words
-from tests.provider.summaries import SummaryModel
+from tests.provider.summaries import SummaryModel, is_summarized
 
 MODES = ("exactly_once", "at_least_once")
 TASKS = ("generate", "enrich", "summarize")
@@ -52,12 +53,15 @@ class ChaosPlan:
     static: bool = False
     journal: bool = True
     """False to make all calls of an interrupted request again."""
+    background: bool = False
+    """True to have the provider write the answers in the background."""
     shortest: float = 0.05
     longest: float = 2.0
 
     def __str__(self) -> str:
         members = "static" if self.static else "dynamic"
         journal = "" if self.journal else " without a journal"
+        journal += " in the background" if self.background else ""
         return (
             f"{self.task}{journal}, seed {self.seed}: {self.workers} workers ({members} members),"
             f" {self.partitions} partitions, window {self.window},"
@@ -77,11 +81,15 @@ async def run(kafka: ApacheKafka, provider: ScriptedProvider, plan: ChaosPlan) -
     """Run the plan, stop the workers, and return the report."""
     chance, began = random.Random(plan.seed), time.monotonic()
     outcome = ChaosReport(mode=plan.mode, plan=str(plan), requests_planned=plan.requests)
-    summaries = SummaryModel((plan.shortest + plan.longest) / 2) if plan.task == "summarize" else None
+    seconds = 0.0 if plan.background else (plan.shortest + plan.longest) / 2
+    summaries = SummaryModel(seconds) if plan.task == "summarize" else None
     if summaries is not None:
         outcome.steps = PARTS + 1
         provider.when("", summaries)
-    name = f"chaos-{plan.task}-{plan.mode}-{plan.seed}".replace("_", "-")
+    provider.background.delete()
+    background = _background_settings(provider) if plan.background else {}
+    variant = "-background" * plan.background + "-no-journal" * (not plan.journal)
+    name = f"chaos-{plan.task}-{plan.mode}-{plan.seed}{variant}".replace("_", "-")
     cluster = Cluster(
         kafka.address,
         provider,
@@ -92,6 +100,7 @@ async def run(kafka: ApacheKafka, provider: ScriptedProvider, plan: ChaosPlan) -
         max_in_flight=plan.window,
         static=plan.static,
         CARTEIRO_JOURNAL=str(plan.journal),
+        **background,
     )
     async with cluster, cluster.traffic() as traffic:
         await cluster.start_and_wait(*map(str, range(plan.workers)))
@@ -106,7 +115,7 @@ async def run(kafka: ApacheKafka, provider: ScriptedProvider, plan: ChaosPlan) -
         await _count_records(cluster, traffic, outcome)
     if summaries is not None:
         provider.clear("")
-        outcome.calls = summaries.calls.total()
+        outcome.calls = len(_background_calls(provider)) if plan.background else summaries.calls.total()
         outcome.cut_off = sum(call.abandoned for call in provider.requests)
     return outcome
 
@@ -139,11 +148,28 @@ async def _inject_faults(
         else:
             worker.pause()
             stopped[victim] = asyncio.create_task(_resume_later(worker))
-        if summaries is None:
-            outcome.max_interrupted += plan.window * len(worker.partitions)
-        else:
+        outcome.max_interrupted += plan.window * len(worker.partitions)
+        if plan.background:
+            # An answer that was not yet asked for may be one whose id its worker has not yet written down.
+            outcome.max_interrupted += sum(not each.looks for each in _background_calls(cluster.provider))
+        elif summaries is not None:
             outcome.max_interrupted += summaries.in_flight
     await asyncio.gather(*stopped.values())
+
+
+def _background_settings(provider: ScriptedProvider) -> dict[str, str]:
+    return {
+        "CARTEIRO_BACKGROUND": "true",
+        "CARTEIRO_BACKGROUND_MIN_OUTPUT_TOKENS": "0",
+        "CARTEIRO_MODEL": "openai:gpt-5-mini?api=responses",
+        "OPENAI_API_KEY": "sk-test",
+        "OPENAI_BASE_URL": provider.url,
+    }
+
+
+def _background_calls(provider: ScriptedProvider) -> list[FakeResponse]:
+    """Return the answers that were begun, without those whose prompt is too long."""
+    return [each for each in provider.background.created if is_summarized(last_words(each.body))]
 
 
 async def _resume_later(worker: WorkerProcess) -> None:
@@ -205,6 +231,9 @@ def parse_plans() -> list[ChaosPlan]:
         help="requests to generate, events to enrich, or a hundredth as many texts of 40 parts to summarize",
     )
     parser.add_argument("--no-journal", dest="journal", action="store_false", help="make all calls again after a kill")
+    parser.add_argument(
+        "--background", action="store_true", help="have the provider write the answers of `summarize` in the background"
+    )
     chosen = vars(parser.parse_args())
     mode, task = chosen.pop("mode"), chosen.pop("task")
     plans = [(MODES[0], TASKS[0]), (MODES[1], TASKS[0]), (MODES[0], TASKS[1]), (MODES[0], TASKS[2])]

@@ -32,7 +32,7 @@ class ChaosReport:
     """Number of model calls without an answer when their worker was gone."""
     max_interrupted: int = 0
     """Concurrency limits of the partitions that a worker held when it was hit, added up; of requests with several steps
-    the calls of all workers at that time. So many requests may have been with the model, and so many more finished
+    also the calls of all workers at that time. So many requests may have been with the model, and so many more finished
     without a confirmed reply or entry of the journal. Both are called again. In at_least_once the finished ones are
     also answered again."""
     seconds: float = 0.0

@@ -17,6 +17,15 @@ def long_text(name: str, parts: int) -> str:
     return "\n".join(f"{name}-{number:03d} {filler}." for number in range(parts))
 
 
+def is_summarized(prompt: str) -> bool:
+    """Return True if the model answers the prompt: it is no probe, and not too long."""
+    return prompt.startswith("Summarize") and not _is_too_long(prompt)
+
+
+def _is_too_long(prompt: str) -> bool:
+    return len(prompt.split()) > PART_WORDS and "word word" in prompt
+
+
 class SummaryModel:
     """Answers a part by the name in it. A longer prompt is too long.
 
@@ -39,10 +48,9 @@ class SummaryModel:
 
     async def __call__(self, request: web.Request, body: Json) -> web.StreamResponse:
         prompt = last_words(body)
-        words = prompt.split()
-        if len(words) > PART_WORDS and "word word" in prompt:
+        if _is_too_long(prompt):
             return await FAULTS["context"](request, body)
-        if not prompt.startswith("Summarize"):
+        if not is_summarized(prompt):
             return web.json_response(answer(body, "yes"))  # a probe
         if self.failing and self.failing in prompt:
             while self.in_flight:
@@ -56,5 +64,6 @@ class SummaryModel:
             await asyncio.sleep(self.seconds)
         finally:
             self.in_flight -= 1
+        words = prompt.split()
         name = next((each for each in words if "-" in each), "nothing")
         return web.json_response(answer(body, f"It is about {name}.", prompt=len(words), tokens=300))
