@@ -51,7 +51,7 @@ async def measure(options: argparse.Namespace, setting: str, bootstrap: str, pro
 
 
 async def run_phases(options: argparse.Namespace, setting: str, traffic: Traffic) -> Times:
-    """Send long texts alone, short texts alone, and both."""
+    """Send long texts, then short ones, then both at once."""
 
     def taken() -> tuple[list[float], list[float]]:
         found = traffic.seconds["short"].copy(), traffic.seconds["long"].copy()

@@ -65,7 +65,7 @@ def tables(measured: Sequence[Times]) -> list[Table]:
 
 
 def plot(measured: Sequence[Times]) -> Figure:
-    """Draw the times of short texts, alone and next to long ones."""
+    """Draw the times of short texts, by themselves and next to long ones."""
     figure = Figure(figsize=(8, 3), layout="constrained")
     axes = figure.subplots(1, len(measured), squeeze=False)[0]
     for each, axis in zip(measured, axes, strict=True):

@@ -1,4 +1,4 @@
-"""What a model saw of one run, and the table of all runs."""
+"""The model calls of one run, and the table of all runs."""
 
 from dataclasses import dataclass
 
