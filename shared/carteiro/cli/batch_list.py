@@ -1,5 +1,6 @@
-"""List of the open batches, with the number of requests that wait for them."""
+"""List of the open batches, with the number of requests and documents that wait for them."""
 
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,14 +12,14 @@ from rich.table import Table
 from carteiro.cli.json_lines import print_json
 from carteiro.cli.kafka import KafkaFailed, KafkaSession, read_kafka_settings, with_kafka
 from carteiro.cli.plural import pluralise
+from carteiro.index.collection_source import SERVED_PREFIX, served_topics
 from carteiro.kafka.compacted_topic import read_compacted
-from carteiro.schemas import REQUESTS
 from carteiro.worker.batch_api.state import LEDGER_KEY, BatchState, decode_batches, decode_ledger
 
 
 @dataclass(frozen=True, slots=True)
 class TaskBatches:
-    """Unanswered deferred requests of one task, and the task's open batches."""
+    """Unanswered deferred requests of one task, or documents of one collection, and its open batches."""
 
     task: str
     pending_requests: int
@@ -30,7 +31,7 @@ def print_batches(*, as_json: bool) -> None:
     """Print the open batches, and the number of requests that wait for them."""
 
     async def read(kafka: KafkaSession) -> list[TaskBatches]:
-        return [await _read_task(kafka, task) for task in REQUESTS if kafka.topics.batches(task) in kafka.existing]
+        return [await _read_task(kafka, name, waiting) for name, waiting in _waiting_topics(kafka).items()]
 
     found = with_kafka(read_kafka_settings(), read)
     if as_json:
@@ -43,16 +44,36 @@ def print_batches(*, as_json: bool) -> None:
     for each in found:
         if each.pending_requests or each.batches:
             requests, batches = each.pending_requests, len(each.batches)
-            waiting = f"{pluralise(requests, 'request')} {'waits' if requests == 1 else 'wait'}"
+            what = "document" if _is_collection(each.task) else "request"
+            waiting = f"{pluralise(requests, what)} {'waits' if requests == 1 else 'wait'}"
             are_open = f"{pluralise(batches, 'batch', 'batches')} {'is' if batches == 1 else 'are'} open"
             print(f"{each.task}: {waiting}, {are_open}")
     if not any(each.pending_requests or each.batches for each in found):
         print("nothing waits for a batch")
 
 
-async def _read_task(kafka: KafkaSession, task: str) -> TaskBatches:
+def _waiting_topics(kafka: KafkaSession) -> dict[str, str]:
+    """Return the topics of what waits, by the names of the tasks, collections and enrichments that have batches.
+
+    Only the files of enrichments, and of some collections, name their topics: of theirs, what is not read yet does not
+    count.
+    """
+    before, after = kafka.topics.batches("*").split("*")
+    found = [each for each in sorted(kafka.existing) if each.startswith(before) and each.endswith(after)]
+    names = [each.removeprefix(before).removesuffix(after) for each in found]
+    own = {name: (kafka.topics.documents if _is_collection(name) else kafka.topics.deferred)(name) for name in names}
+    collections = served_topics(os.environ.get("CARTEIRO_COLLECTIONS"), kafka.topics)
+    # A dot is in the names of another prefix, such as llm.test.
+    return {name: collections.get(name, topic) for name, topic in own.items() if "." not in name}
+
+
+def _is_collection(name: str) -> bool:
+    return name.startswith(SERVED_PREFIX)
+
+
+async def _read_task(kafka: KafkaSession, task: str, waiting: str) -> TaskBatches:
     requests, open_batches = 0, []
-    waiting, name = kafka.topics.deferred(task), kafka.topics.batches(task)
+    name = kafka.topics.batches(task)
     consumer = AIOKafkaConsumer(**kafka.options, enable_auto_commit=False)
     try:
         await consumer.start()

@@ -4,7 +4,7 @@ from carteiro.cli.json_lines import AsJson
 
 
 def batches(as_json: AsJson = False) -> None:
-    """List the batches that are open, and count the requests that wait for them.
+    """List the batches that are open, and count the requests and documents that wait for them.
 
     carteiro batches
     carteiro batches --json

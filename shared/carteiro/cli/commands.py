@@ -44,7 +44,7 @@ COMMANDS = {
         "index.commands:app", "Collections of documents: add files, remove some, show the state, delete one."
     ),
     "batches": CommandEntry(
-        "batches:batches", "List the batches that are open, and count the requests that wait for them."
+        "batches:batches", "List the batches that are open, and count the requests and documents that wait for them."
     ),
     "doctor": CommandEntry(
         "doctor.command:doctor", "Say what is wrong with the settings, Kafka, models or collections, and what to do."

@@ -10,6 +10,7 @@ from carteiro.extras import ExtraMissing
 from carteiro.index.collection_source import CollectionFileInvalid, CollectionSource, load_collections
 from carteiro.kafka.connection import admin_client
 from carteiro.kafka.security import connection_options
+from carteiro.models.cloud.batch_api.interface import BatchModel
 from carteiro.models.errors import ModelUnusable
 from carteiro.models.interface import EmbeddingModel
 from carteiro.models.registry import open_model
@@ -28,7 +29,7 @@ async def check_collections(settings: WorkerSettings, model_settings: ModelSetti
         return
     try:
         sources = load_collections(settings.collections, settings.topics)
-        model = open_model(settings.index_model, model_settings, (EmbeddingModel,)).name if sources else None
+        model = open_model(settings.index_model, model_settings, (EmbeddingModel,)) if sources else None
     except CollectionFileInvalid as error:
         yield Finding("collections", "fault", f"CARTEIRO_COLLECTIONS: {error}", "see docs/use/index.md")
         return
@@ -41,8 +42,13 @@ async def check_collections(settings: WorkerSettings, model_settings: ModelSetti
         yield Finding("store of collections", "fault", str(error), "start it, or correct CARTEIRO_STORE")
     else:
         yield Finding("store of collections", "ok", f"has {pluralise(len(found), 'collection')}")
-        for finding in _check_stored(found, sources, searched, model, settings.index_dimensions):
+        name = model.name if model else None
+        for finding in _check_stored(found, sources, searched, name, settings.index_dimensions):
             yield finding
+    for source in sources:
+        if source.wait and not (isinstance(model, BatchModel) and model.batches is not None):
+            reason = f"waits for batches, and CARTEIRO_INDEX_MODEL {settings.index_model} has none for embeddings"
+            yield Finding(f"collection {source.collection}", "fault", reason, "name openai: or azure:, or remove wait")
     if sources:
         async for finding in _check_topics(sources, settings):
             yield finding

@@ -2,16 +2,17 @@
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from carteiro.cli.exit_codes import EXIT_USAGE, exit_with
+from carteiro.cli.exit_codes import EXIT_TIMEOUT, EXIT_USAGE, exit_with
 from carteiro.cli.index.document_topic import check_topic_exists, document_topic
 from carteiro.cli.index.file_records import FileRecord, FileUnusable, find_files, read_file
-from carteiro.cli.index.sent_documents import SentDocuments
+from carteiro.cli.index.sent_documents import NotRead, SentDocuments
 from carteiro.cli.index.store_access import load_worker_settings
 from carteiro.cli.json_lines import print_json
 from carteiro.cli.kafka import KafkaSession, silence_worker_logs, with_kafka
@@ -20,17 +21,21 @@ from carteiro.cli.plural import pluralise
 from carteiro.index.collection_source import SERVED_PREFIX
 from carteiro.kafka.producers import acknowledged_producer
 from carteiro.retrieval.document import FieldValue, Version
+from carteiro.settings.worker import WorkerSettings
 
 _OVERHEAD_BYTES = 2048
 """Bytes of a produce request besides the value and the key."""
 _IN_FLIGHT = 16
 
 
-def add_files(paths: Sequence[Path], collection: str, fields: Sequence[str], *, waits: bool, as_json: bool) -> None:
+def add_files(
+    paths: Sequence[Path], collection: str, fields: Sequence[str], *, waits: bool, patience: float, as_json: bool
+) -> None:
     """Send files as documents of a collection, and print a line for each that cannot be sent.
 
     With `waits`, wait until the index service has read them, and print the number of those that are in the store. Exit
-    with 1 if a file is not sent, or not in the store.
+    with 1 if a file is not sent, or not in the store, and with 4 if the service reads no further one for `patience`
+    seconds.
     """
     silence_worker_logs()
     settings = load_worker_settings()
@@ -73,17 +78,24 @@ def add_files(paths: Sequence[Path], collection: str, fields: Sequence[str], *, 
                 task = bar.add_task(f"files to {topic}", total=len(files))
                 await asyncio.gather(*map(send_file, files))
                 if waits:
-                    await documents.wait_until_read(kafka.admin, bar)
+                    await documents.wait_until_read(kafka.admin, bar, patience)
         finally:
             await producer.stop()
         return failed
 
-    failed = with_kafka(settings, send)
+    failed = _run(settings, send)
     if not as_json:
         print(f"sent {len(files) - failed:,} of {pluralise(len(files), 'file')} to {topic}")
-    are_stored = documents.print_result(settings, as_json=as_json) if waits else True
-    if failed or not are_stored:
+    are_missing = waits and not documents.print_result(settings, as_json=as_json)
+    if failed or are_missing:
         raise SystemExit(1)
+
+
+def _run(settings: WorkerSettings, send: Callable[[KafkaSession], Coroutine[Any, Any, int]]) -> int:
+    try:
+        return with_kafka(settings, send)
+    except NotRead as error:
+        exit_with(str(error), EXIT_TIMEOUT)
 
 
 def _parse_field(text: str) -> tuple[str, FieldValue]:

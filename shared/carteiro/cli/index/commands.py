@@ -23,6 +23,9 @@ def add(
         list[str] | None, typer.Option(help="Field of the documents, for filters.", metavar="NAME=VALUE")
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the index service has read them.")] = False,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds that --wait waits for the next document to be read.", min=0)
+    ] = 600,
     as_json: AsJson = False,
 ) -> None:
     """Send files to the topic of a collection: text, Markdown, HTML, PDF and .docx.
@@ -34,7 +37,7 @@ def add(
     """
     from carteiro.cli.index.addition import add_files
 
-    add_files(files, collection, field or [], waits=wait, as_json=as_json)
+    add_files(files, collection, field or [], waits=wait, patience=timeout, as_json=as_json)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -23,6 +24,10 @@ _POLL_SECONDS = 0.5
 _MAX_ERRORS = 1000
 
 
+class NotRead(Exception):
+    """The index service has read no further document for a time. The message says what to look at."""
+
+
 @dataclass(slots=True)
 class SentDocuments:
     """Documents of a collection that were sent to a topic, which `group` reads."""
@@ -37,13 +42,19 @@ class SentDocuments:
         self,
         admin: AIOKafkaAdminClient,
         bar: Progress,
+        patience: float,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Wait until the group has finished all of them. Raise `KafkaError`."""
+        """Wait until the group has finished all of them.
+
+        Raise `NotRead` if it finishes no further one for `patience` seconds, and `KafkaError`.
+        """
         if bar.disable:
             print(f"carteiro: waiting for the index service, group {self.group}", file=sys.stderr, flush=True)
         task = bar.add_task(f"read by {self.group}", total=len(self.versions))
         partitions = [TopicPartition(self.topic, each) for each in {v.partition for v in self.versions.values()}]
+        best, best_at = 0, clock()
         while partitions:
             committed = await committed_offsets(admin, self.group, partitions)
             offsets = {each.partition: found.offset for each, found in committed.items()}
@@ -51,6 +62,14 @@ class SentDocuments:
             bar.update(task, completed=finished)
             if finished == len(self.versions):
                 return
+            if finished > best:
+                best, best_at = finished, clock()
+            if clock() - best_at >= patience:
+                read = f"{best:,} of {pluralise(len(self.versions), 'document')}"
+                raise NotRead(
+                    f"{self.group} has read {read}, and no further one for {patience:g} s: does the index service "
+                    f"run with {self.collection} in CARTEIRO_COLLECTIONS? The documents stay in {self.topic}"
+                )
             await sleep(_POLL_SECONDS)
 
     async def find_missing(self, store: DocumentStore) -> list[DocumentError]:

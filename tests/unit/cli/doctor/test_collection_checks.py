@@ -120,3 +120,15 @@ async def test_missing_topics_are_named(tmp_path: Path, kafka: SimpleNamespace) 
 async def test_wrong_setting_is_a_fault(tmp_path: Path, settings: dict[str, Any], message: str) -> None:
     (finding,) = await check(tmp_path, **settings)
     assert (finding.verdict, finding.message.startswith(message)) == ("fault", True)
+
+
+@pytest.mark.parametrize(("model", "is_fault"), [("openai:small", False), ("local:minilm", True)])
+async def test_collection_that_waits_needs_a_model_with_batches(
+    tmp_path: Path, kafka: SimpleNamespace, model: str, is_fault: bool
+) -> None:
+    kafka.topics = [*TOPICS, "llm.index-docs.batches"]
+    file = tmp_path / "docs.yaml"
+    file.write_text("from: llm.index-docs.documents\nwait: 24h\n")
+    findings = await check(tmp_path, collections=str(file), index_model=model)
+    faults = [each for each in findings if each.verdict == "fault"]
+    assert [each.what for each in faults] == ["collection docs"] * is_fault

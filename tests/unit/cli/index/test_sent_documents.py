@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from rich.progress import Progress
 
 from carteiro.cli.index import sent_documents as module
-from carteiro.cli.index.sent_documents import SentDocuments
+from carteiro.cli.index.sent_documents import NotRead, SentDocuments
 from carteiro.retrieval.collection import EmbeddingSettings, Generation
 from carteiro.retrieval.document import Document, Version
 from carteiro.retrieval.stores.sqlite.store import SqliteStore
@@ -50,13 +50,30 @@ async def test_wait_ends_when_the_group_has_passed_all_documents(monkeypatch: py
     monkeypatch.setattr(module, "committed_offsets", committed)
     sent = SentDocuments("c", "docs", "g", {"a": version(3), "b": version(7), "c": version(2, 1)})
     bar: Any = SimpleNamespace(disable=False, add_task=lambda *_, **__: 0, update=lambda *_, **__: None)
-    await sent.wait_until_read(bar, bar, sleep)
+    await sent.wait_until_read(bar, bar, 5, sleep, lambda: 10.0 * len(pauses))
     assert (len(pauses), commits) == (2, [])
+
+
+async def test_wait_ends_when_the_group_reads_no_further_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    offsets, pauses = [1, 1, 1, 2, 2, 2, 2], list[float]()
+
+    async def committed(*_: Any) -> dict[TopicPartition, OffsetAndMetadata]:
+        return {TopicPartition("docs", 0): OffsetAndMetadata(offsets[len(pauses)], "")}
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr(module, "committed_offsets", committed)
+    sent = SentDocuments("c", "docs", "g", {"a": version(0), "b": version(1), "c": version(2)})
+    bar: Any = SimpleNamespace(disable=False, add_task=lambda *_, **__: 0, update=lambda *_, **__: None)
+    with pytest.raises(NotRead, match="g has read 2 of 3 documents, and no further one for 3 s"):
+        await sent.wait_until_read(bar, bar, 3, sleep, lambda: float(len(pauses)))
+    assert len(pauses) == 6
 
 
 async def test_no_document_is_not_waited_for() -> None:
     with Progress(disable=True) as bar:
-        await SentDocuments("c", "docs", "g").wait_until_read(None, bar)  # type: ignore[arg-type]
+        await SentDocuments("c", "docs", "g").wait_until_read(None, bar, 5)  # type: ignore[arg-type]
 
 
 async def test_documents_that_are_not_in_the_store_are_named_with_their_reason(tmp_path: Path) -> None:
