@@ -47,7 +47,8 @@ COMMANDS = {
         "batches:batches", "List the batches that are open, and count the requests and documents that wait for them."
     ),
     "doctor": CommandEntry(
-        "doctor.command:doctor", "Say what is wrong with the settings, Kafka, models or collections, and what to do."
+        "doctor.command:doctor",
+        "Say what is wrong with the settings, Kafka, models, collections or tools, and what to do.",
     ),
     "status": CommandEntry(
         "status.command:status",
