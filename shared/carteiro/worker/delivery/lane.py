@@ -50,7 +50,8 @@ class Lane(LaneContext):
         """
         self.partition, self.consumer, self.state = partition, consumer, LaneState.SUSPENDED
         self._handler, self._replace_lane = handler, replace_lane
-        state, unconfirmed, progress = PartitionState(), UnconfirmedOutcomes(), Progress()
+        state, progress = PartitionState(), Progress()
+        unconfirmed = UnconfirmedOutcomes(max_gathered=handler.max_in_flight // 2)
         isolation = CrashIsolation(state, handler.exclusive_gate, handler.max_in_flight, self._commit)
         runner = RequestRunner(handler, state, isolation, unconfirmed, progress, self)
         reader = PartitionConsumer(

@@ -46,6 +46,11 @@ class Outcome(ABC):
         return None
 
     @property
+    def can_wait(self) -> bool:
+        """True if nobody waits for the records: they may be delivered with those of the next outcomes."""
+        return False
+
+    @property
     def creates_topic(self) -> bool:
         """True if the topic of `custom_record` is Carteiro's own, so the broker may create it on a metadata request."""
         return False

@@ -23,6 +23,9 @@ Requests that start during a stall cost a second call if the worker crashes befo
 _MAX_BLOCKED = 256
 """Maximum outcomes that wait for unavailable topics. Further outcomes get a fallback record at once."""
 _MAX_TRANSACTION_SIZE = 1_000_000
+_GATHER_SECONDS = 0.2
+"""Time in which outcomes without hurry come together. It is well below `_STALL_SECONDS`."""
+_MAX_GATHERED = 32
 
 
 class UnconfirmedOutcomes:
@@ -30,10 +33,14 @@ class UnconfirmedOutcomes:
 
     A caller's topic that is missing or has no leader must not delay other replies. The outcomes for it are blocked, and
     one of them is sent as a probe from time to time. After a while, each of them gets a fallback record instead.
+
+    Outcomes without hurry are gathered for a moment, or go along with the next one that has it: a transaction of their
+    own would hold up the replies after it. `max_gathered` is their number from which they are delivered at once.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float] = time.monotonic, max_gathered: int = _MAX_GATHERED) -> None:
+        self._clock, self._max_gathered = clock, min(max_gathered, _MAX_GATHERED)
+        self._gathered = 0
         self._unconfirmed: dict[int, Outcome] = {}
         self._unsent: dict[int, None] = {}
         """Offsets of the outcomes to deliver, in the order of a dict's keys."""
@@ -44,6 +51,7 @@ class UnconfirmedOutcomes:
         """Topics of the outcomes that wait for an unavailable topic, by offset."""
         self._transaction_size = TransactionSize(_MAX_TRANSACTION_SIZE)
         self._timer: asyncio.TimerHandle | None = None
+        self._gathering: asyncio.TimerHandle | None = None
         self._progress_at = 0.0
         """Time of the latest confirmation, or of the first outcome after there were none."""
         self._closed = False
@@ -97,6 +105,7 @@ class UnconfirmedOutcomes:
         while True:
             await self._any_unsent.wait()
             self._any_unsent.clear()
+            self._end_gathering()
             now = self._clock()
             ready = [offset for offset in list(self._unsent) if not self._block_if_unavailable(offset, now)]
             self._unsent.clear()
@@ -172,6 +181,7 @@ class UnconfirmedOutcomes:
     def close(self) -> None:
         """Drop all outcomes and accept no more, since another worker owns the partition."""
         self._closed = True
+        self._end_gathering()
         if self._timer is not None:
             self._timer.cancel()
         for outcomes in (self._unconfirmed, self._unsent, self._blocked):
@@ -227,7 +237,17 @@ class UnconfirmedOutcomes:
 
     def _queue(self, offset: int) -> None:
         self._unsent[offset] = None
-        self._any_unsent.set()
+        self._gathered += 1
+        if not self._unconfirmed[offset].can_wait or self._gathered >= self._max_gathered:
+            self._any_unsent.set()
+        elif self._gathering is None:
+            self._gathering = asyncio.get_running_loop().call_later(_GATHER_SECONDS, self._any_unsent.set)
+
+    def _end_gathering(self) -> None:
+        self._gathered = 0
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
 
     def _unblock(self, topic: str) -> None:
         for offset in [each for each, blocked_topic in self._blocked.items() if blocked_topic == topic]:

@@ -42,6 +42,10 @@ class DeferredOutcome(Outcome):
         return self.record
 
     @property
+    def can_wait(self) -> bool:
+        return True
+
+    @property
     def creates_topic(self) -> bool:
         return True
 

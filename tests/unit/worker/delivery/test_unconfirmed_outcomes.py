@@ -17,7 +17,7 @@ from carteiro.worker.delivery.unconfirmed_outcomes import UnconfirmedOutcomes
 def unconfirmed_with(*offsets: int) -> UnconfirmedOutcomes:
     unconfirmed = UnconfirmedOutcomes()
     for offset in offsets:
-        unconfirmed.put(offset, Mock(custom_record=None))
+        unconfirmed.put(offset, Mock(custom_record=None, can_wait=False))
     return unconfirmed
 
 
@@ -32,7 +32,7 @@ async def nothing_to_send(unconfirmed: UnconfirmedOutcomes) -> bool:
 
 
 def test_put_calls_on_queued():
-    UnconfirmedOutcomes().put(1, outcome := Mock(custom_record=None))
+    UnconfirmedOutcomes().put(1, outcome := Mock(custom_record=None, can_wait=False))
     outcome.on_queued.assert_called_once_with()
 
 
@@ -58,10 +58,38 @@ async def test_new_delivery_gets_all_unconfirmed_outcomes():
     assert await next_offsets(unconfirmed) == [[1, 3]]
 
 
+async def test_outcomes_without_hurry_are_gathered_and_go_along_with_one_that_has_it():
+    unconfirmed = UnconfirmedOutcomes()
+    for offset in (1, 2):
+        unconfirmed.put(offset, Mock(custom_record=None, can_wait=True))
+    assert await nothing_to_send(unconfirmed)
+    unconfirmed.put(3, Mock(custom_record=None, can_wait=False))
+    assert await next_offsets(unconfirmed) == [[1, 2, 3]]
+
+
+async def test_outcomes_without_hurry_are_delivered_after_a_moment(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_GATHER_SECONDS", 0.001)
+    unconfirmed = UnconfirmedOutcomes()
+    for offset in (1, 2):
+        unconfirmed.put(offset, Mock(custom_record=None, can_wait=True))
+    assert await next_offsets(unconfirmed) == [[1, 2]]
+    unconfirmed.put(3, Mock(custom_record=None, can_wait=True))
+    assert await next_offsets(unconfirmed) == [[3]]
+
+
+@pytest.mark.parametrize(("max_gathered", "expected"), [(0, 1), (1, 1), (3, 3), (1000, 32)])
+async def test_outcomes_without_hurry_are_delivered_at_once_if_there_are_many(max_gathered: int, expected: int):
+    unconfirmed = UnconfirmedOutcomes(max_gathered=max_gathered)
+    for offset in range(1, expected + 1):
+        assert not unconfirmed._any_unsent.is_set()
+        unconfirmed.put(offset, Mock(custom_record=None, can_wait=True))
+    assert await next_offsets(unconfirmed) == [list(range(1, expected + 1))]
+
+
 class CustomTopicOutcome:
     """An outcome for a caller's topic. It counts its replacements."""
 
-    creates_topic = False
+    creates_topic = can_wait = False
 
     def __init__(self, topic: str = "inbox") -> None:
         self.custom_record = OutgoingRecord(topic, None, None, b"{}", ())
@@ -69,7 +97,7 @@ class CustomTopicOutcome:
 
     def fall_back(self, record: OutgoingRecord, error: Exception) -> Mock:
         assert record is self.custom_record
-        self.replacements.append(Mock(custom_record=None))
+        self.replacements.append(Mock(custom_record=None, can_wait=False))
         return self.replacements[-1]
 
     def on_queued(self) -> None: ...
@@ -87,7 +115,12 @@ async def unconfirmed_with_missing_topic() -> tuple[UnconfirmedOutcomes, Deliver
     clock = DeliveryClock()
     unconfirmed, outcomes = (
         UnconfirmedOutcomes(clock),
-        {1: CustomTopicOutcome(), 2: CustomTopicOutcome(), 3: CustomTopicOutcome(), 4: Mock(custom_record=None)},
+        {
+            1: CustomTopicOutcome(),
+            2: CustomTopicOutcome(),
+            3: CustomTopicOutcome(),
+            4: Mock(custom_record=None, can_wait=False),
+        },
     )
     for offset, outcome in outcomes.items():
         unconfirmed.put(offset, outcome)  # type: ignore[arg-type]
@@ -101,7 +134,7 @@ async def unconfirmed_with_missing_topic() -> tuple[UnconfirmedOutcomes, Deliver
 async def test_outcomes_for_an_unavailable_topic_are_blocked_and_the_first_is_a_probe():
     unconfirmed, clock, _ = await unconfirmed_with_missing_topic()
     assert (unconfirmed.in_delivery, len(unconfirmed)) == (0, 3)
-    unconfirmed.put(5, Mock(custom_record=None))
+    unconfirmed.put(5, Mock(custom_record=None, can_wait=False))
     unconfirmed.put(6, CustomTopicOutcome())  # type: ignore[arg-type]
     assert await next_offsets(unconfirmed) == [[5]]
     clock.now += 2
@@ -143,7 +176,7 @@ async def test_blocked_outcomes_fall_back_before_the_partition_is_released():
 async def test_new_delivery_gets_the_replacement_of_an_outcome():
     unconfirmed = unconfirmed_with(1)
     await unconfirmed.next_groups(1000)
-    unconfirmed.replace(1, replacement := Mock(custom_record=None))
+    unconfirmed.replace(1, replacement := Mock(custom_record=None, can_wait=False))
     replacement.on_queued.assert_called_once_with()
     assert await nothing_to_send(unconfirmed)
     unconfirmed.requeue_all()
@@ -153,7 +186,7 @@ async def test_new_delivery_gets_the_replacement_of_an_outcome():
 async def test_confirmed_outcome_is_not_replaced():
     unconfirmed = unconfirmed_with(1)
     unconfirmed.confirm(1)
-    unconfirmed.replace(1, too_late := Mock(custom_record=None))
+    unconfirmed.replace(1, too_late := Mock(custom_record=None, can_wait=False))
     assert not unconfirmed
     too_late.on_queued.assert_not_called()
 
@@ -182,7 +215,7 @@ async def test_transactions_shrink_after_a_timeout_and_grow_again():
 
 async def test_put_and_wait_returns_after_the_confirmation():
     unconfirmed = UnconfirmedOutcomes()
-    waiting = asyncio.create_task(unconfirmed.put_and_wait(5, Mock(custom_record=None)))
+    waiting = asyncio.create_task(unconfirmed.put_and_wait(5, Mock(custom_record=None, can_wait=False)))
     assert await next_offsets(unconfirmed) == [[5]]
     assert not waiting.done()
     unconfirmed.confirm(5)
@@ -200,7 +233,7 @@ async def test_outcomes_finished_by_another_owner_are_dropped():
 async def test_closed_outcomes_accept_no_more():
     unconfirmed = unconfirmed_with(1)
     unconfirmed.close()
-    unconfirmed.put(2, too_late := Mock(custom_record=None))
+    unconfirmed.put(2, too_late := Mock(custom_record=None, can_wait=False))
     assert not unconfirmed
     too_late.on_queued.assert_not_called()
     unconfirmed.requeue_all()
@@ -217,7 +250,7 @@ async def test_delivery_is_stalled_while_nothing_is_confirmed(monkeypatch: pytes
 
 
 async def test_replacement_is_queued_once_and_goes_to_the_next_delivery() -> None:
-    unconfirmed, replacement = unconfirmed_with(1, 2), Mock(custom_record=None)
+    unconfirmed, replacement = unconfirmed_with(1, 2), Mock(custom_record=None, can_wait=False)
     await unconfirmed.next_groups(1000)
     unconfirmed.replace(1, replacement)
     replacement.on_queued.assert_called_once_with()
@@ -229,7 +262,7 @@ async def test_replacement_is_queued_once_and_goes_to_the_next_delivery() -> Non
 
 
 async def test_outcome_that_is_confirmed_already_is_not_replaced() -> None:
-    unconfirmed, too_late = unconfirmed_with(1), Mock(custom_record=None)
+    unconfirmed, too_late = unconfirmed_with(1), Mock(custom_record=None, can_wait=False)
     unconfirmed.confirm(1)
     unconfirmed.replace(1, too_late)
     assert not unconfirmed
