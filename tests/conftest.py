@@ -1,6 +1,7 @@
 """Fixtures of all tests: a real broker on a real socket, and a local provider in place of a cloud."""
 
 import asyncio
+import os
 import signal
 import tempfile
 import time
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from tests.s3_server import S3Server
 
+# No test loads a model from the network. A look-up there lasts up to 24 seconds if there is no network.
+os.environ["HF_HUB_OFFLINE"] = "1"
 fork_server.install()
 
 # How long an example takes says more of the machine than of the code.

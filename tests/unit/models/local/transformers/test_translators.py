@@ -4,6 +4,7 @@ The languages are passed as the page of each model in Transformers' documentatio
 """
 
 import asyncio
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -29,16 +30,21 @@ def made(once) -> Callable[..., Path]:
 
 def by_transformers(directory: Path, text: str, source: str | None = None, **parameters: Any) -> str:
     """Return the text of Transformers. `source` is set on the tokenizer; a language parameter is given by its token."""
-    tokenizer = AutoTokenizer.from_pretrained(directory)
-    if source is not None:
-        tokenizer.src_lang = source
+    tokenizer, plain = _load_with_transformers(directory, source)
     numbers = {
         name: tokenizer.convert_tokens_to_ids(value) if isinstance(value, str) else value
         for name, value in parameters.items()
     }
-    plain = AutoModelForSeq2SeqLM.from_pretrained(directory)
     output = plain.generate(**tokenizer(text, return_tensors="pt"), **numbers)[0]
     return tokenizer.decode(output, skip_special_tokens=True).strip()
+
+
+@functools.cache
+def _load_with_transformers(directory: Path, source: str | None) -> tuple[Any, Any]:
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    if source is not None:
+        tokenizer.src_lang = source
+    return tokenizer, AutoModelForSeq2SeqLM.from_pretrained(directory)
 
 
 @pytest.mark.parametrize(
