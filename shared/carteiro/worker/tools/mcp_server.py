@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any
@@ -48,8 +47,6 @@ IDEMPOTENCY_KEY = "carteiro/idempotency_key"
 """Name of the idempotency key in the `_meta` of a call."""
 _FORGOTTEN = "Session terminated"
 """The SDK's message if a server by HTTP does not know the session, because it has started again."""
-_LONG_EVENT = re.compile(r"event exceeded the \d+ byte limit")
-"""The SDK's message if an answer in a stream is longer than the limit."""
 
 
 class _SessionForgotten(ToolFailed):
@@ -115,7 +112,7 @@ class McpServer(ToolSource):
                 self._reconnect(client)
             raise
         except MCPError as error:
-            if TOO_LONG in error.message or _LONG_EVENT.search(error.message):
+            if TOO_LONG in error.message:
                 raise ToolFailed(TOO_LONG) from None
             if error.message == _FORGOTTEN:
                 self._reconnect(client)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from subprocess import DEVNULL
-from typing import Any
+from typing import Any, Self
 
 import anyio
 import httpx2
@@ -16,17 +16,30 @@ from mcp.client.stdio import get_default_environment
 from mcp.client.streamable_http import streamable_http_client
 from mcp.os.posix.utilities import terminate_posix_process_tree
 from mcp.shared.message import SessionMessage
-from mcp.types import INTERNAL_ERROR, ErrorData, JSONRPCError, JSONRPCResponse, jsonrpc_message_adapter
+from mcp.types import (
+    INTERNAL_ERROR,
+    ErrorData,
+    JSONRPCError,
+    JSONRPCRequest,
+    JSONRPCResponse,
+    jsonrpc_message_adapter,
+)
 
 log = structlog.get_logger("carteiro.worker")
 
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 """Most bytes of one message of a server: room for an image of 3 MiB in base64, which is then described in words."""
-TOO_LONG = f"The tool's answer has more than {MAX_ANSWER_BYTES >> 20} MiB."
+_MAX_VALUES = 100_000
+"""Most values of JSON in a message: each is an object of Python, and the SDK copies them several times."""
+TOO_LONG = f"The tool's answer has more than {MAX_ANSWER_BYTES >> 20} MiB or {_MAX_VALUES:,} values."
+_MAX_REQUESTS = 16
+"""Most requests of a server that wait for their answers. Others are left out: the SDK has a task for each."""
 _EXIT_SECONDS = 2.0
 """Time for a program to end after its standard input is closed, and again after SIGTERM."""
 _CONNECT_SECONDS = 30.0
 _HEAD_BYTES = 256
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_EVENT_END = re.compile(rb"\n\n|\r\r|\n\r\n")
 _ANSWER_ID = re.compile(rb'\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*(\d{1,15})\s*,')
 """Beginning of an answer as servers write it. The ids are ours, which are numbers."""
 
@@ -117,7 +130,7 @@ async def read_lines(stream: ByteReceiveStream) -> AsyncIterator[bytes | LongLin
             first, *others = (await stream.receive()).split(b"\n")
             for number, piece in enumerate([first, *others]):
                 if number:
-                    if size <= MAX_ANSWER_BYTES:
+                    if 0 < size <= MAX_ANSWER_BYTES:
                         yield b"".join(pieces)
                     pieces, size = [], 0
                 was_long, size = size > MAX_ANSWER_BYTES, size + len(piece)
@@ -134,17 +147,30 @@ def _read_message(line: bytes | LongLine) -> SessionMessage | None:
 
     Raise `AnswerTooLong` for the answer to a call that is not known.
     """
-    if isinstance(line, LongLine):
-        if (found := _ANSWER_ID.match(line.head)) is not None:
+    if isinstance(line, LongLine) or has_many_values(line):
+        head = line.head if isinstance(line, LongLine) else line[:_HEAD_BYTES]
+        if (found := _ANSWER_ID.match(head)) is not None:
             error = ErrorData(code=INTERNAL_ERROR, message=TOO_LONG)
             return SessionMessage(JSONRPCError(jsonrpc="2.0", id=int(found[1]), error=error))
-        if b'"method"' in line.head:
+        if b'"method"' in head:
             return None
         raise AnswerTooLong(TOO_LONG)
     try:
         return SessionMessage(jsonrpc_message_adapter.validate_json(line.decode(errors="replace"), by_name=False))
     except ValueError:
         return None
+
+
+def has_many_values(message: bytes) -> bool:
+    """Return True if a message has too many values of JSON."""
+    if _count_values(message) <= _MAX_VALUES:
+        return False
+    return _count_values(_STRING.sub(b"", message)) > _MAX_VALUES
+
+
+def _count_values(message: bytes) -> int:
+    """Return the number of values, or a larger one if strings have such characters too."""
+    return sum(map(message.count, (b",", b"[", b"{")))
 
 
 @asynccontextmanager
@@ -156,30 +182,47 @@ async def http_transport(url: str, headers: Mapping[str, str], timeout: float) -
     )
     async with (
         client,
-        streamable_http_client(url, http_client=client, max_sse_event_size=MAX_ANSWER_BYTES) as streams,
+        streamable_http_client(url, http_client=client, max_sse_event_size=None) as streams,
     ):
         yield streams
 
 
 async def _limit_body(response: httpx2.Response) -> None:
-    """Have a body end with an error if it is too long. The SDK limits the events of a stream itself."""
+    """Have a body, or a stream of events, end with an error if it, or an event, is too long."""
     is_stream = response.headers.get("content-type", "").lower().startswith("text/event-stream")
     is_compressed = response.headers.get("content-encoding", "identity").lower() != "identity"
     assert isinstance(response.stream, httpx2.AsyncByteStream)
-    if is_compressed or not is_stream:
-        response.stream = _LimitedBody(response.stream, 0 if is_compressed else MAX_ANSWER_BYTES)
+    max_bytes = 0 if is_compressed else MAX_ANSWER_BYTES
+    response.stream = _LimitedBody(response.stream, max_bytes, _EVENT_END if is_stream else None)
 
 
 class _LimitedBody(httpx2.AsyncByteStream):
-    def __init__(self, stream: httpx2.AsyncByteStream, max_bytes: int) -> None:
-        self._stream, self._left = stream, max_bytes
+    """Body that is handed on message by message: at the `end` of an event, or whole if there are no events."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream, max_bytes: int, end: re.Pattern[bytes] | None) -> None:
+        self._stream, self._max_bytes, self._end = stream, max_bytes, end
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        read = bytearray()
         async for chunk in self._stream:
-            self._left -= len(chunk)
-            if self._left < 0:
-                raise AnswerTooLong(TOO_LONG)
-            yield chunk
+            begin = max(len(read) - 2, 0)
+            read += chunk
+            ends = [found.end() for found in self._end.finditer(read, begin)] if self._end else []
+            if ends:
+                yield self._checked(bytes(read[: ends[-1]]))
+                del read[: ends[-1]]
+            if len(read) > self._max_bytes:
+                raise self._error()
+        yield self._checked(bytes(read))
+
+    def _checked(self, message: bytes) -> bytes:
+        if len(message) > self._max_bytes or has_many_values(message):
+            raise self._error()
+        return message
+
+    def _error(self) -> Exception:
+        # The SDK makes an answer of each of these.
+        return AnswerTooLong(TOO_LONG) if self._end is None else httpx2.SSEError(TOO_LONG)
 
     async def aclose(self) -> None:
         await self._stream.aclose()
@@ -189,40 +232,69 @@ class _LimitedBody(httpx2.AsyncByteStream):
 async def watched(transport: Any, lost: asyncio.Event) -> AsyncIterator[Any]:
     """Open a transport whose end sets `lost`: a server that ended is connected again before it is needed."""
     async with transport as (reads, writes):
-        yield _WatchedStream(reads, lost), writes
+        answers = _AnswerStream(writes)
+        yield _WatchedStream(reads, lost, answers), answers
 
 
-class _WatchedStream:
-    """Stream of a server's messages that sets an event at its end.
-
-    Schemas of results are left out: the SDK would apply them in the event loop, and some take exponential time.
-    """
-
-    def __init__(self, stream: Any, lost: asyncio.Event) -> None:
-        self._stream, self._lost = stream, lost
+class _WrappedStream:
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
-    def __aiter__(self) -> "_WatchedStream":
-        return self
-
-    async def __anext__(self) -> Any:
-        try:
-            received = await self._stream.__anext__()
-        except StopAsyncIteration:
-            self._lost.set()
-            raise
-        if isinstance(received, SessionMessage) and isinstance(received.message, JSONRPCResponse):
-            tools = received.message.result.get("tools")
-            for tool in tools if isinstance(tools, list) else ():
-                if isinstance(tool, dict):
-                    tool.pop("outputSchema", None)
-        return received
-
-    async def __aenter__(self) -> "_WatchedStream":
+    async def __aenter__(self) -> Self:
         await self._stream.__aenter__()
         return self
 
     async def __aexit__(self, *error: Any) -> None:
         await self._stream.__aexit__(*error)
+
+
+class _AnswerStream(_WrappedStream):
+    """Stream to a server that counts its requests without an answer."""
+
+    waiting = 0
+
+    async def send(self, item: SessionMessage) -> None:
+        await self._stream.send(item)
+        if isinstance(item.message, JSONRPCResponse | JSONRPCError):
+            self.waiting -= 1
+
+
+class _WatchedStream(_WrappedStream):
+    """Stream of a server's messages that sets an event at its end.
+
+    Schemas of results are left out: the SDK would apply them in the event loop, and some take exponential time. So are
+    requests of a server that does not read the answers.
+    """
+
+    def __init__(self, stream: Any, lost: asyncio.Event, answers: _AnswerStream) -> None:
+        super().__init__(stream)
+        self._lost, self._answers = lost, answers
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        while True:
+            try:
+                received = await self._stream.__anext__()
+            except StopAsyncIteration:
+                self._lost.set()
+                raise
+            message = received.message if isinstance(received, SessionMessage) else None
+            if isinstance(message, JSONRPCResponse):
+                _leave_out_result_schemas(message)
+            if not isinstance(message, JSONRPCRequest):
+                return received
+            if self._answers.waiting < _MAX_REQUESTS:
+                self._answers.waiting += 1
+                return received
+
+
+def _leave_out_result_schemas(message: JSONRPCResponse) -> None:
+    tools = message.result.get("tools")
+    for tool in tools if isinstance(tools, list) else ():
+        if isinstance(tool, dict):
+            tool.pop("outputSchema", None)

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-_NAMES = ("say", "huge_json", "huge_event", "many_lines", "bomb")
+_NAMES = ("say", "huge_json", "huge_event", "many_lines", "many_values", "bomb")
 _MEBIBYTE = b"x" * (1 << 20)
 
 
@@ -70,6 +70,9 @@ class RawHttpServer:
         if name == "bomb":
             body = gzip.compress(head + _MEBIBYTE * 64 + b'"}]}}')
             return web.Response(body=body, headers={"Content-Encoding": "gzip", "Content-Type": "application/json"})
+        if name == "many_values":
+            result = {"content": [], "structuredContent": {"a": [[]] * 200_000}}
+            return web.json_response({"jsonrpc": "2.0", "id": call, "result": result})
         answer = web.StreamResponse()
         answer.content_type = "application/json" if name == "huge_json" else "text/event-stream"
         await answer.prepare(request)

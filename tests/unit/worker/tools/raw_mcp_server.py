@@ -8,10 +8,11 @@ import os
 import sys
 from typing import Any
 
-_NAMES = ("say", "die", "noise", "flood", "lie", "huge", "late_id", "huge_notice", "endless", "slow_schema", "meta")
+_NAMES = "say die noise flood lie huge late_id huge_notice endless meta many_values".split()
 _TOOLS: list[dict[str, Any]] = [{"name": name, "inputSchema": {"type": "object"}} for name in _NAMES]
 # Ten thousand million million steps for a validator that tries all ways.
-_TOOLS[-2]["outputSchema"] = {"type": "object", "properties": {"a": {"pattern": "^(a|a)*$"}}}
+_SLOW = {"type": "object", "properties": {"a": {"pattern": "^(a|a)*$"}}}
+_TOOLS.append({"name": "slow_schema", "inputSchema": {"type": "object"}, "outputSchema": _SLOW})
 _MEBIBYTE = "x" * (1 << 20)
 
 
@@ -48,6 +49,8 @@ def _result(method: str, params: dict[str, Any]) -> dict[str, Any] | None:
             return {"content": [{"type": "text", "text": "after a notice"}]}
         case "tools/call", "slow_schema":
             return {"content": [{"type": "text", "text": "slow"}], "structuredContent": {"a": "a" * 50 + "!"}}
+        case "tools/call", "many_values":
+            return {"content": [], "structuredContent": {"a": [[]] * 200_000, "b": '\\"[,[,[,' * 10}}
         case "tools/call", "meta":
             return {"content": [{"type": "text", "text": json.dumps(params.get("_meta"))}]}
     return None

@@ -99,6 +99,16 @@ async def test_answer_that_is_too_long_is_a_failed_call_and_costs_little_memory(
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 48 * 1024
 
 
+async def test_answer_with_many_values_is_a_failed_call() -> None:
+    command = [sys.executable, "-S", str(Path(__file__).with_name("raw_mcp_server.py"))]
+    async with running(command=command, tools=["many_values", "say"]) as server:
+        await server.definitions()
+        first = await server.call("say", {})
+        with pytest.raises(ToolFailed, match=r"or 100,000 values"):
+            await server.call("many_values", {})
+        assert await server.call("say", {}) == first
+
+
 async def test_notice_that_is_too_long_is_left_out() -> None:
     command = [sys.executable, "-S", str(Path(__file__).with_name("raw_mcp_server.py"))]
     async with running(command=command, tools=["huge_notice"]) as server:
@@ -205,12 +215,12 @@ async def test_server_by_http_has_the_tools_of_the_list_and_gets_the_token(monke
         assert await server.call("search_pages", {"word": "bus"}) == "no bus"
 
 
-@pytest.mark.parametrize("tool", ["huge_json", "huge_event", "many_lines", "bomb"])
+@pytest.mark.parametrize("tool", ["huge_json", "huge_event", "many_lines", "many_values", "bomb"])
 async def test_answer_by_http_that_is_too_long_is_a_failed_call_and_costs_little_memory(tool: str) -> None:
     async with RawHttpServer() as served, running(url=served.url, tools=["say", tool]) as server:
         await server.definitions()
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        with pytest.raises(ToolFailed, match=r"^The tool's answer has more than 4 MiB\.$"):
+        with pytest.raises(ToolFailed, match=r"^The tool's answer has more than 4 MiB or 100,000 values\.$"):
             await server.call(tool, {})
         assert await server.call("say", {}) == "session 1", "the connection stays"
         assert served.sent < 64 << 20
