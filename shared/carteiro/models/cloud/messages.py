@@ -18,6 +18,7 @@ from carteiro.models.interface import Completion, Prompt
 from carteiro.models.json_output import compact_json
 from carteiro.models.reasoning import ReasoningState
 from carteiro.schemas.media_file import MediaKind
+from carteiro.text.surrogates import repair_unicode
 
 PATH = "/messages"
 MEDIA: Collection[MediaKind] = ("image", "pdf")
@@ -28,6 +29,8 @@ _LIMIT = "max_tokens"
 _BUDGET_MODELS = re.compile(r"claude-(?:3-7-sonnet|(?:opus|sonnet|haiku)-4(?:-[015])?)(?:-\d{8}|-latest)?$")
 """Models whose thinking has a budget of tokens. Later ones decide by an effort
 (https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking)."""
+_THINKING = {"thinking": ("thinking", "signature"), "redacted_thinking": ("data",)}
+"""Types of the blocks of thinking, with their fields."""
 _THINKING_TOKENS = {"low": 1024, "medium": 8192, "high": 16_384}
 """Budgets of thinking. The API's least is 1,024."""
 
@@ -102,11 +105,13 @@ def _excludes_thinking(prompt: Prompt, kind: Any) -> bool:
 
 
 def _signed_thinking(content: list[Any]) -> str | None:
-    """Return the blocks of thinking as JSON; None if there are none. The API takes them back as they are."""
-    blocks = [
-        each for each in content if isinstance(each, dict) and each.get("type") in ("thinking", "redacted_thinking")
-    ]
-    return compact_json(blocks) if blocks else None
+    """Return the blocks of thinking as JSON; None if there are none, or one that cannot go back: the API takes them
+    only as they are.
+    """
+    blocks = [each for each in content if isinstance(each, dict) and each.get("type") in (*_THINKING,)]
+    whole = all(isinstance(block.get(name), str) for block in blocks for name in _THINKING[block["type"]])
+    text = compact_json(blocks)
+    return text if blocks and whole and repair_unicode(text) == text else None
 
 
 def streamed(body: dict[str, Any], form: RequestFormat) -> dict[str, Any]:  # noqa: ARG001

@@ -82,7 +82,7 @@ class RequestTools:
     def refusal(self, model: str) -> Unsupported:
         """Return the error of a model that cannot call them, for a request without tools of its own."""
         if not self._by_default:
-            return Unsupported(f"{model} cannot call tools: leave served_tools out, or take another model", "tools")
+            return Unsupported(f"{model} cannot call tools: send served_tools: [], or take another model", "tools")
         return Unsupported(
             f"{model} cannot call tools, and this service gives some to every request: send served_tools: []. "
             "The operator can take another model, or leave out default in the file of CARTEIRO_TOOLS",

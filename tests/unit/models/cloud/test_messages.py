@@ -159,6 +159,16 @@ def test_thinking_before_calls_goes_back_as_it_is() -> None:
     assert body["thinking"]["type"] == "enabled"
 
 
+@pytest.mark.parametrize(
+    "changed", [{"signature": None}, {"thinking": None}, {"thinking": "\ud800"}, {"type": ["thinking"]}]
+)
+def test_thinking_that_cannot_go_back_is_not_kept(changed: dict[str, Any]) -> None:
+    call = {"type": "tool_use", "id": "toolu_1", "name": "clock", "input": {}}
+    answer = {"content": [THOUGHT | changed, call], "stop_reason": "tool_use"}
+    done = messages.completion(answer, TOOL_PROMPT, "m")
+    assert (done.thinking, len(done.tool_calls)) == (None, 1)
+
+
 def test_thinking_of_an_answer_is_not_kept() -> None:
     answer = {"content": [THOUGHT, *TEXT], "stop_reason": "end_turn"}
     assert messages.completion(answer, TOOL_PROMPT, "m").thinking is None

@@ -69,7 +69,7 @@ async def test_model_reads_the_results_of_its_calls() -> None:
     ("by_default", "own", "message"),
     [
         (True, (), r"cannot call tools, and this service .*: send served_tools: \[\]\. The operator"),
-        (False, (), "cannot call tools: leave served_tools out"),
+        (False, (), r"cannot call tools: send served_tools: \[\], or"),
         (True, [ToolDefinition("mine")], "no tools here"),
     ],
 )
