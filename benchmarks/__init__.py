@@ -5,6 +5,7 @@ BENCHMARKS: dict[str, list[list[str]]] = {
     "enrichment": [[]],
     "quota": [["--simulate"], []],
     "local": [[]],
+    "prefixes": [[]],
     "engines": [[]],
     "retrieval": [[]],
     "collections": [[]],

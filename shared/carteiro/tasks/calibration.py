@@ -1,7 +1,9 @@
 """Calibration of label scores: the bias of a model towards each label, which is subtracted."""
 
+import asyncio
 from collections.abc import Sequence
 
+from carteiro.concurrency.single_flight import SingleFlight
 from carteiro.models.interface import RankingModel
 from carteiro.schemas import Usage
 
@@ -24,6 +26,7 @@ class Calibration:
 
     def __init__(self) -> None:
         self._cache: dict[tuple[str, str, tuple[str, ...]], list[float]] = {}
+        self._running: SingleFlight[list[float]] = SingleFlight()
 
     async def margins(
         self, model: RankingModel, template: str, text: str, labels: Sequence[str]
@@ -40,12 +43,19 @@ class Calibration:
     async def baseline(self, model: RankingModel, template: str, labels: Sequence[str]) -> list[float]:
         """Return the mean log-probability of each label, in order."""
         key = (model.name, template, tuple(labels))
-        if key not in self._cache:
-            continuations = [f" {label}" for label in labels]
-            rankings = [await model.rank(template.format(text=each), continuations) for each in _SENTENCES]
-            columns = zip(*(ranking.log_probabilities for ranking in rankings), strict=True)
+        if key in self._cache:
+            return self._cache[key]
+        means, known = await self._running.run(repr(key).encode(), lambda: _mean(model, template, labels))
+        if not known:
             if len(self._cache) >= _MAX_CACHED:
                 # Label sets come from callers, so the cache is bounded to protect the memory.
                 self._cache.pop(next(iter(self._cache)))
-            self._cache[key] = [sum(column) / len(column) for column in columns]
-        return self._cache[key]
+            self._cache[key] = means
+        return means
+
+
+async def _mean(model: RankingModel, template: str, labels: Sequence[str]) -> list[float]:
+    continuations = [f" {label}" for label in labels]
+    rankings = await asyncio.gather(*(model.rank(template.format(text=each), continuations) for each in _SENTENCES))
+    columns = zip(*(ranking.log_probabilities for ranking in rankings), strict=True)
+    return [sum(column) / len(column) for column in columns]

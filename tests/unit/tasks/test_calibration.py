@@ -1,5 +1,6 @@
 """The bias of a model towards each label."""
 
+import asyncio
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +21,7 @@ class FakeRankingModel:
 
     async def rank(self, _: str, continuations: Sequence[str]) -> Any:
         self.calls += 1
+        await asyncio.sleep(0)
         return SimpleNamespace(log_probabilities=[-float(len(each)) for each in continuations], usage=None)
 
 
@@ -31,6 +33,12 @@ async def test_baseline_is_the_mean_and_is_computed_once_for_a_set_of_labels() -
     assert model.calls == calls
     await cache.baseline(model, "Text: {text}", ["a", "bbb"])
     assert model.calls == 2 * calls
+
+
+async def test_baseline_is_computed_once_for_simultaneous_requests() -> None:
+    model, cache = FakeRankingModel(), Calibration()
+    await asyncio.gather(*(cache.baseline(model, "{text}", ["a", "bbb"]) for _ in range(5)))
+    assert model.calls == len(calibration._SENTENCES)
 
 
 async def test_cache_of_label_sets_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,9 +99,9 @@ class ModelThread:
             raise
         return result
 
-    def close(self) -> None:
-        """Stop the thread after its queued jobs, without waiting for them."""
-        self._closed = True
+    def close(self, finish: Callable[[], None] = lambda: None) -> None:
+        """Stop the thread after its queued jobs and `finish`, without waiting for them."""
+        self._closed, self._finish = True, finish
         self._jobs.put(None)
 
     def _run_jobs(self) -> None:
@@ -120,3 +120,4 @@ class ModelThread:
             # The caller may end the process at once, so the thread is idle before the caller gets the result.
             _busy_threads.discard(self)
             resolve_future(job.loop, job.future, result, failure)
+        self._finish()

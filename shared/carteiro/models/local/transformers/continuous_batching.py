@@ -18,6 +18,7 @@ from carteiro.models.local.inference.thread import ModelThread
 from carteiro.models.local.text_generation.token_sequence import TokenSequence
 from carteiro.models.local.transformers.decode_batch import DecodeBatch
 from carteiro.models.local.transformers.forward import is_recurrent
+from carteiro.models.local.transformers.prefix_cache import PrefixCache
 
 _MAX_SEQUENCES = 64
 """Maximum number of completions written at the same time; further completions wait until one ends."""
@@ -31,6 +32,8 @@ _MAX_PREFILL_TOKENS = 2048
 class _PendingSequence:
     sequence: TokenSequence
     future: asyncio.Future[TokenSequence]
+    unread_tokens: int
+    """Tokens to read before the first one is written; those that the prefix cache knows are not read."""
     compute_seconds: float = 0.0
     """Seconds of model time spent on the sequence; the time of a step is divided evenly among its rows."""
 
@@ -47,12 +50,13 @@ class ContinuousBatcher:
         name: str,
         model: Any,
         thread: ModelThread,
+        prefixes: PrefixCache,
         *,
         timeout: float,
         max_cached_tokens: int,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._name, self._model, self._thread = name, model, thread
+        self._name, self._model, self._thread, self._prefixes = name, model, thread, prefixes
         self._timeout, self._max_cached_tokens, self._clock = timeout, max_cached_tokens, clock
         self._waiting: list[_PendingSequence] = []
         self._running: dict[TokenSequence, _PendingSequence] = {}
@@ -65,7 +69,9 @@ class ContinuousBatcher:
         If the caller is cancelled, the sequence leaves its batch before the next step. Raise the error of the sequence
         if it fails, and `Unavailable` if it takes longer than the timeout.
         """
-        call = _PendingSequence(sequence, asyncio.get_running_loop().create_future())
+        call = _PendingSequence(
+            sequence, asyncio.get_running_loop().create_future(), self._prefixes.unread_length(sequence.token_ids)
+        )
         self._waiting.append(call)
         if self._loop_task is None or self._loop_task.done():
             self._loop_task = asyncio.create_task(self._run())
@@ -87,18 +93,23 @@ class ContinuousBatcher:
         room = self._max_cached_tokens - sum(row.max_total_tokens for row in active)
         free_slots = 1 if is_recurrent(self._model) else _MAX_SEQUENCES - len(active)
         admitted: list[_PendingSequence] = []
-        for call in same_length_group(self._waiting, lambda each: len(each.sequence.token_ids), _MAX_PREFILL_TOKENS):
+        for call in same_length_group(self._waiting, lambda each: each.unread_tokens, _MAX_PREFILL_TOKENS):
             if (call.sequence.max_total_tokens > room and (admitted or active)) or len(admitted) >= free_slots:
                 break
             room -= call.sequence.max_total_tokens
             admitted.append(call)
+        if shared := self._prefixes.shared_length([call.sequence.token_ids for call in admitted]):
+            # The first call reads the common beginning; the others wait for it.
+            for call in admitted:
+                call.unread_tokens = max(1, len(call.sequence.token_ids) - shared)
+            del admitted[1:]
         self._waiting = [call for call in self._waiting if call not in admitted]
         self._start_batch(admitted)
 
     def _start_batch(self, calls: Sequence[_PendingSequence]) -> None:
         if calls:
             self._running |= {call.sequence: call for call in calls}
-            self._batches.append(DecodeBatch(self._model, [call.sequence for call in calls]))
+            self._batches.append(DecodeBatch(self._model, self._prefixes, [call.sequence for call in calls]))
 
     async def _step(self, batch: DecodeBatch) -> None:
         calls = [call for row in batch.sequences if not (call := self._running[row]).future.done()]

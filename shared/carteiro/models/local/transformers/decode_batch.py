@@ -7,7 +7,8 @@ import torch
 from torch.nn.functional import pad
 
 from carteiro.models.local.text_generation.token_sequence import TokenSequence
-from carteiro.models.local.transformers.forward import compute_logits, is_recurrent, new_cache, pad_left
+from carteiro.models.local.transformers.forward import compute_logits, is_recurrent
+from carteiro.models.local.transformers.prefix_cache import PrefixCache
 
 _CHUNK = 512
 """Maximum number of prompt tokens read in one step, so that a long prompt delays other sequences only briefly."""
@@ -20,19 +21,19 @@ class DecodeBatch:
     on the model's thread only.
     """
 
-    def __init__(self, model: Any, rows: Sequence[TokenSequence]) -> None:
-        self._model = model
+    def __init__(self, model: Any, prefixes: PrefixCache, rows: Sequence[TokenSequence]) -> None:
+        self._model, self._prefixes = model, prefixes
         self.sequences = list(rows)
         self.is_prefilling = True
         """True until all prompts are read. Until then no token is written and no other batch can be merged in."""
         self._cache: Any = None
 
     def _start_prefill(self) -> None:
-        self._pending_ids, self._mask = pad_left([row.token_ids for row in self.sequences], self._model.device)
+        prefill = self._prefixes.prefill([row.token_ids for row in self.sequences])
+        self._pending_ids, self._mask, self._cache = prefill.ids, prefill.mask, prefill.cache
         self.length = int(self._mask.shape[1])
         """Number of tokens of the longest row."""
-        self._cached_columns = 0
-        self._cache = new_cache(self._model)
+        self._cached_columns = self.length - self._pending_ids.shape[1]
 
     def step(self) -> None:
         """Read the next tokens of the prompts, or write one token in each row.
@@ -48,6 +49,8 @@ class DecodeBatch:
         self._cached_columns += columns
         if self._pending_ids.shape[1]:
             return
+        if self.is_prefilling:
+            self._prefixes.store([row.token_ids for row in self.sequences], self._cache)
         likeliest = logits.argmax(-1).tolist()
         for row, scores, token in zip(self.sequences, logits, likeliest, strict=True):
             if row.is_greedy:

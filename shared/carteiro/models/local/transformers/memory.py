@@ -15,6 +15,9 @@ _WEIGHTS_OVERHEAD = 1.1
 """Minimum memory of a loaded model, as a factor of the size of its weights."""
 _CACHE_MEMORY_SHARE = 0.25
 """Share of the free memory for cached tokens. Padding may double it, and the computation needs the rest."""
+_PREFIX_MEMORY_SHARE = 0.03
+_MAX_PREFIX_BYTES = 2**29
+"""Memory for the beginnings of prompts that are kept: a share of the free memory, but at most 512 MiB."""
 
 
 def check_memory(location: str, auto_class: Any, config: Any, placement: Placement = CPU) -> None:
@@ -54,6 +57,11 @@ def max_cached_tokens(model: Any) -> int:
     tensors = [tensor for layer in cache.layers for tensor in (layer.keys, layer.values) if tensor is not None]
     token_bytes = sum(tensor.nbytes for tensor in tensors) / ids.shape[1]
     return int(_free_device_bytes(model.device) * _CACHE_MEMORY_SHARE / max(token_bytes, 1))
+
+
+def max_prefix_bytes(model: Any) -> int:
+    """Return the maximum bytes of the beginnings of prompts that are kept for a causal model."""
+    return min(int(_free_device_bytes(model.device) * _PREFIX_MEMORY_SHARE), _MAX_PREFIX_BYTES)
 
 
 def _gigabytes(size: int) -> str:

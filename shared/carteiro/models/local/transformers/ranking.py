@@ -1,26 +1,39 @@
 """Log-probabilities of several continuations of a text, by a causal model."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from carteiro.models.interface import Ranking
-from carteiro.models.local.text_generation.likelihood import common_prefix_length
-from carteiro.models.local.transformers.forward import compute_logits, is_recurrent, pad_left
+from carteiro.models.local.text_generation.likelihood import TokenPrediction, token_predictions
+from carteiro.models.local.transformers.forward import compute_logits, is_recurrent
+from carteiro.models.local.transformers.prefix_cache import PrefixCache
 from carteiro.schemas import Usage
+
+_MAX_PASS_TOKENS = 4096
+"""Maximum number of tokens of one pass, those of the prefix cache and padding included: it bounds the memory."""
+_MAX_KNOWN_SHARE = 0.5
+"""A text of which the prefix cache knows a larger share is not kept."""
+
+_Tokens = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class RankingInput:
-    """A text with each continuation, as tokens, and the number of tokens of each continuation."""
+    """A text with each continuation, as tokens, and the predictions that make up each continuation."""
 
-    full_sequences: Sequence[tuple[int, ...]]
-    continuation_lengths: Sequence[int]
+    full_sequences: Sequence[_Tokens]
+    predictions: Sequence[Sequence[TokenPrediction]]
 
     @property
-    def model_inputs(self) -> list[tuple[int, ...]]:
+    def stem(self) -> _Tokens:
+        """The tokens before the first one that is predicted; all sequences begin with them."""
+        return min((step.context for each in self.predictions for step in each), key=len, default=())
+
+    @property
+    def model_inputs(self) -> list[_Tokens]:
         """Distinct rows that the model reads.
 
         The last token of a sequence is predicted, not read. So continuations of one token share one row.
@@ -29,8 +42,14 @@ class RankingInput:
 
     @property
     def token_count(self) -> int:
-        """Number of tokens that the model reads."""
+        """Number of tokens that the model reads if it has read none of them before."""
         return sum(map(len, self.model_inputs))
+
+    def unread_tokens(self, prefixes: PrefixCache) -> int:
+        """Return the number of tokens that the model reads: the text is read once for all continuations."""
+        if not prefixes.is_enabled:
+            return self.token_count
+        return prefixes.unread_length(self.stem) + sum(len(row) - len(self.stem) for row in self.model_inputs)
 
 
 def make_ranking_input(prefix: Sequence[int], full_sequences: Sequence[Sequence[int]]) -> RankingInput:
@@ -38,31 +57,82 @@ def make_ranking_input(prefix: Sequence[int], full_sequences: Sequence[Sequence[
 
     A token may span the end of the text and the start of the continuation. It belongs to the continuation.
     """
-    return RankingInput(
-        [tuple(sequence) for sequence in full_sequences],
-        [len(sequence) - common_prefix_length(prefix, sequence) for sequence in full_sequences],
-    )
+    return RankingInput([tuple(each) for each in full_sequences], token_predictions(prefix, full_sequences))
 
 
-def rank(model: Any, inputs: Sequence[RankingInput]) -> list[Ranking]:
-    """Return the log-probabilities of all continuations, in one pass over the distinct rows."""
-    rows = list(dict.fromkeys(row for each in inputs for row in each.model_inputs))
-    keep = max(length for each in inputs for length in each.continuation_lengths)
-    logits: dict[tuple[int, ...], torch.Tensor] = {}
-    for batch in [[row] for row in rows] if is_recurrent(model) else [rows]:
-        logits |= zip(batch, compute_logits(model, *pad_left(batch, model.device), logits_to_keep=keep), strict=True)
+def rank(model: Any, prefixes: PrefixCache, inputs: Sequence[RankingInput]) -> list[Ranking]:
+    """Return the log-probabilities of all continuations.
+
+    The texts are read first, then the tokens of all continuations after them. Without a prefix cache, each text is read
+    with each continuation.
+    """
+    reader = _Reader(model, prefixes, (step for each in inputs for steps in each.predictions for step in steps))
+    stems = {each.stem: 1 for each in inputs if each.stem} if prefixes.is_enabled else {}
+    continued = {each.stem for each in inputs for row in each.model_inputs if len(row) > len(each.stem)}
+    reader.read(stems, continued)
+    rows: dict[_Tokens, int] = {}
+    for each in inputs:
+        for row in each.model_inputs:
+            rows[row] = max(rows.get(row, 0), len(row) - len(each.stem) + (each.stem not in stems))
+    reader.read({row: keep for row, keep in rows.items() if row and keep})
     return [
         Ranking(
-            [
-                _log_probability(logits[sequence[:-1]], sequence[len(sequence) - length :])
-                for sequence, length in zip(each.full_sequences, each.continuation_lengths, strict=True)
-            ],
+            [sum(reader.found[step] for step in steps if step.context) for steps in each.predictions],
             Usage(input_tokens=each.token_count),
         )
         for each in inputs
     ]
 
 
-def _log_probability(logits: torch.Tensor, tokens: Sequence[int]) -> float:
-    steps = torch.log_softmax(logits[len(logits) - len(tokens) :].float(), dim=-1)
-    return sum(float(steps[number, token]) for number, token in enumerate(tokens))
+class _Reader:
+    """Reads rows of tokens and keeps the log-probabilities of the wanted tokens, in `found`."""
+
+    def __init__(self, model: Any, prefixes: PrefixCache, wanted: Iterable[TokenPrediction]) -> None:
+        self._model, self._prefixes = model, prefixes
+        self._wanted: dict[_Tokens, set[int]] = {}
+        for step in wanted:
+            self._wanted.setdefault(step.context, set()).add(step.token)
+        self.found: dict[TokenPrediction, float] = {}
+
+    def read(self, rows: Mapping[_Tokens, int], continued: Collection[_Tokens] = ()) -> None:
+        """Read rows, in several passes if they are many.
+
+        The value of a row is the number of its last tokens after which wanted tokens may stand. The prefix cache keeps
+        rows that are `continued`, and those that begin like no row before: it would fill up with texts that never come
+        again.
+        """
+        for batch in _passes(self._model, rows):
+            if shared := self._prefixes.shared_length(batch):
+                self._forward([batch[0][:shared]], 1, ())
+            self._forward(batch, max(rows[row] for row in batch), continued)
+
+    def _forward(self, batch: Sequence[_Tokens], keep: int, continued: Collection[_Tokens]) -> None:
+        prefill = self._prefixes.prefill(batch, keep=keep)
+        logits = compute_logits(self._model, prefill.ids, prefill.mask, logits_to_keep=keep, cache=prefill.cache)
+        kept = [
+            row if row in continued or known < len(row) * _MAX_KNOWN_SHARE else ()
+            for row, known in zip(batch, prefill.cached_tokens, strict=True)
+        ]
+        self._prefixes.store(kept, prefill.cache)
+        for row, steps in zip(batch, logits, strict=True):
+            for back in range(min(keep, len(row))):
+                self._score(row[: len(row) - back], steps[len(steps) - 1 - back])
+
+    def _score(self, context: _Tokens, logits: torch.Tensor) -> None:
+        """Keep the log-probabilities of the tokens that are wanted after a context."""
+        if tokens := list(self._wanted.get(context, ())):
+            log_probabilities = torch.log_softmax(logits.float(), dim=-1)[tokens].tolist()
+            for token, found in zip(tokens, log_probabilities, strict=True):
+                self.found[TokenPrediction(context, token)] = found
+
+
+def _passes(model: Any, rows: Iterable[_Tokens]) -> Iterator[list[_Tokens]]:
+    """Divide rows into batches of similar length."""
+    batch: list[_Tokens] = []
+    for row in sorted(rows, key=len):
+        if batch and (is_recurrent(model) or len(row) * (len(batch) + 1) > _MAX_PASS_TOKENS):
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch

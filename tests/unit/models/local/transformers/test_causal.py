@@ -16,6 +16,7 @@ from carteiro.models.errors import ModelUnusable, PromptTooLarge, Unavailable
 from carteiro.models.interface import Message, Prompt
 from carteiro.models.local.checkpoints.checkpoint import find_checkpoint
 from carteiro.models.local.transformers.causal import TransformersCausalModel
+from tests.conftest import eventually
 from tests.unit.models.sample_models import CONTINUATIONS, RANKING_TEXT, load_model, user_prompt
 
 pytestmark = pytest.mark.slow
@@ -56,6 +57,45 @@ async def test_ranking_equals_log_probability_of_the_model(smollm2, reference):
         logits = torch.log_softmax(plain(torch.tensor([prefix + ending])).logits[0], dim=-1)
         expected = sum(float(logits[len(prefix) - 1 + step, token]) for step, token in enumerate(ending))
         assert found == pytest.approx(expected, abs=1e-2)
+
+
+async def test_beginning_of_a_prompt_is_read_once_and_changes_no_answer(smollm2, reference):
+    tokenizer, plain = reference
+    rules = "You answer questions about a small shop by the river that sells bread, cheese and old books. " * 3
+    for question, reused in (("Who are you?", 0), ("What do you sell?", 60), ("What do you sell?", 70)):
+        turns = [{"role": "system", "content": rules}, {"role": "user", "content": question}]
+        inputs = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+        length = inputs["input_ids"].shape[1]
+        expected = plain.generate(**inputs, max_new_tokens=12, do_sample=False)[0, length:]
+        before = smollm2.prefixes.reused_tokens
+        done = await smollm2.complete(
+            Prompt(messages=[Message(turn["role"], turn["content"]) for turn in turns], max_output_tokens=12)
+        )
+        assert done.text == tokenizer.decode(expected, skip_special_tokens=True).strip()
+        assert done.usage.cached_input_tokens == 0, "callers see no prompts of others"
+        assert smollm2.prefixes.reused_tokens - before >= reused
+
+
+async def test_ranking_is_the_same_after_other_texts_with_the_same_beginning(smollm2, reference):
+    tokenizer, plain = reference
+    template = "Review: The table is made of wood.\nSentiment: neutral\n\nReview: {}\nSentiment:"
+    labels = [" positive", " negative", " neither good nor bad"]
+    for text in ("I love it.", "I hate it, and so does my dog.", "I love it."):
+        prefix = tokenizer(template.format(text))["input_ids"]
+        ranking = await smollm2.rank(template.format(text), labels)
+        for label, found in zip(labels, ranking.log_probabilities, strict=True):
+            ending = tokenizer(label, add_special_tokens=False)["input_ids"]
+            logits = torch.log_softmax(plain(torch.tensor([prefix + ending])).logits[0], dim=-1)
+            expected = sum(float(logits[len(prefix) - 1 + step, token]) for step, token in enumerate(ending))
+            assert found == pytest.approx(expected, abs=1e-2)
+
+
+async def test_kept_beginnings_are_dropped_when_the_model_is_closed(tmp_path):
+    model = await loaded(make_tiny(tmp_path))
+    await model.rank("the cat sat", [" on"])
+    assert model.prefixes.bytes
+    await model.close()
+    await eventually(lambda: not model.prefixes.bytes)
 
 
 async def test_call_past_timeout_is_unavailable():

@@ -28,8 +28,11 @@ from carteiro.models.local.text_generation.stop_condition import StopCondition
 from carteiro.models.local.text_generation.token_sequence import TokenSequence
 from carteiro.models.local.transformers import decode_batch
 from carteiro.models.local.transformers.continuous_batching import ContinuousBatcher
+from carteiro.models.local.transformers.forward import is_recurrent
+from carteiro.models.local.transformers.prefix_cache import PrefixCache
 from carteiro.models.local.transformers.sampling import make_sampler
 from tests.conftest import eventually
+from tests.unit.models.local.transformers.passes import count_read_tokens
 
 pytestmark = pytest.mark.slow
 
@@ -89,9 +92,14 @@ def llama() -> Any:
 def begin():
     threads = []
 
-    def make_batcher(model: Any, timeout: float = 60, budget: int = 100_000, **more: Any) -> ContinuousBatcher:
+    def make_batcher(
+        model: Any, timeout: float = 60, budget: int = 100_000, prefix_bytes: int = 2**20, **more: Any
+    ) -> ContinuousBatcher:
         threads.append(ModelThread("tiny"))
-        return ContinuousBatcher("local:tiny", model, threads[-1], timeout=timeout, max_cached_tokens=budget, **more)
+        prefixes = PrefixCache(model, prefix_bytes)
+        return ContinuousBatcher(
+            "local:tiny", model, threads[-1], prefixes, timeout=timeout, max_cached_tokens=budget, **more
+        )
 
     yield make_batcher
     for thread in threads:
@@ -152,6 +160,51 @@ async def test_long_prompt_is_read_in_chunks(model, begin, monkeypatch):
     rows = [make_sequence(model, prompt, 12) for prompt in asked]
     await write_all(begin(model), rows)
     assert [each.output_ids for each in rows] == [generate_alone(model, prompt, 12) for prompt in asked]
+
+
+@pytest.mark.parametrize("prefix_bytes", [2**20, 40_000], ids=["all fit", "beginnings are dropped"])
+async def test_completions_after_common_beginnings_equal_unbatched_transformers(model, begin, prefix_bytes):
+    common, other, *ends = prompts(60, 25, 1, 8, 3, 20, 5)
+    asked = [[*common, *end] for end in ends] + [[*other, *end] for end in ends]
+    asked += [common, [*common, *other], asked[0], prompts(7)[0]]
+    expected = [generate_alone(model, prompt, 12) for prompt in asked]
+    batcher = begin(model, prefix_bytes=prefix_bytes)
+    for number, prompt in enumerate(asked):
+        row = make_sequence(model, prompt, 12)
+        await batcher.generate(row)
+        assert row.output_ids == expected[number]
+        if number == 1:
+            assert batcher._prefixes.reused_tokens == (0 if is_recurrent(model) else len(common))
+    rows = [make_sequence(model, prompt, 12) for prompt in asked]
+    await write_all(batcher, rows, 1)
+    assert [each.output_ids for each in rows] == expected
+
+
+async def test_common_beginning_of_simultaneous_prompts_is_read_once(llama, begin, monkeypatch):
+    common, *ends = prompts(300, 9, 10, 11, 9, 10, 11)
+    rows = [make_sequence(llama, [*common, *end], 1) for end in ends]
+    counts = count_read_tokens(llama, monkeypatch)
+    await write_all(begin(llama), rows)
+    monkeypatch.undo()
+    assert sum(counts) < len(common) + 6 * 12
+    assert [each.output_ids for each in rows] == [generate_alone(llama, [*common, *end], 1) for end in ends]
+
+
+async def test_cancelled_reader_of_a_common_beginning_leaves_the_others(llama, begin, monkeypatch):
+    monkeypatch.setattr(decode_batch, "_CHUNK", 16)
+    common, *ends = prompts(300, 9, 10, 11)
+    rows = [make_sequence(llama, [*common, *end], 5) for end in ends]
+    batcher = begin(llama)
+    calls = [asyncio.create_task(batcher.generate(each)) for each in rows]
+    await eventually(lambda: bool(batcher._batches))
+    assert batcher._batches[0].sequences == rows[:1], "it reads the beginning for all"
+    calls[0].cancel()
+    await asyncio.gather(*calls[1:])
+    expected = [generate_alone(llama, [*common, *end], 5) for end in ends]
+    assert [each.output_ids for each in rows[1:]] == expected[1:]
+    again = make_sequence(llama, rows[0].prompt_ids, 5)
+    await batcher.generate(again)
+    assert again.output_ids == expected[0]
 
 
 async def test_short_completion_does_not_wait_for_long_one(llama, begin):
