@@ -51,12 +51,15 @@ def parse_bucket_states(headers: Mapping[str, str], resource: Resource) -> Itera
 
     The names in `headers` are in lower case, or the mapping ignores case.
     """
-    has_token_limit = "x-tokenlimit-limit" in headers
+    present = {name.lower() for name in headers}  # A response has few of the names; a look-up in headers is slow.
+    has_token_limit = "x-tokenlimit-limit" in present
     for limit, remaining, reset, window in _HEADER_NAMES[resource]:
+        if limit not in present and remaining not in present:
+            continue
         most, left = _limit(headers.get(limit)), parse_number(headers.get(remaining))
         if most is None and left is None:
             continue
-        if limit in _SHORT_NAMES and "x-ratelimit-limit-requests" in headers:
+        if limit in _SHORT_NAMES and "x-ratelimit-limit-requests" in present:
             continue
         each_second = SECOND if has_token_limit and reset == "x-ratelimit-reset" else None
         yield BucketState(most, left, _reset(headers.get(reset), headers), each_second or window)
