@@ -1,6 +1,7 @@
 """Imports: programs that no quick test runs find the modules of ours, and services stay apart from Kafka and SDKs."""
 
 import ast
+import functools
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,6 +21,7 @@ TASK_MODULES = [
 """Modules of the folders that hold a task."""
 
 
+@functools.cache
 def imported(file: Path) -> set[str]:
     """Return the modules that it imports from."""
     nodes = list(ast.walk(ast.parse(file.read_text())))
@@ -31,17 +33,17 @@ def top(module: str) -> str:
     return module.partition(".")[0]
 
 
-@pytest.mark.parametrize("file", PROGRAMS, ids=lambda file: str(file.relative_to(ROOT)))
-def test_imported_modules_exist(file: Path) -> None:
+def test_imported_modules_exist() -> None:
     missing = []
-    for module in (each for each in imported(file) if top(each) in OURS):
-        try:
-            found = find_spec(module)
-        except ModuleNotFoundError as error:
-            # Only a parent folder's import counts. The packages of an extra may be missing.
-            found = None if error.name is not None and top(error.name) in OURS else find_spec("ast")
-        if found is None:
-            missing.append(module)
+    for file in PROGRAMS:
+        for module in (each for each in imported(file) if top(each) in OURS):
+            try:
+                found = find_spec(module)
+            except ModuleNotFoundError as error:
+                # Only a parent folder's import counts. The packages of an extra may be missing.
+                found = None if error.name is not None and top(error.name) in OURS else find_spec("ast")
+            if found is None:
+                missing.append(f"{file.relative_to(ROOT)}: {module}")
     assert not missing
 
 
