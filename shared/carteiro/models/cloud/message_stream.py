@@ -11,8 +11,8 @@ class MessageStreamAccumulator:
 
     def __init__(self) -> None:
         self._texts: list[str] = []
-        self._thinking: dict[str, dict[str, Any]] = {}
-        """Blocks of thinking, by their index."""
+        self._thinking: dict[str, dict[str, list[Any]]] = {}
+        """The pieces of the fields of blocks of thinking, by the index of the block."""
         self._calls: dict[str, WrittenCall] = {}
         """Calls of tools, by the index of their block."""
         self._stop_reason: Any = None
@@ -33,7 +33,7 @@ class MessageStreamAccumulator:
     @property
     def has_reasoning(self) -> bool:
         """True if the reasoning came in a field of its own."""
-        return any(block.get("thinking") for block in self._thinking.values())
+        return any(any(block.get("thinking", ())) for block in self._thinking.values())
 
     def add(self, piece: Any) -> str:
         """Return the text that the event adds. An unreadable event adds nothing."""
@@ -67,12 +67,12 @@ class MessageStreamAccumulator:
             call.arguments += more
         match block.get("type"):
             case "thinking" | "redacted_thinking":
-                self._thinking[str(index)] = dict(block)
+                self._thinking[str(index)] = {name: [value] for name, value in block.items()}
             case "thinking_delta" | "signature_delta":
-                thinking = self._thinking.setdefault(str(index), {"type": "thinking"})
+                thinking = self._thinking.setdefault(str(index), {"type": ["thinking"]})
                 for name in ("thinking", "signature"):
                     if isinstance(more := block.get(name), str):
-                        thinking[name] = str(thinking.get(name) or "") + more
+                        thinking.setdefault(name, []).append(more)
         if isinstance(text := block.get("text"), str):
             self._texts.append(text)
             return text
@@ -92,10 +92,15 @@ class MessageStreamAccumulator:
             for call in self._calls.values()
         ]
         return {
-            "content": [*self._thinking.values(), *text, *calls],
+            "content": [*map(_whole_block, self._thinking.values()), *text, *calls],
             "stop_reason": self._stop_reason,
             "usage": self._usage,
         }
+
+
+def _whole_block(pieces: dict[str, list[Any]]) -> dict[str, Any]:
+    texts = {name: [each for each in parts if isinstance(each, str)] for name, parts in pieces.items()}
+    return {name: "".join(texts[name]) if texts[name] else parts[0] for name, parts in pieces.items()}
 
 
 def _part(piece: dict[str, Any], name: str) -> dict[str, Any]:
