@@ -84,34 +84,18 @@ def read_envelope(record: Record, now: datetime | None = None) -> Envelope:
         problems.append(_too_long("key", key, MAX_KEY_BYTES))
         key = None
 
-    def header(name: str, read: Callable[[bytes], _T]) -> _T | None:
-        value = headers.get(name)
-        if value is None:
-            return None
-        try:
-            return read(value)
-        except ValueError as error:
-            problems.append(FieldError(field=f"header {name}", reason=str(error)))
-            return None
-
-    def echoed(name: str) -> bytes | None:
-        value = headers.get(name)
-        if value is not None and len(value) > MAX_ECHO_BYTES:
-            problems.append(_too_long(f"header {name}", value, MAX_ECHO_BYTES))
-            return None
-        return value
-
-    echo = [(name, value) for name in CORRELATION_HEADERS if (value := echoed(name))]
+    echo = [(name, value) for name in CORRELATION_HEADERS if (value := _read_echoed(headers, name, problems))]
     correlation = echo[0][1] if echo else event.raw_id if event else b""
-    if (idempotency_key := echoed("idempotency_key")) is not None:
+    if (idempotency_key := _read_echoed(headers, "idempotency_key", problems)) is not None:
         echo.append(("idempotency_key", idempotency_key))
     if not correlation:
         # The id is random, so the header of another request cannot make its reply look like the reply to this one.
         echo.append(("correlation_id", secrets.token_hex(16).encode()))
 
-    timeout = header("timeout_ms", _timeout)
-    deadlines = [header("deadline", _deadline), add_duration(asked_at, timeout)]
-    spring_topic = header("kafka_replyTopic", _topic)
+    timeout = _read_header(headers, "timeout_ms", _timeout, problems)
+    given = (_read_header(headers, "deadline", _deadline, problems), add_duration(asked_at, timeout))
+    deadlines = [each for each in given if each]
+    spring_topic = _read_header(headers, "kafka_replyTopic", _topic, problems)
     return Envelope(
         request_id=request_id,
         correlation_id=_loggable(correlation) or request_id,
@@ -120,10 +104,10 @@ def read_envelope(record: Record, now: datetime | None = None) -> Envelope:
         body=event.data if event else record.value or b"",
         sent_at=asked_at,
         size=value_size(record),
-        reply_topic=header("reply_to", _topic) or spring_topic,
-        reply_partition=header("kafka_replyPartition", _partition),
+        reply_topic=_read_header(headers, "reply_to", _topic, problems) or spring_topic,
+        reply_partition=_read_header(headers, "kafka_replyPartition", _partition, problems),
         idempotency_key=idempotency_key or None,
-        deadline=min((deadline for deadline in deadlines if deadline), default=None),
+        deadline=min(deadlines) if deadlines else None,
         trace=_trace_context(headers, event.trace if event else {}),
         event=event,
         has_producer_time=has_producer_time,
@@ -152,6 +136,29 @@ def find_sent_time(record: Record, now: datetime) -> tuple[datetime, bool]:
     if not _MIN_TIMESTAMP <= sent <= now:
         return now, False
     return sent, record.timestamp_type != _LOG_APPEND_TIME
+
+
+def _read_header(
+    headers: Mapping[str, bytes], name: str, read: Callable[[bytes], _T], problems: list[FieldError]
+) -> _T | None:
+    """Return the value that `read` finds in a header, or None. Add the error to `problems` if it finds none."""
+    value = headers.get(name)
+    if value is None:
+        return None
+    try:
+        return read(value)
+    except ValueError as error:
+        problems.append(FieldError(field=f"header {name}", reason=str(error)))
+        return None
+
+
+def _read_echoed(headers: Mapping[str, bytes], name: str, problems: list[FieldError]) -> bytes | None:
+    """Return the value of a header that the reply repeats, or None. Add an error to `problems` if it is too long."""
+    value = headers.get(name)
+    if value is not None and len(value) > MAX_ECHO_BYTES:
+        problems.append(_too_long(f"header {name}", value, MAX_ECHO_BYTES))
+        return None
+    return value
 
 
 def _too_long(field_name: str, value: bytes, limit: int) -> FieldError:

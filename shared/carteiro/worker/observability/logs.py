@@ -52,6 +52,9 @@ def configure_logs(level: str, log_format: str) -> None:
         if colours
         else [_render_exceptions, structlog.processors.JSONRenderer(sort_keys=False)]
     )
+    # No message has these (https://docs.python.org/3/howto/logging.html#optimization).
+    logging._srcfile = None  # noqa: SLF001
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

@@ -30,7 +30,8 @@ class RejectInvalid:
             raise invalid_field(FieldError(field="options.service_tier", reason=reason))
         chain = self._select_models(request)
         promised = add_duration(context.envelope.sent_at, request.options.patience)
-        context.deadline = min((each for each in (promised, context.envelope.deadline) if each), default=None)
+        deadlines = [each for each in (promised, context.envelope.deadline) if each]
+        context.deadline = min(deadlines) if deadlines else None
         stream = context.stream if self.task.streams and request.options.stream else None
         context.fallback_run = FallbackRun(
             chain,
