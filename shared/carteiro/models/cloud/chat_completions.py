@@ -128,7 +128,9 @@ def first_choice(answer: Any, index: int | None = None) -> dict[str, Any] | None
 def find_usage(answer: dict[str, Any], choice: dict[str, Any] | None) -> Any:
     """Return the usage. Moonshot has it in the choice, Groq in a field of its own."""
     holders = (answer, choice or {}, answer.get("x_groq"))
-    found = (holder.get("usage") for holder in holders if isinstance(holder, dict))
+    found = [holder["usage"] for holder in holders if isinstance(holder, dict) and holder.get("usage") is not None]
+    if len(found) < 2:
+        return found[0] if found else None
     return next((usage for usage in found if read_usage(usage) is not None), answer.get("usage"))
 
 

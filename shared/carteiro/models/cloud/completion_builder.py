@@ -9,6 +9,7 @@ Cohere, and from vLLM, SGLang, TGI, Mistral, DeepSeek and Zhipu. An unknown word
 import re
 from collections.abc import Sequence
 from enum import Enum, auto
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -66,9 +67,12 @@ def classify_finish_reason(reason: Any) -> FinishKind:
         reason = next((reason[name] for name in ("type", "reason", "name", "code") if reason.get(name)), None)
     if isinstance(reason, list):
         reason = reason[0] if reason else None
-    if not isinstance(reason, str):
-        return FinishKind.STOP
-    words = re.sub(r"[\s\-.:]+", "_", reason[:100].strip().lower())
+    return _classify_words(reason[:100]) if isinstance(reason, str) else FinishKind.STOP
+
+
+@lru_cache
+def _classify_words(reason: str) -> FinishKind:
+    words = re.sub(r"[\s\-.:]+", "_", reason.strip().lower())
     return next((each for each, pattern in _FINISH_PATTERNS.items() if pattern.search(words)), FinishKind.STOP)
 
 
