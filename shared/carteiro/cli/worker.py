@@ -84,6 +84,8 @@ def run_worker(names: list[str]) -> None:
         names = []
     names = names or list(tasks)
     if unknown := [name for name in names if name not in tasks]:
+        if unknown[0] in (_BATCH, _ENRICH, _INDEX):
+            exit_with(f"TASK: {unknown[0]} is a service of its own: run it without other tasks", EXIT_USAGE)
         exit_with(f"TASK: there is no task {unknown[0]!r}; there are {', '.join(tasks)}", EXIT_USAGE)
     if not batch and _has_no_model(names):
         exit_with(_NO_MODEL, _EXIT_MODEL)

@@ -3,31 +3,23 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
-from pydantic import Field, PrivateAttr, StringConstraints, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import Field, PrivateAttr, StringConstraints
 
 from carteiro.schemas.reply import ReplySchema
-from carteiro.schemas.request import COLLECTION_PATTERN, CommandOption, Request, ResultT
+from carteiro.schemas.request import COLLECTION_PATTERN, CommandOption, Request, ResultT, one_error
 
 DEFAULT_TOP_K, MAX_TOP_K = 5, 50
 MAX_FILTER_FIELDS, MAX_FILTER_VALUES = 16, 32
 _MAX_VALUE_CHARACTERS = 1024
 
-
-def _in_one_sentence(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
-    """Return the valid value. Raise one error, not one for each type that the value might have had."""
-    try:
-        return validate(value)
-    except ValidationError:
-        raise ValueError(
-            f"must be a text of up to {_MAX_VALUE_CHARACTERS} characters, a number, true or false, or a list of up to "
-            f"{MAX_FILTER_VALUES} of them"
-        ) from None
-
-
 FilterName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 FilterValue = Annotated[str, StringConstraints(max_length=_MAX_VALUE_CHARACTERS)] | bool | int | float
 FilterValues = Annotated[
-    FilterValue | Annotated[list[FilterValue], Field(max_length=MAX_FILTER_VALUES)], WrapValidator(_in_one_sentence)
+    FilterValue | Annotated[list[FilterValue], Field(max_length=MAX_FILTER_VALUES)],
+    one_error(
+        f"must be a text of up to {_MAX_VALUE_CHARACTERS} characters, a number, true or false, or a list of up to "
+        f"{MAX_FILTER_VALUES} of them"
+    ),
 ]
 
 

@@ -4,9 +4,12 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from carteiro.schemas.request import Schema, examples
+from carteiro.schemas.request import Schema, examples, one_error
 from carteiro.schemas.text_reference import LargeText
 
+FieldValue = Annotated[
+    str | int | float | bool | None, one_error("must be a text, a finite number, true, false or null")
+]
 MediaType = Annotated[str, StringConstraints(max_length=200)]
 
 
@@ -29,7 +32,7 @@ class DocumentRecord(Schema):
     """By default that of the file, if it has one."""
     uri: str | None = Field(default=None, max_length=8192)
     """Address of the document for readers of an answer; by default that of the text."""
-    fields: dict[str, str | int | float | bool | None] | None = None
+    fields: dict[str, FieldValue] | None = None
     """Values by which searches are filtered, by their names. Null values are left out."""
 
     @model_validator(mode="after")

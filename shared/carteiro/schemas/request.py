@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from carteiro.schemas.list_field import empty_list
 from carteiro.schemas.reply import Result, ServiceTier
@@ -140,3 +149,15 @@ class Request(Schema, Generic[ResultT]):
 def examples(*values: dict[str, Any]) -> ConfigDict:
     """Return the setting that puts `values` into a model's JSON Schema as its examples."""
     return ConfigDict(json_schema_extra={"examples": list(values)})
+
+
+def one_error(reason: str) -> WrapValidator:
+    """Return a validator that gives one reason, not one for each type that a value might have had."""
+
+    def validated(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return validate(value)
+        except ValidationError:
+            raise ValueError(reason) from None
+
+    return WrapValidator(validated)

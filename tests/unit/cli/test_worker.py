@@ -29,11 +29,12 @@ def started(program: str, **settings: str) -> subprocess.Popen[str]:
     [
         (NO_TORCH, {}, "no model: this installation has none of its own. Set OPENAI_API_KEY, or CARTEIRO_MODEL"),
         (SERVE, {"TASK": "sing"}, "TASK: there is no task 'sing'"),
+        (SERVE, {"TASK": "answer,index"}, "TASK: index is a service of its own"),
         (SERVE, {"TASK": "enrich"}, "CARTEIRO_ENRICHMENTS: name the file of an enrichment"),
         (SERVE, {"CARTEIRO_MAX_IN_FLIGHT": "none"}, "CARTEIRO_MAX_IN_FLIGHT"),
         (SERVE, {"CARTEIRO_MODEL": "openai:gpt-4.1-mini"}, "OPENAI_API_KEY"),
     ],
-    ids=["no-model", "no-task", "no-enrichment", "setting", "no-key"],
+    ids=["no-model", "no-task", "not-by-itself", "no-enrichment", "setting", "no-key"],
 )
 def test_rejected_worker_says_why_in_one_line_and_waits_for_its_stop(
     program: str, settings: dict[str, str], message: str

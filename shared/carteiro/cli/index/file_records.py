@@ -68,7 +68,7 @@ def read_file(path: Path, fields: dict[str, FieldValue], max_bytes: int) -> File
     try:
         text = data.decode("utf-8-sig") if kind in (PLAIN, MARKDOWN) else None
     except UnicodeDecodeError:
-        text = None  # It is in another character set, which the worker recognizes.
+        text = None  # It may have the mark of UTF-16, which the worker knows.
     encoded = None if text is not None else base64.b64encode(data).decode()
     try:
         document = DocumentRecord(text=text, data=encoded, media_type=kind, uri=key, fields=dict(fields) or None)

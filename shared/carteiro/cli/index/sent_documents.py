@@ -84,7 +84,7 @@ class SentDocuments:
                 missing[key] = DocumentError(key, version, "unknown", "the store does not have it")
         if missing:
             for error in await _read_errors(store, self.collection):
-                if error.key in missing and error.version == missing[error.key].version:
+                if error.key in missing and _record(error.version) == _record(missing[error.key].version):
                     missing[error.key] = error
         return list(missing.values())
 
@@ -100,6 +100,11 @@ class SentDocuments:
             for error in missing:
                 print(error_line(self.collection, error))
         return not missing
+
+
+def _record(version: Version) -> tuple[str, int, int]:
+    """Return the place of a version's record. The time that aiokafka tells may differ by a millisecond."""
+    return version.topic, version.partition, version.offset
 
 
 async def _read_errors(store: DocumentStore, collection: str) -> Sequence[DocumentError]:

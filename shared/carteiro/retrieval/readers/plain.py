@@ -34,7 +34,8 @@ def decode_text(data: bytes, charset: str = "") -> str:
     except LookupError:
         text = None
     except ValueError:
-        raise FileRejected("the text is not in UTF-8, and its media type names no other charset that fits") from None
+        reason = "the text is not in UTF-8, and its media type names no other charset that fits: save it in UTF-8"
+        raise FileRejected(reason) from None
     if text is None:
         raise FileRejected("the charset of the media type is not known")
     return text.replace("\r\n", "\n").replace("\r", "\n")

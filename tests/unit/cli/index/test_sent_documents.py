@@ -1,6 +1,7 @@
 """Documents that a command waits for, on a store in a file."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,13 +25,13 @@ def version(offset: int, partition: int = 0) -> Version:
 
 
 async def fill(path: Path) -> None:
-    """Store `new` as of offset 5, `old` as of offset 1, and an error of `odd` at offset 2."""
+    """Store `new` as of offset 5, `old` as of offset 1, and an error of `odd` at offset 2, a millisecond later."""
     store = SqliteStore(path)
     await store.open()
     await store.add_generation(Generation("c", EmbeddingSettings("m", 2, 16, 0)))
     await store.write("c", Document("new", "a"), version(5), {})
     await store.write("c", Document("old", "a"), version(1), {})
-    await store.note_error("c", "odd", version(2), "unreadable", "it is damaged")
+    await store.note_error("c", "odd", replace(version(2), timestamp=1003), "unreadable", "it is damaged")
     await store.close()
 
 
