@@ -32,6 +32,7 @@ _IMPORTED = (
     "carteiro.models.cloud.chat_completions",
     "carteiro.tasks.discovery",
     "carteiro.worker.app",
+    "rich.markdown",
     "services.app",
 )
 _IMPORTED_FOR_LOCAL_MODELS = (
@@ -148,7 +149,11 @@ def install() -> None:
 
 def serve(connected: socket.socket) -> str:
     """Fork commands until the tests' process is gone. In a forked command, return its program."""
-    _import_all(_IMPORTED)
+    from carteiro.cli.commands import COMMANDS
+    from carteiro.tasks.discovery import find_tasks
+
+    find_tasks()
+    _import_all((*(f"carteiro.cli.{each.target.partition(':')[0]}" for each in COMMANDS.values()), *_IMPORTED))
     while True:
         message, files, *_ = socket.recv_fds(connected, _MESSAGE_BYTES, 3)
         if not message:
