@@ -14,7 +14,7 @@ from tests.provider import ScriptedProvider
 
 REQUESTS, FIRST, OUTAGES = 300, 2, 4
 MAX_GROWTH_MIB = 8.0
-"""What each outage once left behind."""
+"""Memory that each outage once left behind."""
 
 
 def memory_mib(worker: WorkerProcess) -> float:
