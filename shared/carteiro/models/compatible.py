@@ -88,12 +88,14 @@ COMPATIBLE_PROVIDERS = (
     ),
     CompatibleProvider(
         # https://api-docs.deepseek.com/guides/json_mode: `json_object`, no schemas.
+        # https://api-docs.deepseek.com/guides/thinking_mode: models think unless told otherwise, and calls without the
+        # thinking before them are a 400.
         scheme="deepseek",
         url="https://api.deepseek.com",
         key="DEEPSEEK_API_KEY",
         address="DEEPSEEK_BASE_URL",
         reasoning=thinking_switch,
-        form=_JSON_OBJECT,
+        form=RequestFormat(schema=SchemaMode.JSON_OBJECT, returns_thinking=True),
     ),
     CompatibleProvider(
         # https://openrouter.ai/docs/api-reference: comments in streams, and failures with the status 200.

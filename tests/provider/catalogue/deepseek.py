@@ -5,10 +5,12 @@ Blank lines and `: keep-alive`: https://api-docs.deepseek.com/quick_start/rate_l
 https://api-docs.deepseek.com/quick_start/error_codes. Reasoning: https://api-docs.deepseek.com/guides/reasoning_model.
 """
 
+from dataclasses import replace
+
 from aiohttp import web
 
 from tests.provider.catalogue.behaviour import Behaviour, Refusal, error, format_type, kinds, lacks_json
-from tests.provider.catalogue.fake_model import ModelOutput
+from tests.provider.catalogue.fake_model import THOUGHT_WORD, ModelOutput
 from tests.provider.completions import Json
 
 
@@ -42,6 +44,11 @@ class DeepSeek(Behaviour):
         if lacks_json(body):
             wrong = "Prompt must contain the word 'json' in some form to use 'response_format' of type 'json_object'."
             return error(400, wrong, code="invalid_request_error")
+        calling = [message for message in body["messages"] if message.get("tool_calls")]
+        # https://api-docs.deepseek.com/guides/thinking_mode, "Tool Calls"; thinking is the default.
+        if not all("reasoning_content" in message for message in calling):
+            wrong = "The `reasoning_content` in the thinking mode must be passed back to the API."
+            return error(400, wrong, code="invalid_request_error")
         return None
 
     def usage(self, output: ModelOutput) -> Json:
@@ -55,6 +62,10 @@ class DeepSeekReasoner(DeepSeek):
     model = "deepseek-reasoner"
     thinks = 250
     shown = "reasoning_content"
+
+    def generate(self, body: Json) -> ModelOutput:
+        output = super().generate(body)
+        return replace(output, thought=THOUGHT_WORD) if output.calls else output
 
     def refusal(self, body: Json, request: web.Request) -> Refusal | None:
         if format_type(body) == "json_schema":

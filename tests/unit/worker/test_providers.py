@@ -347,3 +347,15 @@ async def test_results_of_a_callers_tools_are_read_although_the_thinking_before_
         done, _ = await asked(messages=[*messages, message, *results])
         assert (done.result.message.content.strip(), provider.refused) == (AFTER_TOOLS, 0)
         assert ("thinking" in provider.requests[-1].body) is (name == "anthropic-adaptive")
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+async def test_thinking_is_returned_to_deepseek_and_to_a_server_that_demands_it(by_name):
+    async with CatalogueProvider(BEHAVIOURS["deepseek-reasoner"]) as provider:
+        name, settings = BEHAVIOURS["deepseek-reasoner"].settings(provider.root)
+        model = open_model(name if by_name else f"{provider.root}#deepseek-reasoner", ModelSettings(**settings))
+        tools = RequestTools([SERVED], {"weather": FakeSource()}, 4)
+        done = await ToolCallingModel(model, tools).complete(Prompt(messages=[Message("user", "Where is it warm?")]))
+        await model.close()
+    assert (done.text.strip(), provider.refused) == (AFTER_TOOLS, 0 if by_name else 1)
+    assert provider.requests[-1].body["messages"][1]["reasoning_content"] == THOUGHT_WORD

@@ -157,6 +157,7 @@ def build_completion(
         _with_reasoning_tokens(counted, reasoning, split.answer),
         reasoning,
         tool_calls(calls, len(prompt.messages)) if calls else (),
+        thinking=reasoning if calls else None,
     )
 
 

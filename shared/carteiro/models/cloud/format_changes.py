@@ -1,5 +1,6 @@
 """Changes of a request's form after which the model may take it, by the model's refusal."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -40,6 +41,10 @@ _CHOSEN = frozenset({"seed", "temperature", "service_tier"})
 _EXTRAS = frozenset({"stream_options", "store", "prompt_cache_key", "background", *LOGPROBS_FIELDS})
 """Fields that do not change the answer."""
 _FORMATS = ("response_format", "text", "strict")
+_THINKING_MISSING = re.compile(
+    r"reasoning_content\b.*(?:passed back|missing)|missing\W+reasoning_content", re.IGNORECASE
+)
+"""Words of models that demand the thinking before calls back: DeepSeek's, Moonshot's."""
 
 
 def change_for_error(
@@ -52,7 +57,9 @@ def change_for_error(
     if not (is_request_rejected(failure) or (failure.option and isinstance(failure, Unavailable | Misconfigured))):
         return None
     field, step = rejected_field(failure), None
-    if field in _FORMATS:
+    if not form.returns_thinking and _THINKING_MISSING.search(failure.message):
+        step = FormatChange(RequestFormat(returns_thinking=True))
+    elif field in _FORMATS:
         step = _weaker_schema_change(dialect, prompt, form, body, failure)
     elif field in LIMIT_FIELDS:
         step = _limit_change(prompt, body, failure, field)

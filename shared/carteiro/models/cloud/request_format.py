@@ -55,7 +55,8 @@ class RequestFormat:
     If `without_limit`, a limit of output tokens that the service chose is not sent. If `requires_limit`, a high limit
     is sent instead, and in every request without a limit. If `merges_system`, system messages are written into the
     first message of the user. If it `streams`, the model answers only in pieces. `least_reasoning` is the position of
-    the model's least level of thinking in `LEAST_LEVELS`.
+    the model's least level of thinking in `LEAST_LEVELS`. If `returns_thinking`, each message with calls has the field
+    `reasoning_content`, with the thinking before them or empty.
     """
 
     schema: SchemaMode = SchemaMode.STRICT
@@ -65,6 +66,7 @@ class RequestFormat:
     merges_system: bool = False
     streams: bool = False
     least_reasoning: int = 0
+    returns_thinking: bool = False
 
     def __or__(self, other: "RequestFormat") -> "RequestFormat":
         return RequestFormat(
@@ -75,12 +77,13 @@ class RequestFormat:
             self.merges_system or other.merges_system,
             self.streams or other.streams,
             max(self.least_reasoning, other.least_reasoning),
+            self.returns_thinking or other.returns_thinking,
         )
 
     def messages(self, prompt: Prompt, write_file: WriteFile = chat_file) -> list[dict[str, Any]]:
         """Return the prompt's messages in the form of Chat Completions. `write_file` gives that of a file."""
         return [
-            chat_message(each)
+            chat_message(each, returns_thinking=self.returns_thinking)
             if each.tool_calls or each.role == "tool"
             else {"role": each.role, "content": message_content(each, write_file)}
             for each in self.adapted_messages(prompt)

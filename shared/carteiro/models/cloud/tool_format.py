@@ -32,8 +32,10 @@ def chat_tool(tool: ToolDefinition) -> dict[str, Any]:
     return {"type": "function", "function": _described(tool, "parameters")}
 
 
-def chat_message(message: Message) -> dict[str, Any]:
-    """Return a message with calls, or with the result of one, as Chat Completions has it."""
+def chat_message(message: Message, *, returns_thinking: bool = False) -> dict[str, Any]:
+    """Return a message with calls, or with the result of one, as Chat Completions has it; with the thinking before the
+    calls if the provider wants it back.
+    """
     if message.role == "tool":
         return {
             "role": "tool",
@@ -44,7 +46,8 @@ def chat_message(message: Message) -> dict[str, Any]:
         chat_call(normal_id(call.id), call.name, compact_json(arguments_object(call)), call.signature)
         for call in message.tool_calls
     ]
-    return {"role": message.role, "content": message.content or None, "tool_calls": calls}
+    thinking = {"reasoning_content": message.thinking or ""} if returns_thinking else {}
+    return {"role": message.role, "content": message.content or None, **thinking, "tool_calls": calls}
 
 
 def chat_call(call_id: str, name: str, arguments: str, signature: str | None) -> dict[str, Any]:
