@@ -58,7 +58,7 @@ class TransformersCausalModel(TransformersModel, TokenizerCausalModel):
 
     async def _rank(self, prefix: Sequence[int], sequences: Sequence[Sequence[int]]) -> Ranking:
         ranking_input = make_ranking_input(prefix, sequences)
-        return await self._ranking_batcher.submit(ranking_input, ranking_input.unread_tokens(self.prefixes))
+        return await self._ranking_batcher.submit(ranking_input, ranking_input.cost(self.prefixes))
 
     def _make_sampler(self, prompt: Prompt, prompt_tokens: int) -> TorchSampler:
         grammar = self._grammar.logits_processor(prompt.json_schema, prompt_tokens) if prompt.json_schema else None

@@ -32,8 +32,8 @@ _MAX_PREFILL_TOKENS = 2048
 class _PendingSequence:
     sequence: TokenSequence
     future: asyncio.Future[TokenSequence]
-    unread_tokens: int
-    """Tokens to read before the first one is written; those that the prefix cache knows are not read."""
+    prefill_cost: int = 0
+    """Cost of reading the prompt, in tokens."""
     compute_seconds: float = 0.0
     """Seconds of model time spent on the sequence; the time of a step is divided evenly among its rows."""
 
@@ -62,6 +62,7 @@ class ContinuousBatcher:
         self._running: dict[TokenSequence, _PendingSequence] = {}
         self._batches: list[DecodeBatch] = []
         self._loop_task: asyncio.Task[None] | None = None
+        self._known_changes = 0
 
     async def generate(self, sequence: TokenSequence) -> None:
         """Return when the sequence is finished.
@@ -69,9 +70,8 @@ class ContinuousBatcher:
         If the caller is cancelled, the sequence leaves its batch before the next step. Raise the error of the sequence
         if it fails, and `Unavailable` if it takes longer than the timeout.
         """
-        call = _PendingSequence(
-            sequence, asyncio.get_running_loop().create_future(), self._prefixes.unread_length(sequence.token_ids)
-        )
+        call = _PendingSequence(sequence, asyncio.get_running_loop().create_future())
+        call.prefill_cost = self._prefixes.cost(sequence.token_ids)
         self._waiting.append(call)
         if self._loop_task is None or self._loop_task.done():
             self._loop_task = asyncio.create_task(self._run())
@@ -93,18 +93,23 @@ class ContinuousBatcher:
         room = self._max_cached_tokens - sum(row.max_total_tokens for row in active)
         free_slots = 1 if is_recurrent(self._model) else _MAX_SEQUENCES - len(active)
         admitted: list[_PendingSequence] = []
-        for call in same_length_group(self._waiting, lambda each: each.unread_tokens, _MAX_PREFILL_TOKENS):
+        self._update_costs()
+        for call in same_length_group(self._waiting, lambda each: each.prefill_cost, _MAX_PREFILL_TOKENS):
             if (call.sequence.max_total_tokens > room and (admitted or active)) or len(admitted) >= free_slots:
                 break
             room -= call.sequence.max_total_tokens
             admitted.append(call)
-        if shared := self._prefixes.shared_length([call.sequence.token_ids for call in admitted]):
-            # The first call reads the common beginning; the others wait for it.
-            for call in admitted:
-                call.unread_tokens = max(1, len(call.sequence.token_ids) - shared)
-            del admitted[1:]
+        if self._prefixes.shared_length([call.sequence.token_ids for call in admitted]):
+            del admitted[1:]  # the first call reads the common beginning, and the others wait for it
         self._waiting = [call for call in self._waiting if call not in admitted]
         self._start_batch(admitted)
+
+    def _update_costs(self) -> None:
+        """Estimate the costs of the next calls again if the prefix cache has changed."""
+        if self._known_changes != self._prefixes.changes:
+            self._known_changes = self._prefixes.changes
+            for call in self._waiting[:_MAX_SEQUENCES]:
+                call.prefill_cost = self._prefixes.cost(call.sequence.token_ids)
 
     def _start_batch(self, calls: Sequence[_PendingSequence]) -> None:
         if calls:

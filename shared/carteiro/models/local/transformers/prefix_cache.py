@@ -20,6 +20,8 @@ _LENGTH_DEPENDENT_ROPE = ("dynamic", "longrope")
 """Names in types of position encodings whose keys change when a prompt gets longer than those of the training."""
 _MIN_SAVED_TOKENS = 64
 """Fewest tokens that a separate pass over a common beginning must save; each pass reads all weights once."""
+_KNOWN_COST = 1 / 16
+"""Cost of a token whose keys and values are kept, as a share of that of another token: they are copied."""
 
 
 @dataclass(eq=False, slots=True)
@@ -55,7 +57,7 @@ class PrefixCache:
     """Keys and values of the beginnings of prompts, of at most `max_bytes`; 0 keeps nothing.
 
     It keeps nothing either if the model has no keys and values for each token, or if they depend on the length of the
-    prompt. It is used on the model's thread, except `unread_length` and `shared_length`.
+    prompt. It is used on the model's thread, except `cost` and `shared_length`.
     """
 
     def __init__(self, model: Any, max_bytes: int) -> None:
@@ -66,8 +68,12 @@ class PrefixCache:
         self._nodes: OrderedDict[_Node, None] = OrderedDict()
         self._shapes: list[tuple[int, int]] = []
         """Heads and their dimensions of the keys and the values of each layer."""
+        self._max_tokens = 0
+        """Tokens that fit into `max_bytes`; 0 until something was stored."""
         self.bytes = 0
         """Bytes of all kept keys and values."""
+        self.changes = 0
+        """Number of times that something was stored."""
         self.reused_tokens = 0
         """Tokens that were not read again, of all prompts so far. Callers are not told: it would show them the
         beginnings of others' prompts."""
@@ -83,12 +89,13 @@ class PrefixCache:
         self._nodes.clear()
         self.bytes = 0
 
-    def unread_length(self, tokens: Sequence[int]) -> int:
-        """Return how many tokens the model has to read, at least one: the next token is computed with the last.
+    def cost(self, tokens: Sequence[int]) -> int:
+        """Return the cost of reading tokens, as the number of tokens that cost as much if nothing is known.
 
         On another thread than the model's it is only an estimate.
         """
-        return max(1, len(tokens) - self._known_length(tokens))
+        known = self._known_length(tokens)
+        return max(1, len(tokens) - known + int(known * _KNOWN_COST))
 
     def shared_length(self, rows: Sequence[Sequence[int]]) -> int:
         """Return the length of the rows' common beginning if it should be read first, by itself; otherwise 0."""
@@ -97,6 +104,8 @@ class PrefixCache:
         ordered = sorted(map(tuple, rows))
         # What the first and the last of sorted rows have in common, all have in common.
         shared = common_prefix_length(ordered[0], ordered[-1])
+        if self._max_tokens:
+            shared = min(shared, self._max_tokens)
         saved = (shared - self._known_length(ordered[0][:shared])) * (len(rows) - 1)
         return shared if saved >= _MIN_SAVED_TOKENS else 0
 
@@ -111,7 +120,7 @@ class PrefixCache:
         cached = [max(0, len(row) - columns) for row in rows]
         cache = new_cache(self._model)
         if any(cached):
-            cache.layers = self._layers(self._pack(paths, cached))
+            cache.layers = self._layers(paths, cached)
             self.reused_tokens += sum(cached)
         return Prefill(ids[:, ids.shape[1] - columns :], mask, cache, cached)
 
@@ -121,14 +130,14 @@ class PrefixCache:
             return
         for number, tokens in enumerate(map(tuple, rows)):
             self._insert(number, tokens, cache)
+        self.changes += 1
 
     def _insert(self, number: int, tokens: tuple[int, ...], cache: DynamicCache) -> None:
         path = self._path(tokens)
         node, matched = path[-1] if path else (self._root, 0)
         known = sum(length for _, length in path)
         layers = [tensor[number] for layer in cache.layers for tensor in (layer.keys, layer.values)]
-        token_bytes = sum(tensor.shape[0] * tensor.shape[2] * tensor.element_size() for tensor in layers)
-        tail = tokens[known : self.max_bytes // token_bytes]
+        tail = tokens[known : self._max_tokens]
         if tail:
             begin = layers[0].shape[1] - len(tokens) + known
             features = torch.cat(
@@ -192,34 +201,36 @@ class PrefixCache:
             return False
         tensors = [tensor for layer in cache.layers for tensor in (layer.keys, layer.values)]
         self._shapes = [(tensor.shape[1], tensor.shape[3]) for tensor in tensors]
+        features = sum(heads * size for heads, size in self._shapes)
+        self._max_tokens = self.max_bytes // (features * tensors[0].element_size())
         self._root.features = tensors[0].new_empty(0)
         return True
 
-    def _pack(self, paths: Sequence[_Path], lengths: Sequence[int]) -> torch.Tensor:
-        """Return the first tokens of each path, `lengths` tokens, at the right, `[rows, columns, features]`."""
-        features = sum(heads * size for heads, size in self._shapes)
-        packed = self._root.features.new_empty((len(paths), max(lengths), features))
-        for row, path, length in zip(packed, paths, lengths, strict=True):
-            row[: len(row) - length] = 0
-            rest = row[len(row) - length :]
+    def _layers(self, paths: Sequence[_Path], lengths: Sequence[int]) -> list[DynamicLayer]:
+        """Return the layers of a cache with the first tokens of each path, `lengths` tokens, in its last columns."""
+        width = max(lengths)
+        parts: list[tuple[int, int, torch.Tensor]] = []
+        for row, (path, length) in enumerate(zip(paths, lengths, strict=True)):
+            column = width - length
             for node, matched in path:
-                part = node.features[: min(matched, len(rest))]
-                rest[: len(part)] = part
-                rest = rest[len(part) :]
+                part = node.features[: min(matched, width - column)]
+                parts.append((row, column, part))
+                column += len(part)
             if length:
                 self._touch(path[-1][0])
-        return packed
-
-    def _layers(self, packed: torch.Tensor) -> list[DynamicLayer]:
-        """Return the layers of a cache with the keys and values of `[rows, columns, features]`."""
-        parts = packed.split([heads * size for heads, size in self._shapes], dim=2)
-        tensors = [part.unflatten(2, shape).transpose(1, 2) for part, shape in zip(parts, self._shapes, strict=True)]
-        layers = []
-        for keys, values in zip(tensors[::2], tensors[1::2], strict=True):
+        layers, begin = [], 0
+        for keys_shape, values_shape in zip(self._shapes[::2], self._shapes[1::2], strict=True):
             layers.append(layer := DynamicLayer())
-            layer.lazy_initialization(keys, values)
-            # Its `update` would copy them, and the next pass copies them anyway.
-            layer.keys, layer.values = keys, values
+            tensors = []
+            for heads, size in (keys_shape, values_shape):
+                tensors.append(tensor := self._root.features.new_zeros((len(paths), heads, width, size)))
+                for row, column, part in parts:
+                    own = part[:, begin : begin + heads * size].unflatten(1, (heads, size))
+                    tensor[row, :, column : column + len(part)] = own.transpose(0, 1)
+                begin += heads * size
+            layer.lazy_initialization(*tensors)
+            # Its `update` would copy them once more.
+            layer.keys, layer.values = tensors
         return layers
 
 

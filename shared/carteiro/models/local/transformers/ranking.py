@@ -45,11 +45,11 @@ class RankingInput:
         """Number of tokens that the model reads if it has read none of them before."""
         return sum(map(len, self.model_inputs))
 
-    def unread_tokens(self, prefixes: PrefixCache) -> int:
-        """Return the number of tokens that the model reads: the text is read once for all continuations."""
+    def cost(self, prefixes: PrefixCache) -> int:
+        """Return the cost of reading the input, in tokens: the text is read once for all continuations."""
         if not prefixes.is_enabled:
             return self.token_count
-        return prefixes.unread_length(self.stem) + sum(len(row) - len(self.stem) for row in self.model_inputs)
+        return prefixes.cost(self.stem) + sum(len(row) - len(self.stem) for row in self.model_inputs)
 
 
 def make_ranking_input(prefix: Sequence[int], full_sequences: Sequence[Sequence[int]]) -> RankingInput:

@@ -26,7 +26,7 @@ from carteiro.models.interface import Prompt
 from carteiro.models.local.inference.thread import ModelThread
 from carteiro.models.local.text_generation.stop_condition import StopCondition
 from carteiro.models.local.text_generation.token_sequence import TokenSequence
-from carteiro.models.local.transformers import decode_batch
+from carteiro.models.local.transformers import continuous_batching, decode_batch
 from carteiro.models.local.transformers.continuous_batching import ContinuousBatcher
 from carteiro.models.local.transformers.forward import is_recurrent
 from carteiro.models.local.transformers.prefix_cache import PrefixCache
@@ -180,13 +180,16 @@ async def test_completions_after_common_beginnings_equal_unbatched_transformers(
     assert [each.output_ids for each in rows] == expected
 
 
-async def test_common_beginning_of_simultaneous_prompts_is_read_once(llama, begin, monkeypatch):
+@pytest.mark.parametrize("max_prefill_tokens", [2048, 700], ids=["all fit", "two fit while nothing is known"])
+async def test_common_beginning_of_simultaneous_prompts_is_read_once(llama, begin, monkeypatch, max_prefill_tokens):
+    monkeypatch.setattr(continuous_batching, "_MAX_PREFILL_TOKENS", max_prefill_tokens)
     common, *ends = prompts(300, 9, 10, 11, 9, 10, 11)
     rows = [make_sequence(llama, [*common, *end], 1) for end in ends]
     counts = count_read_tokens(llama, monkeypatch)
     await write_all(begin(llama), rows)
     monkeypatch.undo()
     assert sum(counts) < len(common) + 6 * 12
+    assert len(counts) == 2, "the first prompt, and then the rest of all others"
     assert [each.output_ids for each in rows] == [generate_alone(llama, [*common, *end], 1) for end in ends]
 
 

@@ -65,7 +65,7 @@ def test_last_tokens_are_read_even_if_they_are_known(model):
     assert read(model, prefixes, [1, 2, 3, 4], keep=3) == [1]
     assert read(model, prefixes, [1, 2], keep=3) == [0]
     assert read(model, prefixes, [1]) == [0]
-    assert prefixes.unread_length([1, 2, 3, 4]) == 1
+    assert prefixes.cost([1, 2, 3, 4]) == 1
 
 
 def test_padded_rows_with_different_beginnings_are_read_together(model):
@@ -151,6 +151,13 @@ def test_beginning_of_several_rows_is_read_first_if_that_saves_enough(model):
     assert prefixes.shared_length([*rows, [9]]) == 0
     read(model, prefixes, common)
     assert prefixes.shared_length(rows) == 0, "it is known"
+
+
+def test_beginning_that_cannot_be_kept_is_not_read_first_again_and_again(model):
+    prefixes = make_cache(model, max_tokens=10)
+    rows = [[*([1, 2, 3, 4] * 10), number] for number in range(5, 11)]
+    read(model, prefixes, *rows)
+    assert prefixes.shared_length(rows) == 0
 
 
 def test_model_has_no_other_models_beginnings(model):

@@ -90,13 +90,14 @@ def test_text_is_read_once_for_all_continuations_and_its_beginning_once_for_all_
         assert each.log_probabilities == pytest.approx(expected, abs=1e-4)
 
 
-def test_number_of_unread_tokens_counts_the_text_once(model):
-    ranking_input = make_ranking_input([1, 2, 3], [[1, 2, 3, 4, 5], [1, 2, 3, 6, 7]])
-    assert ranking_input.unread_tokens(PrefixCache(model, 0)) == 8
+def test_cost_counts_the_text_once_and_known_tokens_little(model):
+    text = [1, 2, 3, 4] * 16
+    ranking_input = make_ranking_input(text, [[*text, 4, 5], [*text, 6, 7]])
+    assert ranking_input.cost(PrefixCache(model, 0)) == 65 * 2
     prefixes = PrefixCache(model, 2**20)
-    assert ranking_input.unread_tokens(prefixes) == 3 + 2
+    assert ranking_input.cost(prefixes) == 64 + 2
     rank(model, prefixes, [ranking_input])
-    assert ranking_input.unread_tokens(prefixes) == 1 + 2
+    assert ranking_input.cost(prefixes) == 64 // 16 + 2
 
 
 def test_texts_are_not_kept_after_a_long_beginning_that_is_known(model):
