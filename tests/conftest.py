@@ -39,14 +39,21 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "LoadScopeScheduling | None":
-    """Give all tests of containers to one process. They wait more than they compute, and share a broker."""
+    """Distribute files, except that one process runs all tests of containers: they often wait, and share a broker.
+
+    The file of all providers, one of the last, is distributed by its functions.
+    """
     from xdist.scheduler.loadfile import LoadFileScheduling
 
-    class ContainersInOneProcess(LoadFileScheduling):
+    class FilesOrContainers(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "tests/containers" if nodeid.startswith("tests/containers/") else super()._split_scope(nodeid)
+            if nodeid.startswith("tests/containers/"):
+                return "tests/containers"
+            if nodeid.startswith("tests/unit/worker/test_providers.py"):
+                return nodeid.partition("[")[0]
+            return super()._split_scope(nodeid)
 
-    return ContainersInOneProcess(config, log) if config.option.dist == "loadfile" else None
+    return FilesOrContainers(config, log) if config.option.dist == "loadfile" else None
 
 
 @pytest.fixture(scope="session", autouse=True)
