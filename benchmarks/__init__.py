@@ -10,6 +10,8 @@ BENCHMARKS: dict[str, list[list[str]]] = {
     "retrieval": [[]],
     "collections": [[]],
     "waiting": [[]],
+    "parts": [[]],
+    "repeated_calls": [[]],
     "soak": [],
 }
 """The benchmarks in the order of docs/understand/figures.md, each with the arguments of its runs.

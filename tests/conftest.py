@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 # No test loads a model from the network. A look-up there lasts up to 24 seconds if there is no network.
 os.environ["HF_HUB_OFFLINE"] = "1"
-fork_server.install()
 
 # How long an example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -35,6 +34,11 @@ hypothesis.settings.load_profile("tests")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # So a shell starts what it runs in the background, and so would all be that is started here to be interrupted.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure() -> None:
+    # Not at the import of this module: a benchmark that imports it measures processes as an operator starts them.
+    fork_server.install()
 
 
 @pytest.hookimpl(optionalhook=True)

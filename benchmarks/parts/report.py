@@ -14,7 +14,7 @@ CALL_SECONDS = 0.5
 ABOUT = f"""\
 Texts of {PARTS} parts, about fifty pages, whose calls take {CALL_SECONDS:g} s each: one for each part, and one for the
 summary of the summaries. *Path*: two calls, one after the other; *sum*: all of them. Next to two such texts at any time
-a stream of short texts of one call each, from sending to reply. With a quota, the long texts alone would use it up."""
+a stream of short texts of one call each, from sending to reply. With a quota, the long texts would use it up by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +53,13 @@ def tables(measured: Sequence[Times]) -> list[Table]:
     ]
     short = []
     for each in measured:
-        for name, seconds in (("alone", each.short_alone), ("next to long texts", each.short_beside)):
+        for name, seconds in (("by themselves", each.short_alone), ("next to long texts", each.short_beside)):
             p99 = quantile(seconds, 0.99)
             ratio = p99 / quantile(each.short_alone, 0.99)
             row = [f"{each.setting}, {name}", f"{len(seconds):,}", f"{quantile(seconds, 0.5) * 1000:.0f}"]
             short.append([*row, f"{p99 * 1000:.0f}", f"{ratio:.0%}"])
     return [
-        Table(["long texts", "alone s", "path s", "sum s", "next to short ones", "s each"], long),
+        Table(["long texts", "by itself s", "path s", "sum s", "next to short ones", "s each"], long),
         Table(["short texts", "requests", "p50 ms", "p99 ms", "p99 ratio"], short),
     ]
 
@@ -69,7 +69,10 @@ def plot(measured: Sequence[Times]) -> Figure:
     figure = Figure(figsize=(8, 3), layout="constrained")
     axes = figure.subplots(1, len(measured), squeeze=False)[0]
     for each, axis in zip(measured, axes, strict=True):
-        lines: Mapping[str, Sequence[float]] = {"alone": each.short_alone, "next to long texts": each.short_beside}
+        lines: Mapping[str, Sequence[float]] = {
+            "by themselves": each.short_alone,
+            "next to long texts": each.short_beside,
+        }
         for name, seconds in lines.items():
             ordered = sorted(seconds)
             axis.plot(ordered, [(number + 1) / len(ordered) for number in range(len(ordered))], label=name)

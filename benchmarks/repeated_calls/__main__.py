@@ -32,7 +32,7 @@ async def run_carteiro(kafka: ApacheKafka, provider: ScriptedProvider, name: str
 
 async def main() -> None:
     parser = argument_parser("benchmarks.repeated_calls", __doc__, kafka=False)
-    parser.add_argument("--texts", type=int, default=48, help="texts to summarize (default: 48)")
+    parser.add_argument("--texts", type=int, default=24, help="texts to summarize (default: 24)")
     parser.add_argument("--kills", type=int, default=8, help="of a random worker, with kill -9 (default: 8)")
     parser.add_argument("--seed", type=int, default=7, help="decides who is killed when")
     options = parse_arguments(parser, texts=6, kills=1)

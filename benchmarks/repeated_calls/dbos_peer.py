@@ -78,7 +78,7 @@ async def run_dbos(provider: ScriptedProvider, plan: ChaosPlan, logs: Path) -> O
         kills = 0
         for replies, _ in plan.events(chance):
             await _wait(lambda: finished() >= replies, workers)  # noqa: B023
-            await asyncio.sleep(chance.uniform(0.0, 1.5))
+            await asyncio.sleep(chance.uniform(0.0, plan.spread_seconds))
             victim = chance.choice(names)
             workers.kill(victim)
             workers.start(stack, victim)

@@ -58,6 +58,13 @@ class ChaosPlan:
     shortest: float = 0.05
     longest: float = 2.0
 
+    @property
+    def spread_seconds(self) -> float:
+        """Longest time from a reply to the event that follows it: that of a text with several rounds of calls, or less
+        than that of a request with one.
+        """
+        return 2 * (self.shortest + self.longest) if self.task == "summarize" else 1.5
+
     def __str__(self) -> str:
         members = "static" if self.static else "dynamic"
         journal = "" if self.journal else " without a journal"
@@ -133,8 +140,8 @@ async def _inject_faults(
     for replies, event in plan.events(chance):
         if not await traffic.wait_for_replies(replies, PROGRESS_SECONDS):
             break
-        # Not always just after a reply: also during a rebalance, a start or a commit.
-        await asyncio.sleep(chance.uniform(0.0, 1.5))
+        # Not always just after a reply: also during a rebalance, a start or a commit, and in any part of a text.
+        await asyncio.sleep(chance.uniform(0.0, plan.spread_seconds))
         outcome.hits[event] += 1
         if event == "broker":
             await asyncio.to_thread(kafka.get_wrapped_container().restart, timeout=10)
