@@ -14,7 +14,7 @@ CALL_SECONDS = 0.5
 ABOUT = f"""\
 Texts of {PARTS} parts, about fifty pages, whose calls take {CALL_SECONDS:g} s each: one for each part, and one for the
 summary of the summaries. *Path*: two calls, one after the other; *sum*: all of them. Next to two such texts at any time
-a stream of short texts of one call each, from sending to reply. With a quota, the long texts would use it up by themselves."""
+a stream of short texts of one call each, from sending to reply. With a quota, the long texts would use it up."""
 
 
 @dataclass(frozen=True, slots=True)
