@@ -1,7 +1,5 @@
 """The checks of collections, on a store in a file and the topics that a test gives."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,28 +14,14 @@ from carteiro.models.settings import ModelSettings
 from carteiro.retrieval.collection import EmbeddingSettings, Generation
 from carteiro.retrieval.stores.sqlite.store import SqliteStore
 from carteiro.settings.worker import WorkerSettings
+from tests.unit.cli.doctor.fake_admin import replace_admin_client
 
 TOPICS = ["llm.index-docs.documents", "llm.index-docs.dead"]
 
 
 @pytest.fixture
 def kafka(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    kafka = SimpleNamespace(topics=TOPICS, failure=None)
-
-    async def list_topics() -> list[str]:
-        if kafka.failure:
-            raise kafka.failure
-        topics: list[str] = kafka.topics
-        return topics
-
-    kafka.list_topics = list_topics
-
-    @asynccontextmanager
-    async def admin_client(_: Any) -> AsyncIterator[SimpleNamespace]:
-        yield kafka
-
-    monkeypatch.setattr(module, "admin_client", admin_client)
-    return kafka
+    return replace_admin_client(monkeypatch, module, TOPICS)
 
 
 async def check(tmp_path: Path, **settings: Any) -> list[Finding]:

@@ -1,10 +1,7 @@
 """The checks of served tools, on a file and the topics that a test gives."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from aiokafka.errors import TopicAuthorizationFailedError
@@ -13,6 +10,7 @@ from carteiro.cli.doctor import tools_checks as module
 from carteiro.cli.doctor.finding import Finding
 from carteiro.extras import ExtraMissing
 from carteiro.settings.worker import WorkerSettings
+from tests.unit.cli.doctor.fake_admin import replace_admin_client
 
 FILE = """
 topics:
@@ -25,23 +23,8 @@ servers:
 
 @pytest.fixture
 def kafka(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    kafka = SimpleNamespace(topics=["orders", "states"], failure=None)
-
-    async def list_topics() -> list[str]:
-        if kafka.failure:
-            raise kafka.failure
-        topics: list[str] = kafka.topics
-        return topics
-
-    kafka.list_topics = list_topics
-
-    @asynccontextmanager
-    async def admin_client(_: Any) -> AsyncIterator[SimpleNamespace]:
-        yield kafka
-
-    monkeypatch.setattr(module, "admin_client", admin_client)
     monkeypatch.setenv("DOCS_TOKEN", "secret")
-    return kafka
+    return replace_admin_client(monkeypatch, module, ["orders", "states"])
 
 
 async def check(tmp_path: Path, text: str = FILE) -> list[Finding]:
