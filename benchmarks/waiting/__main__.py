@@ -82,7 +82,7 @@ async def measure(
             options.output / "live.log",
         )
         batch = run_process(
-            [*options.yielding, *faststream, "services.app:batch"],
+            [*faststream, "services.app:batch"],
             environment | {"CARTEIRO_HTTP_PORT": str(_PORTS["waiting"]), "OPENAI_BASE_URL": batch_provider},
             options.output / "waiting.log",
         )
@@ -115,20 +115,13 @@ async def main() -> None:
     parser.add_argument(
         "--seconds", type=float, default=60, help="seconds in which deferrable requests are sent (default: 60)"
     )
-    parser.add_argument(
-        "--yielding",
-        action="store_const",
-        const=["nice", "-n", "19"],
-        default=[],
-        help="run the batch service and its provider, which often have their own machines, at a low priority",
-    )
     options = parse_arguments(parser, count=500, seconds=10)
     async with broker(options.bootstrap) as bootstrap:
         command = [program_path("python"), "-m", "benchmarks.waiting.provider"]
-        # Two providers, since a batch that one of them works off must not delay its live calls.
+        # A provider works off batches on machines of its own: here a second one does, at the lowest priority.
         with (
             run_process(command, {}, options.output / "live-provider.log") as live,
-            run_process([*options.yielding, *command], {}, options.output / "batch-provider.log") as batches,
+            run_process(["nice", "-n", "19", *command], {}, options.output / "batch-provider.log") as batches,
         ):
             found, memory = await measure(options, bootstrap, await first_line(live), await first_line(batches))
     save(options, "waiting", "Requests that can wait", ABOUT, found, plot(memory))

@@ -1,5 +1,6 @@
 """Deferrable requests: their service defers them, and the batch service answers them through a provider's batch."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -73,6 +74,13 @@ async def test_deferred_request_is_answered_by_a_batch(broker, provider, workers
     for worker in workers:
         await eventually(worker.has_exited)
         assert worker.process.returncode == 0
+
+
+async def test_batch_service_leaves_the_processor_to_live_workers(workers):
+    live, batch = workers
+    await eventually(batch.ready)
+    niceness = [os.getpriority(os.PRIO_PROCESS, each.process.pid) for each in (live, batch)]
+    assert niceness[0] < niceness[1]
 
 
 async def test_deferrable_request_without_batches_is_answered_at_once(broker, provider, settings):

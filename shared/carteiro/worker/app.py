@@ -30,6 +30,10 @@ from carteiro.worker.worker import Worker
 
 log = structlog.get_logger("carteiro.worker")
 
+_BATCH_NICENESS = 10
+"""Added to the niceness of the batch service: it has a tenth of a busy processor next to live workers, whose callers
+wait for seconds, not for hours."""
+
 
 def worker(*tasks: Task[Any, Any], batch: bool = False, collections: bool = False) -> Worker:
     """Return the worker of these tasks, or with `batch` of their deferred requests.
@@ -51,6 +55,7 @@ def worker(*tasks: Task[Any, Any], batch: bool = False, collections: bool = Fals
             models = {task.name: models[task.name] for task in tasks}
             if not tasks:
                 raise ModelUnusable("no task has a model with batches, as openai:, azure: and google: with a key have")
+            os.nice(_BATCH_NICENESS)
         name = "batch" if batch else tasks[0].name if len(tasks) == 1 else None
         configure_tracing(f"carteiro-{name}" if name else "carteiro")
         return Worker(list(tasks), models, settings, batch=batch, index=index, registry=open_configured_registry())
