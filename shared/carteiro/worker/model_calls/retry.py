@@ -64,14 +64,16 @@ class RetryingCalls:
         self.tries = 0
         """Number of calls so far."""
         self._ranks: set[int] = set()
+        self._lowest_rank = 0
 
     async def ranked(self, prompt: Prompt, complete: Callable[[Prompt], Awaitable[A]]) -> A:
         """Return the answer of `complete` for the prompt with the lowest rank that no other call of the request has in
-        the meantime.
+        the meantime. Once calls were made at once, rank 0 is left to other requests.
         """
-        rank = 0
+        rank = self._lowest_rank
         while rank in self._ranks:
             rank += 1
+        self._lowest_rank = min(rank, 1)
         self._ranks.add(rank)
         try:
             return await complete(replace(prompt, rank=rank) if rank else prompt)

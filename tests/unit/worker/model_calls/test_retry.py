@@ -136,7 +136,7 @@ async def test_embedding_model_is_probed_with_a_text(with_breaker):
     assert (await waiting).vectors == [[1.0]]
 
 
-async def test_calls_of_one_request_at_once_have_ranks_and_the_next_one_takes_the_lowest(with_breaker):
+async def test_first_call_of_a_request_has_rank_0_and_those_beside_and_after_it_have_higher_ranks(with_breaker):
     gates, ranks = [asyncio.Event() for _ in range(4)], []
 
     class GatedModel(FailingModel):
@@ -152,7 +152,21 @@ async def test_calls_of_one_request_at_once_have_ranks_and_the_next_one_takes_th
     assert await running[0] == DONE
     last = asyncio.create_task(retried.complete(ASKED))
     await eventually(lambda: len(ranks) == 4)
-    assert ranks == [0, 1, 2, 0]
+    assert ranks == [0, 1, 2, 3]
     for gate in gates:
         gate.set()
     await asyncio.gather(*running, last)
+
+
+async def test_calls_of_a_request_one_after_the_other_all_have_rank_0(with_breaker):
+    ranks = []
+
+    class RankedModel(FailingModel):
+        async def complete(self, prompt):
+            ranks.append(prompt.rank)
+            return await super().complete(prompt)
+
+    _, retried = with_breaker(RankedModel())
+    for _ in range(3):
+        await retried.complete(ASKED)
+    assert ranks == [0, 0, 0]

@@ -1,25 +1,28 @@
 """A lock whose next holder is the waiter of the lowest rank."""
 
 import asyncio
-import heapq
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
+
+MAX_OVERTAKINGS = 7
+"""Turns in a row that rank 0 has while others wait: a used-up quota stops no long text, which has every eighth turn."""
 
 
 class PriorityLock:
     """Lock for one holder at a time. Waiters of equal rank hold it in the order of their arrival."""
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._waiting: list[Turn] = []
         self._arrivals = count()
         self._is_held = False
+        self._overtakings = 0
         self.holder_rank = -1
         """Rank of the latest holder."""
 
     @asynccontextmanager
     async def hold(self, rank: int) -> AsyncIterator["Turn"]:
-        """Hold the lock in the block. Lower ranks come first."""
+        """Hold the lock in the block. Lower ranks come first, but see `MAX_OVERTAKINGS`."""
         turn = Turn(self, rank, next(self._arrivals))
         await turn.take()
         try:
@@ -27,51 +30,68 @@ class PriorityLock:
         finally:
             turn.end()
 
-    async def _wait(self, rank: int, number: int) -> None:
-        """Return once the caller holds the lock. `number` is that of its arrival."""
-        if self._is_held:
-            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            heapq.heappush(self._waiting, (rank, number, turn))
-            try:
-                await turn
-            except asyncio.CancelledError:
-                if turn.done() and not turn.cancelled():
-                    self._release()
-                raise
-        self._is_held, self.holder_rank = True, rank
+    async def _wait(self, turn: "Turn") -> None:
+        """Return once the turn holds the lock."""
+        if not self._is_held:
+            self._is_held, self.holder_rank = True, turn.rank
+            return
+        self._waiting.append(turn)
+        await self._granted(turn)
 
-    def _lowest_rank(self) -> float:
-        """Return the lowest rank of a waiter; infinity if nobody waits."""
-        while self._waiting and self._waiting[0][-1].done():
-            heapq.heappop(self._waiting)
-        return self._waiting[0][0] if self._waiting else float("inf")
+    async def _let_pass(self, turn: "Turn") -> None:
+        """Let the next waiter hold the lock, which may be the holder itself, and return once `turn` holds it again."""
+        self._waiting.append(turn)
+        self._release()
+        await self._granted(turn)
+
+    async def _granted(self, turn: "Turn") -> None:
+        try:
+            await turn.granted.wait()
+        except asyncio.CancelledError:
+            if turn.granted.is_set():
+                self._release()
+            else:
+                self._waiting.remove(turn)
+            raise
+
+    def _has_lower(self, rank: int) -> bool:
+        return any(turn.rank < rank for turn in self._waiting)
 
     def _release(self) -> None:
         """Give the lock to the next waiter, which holds it from now on."""
-        while self._waiting:
-            *_, turn = heapq.heappop(self._waiting)
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self._is_held = False
+        self._is_held = bool(self._waiting)
+        if not self._is_held:
+            return
+        overtaken = [turn for turn in self._waiting if turn.rank]
+        is_last = bool(overtaken) and self._overtakings == MAX_OVERTAKINGS
+        turn = min(overtaken if is_last else self._waiting, key=lambda each: (each.rank, each.number))
+        self._overtakings = self._overtakings + 1 if overtaken and not turn.rank else 0
+        self._waiting.remove(turn)
+        self.holder_rank, turn.lets_pass = turn.rank, not is_last
+        turn.granted.set()
 
 
 class Turn:
-    """One holding of a lock, by the caller of `PriorityLock.hold`."""
+    """One holding of a lock, by the caller of `PriorityLock.hold`. `number` is that of its arrival."""
 
     def __init__(self, lock: PriorityLock, rank: int, number: int) -> None:
-        self._lock, self._rank, self._number, self._holds = lock, rank, number, False
+        self._lock, self.rank, self.number, self._holds = lock, rank, number, False
+        self.granted = asyncio.Event()
+        self.lets_pass = True
+        """False if enough others have overtaken: then nobody passes."""
 
     async def take(self) -> None:
         """Return once the lock is held."""
-        await self._lock._wait(self._rank, self._number)  # noqa: SLF001
+        await self._lock._wait(self)  # noqa: SLF001
         self._holds = True
 
     async def let_pass(self) -> None:
         """Let waiters of lower ranks hold the lock first, and return once it is held again."""
-        if self._lock._lowest_rank() < self._rank:  # noqa: SLF001
-            self.end()
-            await self.take()
+        if self.lets_pass and self._lock._has_lower(self.rank):  # noqa: SLF001
+            self._holds = False
+            self.granted.clear()
+            await self._lock._let_pass(self)  # noqa: SLF001
+            self._holds = True
 
     def end(self) -> None:
         """Give the lock to the next waiter, if it is held."""

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from carteiro.models.cloud.quota.priority_lock import PriorityLock
+from carteiro.models.cloud.quota.priority_lock import MAX_OVERTAKINGS, PriorityLock
 
 
 async def turns(number: int = 5) -> None:
@@ -106,3 +106,31 @@ async def test_holder_that_is_cancelled_while_others_pass_leaves_the_lock_to_the
     assert not third.done()
     freed.set()
     await asyncio.wait_for(asyncio.gather(second, third), 5)
+
+
+async def test_rank_0_passes_the_others_only_so_many_times_in_a_row():
+    waiters = Waiters()
+    for name, rank in [("holder", 0), ("part", 1), ("later part", 2), *((f"{number}", 0) for number in range(20))]:
+        await waiters.add(name, rank)
+    order = await waiters.finish()
+    first, second = MAX_OVERTAKINGS + 1, 2 * (MAX_OVERTAKINGS + 1)
+    assert (order[first], order[second]) == ("part", "later part")
+    assert order[1:first] == [f"{number}" for number in range(MAX_OVERTAKINGS)]
+
+
+async def test_holder_that_waits_is_passed_only_so_many_times_in_a_row():
+    lock, order, arrived = PriorityLock(), [], asyncio.Event()
+
+    async def hold(name: str, rank: int) -> None:
+        async with lock.hold(rank) as turn:
+            await arrived.wait()
+            for _ in range(3):
+                await turn.let_pass()
+            order.append(name)
+
+    names = [("part", 1), *((f"{number}", 0) for number in range(20))]
+    tasks = [asyncio.create_task(hold(name, rank)) for name, rank in names]
+    await turns()
+    arrived.set()
+    await asyncio.gather(*tasks)
+    assert order.index("part") == MAX_OVERTAKINGS
