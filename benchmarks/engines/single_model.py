@@ -5,7 +5,8 @@ import sys
 import time
 
 from carteiro.models.errors import ModelUnusable
-from carteiro.models.interface import ChatModel, Message, Prompt
+from carteiro.models.interface import ChatModel
+from carteiro.models.prompt import Message, Prompt
 from carteiro.models.registry import open_model
 from carteiro.models.settings import ModelSettings
 

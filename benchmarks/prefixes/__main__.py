@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable
 from matplotlib.figure import Figure
 
 from benchmarks.results import Table, argument_parser, parse_arguments, save
-from carteiro.models.interface import Message, Prompt
 from carteiro.models.local.transformers.causal import TransformersCausalModel
+from carteiro.models.prompt import Message, Prompt
 from carteiro.models.registry import open_model
 from carteiro.models.settings import ModelSettings
 from carteiro.schemas.sentiment import SentimentRequest

@@ -5,8 +5,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, StrictBool
 
-from carteiro.models.interface import ChatModel, Message
+from carteiro.models.interface import ChatModel
 from carteiro.models.json_output import parse_json_output
+from carteiro.models.prompt import Message
 from carteiro.schemas.answer import AnswerRequest, AnswerResult
 from carteiro.schemas.collection import Passage
 from carteiro.tasks.passages import PASSAGE_RULE, fit_passages, passage_lines, with_fewer_passages

@@ -7,7 +7,8 @@ method gave the most correct and the fewest invented answers of all that were tr
 import asyncio
 from collections.abc import Sequence
 
-from carteiro.models.interface import ChatModel, Message
+from carteiro.models.interface import ChatModel
+from carteiro.models.prompt import Message
 from carteiro.schemas import Usage
 from carteiro.schemas.answer import AnswerRequest, AnswerResult
 from carteiro.schemas.collection import Passage

@@ -4,7 +4,8 @@ import asyncio
 import re
 from collections.abc import Sequence
 
-from carteiro.models.interface import ChatModel, Message
+from carteiro.models.interface import ChatModel
+from carteiro.models.prompt import Message
 from carteiro.schemas.chat import ChatRequest
 from carteiro.schemas.collection import Passage, Source
 from carteiro.tasks.messages import prompt_message

@@ -3,7 +3,8 @@
 The worker has already added stored earlier messages.
 """
 
-from carteiro.models.interface import ChatModel, Message
+from carteiro.models.interface import ChatModel
+from carteiro.models.prompt import Message
 from carteiro.schemas.chat import ChatAnswer, ChatRequest, ChatResult
 from carteiro.schemas.collection import Passage
 from carteiro.tasks.messages import prompt_message

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from carteiro.models.errors import InvalidOutput, PromptTooLarge
-from carteiro.models.interface import ChatModel, Message
+from carteiro.models.interface import ChatModel
 from carteiro.models.json_output import parse_json_output
+from carteiro.models.prompt import Message
 from carteiro.schemas import Usage
 from carteiro.schemas.classify import ClassifyRequest, ScoreType, label_key
 from carteiro.tasks.parts import PartRunner

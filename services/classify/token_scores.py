@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
-from carteiro.models.interface import TokenChoice
+from carteiro.models.results import TokenChoice
 
 _LABEL = re.compile(r'"label"\s*:\s*"')
 _MAX_AMBIGUOUS = 0.01

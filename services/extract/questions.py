@@ -7,7 +7,8 @@ from operator import add
 from typing import Any
 
 from carteiro.models.errors import Unsupported
-from carteiro.models.interface import ExtractedAnswer, QuestionAnsweringModel
+from carteiro.models.interface import QuestionAnsweringModel
+from carteiro.models.results import ExtractedAnswer
 from carteiro.schemas import Usage
 from carteiro.text.grounding import find_numerals
 from services.extract.grounding import GroundedValue

@@ -8,7 +8,8 @@ from typing import Any
 
 from carteiro.models.caller_schema import CallerSchema
 from carteiro.models.errors import PromptTooLarge
-from carteiro.models.interface import ChatModel, Message, QuestionAnsweringModel
+from carteiro.models.interface import ChatModel, QuestionAnsweringModel
+from carteiro.models.prompt import Message
 from carteiro.schemas import FinishReason, Usage
 from carteiro.schemas.extract import ExtractRequest, ExtractResult
 from carteiro.tasks.parts import PartRunner

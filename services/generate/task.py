@@ -1,7 +1,8 @@
 """The generate task: one completion of one prompt, or JSON data if the request has a JSON Schema."""
 
 from carteiro.models.caller_schema import CallerSchema
-from carteiro.models.interface import ChatModel, Message
+from carteiro.models.interface import ChatModel
+from carteiro.models.prompt import Message
 from carteiro.schemas.generate import GenerateRequest, GenerateResult
 from carteiro.tasks.messages import user_message
 from carteiro.tasks.task import Task, TaskOutput, build_prompt, complete, complete_as

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from carteiro.models.interface import ChatModel, ClassifierModel, Message, RankingModel
+from carteiro.models.interface import ChatModel, ClassifierModel, RankingModel
+from carteiro.models.prompt import Message
 from carteiro.schemas import Usage
 from carteiro.schemas.sentiment import SentimentRequest, SentimentResult
 from carteiro.tasks.calibration import Calibration

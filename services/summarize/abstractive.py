@@ -8,7 +8,8 @@ import re
 from dataclasses import replace
 
 from carteiro.models.errors import InvalidOutput, PromptTooLarge
-from carteiro.models.interface import ChatModel, GenerationOptions, Message, SummaryModel
+from carteiro.models.interface import ChatModel, SummaryModel
+from carteiro.models.prompt import GenerationOptions, Message
 from carteiro.models.stop_sequences import truncate_at_stop
 from carteiro.schemas import FinishReason, Usage
 from carteiro.schemas.summarize import SummarizeRequest, SummarizeResult

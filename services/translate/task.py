@@ -3,14 +3,9 @@
 import asyncio
 
 from carteiro.models.errors import Unsupported
-from carteiro.models.interface import (
-    ChatModel,
-    Completion,
-    Message,
-    TonedTranslationModel,
-    Translation,
-    TranslationModel,
-)
+from carteiro.models.interface import ChatModel, TonedTranslationModel, TranslationModel
+from carteiro.models.prompt import Message
+from carteiro.models.results import Completion, Translation
 from carteiro.models.stop_sequences import truncate_at_stop
 from carteiro.schemas import Usage
 from carteiro.schemas.translate import TranslateRequest, TranslateResult

@@ -7,10 +7,10 @@ from xml.etree import ElementTree
 import pytest
 from pydantic_core import PydanticUndefined
 
+from carteiro.models.abilities import can_stream
 from carteiro.models.cloud.client import APIS
 from carteiro.models.cloud.request_format import SchemaMode
 from carteiro.models.compatible import COMPATIBLE_PROVIDERS
-from carteiro.models.interface import can_stream
 from carteiro.models.prices import load_prices
 from carteiro.models.registry import load_providers, open_model
 from carteiro.models.settings import ModelSettings

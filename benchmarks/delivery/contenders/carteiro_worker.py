@@ -4,8 +4,9 @@ import asyncio
 import os
 
 from benchmarks.delivery.contender_config import ContenderConfig
-from carteiro.models.interface import Completion, Prompt
+from carteiro.models.prompt import Prompt
 from carteiro.models.registry import open_model
+from carteiro.models.results import Completion
 from carteiro.models.settings import ModelSettings
 from carteiro.schemas import Usage
 from carteiro.settings.environment import load_settings

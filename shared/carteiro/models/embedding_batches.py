@@ -11,7 +11,8 @@ from carteiro.models.errors import (
     attach_usage,
     attached_usage,
 )
-from carteiro.models.interface import BatchLimit, Embeddings
+from carteiro.models.interface import BatchLimit
+from carteiro.models.results import Embeddings
 from carteiro.schemas import Usage
 
 EmbedBatch = Callable[[Sequence[str]], Awaitable[Embeddings]]

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from carteiro.models.errors import Unsupported
-from carteiro.models.interface import Prompt
+from carteiro.models.prompt import Prompt
 from carteiro.schemas.media_file import MediaKind
 
 _NAMES: dict[MediaKind, str] = {"image": "images", "pdf": "PDF files", "audio": "sounds"}

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from carteiro.models.errors import InvalidOutput
-from carteiro.models.interface import Message, Prompt
 from carteiro.models.json_search import json_values, unwrap
+from carteiro.models.prompt import Message, Prompt
 
 _MAX_WRAPPINGS = 3
 """Maximum number of nested wrappings, such as a list of one in a string."""

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Sequence
 
-from carteiro.models.interface import EmbeddingModel, Embeddings, InputType
+from carteiro.models.interface import EmbeddingModel
+from carteiro.models.prompt import InputType
+from carteiro.models.results import Embeddings
 from carteiro.text.splitter import split_text
 from carteiro.text.vectors import Vector, mean_direction
 

@@ -1,6 +1,8 @@
 """The smallest call of a model, which shows that it answers."""
 
-from carteiro.models.interface import Message, Prompt, RemoteModel, is_language_service, is_remote_embedder
+from carteiro.models.abilities import is_language_service, is_remote_embedder
+from carteiro.models.interface import RemoteModel
+from carteiro.models.prompt import Message, Prompt
 
 _TEXT = "Say yes."
 

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from carteiro.models.interface import EmbeddingPrompt, Prompt
+from carteiro.models.prompt import EmbeddingPrompt, Prompt
 
 
 def prompt_identity(model: str, prompt: Prompt | EmbeddingPrompt) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Refusal of tools by a model that cannot call them."""
 
 from carteiro.models.errors import ModelError, Unsupported
-from carteiro.models.interface import Prompt
+from carteiro.models.prompt import Prompt
 
 
 def reject_tools(prompt: Prompt, name: str, hint: str) -> None:

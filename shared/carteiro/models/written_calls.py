@@ -13,8 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from carteiro.models.interface import ToolCall
 from carteiro.models.json_search import strict_json
+from carteiro.models.prompt import ToolCall
 from carteiro.schemas import FinishReason
 from carteiro.text.surrogates import repair_unicode
 

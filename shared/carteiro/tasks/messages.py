@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from carteiro.models.interface import Message, PlacedFile, ToolCall
 from carteiro.models.json_output import compact_json
+from carteiro.models.prompt import Message, PlacedFile, ToolCall
 from carteiro.schemas.attachment import Attachment, TextPart, is_text, join_texts
 from carteiro.schemas.chat import ChatMessage
 

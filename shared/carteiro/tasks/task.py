@@ -7,8 +7,10 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 
 from carteiro.models.errors import InvalidOutput
-from carteiro.models.interface import ChatModel, Completion, Message, Prompt
+from carteiro.models.interface import ChatModel
 from carteiro.models.json_output import without_constraint
+from carteiro.models.prompt import Message, Prompt
+from carteiro.models.results import Completion
 from carteiro.schemas import FinishReason, Request, Usage
 
 RequestT = TypeVar("RequestT", bound=Request[Any])

@@ -5,9 +5,11 @@ from dataclasses import replace
 
 from carteiro.models.caller_schema import CallerSchema
 from carteiro.models.errors import InvalidOutput, InvalidPrompt
-from carteiro.models.interface import ChatModel, Completion, Message, Prompt, ToolCall, ToolChoice, ToolDefinition
+from carteiro.models.interface import ChatModel
 from carteiro.models.json_output import compact_json
 from carteiro.models.json_search import strict_json
+from carteiro.models.prompt import Message, Prompt, ToolCall, ToolChoice, ToolDefinition
+from carteiro.models.results import Completion
 from carteiro.models.written_calls import arguments_object
 from carteiro.schemas.tools import NamedTool, ToolOptions
 from carteiro.schemas.tools import ToolCall as CheckedCall

@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from carteiro.models.interface import Message, Prompt
+from carteiro.models.prompt import Message, Prompt
 from carteiro.models.registry import open_model
 from carteiro.models.settings import ModelSettings
 

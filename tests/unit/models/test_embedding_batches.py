@@ -4,7 +4,8 @@ import pytest
 
 from carteiro.models.embedding_batches import embed_in_batches
 from carteiro.models.errors import InvalidPrompt, PromptTooLarge, Unavailable
-from carteiro.models.interface import BatchLimit, Embeddings
+from carteiro.models.interface import BatchLimit
+from carteiro.models.results import Embeddings
 from carteiro.schemas import Usage
 
 TEXTS = [f"text {number}" for number in range(10)]

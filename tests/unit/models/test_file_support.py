@@ -4,7 +4,7 @@ import pytest
 
 from carteiro.models.errors import Unsupported
 from carteiro.models.file_support import reject_files, unsupported_files
-from carteiro.models.interface import Message, PlacedFile, Prompt
+from carteiro.models.prompt import Message, PlacedFile, Prompt
 from carteiro.schemas.media_file import read_media
 from tests import media
 

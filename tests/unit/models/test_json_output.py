@@ -1,7 +1,7 @@
 """JSON in the text that models put around it."""
 
-from carteiro.models.interface import Message
 from carteiro.models.json_output import add_schema_instruction, schema_instruction
+from carteiro.models.prompt import Message
 
 SCHEMA = {
     "type": "object",

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carteiro.models.interface import EmbeddingModel, Embeddings, InputType
+from carteiro.models.interface import EmbeddingModel
 from carteiro.models.long_text_embedding import embed_long_texts
+from carteiro.models.prompt import InputType
+from carteiro.models.results import Embeddings
 from carteiro.schemas import Usage
 
 

@@ -1,4 +1,4 @@
-from carteiro.models.interface import EmbeddingPrompt, Message, Prompt
+from carteiro.models.prompt import EmbeddingPrompt, Message, Prompt
 from carteiro.models.prompt_identity import prompt_identity
 
 

@@ -43,7 +43,9 @@ def test_every_scheme_opens_the_models_of_its_provider() -> None:
 LOUD = '''
 """A model that says in capitals what it is asked."""
 
-from carteiro.models.interface import ChatModel, Completion, Prompt
+from carteiro.models.interface import ChatModel
+from carteiro.models.prompt import Prompt
+from carteiro.models.results import Completion
 from carteiro.models.provider import Provider
 from carteiro.schemas import Usage
 
@@ -94,7 +96,7 @@ async def test_task_that_needs_vectors_gets_an_embedding_model(name: str) -> Non
 ASK = """
 import asyncio
 from carteiro.models import registry
-from carteiro.models.interface import Message, Prompt
+from carteiro.models.prompt import Message, Prompt
 from carteiro.models.settings import ModelSettings
 
 model = registry.open_model("loud:any", ModelSettings())

@@ -18,7 +18,7 @@ import pytest
 
 from carteiro.models.cloud.client import CloudModel
 from carteiro.models.errors import InvalidPrompt
-from carteiro.models.interface import Message, Prompt
+from carteiro.models.prompt import Message, Prompt
 from carteiro.models.providers.http import endpoint
 from carteiro.models.settings import ModelSettings
 

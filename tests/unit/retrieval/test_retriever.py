@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from carteiro.models.interface import Relevance
+from carteiro.models.results import Relevance
 from carteiro.retrieval.chunk import Chunk, EmbeddedChunk
 from carteiro.retrieval.collection import EmbeddingSettings, Generation
 from carteiro.retrieval.document import Document, Version

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from carteiro.models.interface import Completion, Prompt
+from carteiro.models.prompt import Prompt
+from carteiro.models.results import Completion
 from carteiro.schemas import REQUESTS, Usage
 from carteiro.tasks.discovery import find_tasks
 

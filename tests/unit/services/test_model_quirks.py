@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from carteiro.models.errors import InvalidOutput, ModelError, Unsupported
-from carteiro.models.interface import Completion
 from carteiro.models.registry import open_model
+from carteiro.models.results import Completion
 from carteiro.models.settings import ModelSettings
 from carteiro.schemas import REQUESTS, Usage
 from carteiro.tasks.discovery import find_tasks

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from carteiro.models.interface import Completion, Prompt
+from carteiro.models.prompt import Prompt
+from carteiro.models.results import Completion
 from carteiro.schemas import REQUESTS
 from carteiro.schemas.collection import Passage
 from tests.unit.services.conftest import TASKS

@@ -6,7 +6,9 @@ from typing import Any
 from zlib import crc32
 
 from carteiro.models.errors import PromptTooLarge
-from carteiro.models.interface import EmbeddingModel, Embeddings, InputType
+from carteiro.models.interface import EmbeddingModel
+from carteiro.models.prompt import InputType
+from carteiro.models.results import Embeddings
 from carteiro.schemas import REQUESTS, Usage
 from carteiro.tasks.discovery import find_tasks
 from carteiro.text.questions import split_words

@@ -7,7 +7,8 @@ import pytest
 
 from carteiro.models.caller_schema import CallerSchema
 from carteiro.models.errors import InvalidOutput, InvalidPrompt
-from carteiro.models.interface import Completion, Message, Prompt, ToolCall, ToolDefinition
+from carteiro.models.prompt import Message, Prompt, ToolCall, ToolDefinition
+from carteiro.models.results import Completion
 from carteiro.schemas import Usage
 from carteiro.schemas.generate import GenerateRequest
 from carteiro.tasks.tools import MAX_CHARACTERS, ToolSet, checked_calls, complete_request, tool_definitions

@@ -1,7 +1,9 @@
 """A model that fails as a test tells it."""
 
-from carteiro.models.interface import BatchLimit, Completion, Embeddings, Message, Prompt
+from carteiro.models.interface import BatchLimit
 from carteiro.models.prices import PriceTable
+from carteiro.models.prompt import Message, Prompt
+from carteiro.models.results import Completion, Embeddings
 from carteiro.schemas import Usage
 from carteiro.worker.model_calls.budget import BudgetLimits, CostBudget, UsageMeter
 

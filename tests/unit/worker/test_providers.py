@@ -25,7 +25,7 @@ from carteiro.models.errors import (
     Unavailable,
     Unsupported,
 )
-from carteiro.models.interface import Message, Prompt
+from carteiro.models.prompt import Message, Prompt
 from carteiro.models.registry import open_model
 from carteiro.models.settings import ModelSettings
 from carteiro.schemas import REQUESTS

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from carteiro.models.interface import Completion
+from carteiro.models.results import Completion
 from carteiro.schemas import OkReply, Usage
 from carteiro.tasks.task import Task
 from carteiro.wire.envelope import Envelope

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from carteiro.cli.doctor.finding import Finding
+from carteiro.models.abilities import unsupported_task_message
 from carteiro.models.errors import Misconfigured, ModelError, ModelUnusable, QuotaExhausted, RateLimited
-from carteiro.models.interface import Model, RemoteModel, unsupported_task_message
+from carteiro.models.interface import Model, RemoteModel
 from carteiro.models.probe import probe
 from carteiro.models.registry import open_model
 from carteiro.models.settings import ModelSettings

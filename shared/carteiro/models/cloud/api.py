@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from carteiro.models.cloud.request_format import RequestFormat
 from carteiro.models.errors import ModelUnusable
-from carteiro.models.interface import Completion, Prompt
+from carteiro.models.prompt import Prompt
 from carteiro.models.reasoning import ReasoningState
+from carteiro.models.results import Completion
 from carteiro.schemas.media_file import MediaKind
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from carteiro.models.cloud.connection import ProviderConnection
 from carteiro.models.cloud.response_body import parse_lenient_json, read_body
 from carteiro.models.cloud.responses import PATH, PENDING_STATUSES
 from carteiro.models.errors import ModelError, RateLimited, Unavailable
-from carteiro.models.interface import RESPONSE_ID, BackgroundCall, Prompt
+from carteiro.models.interface import RESPONSE_ID, BackgroundCall
+from carteiro.models.prompt import Prompt
 
 MAX_SECONDS = 3600.0
 """Longest time for which one worker waits for an answer. Then the answer is cancelled."""

@@ -26,8 +26,9 @@ from carteiro.models.cloud.strict_schema import can_be_strict
 from carteiro.models.cloud.token_choices import read_token_choices
 from carteiro.models.cloud.token_counts import read_usage
 from carteiro.models.cloud.tool_format import chat_tools
-from carteiro.models.interface import Completion, Prompt
+from carteiro.models.prompt import Prompt
 from carteiro.models.reasoning import ReasoningState
+from carteiro.models.results import Completion
 from carteiro.schemas.media_file import MediaKind
 
 PATH = "/chat/completions"

@@ -35,8 +35,10 @@ from carteiro.models.errors import (
     attach_usage,
 )
 from carteiro.models.file_support import reject_files
-from carteiro.models.interface import BackgroundCall, Completion, Prompt
+from carteiro.models.interface import BackgroundCall
+from carteiro.models.prompt import Prompt
 from carteiro.models.reasoning import ReasoningState, start_state_of_model
+from carteiro.models.results import Completion
 from carteiro.models.tool_support import reject_tools
 from carteiro.schemas import ServiceTier
 

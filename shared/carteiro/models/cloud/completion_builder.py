@@ -19,9 +19,10 @@ from carteiro.models.cloud.message_content import Content
 from carteiro.models.cloud.request_format import RequestFormat
 from carteiro.models.cloud.token_counts import count_messages, estimate_tokens, read_usage
 from carteiro.models.errors import InvalidOutput, Refused, Unavailable
-from carteiro.models.interface import Completion, Prompt
+from carteiro.models.prompt import Prompt
 from carteiro.models.reasoning import ReasoningState
 from carteiro.models.reasoning_split import split_reasoning
+from carteiro.models.results import Completion
 from carteiro.models.stop_sequences import truncate_at_stop
 from carteiro.models.written_calls import finish_reason, tool_calls
 from carteiro.schemas import FinishReason, ServiceTier, Usage

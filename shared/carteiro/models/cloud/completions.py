@@ -14,9 +14,10 @@ from carteiro.models.cloud.provider_options import provider_options
 from carteiro.models.cloud.reasoning_effort import ReasoningLevel
 from carteiro.models.cloud.request_format import REASONING_MAX_TOKENS, RequestFormat
 from carteiro.models.errors import Unsupported
-from carteiro.models.interface import Completion, Prompt
 from carteiro.models.json_output import schema_instruction
+from carteiro.models.prompt import Prompt
 from carteiro.models.reasoning import ReasoningState
+from carteiro.models.results import Completion
 from carteiro.schemas.media_file import MediaKind
 
 PATH = "/completions"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Literal
 
-from carteiro.models.interface import Message
+from carteiro.models.prompt import Message
 from carteiro.schemas.media_file import MediaFile
 
 PdfForm = Literal["file", "document_url", "image_url"]

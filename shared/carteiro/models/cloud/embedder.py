@@ -20,7 +20,9 @@ from carteiro.models.cloud.shared_calls import SharedCalls
 from carteiro.models.cloud.token_counts import estimate_tokens, load_token_counter
 from carteiro.models.embedding_batches import REFUSALS_OF_TEXTS, embed_in_batches
 from carteiro.models.errors import InvalidPrompt, ModelError, RateLimited, Unavailable, Unsupported
-from carteiro.models.interface import BatchLimit, EmbeddingPrompt, Embeddings, InputType
+from carteiro.models.interface import BatchLimit
+from carteiro.models.prompt import EmbeddingPrompt, InputType
+from carteiro.models.results import Embeddings
 from carteiro.schemas import Usage
 
 _LARGE_BODY = 100_000

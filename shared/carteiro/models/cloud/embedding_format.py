@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from carteiro.models.interface import InputType
+from carteiro.models.prompt import InputType
 
 QUERY_OR_DOCUMENT: Mapping[InputType, str] = {"query": "query", "document": "document"}
 """Values of `input_type` at Voyage AI (https://docs.voyageai.com/reference/embeddings-api)."""

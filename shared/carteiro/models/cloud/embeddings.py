@@ -9,7 +9,7 @@ from typing import Any
 
 from carteiro.models.cloud.embedding_format import EmbeddingFormat
 from carteiro.models.errors import InvalidOutput, Unsupported
-from carteiro.models.interface import InputType
+from carteiro.models.prompt import InputType
 
 PATH = "/embeddings"
 _MAX_DIMENSIONS = 65_536

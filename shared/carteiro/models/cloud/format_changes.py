@@ -32,7 +32,8 @@ from carteiro.models.cloud.request_format import (
     schema_key,
 )
 from carteiro.models.errors import Misconfigured, ModelError, PromptTooLarge, Unavailable
-from carteiro.models.interface import Completion, Prompt
+from carteiro.models.prompt import Prompt
+from carteiro.models.results import Completion
 
 _MIN_CONCLUSIVE_LIMIT = 16
 """Limit in tokens. Below it an empty completion is no evidence of reasoning."""

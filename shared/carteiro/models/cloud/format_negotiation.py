@@ -13,7 +13,9 @@ from carteiro.models.cloud.format_changes import (
 from carteiro.models.cloud.rejection_cause import is_output_limit_used_up, is_request_rejected
 from carteiro.models.cloud.request_format import Dialect, FormatChange, RequestFormat
 from carteiro.models.errors import InvalidOutput, ModelError, attach_usage, attached_usage
-from carteiro.models.interface import Completion, Prompt, RevocableTextSink
+from carteiro.models.interface import RevocableTextSink
+from carteiro.models.prompt import Prompt
+from carteiro.models.results import Completion
 from carteiro.schemas import ErrorCode, Usage
 
 MAX_CALLS = 4

@@ -14,9 +14,10 @@ from carteiro.models.cloud.request_format import REASONING_MAX_TOKENS, RequestFo
 from carteiro.models.cloud.strict_schema import can_be_strict
 from carteiro.models.cloud.tool_format import anthropic_tools, anthropic_turns
 from carteiro.models.errors import Unavailable
-from carteiro.models.interface import Completion, Prompt
 from carteiro.models.json_output import compact_json
+from carteiro.models.prompt import Prompt
 from carteiro.models.reasoning import ReasoningState
+from carteiro.models.results import Completion
 from carteiro.schemas.media_file import MediaKind
 from carteiro.text.surrogates import repair_unicode
 

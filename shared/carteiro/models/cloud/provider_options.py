@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from carteiro.models.cloud.reasoning_effort import ReasoningFields
 from carteiro.models.cloud.request_format import RequestFormat
 from carteiro.models.errors import Unsupported
-from carteiro.models.interface import Prompt
+from carteiro.models.prompt import Prompt
 from carteiro.schemas import ServiceTier
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from carteiro.models.cloud.content_parts import WriteFile, chat_file, message_co
 from carteiro.models.cloud.reasoning_effort import LEAST_LEVELS, ReasoningLevel
 from carteiro.models.cloud.reasoning_models import is_reasoning_model
 from carteiro.models.cloud.tool_format import chat_message
-from carteiro.models.interface import Message, Prompt
 from carteiro.models.json_output import add_schema_instruction
+from carteiro.models.prompt import Message, Prompt
 
 _MAX_SCHEMAS = 256
 """Most schemas that are remembered to need another form than the model's other schemas."""

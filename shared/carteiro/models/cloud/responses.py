@@ -23,8 +23,9 @@ from carteiro.models.cloud.request_format import RequestFormat
 from carteiro.models.cloud.strict_schema import can_be_strict
 from carteiro.models.cloud.tool_format import response_items, response_tools
 from carteiro.models.errors import ModelError, Unavailable
-from carteiro.models.interface import Completion, Prompt
+from carteiro.models.prompt import Prompt
 from carteiro.models.reasoning import ReasoningState
+from carteiro.models.results import Completion
 from carteiro.models.written_calls import read_call
 from carteiro.schemas.media_file import MediaKind
 

@@ -9,7 +9,9 @@ from itertools import accumulate, pairwise
 from carteiro.concurrency.background_tasks import BackgroundTasks
 from carteiro.models.embedding_batches import is_about_option
 from carteiro.models.errors import ContentFiltered, Misconfigured, ModelError, RateLimited, Unavailable, attach_usage
-from carteiro.models.interface import BatchLimit, EmbeddingPrompt, Embeddings, InputType
+from carteiro.models.interface import BatchLimit
+from carteiro.models.prompt import EmbeddingPrompt, InputType
+from carteiro.models.results import Embeddings
 from carteiro.schemas import Usage
 
 Send = Callable[[EmbeddingPrompt, int], Awaitable[Embeddings]]

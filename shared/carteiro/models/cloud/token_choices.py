@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from carteiro.models.interface import TokenChoice
+from carteiro.models.results import TokenChoice
 
 _MAX_TOKENS = 10_000
 _MAX_ALTERNATIVES = 20

@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from carteiro.models.interface import Prompt
+from carteiro.models.prompt import Prompt
 from carteiro.schemas import ServiceTier, Usage
 
 log = structlog.get_logger("carteiro.models")

@@ -6,8 +6,8 @@ from typing import Any
 
 from carteiro.models.cloud.content_parts import message_content, messages_file, responses_file
 from carteiro.models.cloud.strict_schema import can_be_strict
-from carteiro.models.interface import Message, Prompt, ToolCall, ToolDefinition
 from carteiro.models.json_output import compact_json
+from carteiro.models.prompt import Message, Prompt, ToolCall, ToolDefinition
 from carteiro.models.written_calls import arguments_object, normal_id
 
 _NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}

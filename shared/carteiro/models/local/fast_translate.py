@@ -8,10 +8,10 @@ from typing import Any
 import structlog
 
 from carteiro.models.errors import ModelUnusable, Unsupported
-from carteiro.models.interface import Translation
 from carteiro.models.local.inference.error_messages import timeout_error
 from carteiro.models.local.inference.thread import ModelThread
 from carteiro.models.local.text_generation.whitespace import with_surrounding_whitespace
+from carteiro.models.results import Translation
 from carteiro.schemas import Usage
 from carteiro.text.sentences import split_sentences
 from carteiro.text.splitter import split_text

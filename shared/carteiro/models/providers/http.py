@@ -13,7 +13,7 @@ from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.provider import cloud_provider
 from carteiro.models.cloud.provider_options import OPENAI_TIERS
 from carteiro.models.errors import ModelUnusable
-from carteiro.models.interface import InputType
+from carteiro.models.prompt import InputType
 from carteiro.models.settings import ModelSettings
 
 API_KEY_VARIABLE = "CARTEIRO_SERVER_API_KEY"

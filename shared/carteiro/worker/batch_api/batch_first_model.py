@@ -10,16 +10,9 @@ from typing import Generic, TypeVar
 import structlog
 
 from carteiro.models.errors import Unavailable
-from carteiro.models.interface import (
-    ChatModel,
-    Completion,
-    EmbeddingModel,
-    EmbeddingPrompt,
-    Embeddings,
-    InputType,
-    Model,
-    Prompt,
-)
+from carteiro.models.interface import ChatModel, EmbeddingModel, Model
+from carteiro.models.prompt import EmbeddingPrompt, InputType, Prompt
+from carteiro.models.results import Completion, Embeddings
 from carteiro.schemas import Usage
 from carteiro.worker.batch_api.partition_batcher import DeadlineNear
 from carteiro.worker.model_calls.budget import UsageMeter

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from carteiro.models.cloud.batch_api.interface import BatchItemResult
-from carteiro.models.interface import EmbeddingPrompt, Prompt
+from carteiro.models.prompt import EmbeddingPrompt, Prompt
 
 BatchPrompt = Prompt | EmbeddingPrompt
 

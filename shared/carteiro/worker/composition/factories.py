@@ -5,8 +5,9 @@ from typing import Any
 
 import structlog
 
+from carteiro.models.abilities import unsupported_task_message
 from carteiro.models.errors import ModelUnusable
-from carteiro.models.interface import Model, RemoteModel, unsupported_task_message
+from carteiro.models.interface import Model, RemoteModel
 from carteiro.models.prices import load_prices
 from carteiro.models.registry import find_provider, open_model
 from carteiro.models.settings import ModelSettings

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from carteiro.extras import needs
+from carteiro.models.abilities import ABILITY_DESCRIPTIONS
 from carteiro.models.errors import ModelUnusable
-from carteiro.models.interface import ABILITY_DESCRIPTIONS, Model, RerankModel
+from carteiro.models.interface import Model, RerankModel
 from carteiro.models.registry import open_model
 from carteiro.models.settings import ModelSettings
 from carteiro.references.address import OBJECT_SCHEMES, Address

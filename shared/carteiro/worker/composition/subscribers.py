@@ -14,7 +14,8 @@ from faststream.kafka import KafkaBroker
 from carteiro.kafka.bounded_producer import BoundedProducer
 from carteiro.kafka.compacted_topic import CompactedTopic
 from carteiro.kafka.topic_watch import TopicWatch
-from carteiro.models.interface import BackgroundModel, is_remote_embedder
+from carteiro.models.abilities import is_remote_embedder
+from carteiro.models.interface import BackgroundModel
 from carteiro.models.settings import ModelSettings
 from carteiro.settings.environment import SettingsInvalid
 from carteiro.tasks.task import Task

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from carteiro.models.interface import EmbeddingModel, Embeddings, Model
+from carteiro.models.interface import EmbeddingModel, Model
+from carteiro.models.results import Embeddings
 from carteiro.retrieval.chunk import Chunk
 from carteiro.retrieval.collection import EmbeddingSettings
 from carteiro.retrieval.document import Document

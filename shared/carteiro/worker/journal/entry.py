@@ -12,8 +12,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from carteiro.models.interface import RESPONSE_ID, Completion, Prompt
+from carteiro.models.interface import RESPONSE_ID
+from carteiro.models.prompt import Prompt
 from carteiro.models.prompt_identity import prompt_identity
+from carteiro.models.results import Completion
 from carteiro.schemas import ServiceTier
 
 MAX_ENTRY_BYTES = 256 * 1024

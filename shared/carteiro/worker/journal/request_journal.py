@@ -12,7 +12,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from carteiro.models.interface import BackgroundCall, Completion, Prompt
+from carteiro.models.interface import BackgroundCall
+from carteiro.models.prompt import Prompt
+from carteiro.models.results import Completion
 from carteiro.schemas import ServiceTier, Usage
 from carteiro.wire.record import OutgoingRecord
 from carteiro.worker.delivery.outcome import Cleanup

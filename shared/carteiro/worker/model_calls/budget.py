@@ -20,8 +20,9 @@ import structlog
 
 from carteiro.models.cloud.token_counts import count_prompt_tokens
 from carteiro.models.errors import ModelError, attached_usage
-from carteiro.models.interface import Model, Prompt
+from carteiro.models.interface import Model
 from carteiro.models.prices import PriceTable
+from carteiro.models.prompt import Prompt
 from carteiro.schemas import ServiceTier, Usage
 from carteiro.schemas.reply import NO_USAGE
 from carteiro.worker.observability import metrics

@@ -2,7 +2,10 @@
 
 from typing import Generic, TypeVar
 
-from carteiro.models.interface import ChatModel, Completion, Model, Prompt, StreamingModel, can_stream
+from carteiro.models.abilities import can_stream
+from carteiro.models.interface import ChatModel, Model, StreamingModel
+from carteiro.models.prompt import Prompt
+from carteiro.models.results import Completion
 from carteiro.worker.reply_stream import ReplyStream
 
 M = TypeVar("M", bound=Model)

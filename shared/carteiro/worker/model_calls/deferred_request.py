@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from carteiro.models.interface import EmbeddingPrompt, Prompt
+from carteiro.models.prompt import EmbeddingPrompt, Prompt
 from carteiro.schemas import Usage
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from carteiro.models.abilities import service_tiers
 from carteiro.models.errors import (
     InvalidOutput,
     Misconfigured,
@@ -18,7 +19,7 @@ from carteiro.models.errors import (
     Unavailable,
     Unsupported,
 )
-from carteiro.models.interface import EmbeddingModel, Model, service_tiers
+from carteiro.models.interface import EmbeddingModel, Model
 from carteiro.schemas import ServiceTier
 from carteiro.worker.journal.request_journal import RequestJournal
 from carteiro.worker.model_calls.budget import OverBudget, UsageMeter

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
 from carteiro.concurrency.single_flight import SingleFlight
+from carteiro.models.abilities import is_remote_embedder
 from carteiro.models.errors import Misconfigured, ModelUnusable
-from carteiro.models.interface import EmbeddingModel, Model, is_remote_embedder
+from carteiro.models.interface import EmbeddingModel, Model
 from carteiro.models.long_text_embedding import embed_long_texts
 from carteiro.models.registry import open_model
 from carteiro.models.settings import ModelSettings

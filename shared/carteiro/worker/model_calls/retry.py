@@ -11,25 +11,13 @@ from typing import Any, TypeVar
 import structlog
 
 from carteiro.concurrency.backoff import Backoff
+from carteiro.models.abilities import is_language_service, is_remote_embedder, runs_in_background
 from carteiro.models.embedding_batches import embed_in_batches
 from carteiro.models.errors import Misconfigured, QuotaExhausted, RateLimited, Unavailable
-from carteiro.models.interface import (
-    ChatModel,
-    Completion,
-    EmbeddingModel,
-    Embeddings,
-    InputType,
-    LanguageServiceModel,
-    Message,
-    Prompt,
-    RemoteEmbeddingModel,
-    RemoteModel,
-    ServiceAnswer,
-    ServiceCall,
-    is_language_service,
-    is_remote_embedder,
-    runs_in_background,
-)
+from carteiro.models.interface import ChatModel, EmbeddingModel, LanguageServiceModel, RemoteEmbeddingModel, RemoteModel
+from carteiro.models.prompt import InputType, Message, Prompt
+from carteiro.models.results import Completion, Embeddings
+from carteiro.models.service_call import ServiceAnswer, ServiceCall
 from carteiro.schemas import Usage
 from carteiro.worker.journal.request_journal import RequestJournal
 from carteiro.worker.model_calls.budget import UsageMeter

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import structlog
 
 from carteiro.models.errors import Misconfigured, ModelError, RateLimited, Unavailable
-from carteiro.models.interface import Completion, Prompt
+from carteiro.models.prompt import Prompt
+from carteiro.models.results import Completion
 from carteiro.schemas import Options, ServiceTier
 from carteiro.worker.model_calls.circuit_breaker import CircuitOpen
 from carteiro.worker.observability import metrics

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Literal
 
-from carteiro.models.interface import Completion, Embeddings, Prompt
+from carteiro.models.prompt import Prompt
 from carteiro.models.registry import find_provider
+from carteiro.models.results import Completion, Embeddings
 from carteiro.wire.record import Record
 
 _MAX_KEY_BYTES = 200

@@ -17,7 +17,8 @@ from opentelemetry.trace import Span, SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from carteiro.models.errors import ModelError
-from carteiro.models.interface import Completion, Embeddings, Prompt
+from carteiro.models.prompt import Prompt
+from carteiro.models.results import Completion, Embeddings
 from carteiro.wire.record import Record
 from carteiro.worker.observability import metrics, semantic_conventions
 

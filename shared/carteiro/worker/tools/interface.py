@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from carteiro.models.interface import ToolDefinition
+from carteiro.models.prompt import ToolDefinition
 
 
 class ToolFailed(Exception):

@@ -21,8 +21,8 @@ from mcp.types import (
 )
 
 from carteiro.concurrency.backoff import Backoff
-from carteiro.models.interface import ToolDefinition
 from carteiro.models.json_output import compact_json
+from carteiro.models.prompt import ToolDefinition
 from carteiro.models.schema_limits import SchemaTooLarge, check_limits
 from carteiro.settings.tools_file import ServerEntry, model_name
 from carteiro.worker.tools.interface import ToolFailed, ToolSource

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import structlog
 
 from carteiro.models.errors import ModelError, Unsupported
-from carteiro.models.interface import ToolCall, ToolDefinition
 from carteiro.models.json_output import compact_json
+from carteiro.models.prompt import ToolCall, ToolDefinition
 from carteiro.models.written_calls import arguments_object
 from carteiro.schemas.tools import ToolStep
 from carteiro.tasks.tools import ToolSet

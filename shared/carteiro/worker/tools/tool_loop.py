@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from carteiro.models.errors import InvalidOutput, PromptTooLarge, Unsupported
-from carteiro.models.interface import AUTO, ChatModel, Completion, Message, Prompt, ToolCall, ToolChoice
+from carteiro.models.interface import ChatModel
+from carteiro.models.prompt import AUTO, Message, Prompt, ToolCall, ToolChoice
+from carteiro.models.results import Completion
 from carteiro.models.tool_support import is_about_tools
 from carteiro.schemas import Usage
 from carteiro.worker.model_calls.chat_model_proxy import ChatModelProxy

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from carteiro.models.interface import ToolDefinition
+from carteiro.models.prompt import ToolDefinition
 from carteiro.schemas.tools import ToolStep
 from carteiro.worker.tools.interface import ToolFailed, ToolSource
 from carteiro.worker.tools.request_tools import RequestTools

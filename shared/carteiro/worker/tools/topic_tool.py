@@ -18,9 +18,9 @@ from carteiro.client.errors import CarteiroError
 from carteiro.client.reply_consumer import ReplyConsumer
 from carteiro.client.timeouts import timeout_header
 from carteiro.concurrency.backoff import Backoff
-from carteiro.models.interface import ToolDefinition
 from carteiro.models.json_output import compact_json
 from carteiro.models.json_search import strict_json
+from carteiro.models.prompt import ToolDefinition
 from carteiro.settings.tools_file import TopicEntry
 from carteiro.worker.tools.interface import ToolFailed, ToolSource
 

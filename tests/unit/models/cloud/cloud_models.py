@@ -8,7 +8,8 @@ from carteiro.models.cloud.client import CloudModel
 from carteiro.models.cloud.embedder import CloudEmbedder
 from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.errors import ModelError
-from carteiro.models.interface import EmbeddingModel, Message, Prompt, ToolDefinition
+from carteiro.models.interface import EmbeddingModel
+from carteiro.models.prompt import Message, Prompt, ToolDefinition
 from carteiro.models.registry import open_model
 from carteiro.models.settings import ModelSettings
 

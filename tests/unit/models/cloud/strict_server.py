@@ -8,7 +8,8 @@ from typing import Any, Self
 from aiohttp import web
 
 from carteiro.models.cloud.client import CloudModel
-from carteiro.models.interface import Completion, Prompt
+from carteiro.models.prompt import Prompt
+from carteiro.models.results import Completion
 from tests.unit.models.cloud.cloud_models import PROMPT
 
 Json = dict[str, Any]

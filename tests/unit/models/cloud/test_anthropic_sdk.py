@@ -4,7 +4,7 @@ import anthropic
 import pytest
 
 from carteiro.models.errors import Misconfigured, Unavailable
-from carteiro.models.interface import Message, Prompt
+from carteiro.models.prompt import Message, Prompt
 from carteiro.models.registry import open_model
 from carteiro.models.settings import ModelSettings
 from tests.provider.catalogue import BEHAVIOURS, CatalogueProvider

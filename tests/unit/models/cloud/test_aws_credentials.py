@@ -9,7 +9,7 @@ from botocore.utils import ContainerMetadataFetcher
 
 from carteiro.models.cloud.client import CloudModel
 from carteiro.models.errors import Misconfigured, ModelUnusable, Unavailable
-from carteiro.models.interface import Message, Prompt
+from carteiro.models.prompt import Message, Prompt
 from tests.provider.aws import REGION, Aws
 from tests.unit.models.cloud.cloud_models import PROMPT, expect_failure, open_cloud_model
 

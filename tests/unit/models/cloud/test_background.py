@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 from openai import AsyncOpenAI, NotFoundError
 
+from carteiro.models.abilities import runs_in_background
 from carteiro.models.cloud import background
 from carteiro.models.cloud.background import BackgroundPolicy, pending_id
 from carteiro.models.cloud.client import CloudModel
 from carteiro.models.errors import ContentFiltered, ModelError, RateLimited, Unavailable, attached_usage
-from carteiro.models.interface import BackgroundCall, Completion, Prompt, runs_in_background
+from carteiro.models.interface import BackgroundCall
+from carteiro.models.prompt import Prompt
+from carteiro.models.results import Completion
 from carteiro.schemas import Usage
 from tests.conftest import eventually
 from tests.provider import Provider

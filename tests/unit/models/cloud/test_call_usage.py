@@ -9,7 +9,7 @@ from carteiro.models.cloud.call_usage import usage_of
 from carteiro.models.cloud.client import CloudModel
 from carteiro.models.cloud.quota import Quota, QuotaController
 from carteiro.models.errors import ContentFiltered, ModelError, Refused, Unavailable, attached_usage
-from carteiro.models.interface import Prompt
+from carteiro.models.prompt import Prompt
 from carteiro.schemas import Usage
 from tests.conftest import eventually
 from tests.provider.completions import completion

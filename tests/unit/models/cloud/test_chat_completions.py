@@ -6,7 +6,7 @@ import pytest
 
 from carteiro.models.cloud import chat_completions
 from carteiro.models.errors import ContentFiltered, InvalidOutput, Unsupported
-from carteiro.models.interface import Prompt, ToolChoice
+from carteiro.models.prompt import Prompt, ToolChoice
 from carteiro.schemas import Usage
 from tests.provider import Provider
 from tests.provider import completions as provider

@@ -8,7 +8,9 @@ import pytest
 from carteiro.models.cloud.call_usage import CallUsageMeter
 from carteiro.models.cloud.client import CloudModel
 from carteiro.models.cloud.quota import Quota, QuotaController
-from carteiro.models.interface import ChatModel, Completion, Prompt
+from carteiro.models.interface import ChatModel
+from carteiro.models.prompt import Prompt
+from carteiro.models.results import Completion
 from carteiro.schemas import Usage
 from tests.conftest import eventually
 from tests.provider import Provider

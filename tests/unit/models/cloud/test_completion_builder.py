@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from carteiro.models.cloud import chat_completions, completions, responses
 from carteiro.models.errors import RateLimited, Unavailable
-from carteiro.models.interface import Prompt
+from carteiro.models.prompt import Prompt
 from tests.provider import completions as provider
 from tests.unit.models.cloud.cloud_models import PROMPT, expect_failure, open_cloud_model
 

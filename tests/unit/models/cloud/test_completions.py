@@ -7,7 +7,8 @@ from carteiro.models.errors import (
     ContentFiltered,
     Unavailable,
 )
-from carteiro.models.interface import Completion, Message, Prompt
+from carteiro.models.prompt import Message, Prompt
+from carteiro.models.results import Completion
 from carteiro.schemas import Usage
 from tests.provider import Provider
 from tests.provider import completions as provider

@@ -14,7 +14,7 @@ from carteiro.models.cloud.content_parts import chat_file, messages_file, respon
 from carteiro.models.cloud.request_format import RequestFormat, SchemaMode
 from carteiro.models.cloud.token_counts import count_prompt_tokens
 from carteiro.models.errors import Unsupported
-from carteiro.models.interface import Message, PlacedFile, Prompt
+from carteiro.models.prompt import Message, PlacedFile, Prompt
 from carteiro.schemas.media_file import MediaFile, read_media
 from tests import media
 from tests.provider import Provider

@@ -24,7 +24,9 @@ from carteiro.models.errors import (
     Unavailable,
     Unsupported,
 )
-from carteiro.models.interface import ChatModel, EmbeddingPrompt, Embeddings, RemoteEmbeddingModel
+from carteiro.models.interface import ChatModel, RemoteEmbeddingModel
+from carteiro.models.prompt import EmbeddingPrompt
+from carteiro.models.results import Embeddings
 from carteiro.schemas import Usage
 from tests.provider import Provider
 from tests.provider.embeddings import google, openai, openai_tokens, text_embeddings_inference, vector

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from carteiro.models.cloud import messages
 from carteiro.models.cloud.request_format import RequestFormat, SchemaMode
 from carteiro.models.errors import Refused, Unavailable
-from carteiro.models.interface import Message, Prompt, ToolCall, ToolChoice
+from carteiro.models.prompt import Message, Prompt, ToolCall, ToolChoice
 from tests.unit.models.cloud.cloud_models import PROMPT, TOOL_PROMPT, endpoint
 
 SCHEMA = {

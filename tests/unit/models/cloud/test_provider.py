@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from carteiro.models.errors import ModelUnusable
-from carteiro.models.interface import Prompt
+from carteiro.models.prompt import Prompt
 from tests.provider import Provider
 from tests.unit.models.cloud.cloud_models import PROMPT, open_cloud_model
 

@@ -8,7 +8,7 @@ import pytest
 from carteiro.models.cloud.reasoning_effort import REASONING_FIELDS
 from carteiro.models.compatible import COMPATIBLE_PROVIDERS
 from carteiro.models.errors import Unsupported
-from carteiro.models.interface import Prompt
+from carteiro.models.prompt import Prompt
 from carteiro.schemas import ReasoningEffort
 from tests.unit.models.cloud.cloud_models import PROMPT, open_cloud_model
 from tests.unit.models.cloud.strict_server import Json, error, unknown

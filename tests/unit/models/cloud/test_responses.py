@@ -4,7 +4,8 @@ import pytest
 
 from carteiro.models.cloud import responses
 from carteiro.models.errors import ContentFiltered, InvalidOutput, ModelError, RateLimited, Refused, Unavailable
-from carteiro.models.interface import Completion, Prompt
+from carteiro.models.prompt import Prompt
+from carteiro.models.results import Completion
 from carteiro.schemas import Usage
 from tests.provider import completions as provider
 from tests.unit.models.cloud.cloud_models import PROMPT, TOOL_PROMPT

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from carteiro.models.cloud.shared_calls import SharedCalls
 from carteiro.models.errors import InvalidOutput, InvalidPrompt, ModelError, RateLimited, Unavailable
-from carteiro.models.interface import BatchLimit, EmbeddingPrompt, Embeddings
+from carteiro.models.interface import BatchLimit
+from carteiro.models.prompt import EmbeddingPrompt
+from carteiro.models.results import Embeddings
 from carteiro.schemas import Usage
 
 BAD = "bad"

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from carteiro.models.cloud.client import CloudModel
 from carteiro.models.errors import ContentFiltered, Misconfigured, RateLimited, Refused, Unavailable
-from carteiro.models.interface import Message, Prompt, StreamingModel
+from carteiro.models.interface import StreamingModel
+from carteiro.models.prompt import Message, Prompt
 from carteiro.models.stop_sequences import StopSequenceFilter
 from tests.provider.streams import begin, pieces, write
 from tests.unit.models.cloud.cloud_models import endpoint

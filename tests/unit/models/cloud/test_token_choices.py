@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from carteiro.models.cloud.token_choices import read_token_choices
-from carteiro.models.interface import Message, Prompt, TokenChoice
+from carteiro.models.prompt import Message, Prompt
 from carteiro.models.registry import open_model
+from carteiro.models.results import TokenChoice
 from carteiro.models.settings import ModelSettings
 from tests.unit.models.cloud.strict_server import StrictServer, unknown
 

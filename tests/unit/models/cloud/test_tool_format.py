@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from carteiro.models.cloud import chat_completions, completions, messages, responses
 from carteiro.models.cloud.request_format import RequestFormat
 from carteiro.models.errors import Unsupported
-from carteiro.models.interface import AUTO, Message, Prompt, ToolCall, ToolChoice, ToolDefinition
+from carteiro.models.prompt import AUTO, Message, Prompt, ToolCall, ToolChoice, ToolDefinition
 from tests.unit.models.cloud.cloud_models import endpoint
 
 SCHEMA = {"type": "object", "properties": {"zone": {"type": "string"}}, "required": ["zone"]}

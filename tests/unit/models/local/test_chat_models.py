@@ -7,8 +7,9 @@ import pytest_asyncio
 from transformers import AutoTokenizer
 
 from carteiro.models.errors import InvalidPrompt, PromptTooLarge, Unavailable, Unsupported
-from carteiro.models.interface import ChatModel, Message, Prompt, RankingModel, StreamingModel
+from carteiro.models.interface import ChatModel, RankingModel, StreamingModel
 from carteiro.models.local.checkpoints.checkpoint import find_checkpoint
+from carteiro.models.prompt import Message, Prompt
 from tests.unit.models import untrained
 from tests.unit.models.sample_models import COLOUR_SCHEMA, CONTINUATIONS, RANKING_TEXT, load_model, user_prompt
 

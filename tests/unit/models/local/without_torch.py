@@ -22,7 +22,7 @@ def to_plain(value: Any) -> Any:
 
 
 async def main(name: str) -> None:
-    from carteiro.models.interface import Message, Prompt
+    from carteiro.models.prompt import Message, Prompt
     from carteiro.models.registry import open_model
     from carteiro.models.settings import ModelSettings
 

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from carteiro.models.errors import ModelUnusable
-from carteiro.models.interface import Message, Prompt
+from carteiro.models.prompt import Message, Prompt
 from carteiro.models.providers.bedrock import endpoint
 from carteiro.models.settings import ModelSettings
 from tests.provider import Provider

@@ -8,7 +8,8 @@ from carteiro.models.cloud.client import CloudModel
 from carteiro.models.cloud.format_negotiation import MAX_CALLS
 from carteiro.models.compatible import COMPATIBLE_PROVIDERS, CompatibleProvider
 from carteiro.models.errors import ModelUnusable, Unsupported
-from carteiro.models.interface import EmbeddingModel, Message, PlacedFile, Prompt, ToolDefinition
+from carteiro.models.interface import EmbeddingModel
+from carteiro.models.prompt import Message, PlacedFile, Prompt, ToolDefinition
 from carteiro.models.providers.compatible import complete_address, endpoint
 from carteiro.models.registry import find_provider, open_model
 from carteiro.models.settings import ModelSettings

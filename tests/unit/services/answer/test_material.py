@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from carteiro.models.interface import ExtractedAnswer
+from carteiro.models.results import ExtractedAnswer
 from carteiro.schemas import Usage
 from carteiro.schemas.answer import AnswerRequest, AnswerResult, Span
 from carteiro.schemas.collection import Passage

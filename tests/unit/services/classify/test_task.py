@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from carteiro.models.errors import Unsupported
-from carteiro.models.interface import Classification, Entailment, Ranking
+from carteiro.models.results import Classification, Entailment, Ranking
 from carteiro.schemas import Usage
 from tests.unit.services.conftest import TASKS
 from tests.unit.services.fake_small_model import FakeSmallModel

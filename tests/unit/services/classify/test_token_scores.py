@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from carteiro.models.interface import TokenChoice
+from carteiro.models.results import TokenChoice
 from services.classify.token_scores import likelihoods
 
 NAMES = ["billing", "defect", "delivery", "müde"]

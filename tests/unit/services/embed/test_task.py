@@ -6,8 +6,9 @@ import pytest
 import pytest_asyncio
 
 from carteiro.models.errors import PromptTooLarge
-from carteiro.models.interface import ChatModel, EmbeddingModel, Embeddings, Model
+from carteiro.models.interface import ChatModel, EmbeddingModel, Model
 from carteiro.models.registry import open_model
+from carteiro.models.results import Embeddings
 from carteiro.models.settings import ModelSettings
 from carteiro.schemas import Usage
 from carteiro.schemas.embed import EmbedRequest

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from carteiro.models.errors import InvalidOutput, Unsupported
-from carteiro.models.interface import ExtractedAnswer
+from carteiro.models.results import ExtractedAnswer
 from carteiro.schemas import Usage
 from tests.unit.services.conftest import TASKS
 from tests.unit.services.fake_small_model import FakeSmallModel

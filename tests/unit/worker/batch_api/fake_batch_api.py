@@ -9,7 +9,8 @@ from typing import Any
 
 from carteiro.models.cloud.batch_api.interface import BatchItemResult, ProviderBatch, RetryMode
 from carteiro.models.errors import InvalidPrompt, Misconfigured, Unavailable
-from carteiro.models.interface import Completion, Prompt
+from carteiro.models.prompt import Prompt
+from carteiro.models.results import Completion
 from carteiro.schemas import Usage
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from carteiro.models.cloud.batch_api.interface import BatchItemResult
-from carteiro.models.interface import Message, Prompt
+from carteiro.models.prompt import Message, Prompt
 from carteiro.worker.batch_api.accumulator import BatchSettings
 from carteiro.worker.batch_api.batch_record import BatchRecord
 from carteiro.worker.batch_api.item import BatchItem, offset_of

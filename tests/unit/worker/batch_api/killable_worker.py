@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-from carteiro.models.interface import Message, Prompt
+from carteiro.models.prompt import Message, Prompt
 from carteiro.worker.batch_api.accumulator import BatchSettings
 from carteiro.worker.batch_api.partition_batcher import PartitionBatcher
 from tests.unit.worker.batch_api.fake_batch_api import CrashInjector, FakeBatchApi, FakeBatchModel

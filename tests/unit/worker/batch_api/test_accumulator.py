@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from carteiro.models.interface import EmbeddingPrompt, Message, Prompt
+from carteiro.models.prompt import EmbeddingPrompt, Message, Prompt
 from carteiro.worker.batch_api.accumulator import BatchAccumulator, BatchSettings
 from carteiro.worker.batch_api.item import BatchItem
 

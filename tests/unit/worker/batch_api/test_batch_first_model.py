@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from carteiro.models.errors import Unavailable
-from carteiro.models.interface import Completion, Prompt
 from carteiro.models.prices import Price, PriceTable
+from carteiro.models.prompt import Prompt
+from carteiro.models.results import Completion
 from carteiro.schemas import Usage
 from carteiro.worker.batch_api.batch_first_model import BatchFirstModel
 from carteiro.worker.batch_api.partition_batcher import DeadlineNear

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from carteiro.models.cloud.batch_api.interface import BatchItemResult
-from carteiro.models.interface import Message, Prompt
+from carteiro.models.prompt import Message, Prompt
 from carteiro.worker.batch_api.item import BatchItem, item_id, offset_of
 
 

@@ -16,7 +16,8 @@ from carteiro.models.errors import (
     Unavailable,
     attach_usage,
 )
-from carteiro.models.interface import Completion, Prompt
+from carteiro.models.prompt import Prompt
+from carteiro.models.results import Completion
 from carteiro.schemas import Usage
 from carteiro.worker.batch_api.stage import BatchStage
 from tests.unit.worker.batch_api.fake_batch_api import CrashInjector, FakeBatchApi, FakeBatchModel

@@ -1,7 +1,7 @@
 import asyncio
 
 from carteiro.models.cloud.batch_api.interface import BatchItemResult
-from carteiro.models.interface import Message, Prompt
+from carteiro.models.prompt import Message, Prompt
 from carteiro.worker.batch_api.item import BatchItem
 from carteiro.worker.batch_api.job_items import JobItems
 

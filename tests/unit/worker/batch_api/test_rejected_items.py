@@ -10,7 +10,8 @@ import pytest
 from carteiro.models.cloud.client import CloudModel
 from carteiro.models.cloud.endpoint import BatchAddress
 from carteiro.models.errors import Unsupported
-from carteiro.models.interface import Completion, Message, Prompt
+from carteiro.models.prompt import Message, Prompt
+from carteiro.models.results import Completion
 from carteiro.schemas import Usage
 from carteiro.worker.batch_api.partition_batcher import DeadlineNear, PartitionBatcher
 from tests.provider import Provider

@@ -2,7 +2,8 @@
 
 import asyncio
 
-from carteiro.models.interface import Completion, Message, Prompt
+from carteiro.models.prompt import Message, Prompt
+from carteiro.models.results import Completion
 from carteiro.schemas import Usage
 from carteiro.wire.record import OutgoingRecord, Record
 from carteiro.worker.journal.partition_journal import JournalWriter, PartitionJournal

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carteiro.models.interface import Completion, Message, Prompt, ToolCall
+from carteiro.models.prompt import Message, Prompt, ToolCall
+from carteiro.models.results import Completion
 from carteiro.schemas import Usage
 from carteiro.worker.journal.entry import (
     MAX_ENTRY_BYTES,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carteiro.models.errors import Unavailable
-from carteiro.models.interface import Completion
+from carteiro.models.results import Completion
 from carteiro.schemas import Usage
 from carteiro.worker.journal import request_journal
 from carteiro.worker.journal.partition_journal import PartitionJournal

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from carteiro.kafka.compacted_topic import TopicUnusable
 from carteiro.models.errors import Unavailable
-from carteiro.models.interface import Completion
+from carteiro.models.results import Completion
 from carteiro.wire.record import OutgoingRecord
 from carteiro.worker.journal import store as module
 from carteiro.worker.journal.request_journal import RequestJournal

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from carteiro.models.errors import ContentFiltered, ModelUnusable, Unavailable, attach_usage, attached_usage
-from carteiro.models.interface import Completion, Message, Prompt
 from carteiro.models.prices import Price, PriceTable, load_prices
+from carteiro.models.prompt import Message, Prompt
+from carteiro.models.results import Completion
 from carteiro.schemas import Usage
 from carteiro.worker.model_calls.budget import BudgetLimits, CostBudget, OverBudget, UsageMeter
 from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker

@@ -3,7 +3,9 @@ from typing import Any
 
 import pytest
 
-from carteiro.models.interface import ChatModel, Completion, Prompt, StreamingModel
+from carteiro.models.interface import ChatModel, StreamingModel
+from carteiro.models.prompt import Prompt
+from carteiro.models.results import Completion
 from carteiro.schemas import PartialReply
 from carteiro.worker.model_calls.chat_model_proxy import ChatModelProxy, with_streaming
 from carteiro.worker.reply_stream import ReplyStream

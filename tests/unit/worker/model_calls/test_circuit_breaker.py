@@ -16,7 +16,7 @@ from carteiro.models.errors import (
     Unavailable,
     Unsupported,
 )
-from carteiro.models.interface import Completion
+from carteiro.models.results import Completion
 from carteiro.schemas import Usage
 from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker, CircuitState
 from tests.conftest import eventually

@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from carteiro.models.errors import InvalidPrompt, Misconfigured, QuotaExhausted, RateLimited, Unavailable
-from carteiro.models.interface import ChatModel, EmbeddingModel, Embeddings
+from carteiro.models.interface import ChatModel, EmbeddingModel
 from carteiro.models.prices import Price, PriceTable
+from carteiro.models.results import Embeddings
 from carteiro.schemas import Usage
 from carteiro.worker.model_calls.budget import BudgetLimits, CostBudget, OverBudget
 from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from carteiro.models.errors import Misconfigured, QuotaExhausted, Refused, TierUnavailable, Unavailable
-from carteiro.models.interface import Completion, Message, Prompt
 from carteiro.models.prices import Price, PriceTable
+from carteiro.models.prompt import Message, Prompt
 from carteiro.models.registry import open_model
+from carteiro.models.results import Completion
 from carteiro.models.settings import ModelSettings
 from carteiro.schemas import Options, ServiceTier, Usage
 from carteiro.worker.model_calls.budget import BudgetLimits, CostBudget, UsageMeter

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from carteiro.models.interface import ToolDefinition
+from carteiro.models.prompt import ToolDefinition
 from carteiro.worker.tools.interface import ToolFailed, ToolSource
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}

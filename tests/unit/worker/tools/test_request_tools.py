@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from carteiro.models.interface import ToolCall
+from carteiro.models.prompt import ToolCall
 from carteiro.worker.journal.request_journal import RequestJournal
 from carteiro.worker.tools.interface import ToolFailed
 from carteiro.worker.tools.request_tools import RequestTools, shorten

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from carteiro.models.errors import InvalidOutput, PromptTooLarge, Unsupported
-from carteiro.models.interface import Completion, Message, Prompt, ToolCall, ToolChoice, ToolDefinition
+from carteiro.models.prompt import Message, Prompt, ToolCall, ToolChoice, ToolDefinition
+from carteiro.models.results import Completion
 from carteiro.schemas import Usage
 from carteiro.worker.journal.request_journal import RequestJournal
 from carteiro.worker.model_calls.chat_model_proxy import ChatModelProxy

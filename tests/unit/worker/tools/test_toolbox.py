@@ -1,6 +1,6 @@
 """All tools of a worker."""
 
-from carteiro.models.interface import ToolCall
+from carteiro.models.prompt import ToolCall
 from carteiro.worker.tools.toolbox import Toolbox
 from tests.unit.worker.tools.fake_source import WEATHER, FakeSource
 

@@ -28,14 +28,9 @@ from carteiro.models.cloud.language.service import (
 from carteiro.models.cloud.language.service_errors import service_failure
 from carteiro.models.cloud.quota import Quota
 from carteiro.models.errors import ModelError, PromptTooLarge, Unavailable, Unsupported, attach_usage
-from carteiro.models.interface import (
-    Classification,
-    Completion,
-    ExtractedAnswer,
-    GenerationOptions,
-    ServiceAnswer,
-    ServiceCall,
-)
+from carteiro.models.prompt import GenerationOptions
+from carteiro.models.results import Classification, Completion, ExtractedAnswer
+from carteiro.models.service_call import ServiceAnswer, ServiceCall
 from carteiro.schemas import Usage
 from carteiro.text.surrogates import repair_unicode
 from carteiro.text.units import text_element_length, utf8_length

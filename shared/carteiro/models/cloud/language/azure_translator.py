@@ -15,7 +15,8 @@ from carteiro.models.cloud.language.service import count
 from carteiro.models.cloud.language.translator import CloudTranslator, TranslatedPart
 from carteiro.models.cloud.quota import Quota
 from carteiro.models.errors import Unsupported
-from carteiro.models.interface import Tone, Translation
+from carteiro.models.prompt import Tone
+from carteiro.models.results import Translation
 from carteiro.schemas import Usage
 from carteiro.text.units import utf16_length
 

@@ -19,7 +19,7 @@ from carteiro.models.cloud.language.service import (
 )
 from carteiro.models.cloud.quota import Quota
 from carteiro.models.errors import Unsupported
-from carteiro.models.interface import Classification
+from carteiro.models.results import Classification
 from carteiro.schemas import Usage
 from carteiro.text.units import utf8_length
 

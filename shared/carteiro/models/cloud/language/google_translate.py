@@ -13,7 +13,7 @@ from carteiro.models.cloud.language.language_tags import GOOGLE, source_code, ta
 from carteiro.models.cloud.language.translator import CloudTranslator, TranslatedPart
 from carteiro.models.cloud.quota import Quota
 from carteiro.models.errors import Unsupported
-from carteiro.models.interface import Tone
+from carteiro.models.prompt import Tone
 from carteiro.schemas import Usage
 
 _DETECTED_CHARACTERS = 1000

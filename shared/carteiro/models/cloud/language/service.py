@@ -19,7 +19,8 @@ from carteiro.models.cloud.quota import Quota
 from carteiro.models.cloud.response_body import parse_complete_json, read_body, read_headers
 from carteiro.models.cloud.token_counts import estimate_tokens
 from carteiro.models.errors import ModelError, RateLimited, Unavailable, attach_usage
-from carteiro.models.interface import LanguageServiceModel, ServiceAnswer, ServiceCall, ServiceCallRunner
+from carteiro.models.interface import LanguageServiceModel
+from carteiro.models.service_call import ServiceAnswer, ServiceCall, ServiceCallRunner
 from carteiro.schemas import Usage
 from carteiro.text.splitter import split_text
 from carteiro.text.surrogates import repair_unicode

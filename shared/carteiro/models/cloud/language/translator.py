@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from carteiro.models.cloud.language.service import LanguageService, run_parts, split_by_length
-from carteiro.models.interface import Tone, Translation
+from carteiro.models.prompt import Tone
+from carteiro.models.results import Translation
 from carteiro.schemas import Usage
 
 

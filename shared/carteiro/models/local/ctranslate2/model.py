@@ -10,7 +10,7 @@ from typing import Any
 import ctranslate2
 
 from carteiro.models.errors import ModelUnusable, Unsupported
-from carteiro.models.interface import GenerationOptions, Model
+from carteiro.models.interface import Model
 from carteiro.models.local.checkpoints.config_files import read_config, read_json
 from carteiro.models.local.checkpoints.context_length import max_context_tokens
 from carteiro.models.local.inference.batching import Batcher
@@ -24,6 +24,7 @@ from carteiro.models.local.seq2seq.seq2seq_model import (
     select_by_ability,
 )
 from carteiro.models.local.text_generation.defaults import DEFAULT_OUTPUT_TOKENS, TOP_K, is_sampled
+from carteiro.models.prompt import GenerationOptions
 
 _CONVERTED_FOLDER = "ctranslate2"
 _MODEL_FILE = "model.bin"

@@ -9,7 +9,7 @@ from typing import Any
 
 from carteiro.models.answer_stream import AnswerStream
 from carteiro.models.errors import InvalidPrompt, ModelUnusable, PromptTooLarge, Unavailable
-from carteiro.models.interface import Completion, Model, Prompt, Ranking
+from carteiro.models.interface import Model
 from carteiro.models.json_output import compact_json
 from carteiro.models.local.checkpoints.checkpoint import find_checkpoint
 from carteiro.models.local.checkpoints.gguf_header import read_header
@@ -29,7 +29,9 @@ from carteiro.models.local.text_generation.tool_call_text import (
     with_tool_calls,
 )
 from carteiro.models.local.text_generation.whitespace import WhitespaceTrimmer
+from carteiro.models.prompt import Prompt
 from carteiro.models.reasoning import ReasoningState
+from carteiro.models.results import Completion, Ranking
 from carteiro.schemas import FinishReason, Usage
 
 _TOP_LOGPROBS = 1000

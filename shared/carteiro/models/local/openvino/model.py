@@ -7,7 +7,7 @@ from threading import Event
 from typing import Any
 
 from carteiro.models.errors import ModelUnusable
-from carteiro.models.interface import Model, Prompt, Ranking
+from carteiro.models.interface import Model
 from carteiro.models.local.checkpoints.checkpoint import find_checkpoint
 from carteiro.models.local.checkpoints.config_files import read_config, read_json
 from carteiro.models.local.checkpoints.context_length import configured_context_tokens
@@ -21,6 +21,8 @@ from carteiro.models.local.text_generation.chat_template import TemplateRejectio
 from carteiro.models.local.text_generation.defaults import TOP_K, is_sampled
 from carteiro.models.local.text_generation.likelihood import common_prefix_length
 from carteiro.models.local.text_generation.token_sequence import TokenSequence
+from carteiro.models.prompt import Prompt
+from carteiro.models.results import Ranking
 from carteiro.schemas import Usage
 
 

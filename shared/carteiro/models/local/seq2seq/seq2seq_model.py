@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from carteiro.models.errors import ModelUnusable
-from carteiro.models.interface import Completion, GenerationOptions, Translation
 from carteiro.models.local.inference.batching import Batcher
 from carteiro.models.local.inference.in_process_model import InProcessModel
 from carteiro.models.local.seq2seq.languages import to_language_tag
 from carteiro.models.local.seq2seq.routes import Route, choose_route, find_routes
 from carteiro.models.local.text_generation.whitespace import with_surrounding_whitespace
+from carteiro.models.prompt import GenerationOptions
+from carteiro.models.results import Completion, Translation
 from carteiro.schemas import FinishReason, Usage
 from carteiro.text.splitter import split_text
 

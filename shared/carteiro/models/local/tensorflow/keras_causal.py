@@ -5,7 +5,6 @@ from threading import Event
 
 import numpy
 
-from carteiro.models.interface import Prompt, Ranking
 from carteiro.models.local.checkpoints.config_files import read_json
 from carteiro.models.local.checkpoints.context_length import max_context_tokens
 from carteiro.models.local.inference.engine_model import DirectoryModel
@@ -15,6 +14,8 @@ from carteiro.models.local.tensorflow.sampling import NumpySampler
 from carteiro.models.local.text_generation.likelihood import token_predictions
 from carteiro.models.local.text_generation.token_sequence import TokenSequence
 from carteiro.models.local.text_generation.tokenizer_causal_model import TokenizerCausalModel
+from carteiro.models.prompt import Prompt
+from carteiro.models.results import Ranking
 from carteiro.schemas import Usage
 
 

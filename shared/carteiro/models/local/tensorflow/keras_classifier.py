@@ -5,13 +5,13 @@ from threading import Event
 
 import numpy
 
-from carteiro.models.interface import Classification
 from carteiro.models.local.checkpoints.context_length import max_context_tokens
 from carteiro.models.local.checkpoints.labels import label_names
 from carteiro.models.local.inference.batching import Batcher
 from carteiro.models.local.inference.engine_model import DirectoryModel
 from carteiro.models.local.inference.in_process_model import SMALL_MODEL_PARAMETERS
 from carteiro.models.local.tensorflow.keras_models import KerasEncoder, configure_threads
+from carteiro.models.results import Classification
 from carteiro.schemas import Usage
 
 _MAX_BATCH_TOKENS = 2048

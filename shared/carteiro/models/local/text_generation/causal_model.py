@@ -7,7 +7,6 @@ from typing import Any
 
 from carteiro.models.errors import PromptTooLarge, Unsupported
 from carteiro.models.file_support import reject_files
-from carteiro.models.interface import Completion, Prompt, Ranking
 from carteiro.models.local.inference.in_process_model import InProcessModel
 from carteiro.models.local.text_generation.chat_template import (
     render_prompt,
@@ -21,7 +20,9 @@ from carteiro.models.local.text_generation.detokenizer import IncrementalDetoken
 from carteiro.models.local.text_generation.stop_condition import StopCondition
 from carteiro.models.local.text_generation.token_sequence import TokenSampler, TokenSequence
 from carteiro.models.local.text_generation.tool_call_text import shown_stops, with_tool_calls
+from carteiro.models.prompt import Prompt
 from carteiro.models.reasoning import ReasoningState, start_state_after_prompt
+from carteiro.models.results import Completion, Ranking
 from carteiro.models.tool_support import reject_tools
 from carteiro.schemas import Usage
 

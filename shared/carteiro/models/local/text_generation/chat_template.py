@@ -5,9 +5,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from carteiro.models.errors import InvalidPrompt
-from carteiro.models.interface import Message, Prompt
 from carteiro.models.json_output import compact_json
 from carteiro.models.local.text_generation.tool_call_text import TOOL_TAGS
+from carteiro.models.prompt import Message, Prompt
 from carteiro.models.written_calls import arguments_object
 from carteiro.schemas import ReasoningEffort
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-from carteiro.models.interface import Completion
 from carteiro.models.reasoning import ReasoningState
 from carteiro.models.reasoning_split import split_reasoning
+from carteiro.models.results import Completion
 from carteiro.models.stop_sequences import truncate_at_stop
 from carteiro.schemas import FinishReason, Usage
 

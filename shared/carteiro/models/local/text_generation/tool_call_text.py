@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from carteiro.models.interface import Completion, Prompt
 from carteiro.models.json_search import strict_json
+from carteiro.models.prompt import Prompt
+from carteiro.models.results import Completion
 from carteiro.models.written_calls import MAX_CALLS, WrittenCall, finish_reason, read_call, tool_calls
 
 START_TAG = "<tool_call>"

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from transformers import AutoModelForCausalLM
 
-from carteiro.models.interface import Prompt, Ranking
 from carteiro.models.local.inference.batching import Batcher
 from carteiro.models.local.text_generation.token_sequence import TokenSequence
 from carteiro.models.local.text_generation.tokenizer_causal_model import TokenizerCausalModel
@@ -15,6 +14,8 @@ from carteiro.models.local.transformers.prefix_cache import PrefixCache
 from carteiro.models.local.transformers.ranking import RankingInput, make_ranking_input, rank
 from carteiro.models.local.transformers.sampling import TorchSampler, make_sampler
 from carteiro.models.local.transformers.transformers_model import TransformersModel
+from carteiro.models.prompt import Prompt
+from carteiro.models.results import Ranking
 
 _MAX_RANKING_BATCH_TOKENS = 2048
 """Maximum number of tokens that one batch of rankings reads, padding included."""

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from carteiro.models.interface import Classification
 from carteiro.models.local.checkpoints.labels import label_names
 from carteiro.models.local.inference.batching import Batcher
 from carteiro.models.local.transformers.encoding import EncodedText, pad_batch
 from carteiro.models.local.transformers.transformers_model import TransformersModel
+from carteiro.models.results import Classification
 from carteiro.schemas import Usage
 
 _MAX_BATCH_TOKENS = 4096

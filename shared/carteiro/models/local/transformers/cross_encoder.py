@@ -8,10 +8,10 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from carteiro.models.errors import PromptTooLarge
-from carteiro.models.interface import Relevance
 from carteiro.models.local.inference.batching import Batcher
 from carteiro.models.local.transformers.encoding import EncodedText, pad_batch
 from carteiro.models.local.transformers.transformers_model import TransformersModel
+from carteiro.models.results import Relevance
 from carteiro.schemas import Usage
 
 _MAX_BATCH_TOKENS = 4096

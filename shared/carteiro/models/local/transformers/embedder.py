@@ -10,7 +10,6 @@ from torch.nn.functional import normalize
 from transformers import AutoModel
 
 from carteiro.models.errors import PromptTooLarge
-from carteiro.models.interface import Embeddings, InputType
 from carteiro.models.local.checkpoints.checkpoint import ModelCheckpoint
 from carteiro.models.local.inference.batching import Batcher
 from carteiro.models.local.transformers.embedding_prompts import read_prompts
@@ -19,6 +18,8 @@ from carteiro.models.local.transformers.placement import CPU, Placement
 from carteiro.models.local.transformers.pooling import read_pooling
 from carteiro.models.local.transformers.transformers_model import TransformersModel
 from carteiro.models.local.transformers.vector_sizes import read_sizes
+from carteiro.models.prompt import InputType
+from carteiro.models.results import Embeddings
 from carteiro.schemas import Usage
 
 _MAX_BATCH_TOKENS = 4096

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from carteiro.models.interface import InputType
 from carteiro.models.local.transformers.model_files import read_json
+from carteiro.models.prompt import InputType
 
 _NAMES: Mapping[InputType, tuple[str, ...]] = {"query": ("query",), "document": ("document", "passage", "corpus")}
 """Names of the prompts for each type of input, in the order in which Sentence Transformers looks for them. It saves

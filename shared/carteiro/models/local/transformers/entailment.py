@@ -9,10 +9,10 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from carteiro.models.errors import PromptTooLarge
-from carteiro.models.interface import Entailment
 from carteiro.models.local.inference.batching import Batcher
 from carteiro.models.local.transformers.encoding import EncodedText, pad_batch
 from carteiro.models.local.transformers.transformers_model import TransformersModel
+from carteiro.models.results import Entailment
 from carteiro.schemas import Usage
 from carteiro.text.splitter import split_text
 

@@ -10,11 +10,11 @@ import torch
 from transformers import AutoModelForQuestionAnswering
 
 from carteiro.models.errors import ModelUnusable, PromptTooLarge
-from carteiro.models.interface import ExtractedAnswer
 from carteiro.models.local.inference.batching import Batcher
 from carteiro.models.local.transformers.encoding import EncodedText, pad_batch
 from carteiro.models.local.transformers.spans import AnswerSpan, best_span, snap_to_characters
 from carteiro.models.local.transformers.transformers_model import TransformersModel
+from carteiro.models.results import ExtractedAnswer
 from carteiro.schemas import Usage
 
 _MAX_BATCH_TOKENS = 4096

@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 
-from carteiro.models.interface import Ranking
 from carteiro.models.local.text_generation.likelihood import TokenPrediction, token_predictions
 from carteiro.models.local.transformers.forward import compute_logits, is_recurrent
 from carteiro.models.local.transformers.prefix_cache import PrefixCache
+from carteiro.models.results import Ranking
 from carteiro.schemas import Usage
 
 _MAX_PASS_TOKENS = 4096

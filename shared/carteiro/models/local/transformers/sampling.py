@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from transformers import LogitsProcessor
 
-from carteiro.models.interface import Prompt
 from carteiro.models.local.text_generation.defaults import is_sampled
+from carteiro.models.prompt import Prompt
 
 
 class TorchSampler:

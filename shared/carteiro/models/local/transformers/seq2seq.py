@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from transformers import AutoModelForSeq2SeqLM, StoppingCriteria
 
-from carteiro.models.interface import GenerationOptions
 from carteiro.models.local.inference.batching import Batcher
 from carteiro.models.local.seq2seq.routes import Route
 from carteiro.models.local.seq2seq.seq2seq_model import (
@@ -21,6 +20,7 @@ from carteiro.models.local.seq2seq.seq2seq_model import (
 )
 from carteiro.models.local.text_generation.defaults import DEFAULT_OUTPUT_TOKENS, is_sampled
 from carteiro.models.local.transformers.transformers_model import TransformersModel
+from carteiro.models.prompt import GenerationOptions
 
 _MAX_BATCH_TOKENS = 2048
 """Most tokens of one batch, padding included."""

@@ -4,7 +4,7 @@ import asyncio
 
 from carteiro.models.cloud.batch_api.interface import BatchApi, BatchItemResult, ProviderBatch
 from carteiro.models.cloud.client import CloudModel
-from carteiro.models.interface import Message, Prompt
+from carteiro.models.prompt import Message, Prompt
 from tests.provider import Provider
 from tests.unit.models.cloud.cloud_models import KEY, open_cloud_model
 

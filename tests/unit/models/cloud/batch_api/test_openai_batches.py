@@ -8,7 +8,7 @@ from carteiro.models.cloud.batch_api import transport
 from carteiro.models.cloud.batch_api.interface import BatchModel
 from carteiro.models.cloud.client import CloudModel
 from carteiro.models.errors import Misconfigured, PromptTooLarge, Unavailable
-from carteiro.models.interface import Message, PlacedFile, Prompt
+from carteiro.models.prompt import Message, PlacedFile, Prompt
 from carteiro.schemas.media_file import read_media
 from tests import media
 from tests.provider import Provider

@@ -18,7 +18,7 @@ from carteiro.models.errors import (
     Unsupported,
     attached_usage,
 )
-from carteiro.models.interface import GenerationOptions
+from carteiro.models.prompt import GenerationOptions
 from carteiro.schemas import Usage
 from tests.provider.language_services import LanguageServices
 from tests.unit.models.cloud.language.conftest import OpenService

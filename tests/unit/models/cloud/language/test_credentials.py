@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from carteiro.models.interface import is_language_service
+from carteiro.models.abilities import is_language_service
 from carteiro.models.registry import open_model
 from carteiro.models.settings import ModelSettings
 from tests.provider import TokenService

@@ -2,6 +2,7 @@
 
 import pytest
 
+from carteiro.models.abilities import is_language_service
 from carteiro.models.errors import ModelUnusable
 from carteiro.models.interface import (
     ChatModel,
@@ -11,7 +12,6 @@ from carteiro.models.interface import (
     SummaryModel,
     TonedTranslationModel,
     TranslationModel,
-    is_language_service,
 )
 from carteiro.models.registry import find_provider, open_model
 from carteiro.models.settings import ModelSettings

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from carteiro.models.cloud.language import azure_jobs
-from carteiro.models.interface import GenerationOptions
+from carteiro.models.prompt import GenerationOptions
 from tests.provider.language_services import KEY, LanguageServices, ServiceRequest
 from tests.unit.models.cloud.language.conftest import OpenService
 

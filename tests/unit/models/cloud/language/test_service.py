@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from carteiro.models.cloud.language.service import billed_in_thousands, count, run_parts, split_by_length
 from carteiro.models.errors import Misconfigured, Unavailable, attached_usage
-from carteiro.models.interface import ServiceAnswer, ServiceCall
+from carteiro.models.service_call import ServiceAnswer, ServiceCall
 from carteiro.schemas import Usage
 from tests.provider.language_services import KEY, LanguageServices
 from tests.unit.models.cloud.language.conftest import OpenService

@@ -7,7 +7,8 @@ from typing import Any
 from aiohttp import web
 
 from carteiro.models.cloud.client import CloudModel
-from carteiro.models.interface import Completion, Message, Prompt
+from carteiro.models.prompt import Message, Prompt
+from carteiro.models.results import Completion
 from tests.provider import Provider
 
 Json = dict[str, Any]

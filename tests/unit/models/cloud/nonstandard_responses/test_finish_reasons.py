@@ -5,7 +5,7 @@ import json
 import pytest
 
 from carteiro.models.errors import ContentFiltered, InvalidOutput, Unavailable
-from carteiro.models.interface import Message, Prompt
+from carteiro.models.prompt import Message, Prompt
 from tests.unit.models.cloud.nonstandard_responses import (
     ABSENT,
     PROMPT,

@@ -12,7 +12,8 @@ import pytest
 import pytest_asyncio
 
 from carteiro.models.errors import ModelUnusable, PromptTooLarge, Unavailable, Unsupported
-from carteiro.models.interface import GenerationOptions, SummaryModel, TranslationModel
+from carteiro.models.interface import SummaryModel, TranslationModel
+from carteiro.models.prompt import GenerationOptions
 from carteiro.models.registry import open_model
 from carteiro.models.settings import ModelSettings
 from tests.unit.models import untrained

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from carteiro.models.errors import ModelUnusable, PromptTooLarge, Unsupported
-from carteiro.models.interface import GenerationOptions
 from carteiro.models.local.inference.batching import Batcher
 from carteiro.models.local.seq2seq.routes import Route
 from carteiro.models.local.seq2seq.seq2seq_model import (
@@ -19,6 +18,7 @@ from carteiro.models.local.seq2seq.seq2seq_model import (
     Translator,
     select_by_ability,
 )
+from carteiro.models.prompt import GenerationOptions
 
 
 @dataclass(frozen=True)

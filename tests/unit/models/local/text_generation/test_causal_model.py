@@ -8,20 +8,12 @@ import pytest
 import pytest_asyncio
 
 from carteiro.models.errors import InvalidPrompt, PromptTooLarge, Unsupported
-from carteiro.models.interface import (
-    ChatModel,
-    Message,
-    PlacedFile,
-    Prompt,
-    Ranking,
-    RankingModel,
-    StreamingModel,
-    ToolCall,
-    ToolDefinition,
-)
+from carteiro.models.interface import ChatModel, RankingModel, StreamingModel
 from carteiro.models.local.text_generation.causal_model import TokenCausalModel
 from carteiro.models.local.text_generation.chat_template import TemplateRejection
 from carteiro.models.local.text_generation.token_sequence import TokenSequence
+from carteiro.models.prompt import Message, PlacedFile, Prompt, ToolCall, ToolDefinition
+from carteiro.models.results import Ranking
 from carteiro.schemas import Usage
 from carteiro.schemas.media_file import read_media
 from tests import media

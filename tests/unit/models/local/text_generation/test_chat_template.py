@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carteiro.models.errors import InvalidPrompt
-from carteiro.models.interface import Message, Prompt, ToolCall, ToolChoice, ToolDefinition
 from carteiro.models.local.text_generation.chat_template import (
     TemplateRejection,
     escape_special_tokens,
@@ -18,6 +17,7 @@ from carteiro.models.local.text_generation.chat_template import (
     without_end_token,
     without_roles,
 )
+from carteiro.models.prompt import Message, Prompt, ToolCall, ToolChoice, ToolDefinition
 
 SYSTEM, USER = Message("system", "Be brief."), Message("user", "Who <end> are you?")
 SPECIAL = ("<end>", "<start>")

@@ -10,8 +10,8 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from carteiro.models.errors import Unsupported
-from carteiro.models.interface import ToolDefinition
 from carteiro.models.local.transformers.causal import TransformersCausalModel
+from carteiro.models.prompt import ToolDefinition
 from tests.unit.models.sample_models import load_model, user_prompt
 
 pytestmark = pytest.mark.slow

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carteiro.models.interface import Completion, Message, Prompt, ToolChoice, ToolDefinition
 from carteiro.models.local.text_generation.tool_call_text import shown_stops, template_has_tools, with_tool_calls
+from carteiro.models.prompt import Message, Prompt, ToolChoice, ToolDefinition
+from carteiro.models.results import Completion
 from carteiro.schemas import FinishReason, Usage
 
 PROMPT = Prompt(messages=[Message("user", "x")], stop=["END"], tools=[ToolDefinition("a"), ToolDefinition("b")])

@@ -13,9 +13,9 @@ from tokenizers.pre_tokenizers import Whitespace
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from carteiro.models.errors import ModelUnusable, PromptTooLarge, Unavailable
-from carteiro.models.interface import Message, Prompt
 from carteiro.models.local.checkpoints.checkpoint import find_checkpoint
 from carteiro.models.local.transformers.causal import TransformersCausalModel
+from carteiro.models.prompt import Message, Prompt
 from tests.conftest import eventually
 from tests.unit.models.sample_models import CONTINUATIONS, RANKING_TEXT, load_model, user_prompt
 

@@ -22,7 +22,6 @@ from transformers import (
 )
 
 from carteiro.models.errors import Unavailable
-from carteiro.models.interface import Prompt
 from carteiro.models.local.inference.thread import ModelThread
 from carteiro.models.local.text_generation.stop_condition import StopCondition
 from carteiro.models.local.text_generation.token_sequence import TokenSequence
@@ -31,6 +30,7 @@ from carteiro.models.local.transformers.continuous_batching import ContinuousBat
 from carteiro.models.local.transformers.forward import is_recurrent
 from carteiro.models.local.transformers.prefix_cache import PrefixCache
 from carteiro.models.local.transformers.sampling import make_sampler
+from carteiro.models.prompt import Prompt
 from tests.conftest import eventually
 from tests.unit.models.local.transformers.passes import count_read_tokens
 

@@ -15,11 +15,12 @@ from sentence_transformers.sentence_transformer.modules import Normalize, Poolin
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
 
 from carteiro.models.errors import ModelUnusable, PromptTooLarge, Unsupported
-from carteiro.models.interface import EmbeddingModel, InputType
+from carteiro.models.interface import EmbeddingModel
 from carteiro.models.local.checkpoints.checkpoint import PACKAGED_EMBEDDER, find_checkpoint
 from carteiro.models.local.transformers.embedder import LocalEmbedder
 from carteiro.models.local.transformers.factory import create_model
 from carteiro.models.long_text_embedding import embed_long_texts
+from carteiro.models.prompt import InputType
 from tests.unit.models.local import toy_tokenizers
 
 TEXTS = [

@@ -6,8 +6,8 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LogitsProcessor
 
-from carteiro.models.interface import Prompt
 from carteiro.models.local.transformers.sampling import TorchSampler, make_sampler
+from carteiro.models.prompt import Prompt
 
 LOGITS = torch.tensor([0.0, 3.0, 2.9, 1.0])
 

@@ -8,7 +8,8 @@ import pytest
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from carteiro.models.errors import ModelUnusable, PromptTooLarge, Unsupported
-from carteiro.models.interface import GenerationOptions, SummaryModel, TranslationModel
+from carteiro.models.interface import SummaryModel, TranslationModel
+from carteiro.models.prompt import GenerationOptions
 from carteiro.schemas.summarize import SummarizeRequest
 from carteiro.schemas.translate import TranslateRequest
 from services.summarize.task import summarize

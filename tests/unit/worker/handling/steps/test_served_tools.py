@@ -2,7 +2,8 @@
 
 import pytest
 
-from carteiro.models.interface import Completion, ToolCall
+from carteiro.models.prompt import ToolCall
+from carteiro.models.results import Completion
 from carteiro.schemas import Usage
 from carteiro.schemas.chat import ChatRequest
 from carteiro.schemas.generate import GenerateRequest

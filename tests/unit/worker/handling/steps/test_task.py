@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from carteiro.models.errors import InvalidOutput
-from carteiro.models.interface import Completion
 from carteiro.models.prices import Price, PriceTable
+from carteiro.models.results import Completion
 from carteiro.schemas import Usage
 from carteiro.schemas.chat import ChatAnswer, ChatRequest
 from carteiro.schemas.generate import GenerateRequest

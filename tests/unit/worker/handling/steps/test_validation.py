@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import pytest
 
-from carteiro.models.interface import Message, Prompt
+from carteiro.models.prompt import Message, Prompt
 from carteiro.schemas import FieldError
 from carteiro.schemas.generate import GenerateRequest
 from carteiro.worker.handling.steps.validation import RejectInvalid
