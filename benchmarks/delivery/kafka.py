@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
-from benchmarks.delivery.traffic import Traffic
+from benchmarks.delivery.traffic import RecordKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class MeasuredReply:
     ok: bool
 
 
-async def preload(bootstrap: str, topic: str, partitions: int, count: int, traffic: Traffic) -> None:
+async def preload(bootstrap: str, topic: str, partitions: int, count: int, traffic: RecordKind) -> None:
     """Send the whole backlog, to the partitions in turn."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, linger_ms=5, max_batch_size=256 * 1024)
     async with producer:
@@ -32,7 +32,7 @@ async def preload(bootstrap: str, topic: str, partitions: int, count: int, traff
 
 
 async def send(
-    producer: AIOKafkaProducer, topic: str, number: int, traffic: Traffic, partition: int | None = None
+    producer: AIOKafkaProducer, topic: str, number: int, traffic: RecordKind, partition: int | None = None
 ) -> "asyncio.Future[object]":
     """Give one request to the producer."""
     headers = [("correlation_id", b"%d" % number)]
@@ -58,7 +58,7 @@ async def end_offset_sum(consumer: AIOKafkaConsumer) -> int:
     return sum((await consumer.end_offsets(list(consumer.assignment()))).values())
 
 
-async def read_replies(consumer: AIOKafkaConsumer, traffic: Traffic) -> list[MeasuredReply]:
+async def read_replies(consumer: AIOKafkaConsumer, traffic: RecordKind) -> list[MeasuredReply]:
     """Return all replies."""
     replies: list[MeasuredReply] = []
     ends = await consumer.end_offsets(list(consumer.assignment()))
@@ -68,6 +68,6 @@ async def read_replies(consumer: AIOKafkaConsumer, traffic: Traffic) -> list[Mea
     return replies
 
 
-def parse_reply(record: ConsumerRecord[bytes, bytes], traffic: Traffic) -> MeasuredReply:
+def parse_reply(record: ConsumerRecord[bytes, bytes], traffic: RecordKind) -> MeasuredReply:
     number = dict(record.headers)["correlation_id"].decode()
     return MeasuredReply(number, record.timestamp, traffic.is_ok(record.value))

@@ -7,7 +7,7 @@ PROMPT = "Write one sentence about a lighthouse keeper and the sea, for request 
 
 
 @dataclass(frozen=True, slots=True)
-class Traffic:
+class RecordKind:
     """A kind of records. `make_value` takes the record's number."""
 
     make_value: Callable[[int], bytes]
@@ -19,4 +19,4 @@ def _request(number: int) -> bytes:
     return b'{"prompt": "%s"}' % PROMPT.format(number).encode()
 
 
-REQUESTS = Traffic(_request, lambda reply: b'"ok"' in reply)
+REQUESTS = RecordKind(_request, lambda reply: b'"ok"' in reply)

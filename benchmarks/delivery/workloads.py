@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from benchmarks.delivery.traffic import REQUESTS, Traffic
+from benchmarks.delivery.traffic import REQUESTS, RecordKind
 
 MAX_IN_FLIGHT = 64
 """Requests in flight per partition, for contenders with such a limit."""
@@ -25,7 +25,7 @@ class Workload:
     requests: int = 0
     """Size of the backlog if the model takes no time. The fastest contenders finish it early."""
     rate: float = 0.0
-    traffic: Traffic = REQUESTS
+    traffic: RecordKind = REQUESTS
 
     @property
     def ideal_rate(self) -> float:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from benchmarks.delivery.traffic import Traffic
+from benchmarks.delivery.traffic import RecordKind
 
 TEXT = (
     "The parcel came two days early, and the book was packed well. One corner of its cover is bent, but the shop "
@@ -30,7 +30,7 @@ def event(number: int) -> dict[str, Any]:
     }
 
 
-EVENTS = Traffic(lambda number: json.dumps(event(number)).encode(), lambda value: b'"ai":{"reply":' in value)
+EVENTS = RecordKind(lambda number: json.dumps(event(number)).encode(), lambda value: b'"ai":{"reply":' in value)
 
 ONE_STEP = """\
 name: bench

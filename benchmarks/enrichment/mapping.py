@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.enrichment.events import AVRO_SCHEMA, ONE_STEP, THREE_STEPS, event
 from carteiro.enrichment.enricher import Enricher
-from carteiro.enrichment.enrichment_file import EnrichmentFile, Step, parse_enrichment
+from carteiro.enrichment.enrichment_file import EnrichmentFile, EnrichmentStep, parse_enrichment
 from carteiro.enrichment.member_schemas import member_schemas, result_schemas
 from carteiro.registry.connection import open_registry
 from carteiro.registry.settings import RegistrySettings
@@ -72,7 +72,7 @@ async def _cost(file: EnrichmentFile, event_format: EventFormat, value: bytes, s
     """Return the milliseconds of processor time for an event, in the fastest of several rounds."""
     record = FakeRecord(value)
 
-    async def answer(step: Step, _: Any) -> dict[str, Any]:
+    async def answer(step: EnrichmentStep, _: Any) -> dict[str, Any]:
         return _RESULTS[step.task]
 
     async def enrich() -> None:

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from benchmarks.broker import broker, temporary_topics
 from benchmarks.parts.report import ABOUT, CALL_SECONDS, Times, plot, tables
-from benchmarks.parts.traffic import Traffic
+from benchmarks.parts.traffic import TextTraffic
 from benchmarks.process import program_path, run_process, wait_until_ready
 from benchmarks.results import argument_parser, parse_arguments, save
 from benchmarks.waiting.traffic import assign_from_beginning
@@ -42,7 +42,7 @@ async def measure(options: argparse.Namespace, setting: str, bootstrap: str, pro
             async with consumer, AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
                 await wait_until_ready(worker, _PORT)
                 await assign_from_beginning(consumer, replies, _PARTITIONS)
-                traffic = Traffic(producer, requests)
+                traffic = TextTraffic(producer, requests)
                 async with asyncio.TaskGroup() as tasks:
                     collecting = tasks.create_task(traffic.collect(consumer))
                     times = await run_phases(options, setting, traffic)
@@ -50,7 +50,7 @@ async def measure(options: argparse.Namespace, setting: str, bootstrap: str, pro
     return times
 
 
-async def run_phases(options: argparse.Namespace, setting: str, traffic: Traffic) -> Times:
+async def run_phases(options: argparse.Namespace, setting: str, traffic: TextTraffic) -> Times:
     """Send long texts, then short ones, then both at once."""
 
     def taken() -> tuple[list[float], list[float]]:

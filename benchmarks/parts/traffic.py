@@ -17,7 +17,7 @@ _REPLY_SECONDS = 120.0
 
 
 @dataclass(slots=True)
-class Traffic:
+class TextTraffic:
     """Requests of one run. `seconds` has the times from sending to reply, by kind."""
 
     producer: AIOKafkaProducer

@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.broker import wait_for_broker
 from benchmarks.repeated_calls.dbos_peer import run_dbos
-from benchmarks.repeated_calls.outcome import ABOUT, Outcome, plot, table
+from benchmarks.repeated_calls.outcome import ABOUT, RunCalls, plot, table
 from benchmarks.results import argument_parser, parse_arguments, save
 from tests.containers.chaos import PARTS, ChaosPlan, run
 from tests.containers.conftest import ApacheKafka
@@ -20,14 +20,14 @@ _CONTENDERS: dict[str, dict[str, Any]] = {
 }
 
 
-async def run_carteiro(kafka: ApacheKafka, provider: ScriptedProvider, name: str, plan: ChaosPlan) -> Outcome:
+async def run_carteiro(kafka: ApacheKafka, provider: ScriptedProvider, name: str, plan: ChaosPlan) -> RunCalls:
     """Run a plan. Raise `SystemExit` if a promise is broken."""
     seen = len(provider.requests)
     report = await run(kafka, provider, plan)
     if plan.journal and report.problems:
         raise SystemExit(f"{name}: {report.problems}")
     cut_off = 0 if plan.background else sum(call.abandoned for call in provider.requests[seen:])
-    return Outcome(name, report.requests * (PARTS + 1), report.calls, cut_off, report.hits["kill"], report.seconds)
+    return RunCalls(name, report.requests * (PARTS + 1), report.calls, cut_off, report.hits["kill"], report.seconds)
 
 
 async def main() -> None:
@@ -46,7 +46,7 @@ async def main() -> None:
         pauses=0,
         broker_restarts=0,
     )
-    outcomes: list[Outcome] = []
+    outcomes: list[RunCalls] = []
     with ApacheKafka() as kafka:
         await wait_for_broker(kafka.address)
         for name, changes in _CONTENDERS.items():

@@ -14,7 +14,7 @@ from dbos import DBOSClient
 
 from benchmarks.process import RunningProcess, run_process
 from benchmarks.repeated_calls.dbos_worker import QUEUE, VERSION, WORKFLOW
-from benchmarks.repeated_calls.outcome import Outcome
+from benchmarks.repeated_calls.outcome import RunCalls
 from tests.containers.chaos import PARTS, ChaosPlan
 from tests.provider import ScriptedProvider
 from tests.provider.summaries import SummaryModel, long_text
@@ -51,7 +51,7 @@ class DbosWorkers:
                 raise SystemExit(f"a worker of DBOS has ended:\n{each.output[-2000:]}")
 
 
-async def run_dbos(provider: ScriptedProvider, plan: ChaosPlan, logs: Path) -> Outcome:
+async def run_dbos(provider: ScriptedProvider, plan: ChaosPlan, logs: Path) -> RunCalls:
     """Run the plan's summaries and kills, and return what the model saw."""
     model = SummaryModel((plan.shortest + plan.longest) / 2)
     provider.when("", model)
@@ -87,7 +87,7 @@ async def run_dbos(provider: ScriptedProvider, plan: ChaosPlan, logs: Path) -> O
         seconds = time.monotonic() - began
     provider.clear("")
     cut_off = sum(call.abandoned for call in provider.requests[seen:])
-    return Outcome("DBOS on PostgreSQL", plan.requests * (PARTS + 1), model.calls.total(), cut_off, kills, seconds)
+    return RunCalls("DBOS on PostgreSQL", plan.requests * (PARTS + 1), model.calls.total(), cut_off, kills, seconds)
 
 
 async def _wait(is_so: Callable[[], bool], workers: DbosWorkers) -> None:

@@ -16,7 +16,7 @@ _PARTS_AT_ONCE = 16
 """As many calls of a request at once as Carteiro's workers make."""
 
 
-class Summarizer:
+class TextSummarizer:
     """Calls of the model at `provider`, each a step."""
 
     def __init__(self, session: aiohttp.ClientSession, provider: str) -> None:
@@ -41,7 +41,7 @@ async def serve(name: str, database: str, provider: str, texts_at_once: int) -> 
     )
     DBOS(config=config)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        summarizer = Summarizer(session, provider)
+        summarizer = TextSummarizer(session, provider)
 
         @DBOS.workflow(name=WORKFLOW)
         async def summarize(text: str) -> str:

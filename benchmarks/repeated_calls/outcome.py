@@ -15,7 +15,7 @@ answers. All ran with the same texts, the same model and the same kills."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RunCalls:
     """Calls of one contender."""
 
     contender: str
@@ -34,7 +34,7 @@ class Outcome:
         return self.made - self.needed
 
 
-def table(outcomes: list[Outcome]) -> Table:
+def table(outcomes: list[RunCalls]) -> Table:
     """Return the table of all contenders."""
     return Table(
         ["contender", "calls needed", "made", "again", "in flight", "kills", "seconds"],
@@ -53,7 +53,7 @@ def table(outcomes: list[Outcome]) -> Table:
     )
 
 
-def plot(outcomes: list[Outcome]) -> Figure:
+def plot(outcomes: list[RunCalls]) -> Figure:
     """Draw the repeated calls of each contender as bars."""
     figure = Figure(figsize=(8, 3), layout="constrained")
     axes = figure.subplots()

@@ -11,7 +11,7 @@ from carteiro.schemas import Usage
 from carteiro.schemas.collection import Passage
 from carteiro.text.answers import Candidate, match_passages, part_contexts, shortlist
 from carteiro.text.questions import Question, split_words
-from carteiro.text.structure import TextPart, split_parts
+from carteiro.text.structure import StructuredPart, split_parts
 from carteiro.text.vectors import Vector, cosine
 from services.answer.material import Place
 
@@ -22,8 +22,8 @@ class PassageParts:
 
     starts: list[int] = field(default_factory=list)
     """Index of the first character of each passage."""
-    parts: list[TextPart] = field(default_factory=list)
-    previous: list[TextPart | None] = field(default_factory=list)
+    parts: list[StructuredPart] = field(default_factory=list)
+    previous: list[StructuredPart | None] = field(default_factory=list)
     """The part before each part in its passage."""
     contexts: list[str] = field(default_factory=list)
     """The context of each part: the titles above it, and the parts before it in its passage."""

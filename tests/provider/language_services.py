@@ -35,7 +35,7 @@ class ServiceRequest:
     body: Json = field(default_factory=dict)
 
 
-class Refusal(Exception):
+class ServiceRefusal(Exception):
     """An answer that is an error."""
 
     def __init__(self, status: int, body: Json) -> None:
@@ -101,7 +101,7 @@ class LanguageServices:
             await asyncio.sleep(planned)
         try:
             return self._route(received)
-        except Refusal as refusal:
+        except ServiceRefusal as refusal:
             return web.json_response(refusal.body, status=refusal.status)
 
     def _route(self, asked: ServiceRequest) -> web.Response:
@@ -114,7 +114,7 @@ class LanguageServices:
             return web.json_response(self._google_translate(asked))
         if path == "/v2/documents:analyzeSentiment":
             return web.json_response(self._google_sentiment(asked))
-        raise Refusal(404, {"error": {"code": "404", "message": "Resource not found"}})
+        raise ServiceRefusal(404, {"error": {"code": "404", "message": "Resource not found"}})
 
     # Azure Translator: .../translator/text-translation/2026-06-06/translate-api
 
@@ -157,7 +157,7 @@ class LanguageServices:
             {"error": {"code": "401", "message": "Access denied due to invalid subscription key or wrong endpoint."}},
         )
         if asked.query.get("api-version") != "2023-04-01":
-            raise Refusal(404, {"error": {"code": "404", "message": "Resource not found"}})
+            raise ServiceRefusal(404, {"error": {"code": "404", "message": "Resource not found"}})
         if asked.path == "/language/:analyze-text":
             return web.json_response(self._analyze(asked.body))
         if asked.path == "/language/:query-text":
@@ -171,7 +171,7 @@ class LanguageServices:
         return web.json_response(self._poll(job))
 
     def _analyze(self, body: Json) -> Json:
-        invalid = Refusal(400, {"error": {"code": "InvalidRequest", "message": "Invalid Request."}})
+        invalid = ServiceRefusal(400, {"error": {"code": "InvalidRequest", "message": "Invalid Request."}})
         only(body, {"kind", "analysisInput", "parameters"}, invalid)
         (document,) = body["analysisInput"]["documents"]
         only(document, {"id", "text", "language"}, invalid)
@@ -201,7 +201,9 @@ class LanguageServices:
         return {"kind": f"{kind}Results", "results": {"documents": [found], "errors": [], "modelVersion": "2025-01-01"}}
 
     def _query(self, body: Json) -> Json:
-        invalid = Refusal(400, {"error": {"code": "InvalidArgument", "message": "Invalid input.", "target": "records"}})
+        invalid = ServiceRefusal(
+            400, {"error": {"code": "InvalidArgument", "message": "Invalid input.", "target": "records"}}
+        )
         only(body, {"question", "records", "language", "stringIndexType"}, invalid)
         (record,) = body["records"]
         only(record, {"id", "text"}, invalid)
@@ -221,10 +223,10 @@ class LanguageServices:
     def _submit(self, asked: ServiceRequest) -> web.Response:
         (document,) = asked.body["analysisInput"]["documents"]
         (task,) = asked.body["tasks"]
-        invalid = Refusal(400, {"error": {"code": "InvalidRequest", "message": "Invalid Request."}})
+        invalid = ServiceRefusal(400, {"error": {"code": "InvalidRequest", "message": "Invalid Request."}})
         only(task, {"taskName", "kind", "parameters"}, invalid)
         if len(document["text"]) > 125_000:
-            raise Refusal(
+            raise ServiceRefusal(
                 400,
                 _azure_error("InvalidDocument", "A document within the request was too large to be processed."),
             )
@@ -243,7 +245,7 @@ class LanguageServices:
     def _poll(self, job: str) -> Json:
         self.polled.set()
         if job not in self._jobs:
-            raise Refusal(404, {"error": {"code": "NotFound", "message": "Job not found."}})
+            raise ServiceRefusal(404, {"error": {"code": "NotFound", "message": "Job not found."}})
         left, results = self._jobs[job]
         self._jobs[job] = (left - 1, results)
         if left > 0:
@@ -312,7 +314,7 @@ class LanguageServices:
         return answer | ({} if language == "de" else {"languageSupported": True})
 
 
-def only(body: Json, known: set[str], refusal: Refusal) -> None:
+def only(body: Json, known: set[str], refusal: ServiceRefusal) -> None:
     """Raise the refusal if there is a field that is not known."""
     if set(body) - known:
         raise refusal
@@ -323,8 +325,8 @@ def google_status(status: int, code: str, message: str, *details: Json) -> Json:
     return {"error": {"code": status, "message": message, "status": code, "details": list(details)}}
 
 
-def _google_error(status: int, code: str, message: str) -> Refusal:
-    return Refusal(status, google_status(status, code, message))
+def _google_error(status: int, code: str, message: str) -> ServiceRefusal:
+    return ServiceRefusal(status, google_status(status, code, message))
 
 
 def _google_credential(asked: ServiceRequest, *, key: bool) -> None:
@@ -338,7 +340,7 @@ def _google_credential(asked: ServiceRequest, *, key: bool) -> None:
 def _azure_key(asked: ServiceRequest, error: Json) -> None:
     bearer = asked.headers.get("authorization", "").startswith("Bearer token-")
     if asked.headers.get("ocp-apim-subscription-key") != KEY and not bearer:
-        raise Refusal(401, error)
+        raise ServiceRefusal(401, error)
 
 
 def _azure_error(inner: str, message: str) -> Json:
@@ -346,8 +348,8 @@ def _azure_error(inner: str, message: str) -> Json:
     return {"error": {"code": "InvalidRequest", "message": "Invalid Document.", "innererror": innererror}}
 
 
-def _translator_error(code: int, message: str) -> Refusal:
-    return Refusal(code // 1000, {"error": {"code": code, "message": message}})
+def _translator_error(code: int, message: str) -> ServiceRefusal:
+    return ServiceRefusal(code // 1000, {"error": {"code": code, "message": message}})
 
 
 def _document_error(document: Json, limit: int) -> Json | None:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, ParamSpec, Protocol, TypeVar
 
-from carteiro.enrichment.enrichment_file import EnrichmentFile, OnError, Step
+from carteiro.enrichment.enrichment_file import EnrichmentFile, EnrichmentStep, OnError
 from carteiro.enrichment.expression import ExpressionFailed, Path
 from carteiro.wire.event_format import DecodedEvent, MemberRefused
 from carteiro.wire.json_members import NotJson, to_json
@@ -14,7 +14,7 @@ from carteiro.wire.record import Headers
 P = ParamSpec("P")
 T = TypeVar("T")
 
-CallTask = Callable[[Step, Any], Awaitable[dict[str, Any]]]
+CallTask = Callable[[EnrichmentStep, Any], Awaitable[dict[str, Any]]]
 """Sends a step's request to its task, and returns the result as a JSON object. Raises `StepFailed`."""
 
 Action = Literal["send", "drop", "dead_letter"]
@@ -33,7 +33,7 @@ class StepFailed(Exception):
 class StepError:
     """A step that failed, the file's condition that failed, or an event that cannot be read or written into."""
 
-    step: Step | Literal["when", "event"]
+    step: EnrichmentStep | Literal["when", "event"]
     code: str
     message: str
 

@@ -53,7 +53,7 @@ ExpressionText = Annotated[Expression, PlainValidator(_compile)]
 _Path = Annotated[Path, PlainValidator(_read_path)]
 
 
-class Step(FilePart):
+class EnrichmentStep(FilePart):
     """One request to a task for each event, and the place of its result."""
 
     task: str
@@ -89,7 +89,7 @@ class Step(FilePart):
         return self.request.reads | (self.when.reads if self.when else frozenset())
 
     @model_validator(mode="after")
-    def _neither_streams_nor_waits(self) -> "Step":
+    def _neither_streams_nor_waits(self) -> "EnrichmentStep":
         if self.options.stream or self.options.wait:
             raise ValueError("a step neither streams nor waits: leave out options.stream and options.wait")
         return self
@@ -106,7 +106,7 @@ class EnrichmentFile(FilePart):
     """Topic of the enriched events."""
     when: ExpressionText | None = None
     """Condition. Events for which it is false pass through unchanged."""
-    steps: list[Step] = Field(min_length=1, max_length=_MAX_STEPS)
+    steps: list[EnrichmentStep] = Field(min_length=1, max_length=_MAX_STEPS)
     on_error: OnError = "keep"
     errors_into: _Path = ("ai", "errors")
     """Path of the list of errors in an event that goes on without a step's result."""

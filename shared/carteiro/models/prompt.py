@@ -46,7 +46,7 @@ AUTO = ToolChoice()
 
 
 @dataclass(frozen=True, slots=True)
-class ToolCall:
+class RawToolCall:
     """A model's call of a tool. `arguments` is what the model wrote: not always JSON, nor always what was asked for.
 
     `signature` is data of the provider that goes back to it with the call.
@@ -69,7 +69,7 @@ class Message:
     role: Role
     content: str
     files: tuple[PlacedFile, ...] = ()
-    tool_calls: Sequence[ToolCall] = ()
+    tool_calls: Sequence[RawToolCall] = ()
     tool_call_id: str | None = None
     thinking: str | None = None
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from carteiro.models.prompt import ToolCall
+from carteiro.models.prompt import RawToolCall
 from carteiro.schemas import FinishReason, Usage
 
 
@@ -29,7 +29,7 @@ class Completion:
     finish_reason: FinishReason
     usage: Usage
     reasoning: str | None = None
-    tool_calls: Sequence[ToolCall] = ()
+    tool_calls: Sequence[RawToolCall] = ()
     tokens: Sequence[TokenChoice] = ()
     thinking: str | None = None
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from carteiro.models.json_search import strict_json
-from carteiro.models.prompt import ToolCall
+from carteiro.models.prompt import RawToolCall
 from carteiro.schemas import FinishReason
 from carteiro.text.surrogates import repair_unicode
 
@@ -149,7 +149,7 @@ class CallAccumulator:
             call.arguments += piece.arguments
 
 
-def tool_calls(written: Sequence[WrittenCall], position: int) -> tuple[ToolCall, ...]:
+def tool_calls(written: Sequence[WrittenCall], position: int) -> tuple[RawToolCall, ...]:
     """Return the first 128 calls, with names that all providers take and their final ids. `position` is the number of
     messages before the answer.
 
@@ -157,7 +157,7 @@ def tool_calls(written: Sequence[WrittenCall], position: int) -> tuple[ToolCall,
     An id has 9 letters and digits, which all providers take: Mistral takes nothing else. It is a digest of the
     provider's own id, so that the same answer gives the same ids.
     """
-    calls: list[ToolCall] = []
+    calls: list[RawToolCall] = []
     known: set[str] = set()
     for number, each in enumerate(written[:MAX_CALLS]):
         identity = each.id or f"{position}/{number}/{each.name}/{each.arguments}"
@@ -167,7 +167,7 @@ def tool_calls(written: Sequence[WrittenCall], position: int) -> tuple[ToolCall,
         known.add(call_id)
         name = _NO_NAME_CHARACTER.sub("_", each.name[:_MAX_NAME]) or "_"
         signature = each.signature and repair_unicode(each.signature)
-        calls.append(ToolCall(call_id, name, repair_unicode(each.arguments), signature))
+        calls.append(RawToolCall(call_id, name, repair_unicode(each.arguments), signature))
     return tuple(calls)
 
 
@@ -188,7 +188,7 @@ def normal_id(call_id: str) -> str:
     return letters
 
 
-def arguments_object(call: ToolCall) -> dict[str, Any]:
+def arguments_object(call: RawToolCall) -> dict[str, Any]:
     """Return the arguments of a call as an object; an empty one if they are none."""
     try:
         data = strict_json(call.arguments)

@@ -52,7 +52,7 @@ async def decode_event(frame: Frame, codec: SchemaCodec) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class RegisteredExtension:
     """The schema of enriched events: an extension that is registered."""
 
     extension: SchemaExtension
@@ -80,7 +80,7 @@ class RegistryFormat:
         """
         self._client, self._schemas, self._strategy, self._topic = client, schemas, strategy, topic
         self._members: RecordOf = member_types(members)
-        self._targets: SchemaCache[Target] = SchemaCache(
+        self._targets: SchemaCache[RegisteredExtension] = SchemaCache(
             _MAX_SCHEMAS, _FAILURE_SECONDS, lambda target: len(target.extension.schema.text)
         )
 
@@ -92,18 +92,18 @@ class RegistryFormat:
         codec = await self._schemas.codec(frame.schema_id)
         return RegistryEvent(frame, codec, await decode_event(frame, codec), self)
 
-    async def target(self, frame: Frame, codec: SchemaCodec) -> Target:
+    async def target(self, frame: Frame, codec: SchemaCodec) -> RegisteredExtension:
         """Return the schema of the enriched event. Raise `MemberRefused` or `RegistryUnavailable`."""
 
-        async def register() -> Target:
+        async def register() -> RegisteredExtension:
             extension = await asyncio.to_thread(codec.extend, frame, self._members)
             subject = self._strategy.subject(self._topic, extension.record_name)
             try:
-                return Target(extension, await self._client.register(subject, extension.schema))
+                return RegisteredExtension(extension, await self._client.register(subject, extension.schema))
             except SchemaRejected:
                 if extension.undeclared is None:
                     raise
-                return Target(extension, await self._client.register(subject, extension.undeclared))
+                return RegisteredExtension(extension, await self._client.register(subject, extension.undeclared))
 
         return await self._targets.get(str(frame.schema_id).encode() + b" " + codec.indexes(frame), register)
 
@@ -114,7 +114,7 @@ class RegistryEvent:
     def __init__(self, frame: Frame, codec: SchemaCodec, document: dict[str, Any], owner: RegistryFormat) -> None:
         self.value, self.document, self.is_large = frame.value, document, is_large(frame, codec)
         self._frame, self._codec, self._owner = frame, codec, owner
-        self._target: Target | None = None
+        self._target: RegisteredExtension | None = None
 
     def check_place(self, path: Path) -> None:
         if find_obstacle(self.document, path) is not None:

@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from carteiro.text.structure import PartKind, TextPart, split_parts
+from carteiro.text.structure import PartKind, StructuredPart, split_parts
 
 _MAX_TITLE_CHARACTERS = 100
 _MARKER = re.compile(r"(#{1,6})[ \t]+$")
@@ -40,7 +40,7 @@ def first_heading(text: str) -> str:
 class HeadingPaths:
     """The headings that are above each place in a text."""
 
-    def __init__(self, text: str, parts: Iterable[TextPart]) -> None:
+    def __init__(self, text: str, parts: Iterable[StructuredPart]) -> None:
         """Read the headings of a text from its parts."""
         self.starts: list[int] = []
         """Index of the marker or the first character of each heading, in order."""
@@ -70,7 +70,7 @@ class HeadingPaths:
         return self._paths[number - 1] if number else ()
 
 
-def _heading(text: str, part: TextPart) -> Heading | None:
+def _heading(text: str, part: StructuredPart) -> Heading | None:
     before = text[max(part.start - _CONTEXT_CHARACTERS, 0) : part.start]
     after = text[part.end : part.end + _CONTEXT_CHARACTERS]
     title = part.text.strip("#* ")[:_MAX_TITLE_CHARACTERS]

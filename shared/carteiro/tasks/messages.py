@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from carteiro.models.json_output import compact_json
-from carteiro.models.prompt import Message, PlacedFile, ToolCall
+from carteiro.models.prompt import Message, PlacedFile, RawToolCall
 from carteiro.schemas.attachment import Attachment, TextPart, is_text, join_texts
 from carteiro.schemas.chat import ChatMessage
 
@@ -12,7 +12,7 @@ def prompt_message(message: ChatMessage) -> Message:
     """Return a message of a conversation as one of a prompt."""
     if message.tool_calls or message.tool_call_id:
         calls = (
-            ToolCall(call.id, call.name, compact_json(call.arguments), call.signature) for call in message.tool_calls
+            RawToolCall(call.id, call.name, compact_json(call.arguments), call.signature) for call in message.tool_calls
         )
         return Message(message.role, message.text, tool_calls=tuple(calls), tool_call_id=message.tool_call_id)
     if isinstance(message.content, str):

@@ -8,11 +8,10 @@ from carteiro.models.errors import InvalidOutput, InvalidPrompt
 from carteiro.models.interface import ChatModel
 from carteiro.models.json_output import compact_json
 from carteiro.models.json_search import strict_json
-from carteiro.models.prompt import Message, Prompt, ToolCall, ToolChoice, ToolDefinition
+from carteiro.models.prompt import Message, Prompt, RawToolCall, ToolChoice, ToolDefinition
 from carteiro.models.results import Completion
 from carteiro.models.written_calls import arguments_object
-from carteiro.schemas.tools import NamedTool, ToolOptions
-from carteiro.schemas.tools import ToolCall as CheckedCall
+from carteiro.schemas.tools import NamedTool, ToolCall, ToolOptions
 from carteiro.tasks.task import complete
 
 MAX_CHARACTERS = 256 * 1024
@@ -42,7 +41,7 @@ class ToolSet:
         for schema in self._schemas.values():
             await schema.check()
 
-    async def problem(self, call: ToolCall) -> str | None:
+    async def problem(self, call: RawToolCall) -> str | None:
         """Return the reason why a call cannot be made, for the model; None if it can.
 
         Raise `InvalidPrompt` if the check takes too long.
@@ -78,10 +77,10 @@ def tool_choice(options: ToolOptions) -> ToolChoice:
     return ToolChoice(options.tool_choice)
 
 
-def checked_calls(completion: Completion) -> list[CheckedCall]:
+def checked_calls(completion: Completion) -> list[ToolCall]:
     """Return the calls of a completion whose calls are known to be right."""
     return [
-        CheckedCall(id=call.id, name=call.name, arguments=arguments_object(call), signature=call.signature)
+        ToolCall(id=call.id, name=call.name, arguments=arguments_object(call), signature=call.signature)
         for call in completion.tool_calls
     ]
 

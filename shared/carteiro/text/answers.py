@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from carteiro.text.answer_types import WordSimilarity, answer_type_score, is_same_word, matching_spans, scale_similarity
 from carteiro.text.questions import AnswerType, Question, split_words
-from carteiro.text.structure import PartKind, TextPart
+from carteiro.text.structure import PartKind, StructuredPart
 
 _LIGHT_VERBS = frozenset("have has had get be was do take make give go come say need want tell find know".split())
 _LIGHT_VERB_WEIGHT = 0.4
@@ -110,8 +110,8 @@ class Candidate:
     highest similarity of another sentence. `passage` is None if the text is given.
     """
 
-    part: TextPart
-    previous_part: TextPart | None
+    part: StructuredPart
+    previous_part: StructuredPart | None
     context: str
     similarity: float
     margin: float
@@ -119,7 +119,7 @@ class Candidate:
     passage: "PassageMatch | None" = None
 
 
-def shortlist(question: Question, text_parts: Sequence[TextPart], similarities: Sequence[float]) -> list[int]:
+def shortlist(question: Question, text_parts: Sequence[StructuredPart], similarities: Sequence[float]) -> list[int]:
     """Return the indices of the parts that may be the answer, at most ten, the most promising first.
 
     `similarities` are those of the question to each part, -1 to 1.
@@ -160,7 +160,7 @@ def match_passages(question: Question, texts: Sequence[str]) -> list[PassageMatc
     ]
 
 
-def part_contexts(text_parts: Sequence[TextPart]) -> list[str]:
+def part_contexts(text_parts: Sequence[StructuredPart]) -> list[str]:
     """Return the context of each part: the heading above it, and the two parts before it or its table's first row."""
     contexts: list[str] = []
     heading = columns = before = earlier = ""

@@ -29,7 +29,7 @@ class PartKind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class TextPart:
+class StructuredPart:
     """A sentence or another line. `text` is `source[start:end]` with all white space replaced by single spaces."""
 
     start: int
@@ -64,9 +64,9 @@ _SHORT_LINE_RATIO = 0.7
 the next line begins with a capital letter or a digit."""
 
 
-def split_parts(text: str) -> list[TextPart]:
+def split_parts(text: str) -> list[StructuredPart]:
     """Return the parts of a text, in order."""
-    found: list[TextPart] = []
+    found: list[StructuredPart] = []
     for line, start, kind in _logical_lines(text):
         found += _line_parts(line, start, kind)
     return found
@@ -173,13 +173,13 @@ def _kind_of_line(line: str) -> PartKind | None:  # noqa: PLR0911  # a table of 
     return PartKind.PROSE
 
 
-def _line_parts(line: str, start: int, kind: PartKind) -> Iterator[TextPart]:
+def _line_parts(line: str, start: int, kind: PartKind) -> Iterator[StructuredPart]:
     marker = _MARKERS[kind].match(line) if kind in _MARKERS else None
     lead = marker.end() if marker else 0
     for sentence in split_sentences(line[lead:]):
         text, at = sentence.text, start + lead + sentence.start
         own = PartKind.HEADING if kind is PartKind.PROSE and not _is_prose(text) else kind
-        yield TextPart(at, at + len(text), " ".join(text.split()), own)
+        yield StructuredPart(at, at + len(text), " ".join(text.split()), own)
 
 
 def _is_prose(text: str) -> bool:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from carteiro.text.structure import PartKind, TextPart
+from carteiro.text.structure import PartKind, StructuredPart
 from carteiro.text.vectors import Vector, cosine, mean_direction
 
 Style = Literal["paragraph", "bullets"]
@@ -37,7 +37,7 @@ _MAX_SENTENCES = {
 """Maximum sentences of a summary, as a number and as a share of the sentences of the text."""
 
 
-def summarizable_parts(text_parts: Sequence[TextPart]) -> list[TextPart]:
+def summarizable_parts(text_parts: Sequence[StructuredPart]) -> list[StructuredPart]:
     """Return the parts that a summary may contain.
 
     They are the sentences. If there are fewer than two, list items and quotes are added, then all parts except code.

@@ -55,8 +55,8 @@ class Worker(AsgiFastStream):
 
         `models` are the models of each task by its name, in the order of the fallback chain. With `batch` the worker
         serves the deferred requests of the tasks. With `enrichments` it serves their events, and `models` are those of
-        each step by `Step.chain_name`. With `index` it fills collections too, by the model of `INDEX_CHAIN`. `registry`
-        has the schemas of requests and events that are not JSON.
+        each step by `EnrichmentStep.chain_name`. With `index` it fills collections too, by the model of `INDEX_CHAIN`.
+        `registry` has the schemas of requests and events that are not JSON.
         """
         self.settings = settings
         self.exit_code = 0

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from carteiro.enrichment.enricher import EnrichedEvent, Enricher, StepFailed
-from carteiro.enrichment.enrichment_file import EnrichmentFile, Step, parse_enrichment
+from carteiro.enrichment.enrichment_file import EnrichmentFile, EnrichmentStep, parse_enrichment
 from carteiro.enrichment.expression import Expression, Path
 from carteiro.wire.event_format import EncodedEvent, EventUnreadable, MemberRefused
 from carteiro.wire.json_event import parse_event
@@ -35,7 +35,7 @@ class Tasks:
     def __init__(self, *failing: str) -> None:
         self.failing, self.requests = failing, list[tuple[str, Any]]()
 
-    async def __call__(self, step: Step, request: Any) -> dict[str, Any]:
+    async def __call__(self, step: EnrichmentStep, request: Any) -> dict[str, Any]:
         self.requests.append((step.task, request))
         await asyncio.sleep(0)
         if step.task in self.failing:
@@ -133,7 +133,7 @@ async def test_byte_order_mark_is_accepted_and_kept() -> None:
 async def test_cancellation_ends_every_step() -> None:
     begun, cancelled = asyncio.Event(), list[str]()
 
-    async def hang(step: Step, _: Any) -> dict[str, Any]:
+    async def hang(step: EnrichmentStep, _: Any) -> dict[str, Any]:
         begun.set()
         try:
             await asyncio.Event().wait()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from carteiro.enrichment.enricher import Enricher
-from carteiro.enrichment.enrichment_file import Step, load_enrichment_file
+from carteiro.enrichment.enrichment_file import EnrichmentStep, load_enrichment_file
 from carteiro.schemas import REQUESTS
 from carteiro.wire.json_event import parse_event
 
@@ -19,7 +19,7 @@ RESULTS = {
 }
 
 
-async def call_task(step: Step, request: Any) -> dict[str, Any]:
+async def call_task(step: EnrichmentStep, request: Any) -> dict[str, Any]:
     REQUESTS[step.task].model_validate(request)
     return RESULTS[step.task]
 

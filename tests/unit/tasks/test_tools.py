@@ -7,7 +7,7 @@ import pytest
 
 from carteiro.models.caller_schema import CallerSchema
 from carteiro.models.errors import InvalidOutput, InvalidPrompt
-from carteiro.models.prompt import Message, Prompt, ToolCall, ToolDefinition
+from carteiro.models.prompt import Message, Prompt, RawToolCall, ToolDefinition
 from carteiro.models.results import Completion
 from carteiro.schemas import Usage
 from carteiro.schemas.generate import GenerateRequest
@@ -18,7 +18,7 @@ TOOLS = [
     {"type": "function", "function": {"name": "roll", "parameters": SCHEMA}},
     {"type": "function", "function": {"name": "now"}},
 ]
-GOOD = ToolCall("aaaaaaaaa", "roll", '{"n": 6}')
+GOOD = RawToolCall("aaaaaaaaa", "roll", '{"n": 6}')
 NAMED = {"type": "function", "function": {"name": "roll"}}
 USAGE = Usage(input_tokens=2, output_tokens=1)
 
@@ -34,7 +34,7 @@ class ScriptedModel:
         return self.answers.pop(0)
 
 
-def calls(*made: ToolCall, text: str = "", reason: Any = "tool_calls") -> Completion:
+def calls(*made: RawToolCall, text: str = "", reason: Any = "tool_calls") -> Completion:
     return Completion(text, reason, USAGE, None, made)
 
 
@@ -48,7 +48,7 @@ async def complete(model: ScriptedModel, tool_choice: Any = "auto", tools: Seque
 
 
 async def test_right_calls_are_returned_as_data() -> None:
-    model = ScriptedModel(calls(GOOD, ToolCall("bbbbbbbbb", "now", "")))
+    model = ScriptedModel(calls(GOOD, RawToolCall("bbbbbbbbb", "now", "")))
     made = checked_calls(await complete(model))
     assert [(call.name, call.arguments) for call in made] == [("roll", {"n": 6}), ("now", {})]
     assert [tool.name for tool in model.prompts[0].tools] == ["roll", "now"]
@@ -57,15 +57,15 @@ async def test_right_calls_are_returned_as_data() -> None:
 @pytest.mark.parametrize(
     ("call", "problem"),
     [
-        (ToolCall("1", "roll", "{"), "not JSON"),
-        (ToolCall("1", "roll", "[]"), "not a JSON object"),
-        (ToolCall("1", "now", "3"), "not a JSON object"),
-        (ToolCall("1", "roll", '{"n": "six"}'), "do not follow the schema"),
-        (ToolCall("1", "roll", ""), "do not follow the schema"),
-        (ToolCall("1", "fly", "{}"), "There is no tool 'fly'. The tools are roll, now."),
+        (RawToolCall("1", "roll", "{"), "not JSON"),
+        (RawToolCall("1", "roll", "[]"), "not a JSON object"),
+        (RawToolCall("1", "now", "3"), "not a JSON object"),
+        (RawToolCall("1", "roll", '{"n": "six"}'), "do not follow the schema"),
+        (RawToolCall("1", "roll", ""), "do not follow the schema"),
+        (RawToolCall("1", "fly", "{}"), "There is no tool 'fly'. The tools are roll, now."),
     ],
 )
-async def test_wrong_call_gets_one_more_try(call: ToolCall, problem: str) -> None:
+async def test_wrong_call_gets_one_more_try(call: RawToolCall, problem: str) -> None:
     model = ScriptedModel(calls(GOOD, call), calls(GOOD))
     done = await complete(model)
     assert done.tool_calls == (GOOD,)
@@ -81,7 +81,7 @@ async def test_wrong_call_gets_one_more_try(call: ToolCall, problem: str) -> Non
 
 async def test_call_that_is_cut_is_not_tried_again() -> None:
     with pytest.raises(InvalidOutput, match="cut by the limit of output tokens"):
-        await complete(ScriptedModel(calls(ToolCall("1", "roll", '{"n"'), reason="length")))
+        await complete(ScriptedModel(calls(RawToolCall("1", "roll", '{"n"'), reason="length")))
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ async def test_call_that_is_cut_is_not_tried_again() -> None:
     [
         ("required", says("No."), "Call one of the tools."),
         (NAMED, says("No."), "Call the tool roll."),
-        (NAMED, calls(ToolCall("1", "now", "")), "Call the tool roll, and no other."),
+        (NAMED, calls(RawToolCall("1", "now", "")), "Call the tool roll, and no other."),
     ],
 )
 async def test_call_that_has_to_be_made_is_asked_for_again(choice: Any, first: Completion, told: str) -> None:

@@ -2,7 +2,7 @@
 
 from carteiro.text.answers import Candidate, best_answer, match_passages, part_contexts, refers_back, shortlist
 from carteiro.text.questions import parse_question, split_words
-from carteiro.text.structure import PartKind, TextPart, split_parts
+from carteiro.text.structure import PartKind, StructuredPart, split_parts
 
 
 def alike(one: str, other: str) -> float:
@@ -14,7 +14,7 @@ def test_no_candidate_gives_no_answer() -> None:
 
 
 def test_sentence_about_something_else_is_not_an_answer() -> None:
-    part = TextPart(0, 19, "The sky is blue now.", PartKind.PROSE)
+    part = StructuredPart(0, 19, "The sky is blue now.", PartKind.PROSE)
     candidate = Candidate(part, None, "", 0.05, 0.0, 0.05)
     question = parse_question("Which port was the ferry built in?")
     assert best_answer(question, [candidate], frozenset(split_words(part.text)), alike) is None

@@ -10,7 +10,12 @@ from carteiro.cli.doctor.finding import Finding
 from carteiro.cli.enrich.events import read_events
 from carteiro.cli.kafka import KafkaFailed, KafkaSession
 from carteiro.cli.plural import pluralise
-from carteiro.enrichment.enrichment_file import EnrichmentFile, EnrichmentFileInvalid, Step, load_enrichment_file
+from carteiro.enrichment.enrichment_file import (
+    EnrichmentFile,
+    EnrichmentFileInvalid,
+    EnrichmentStep,
+    load_enrichment_file,
+)
 from carteiro.enrichment.expression import Expression, ExpressionFailed
 from carteiro.kafka.connection import admin_client
 from carteiro.kafka.security import connection_options
@@ -131,7 +136,7 @@ def _try_condition(
     return chosen, [Finding(what, "ok", f"{name}: true on {len(chosen)} of {pluralise(len(events), 'event')}")]
 
 
-def _try_requests(what: str, name: str, step: Step, events: _Events) -> list[Finding]:
+def _try_requests(what: str, name: str, step: EnrichmentStep, events: _Events) -> list[Finding]:
     """Return what there is to say of a step's requests from these events, by the schema of its task."""
     if not events:
         return []

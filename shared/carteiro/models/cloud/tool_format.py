@@ -7,7 +7,7 @@ from typing import Any
 from carteiro.models.cloud.content_parts import message_content, messages_file, responses_file
 from carteiro.models.cloud.strict_schema import can_be_strict
 from carteiro.models.json_output import compact_json
-from carteiro.models.prompt import Message, Prompt, ToolCall, ToolDefinition
+from carteiro.models.prompt import Message, Prompt, RawToolCall, ToolDefinition
 from carteiro.models.written_calls import arguments_object, normal_id
 
 _NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
@@ -140,7 +140,7 @@ def anthropic_turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
     return turns
 
 
-def _tool_use(call: ToolCall) -> dict[str, Any]:
+def _tool_use(call: RawToolCall) -> dict[str, Any]:
     return {"type": "tool_use", "id": normal_id(call.id), "name": call.name, "input": arguments_object(call)}
 
 

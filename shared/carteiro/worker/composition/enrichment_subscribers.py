@@ -7,7 +7,7 @@ from typing import Any
 
 from faststream.kafka import KafkaBroker
 
-from carteiro.enrichment.enrichment_file import EnrichmentFile, Step
+from carteiro.enrichment.enrichment_file import EnrichmentFile, EnrichmentStep
 from carteiro.enrichment.member_schemas import member_schemas, result_schemas
 from carteiro.kafka.compacted_topic import CompactedTopic
 from carteiro.models.cloud.batch_api.interface import BatchModel
@@ -61,7 +61,7 @@ def serve_enrichments(
     context: WorkerContext,
     on_joined: Callable[[str], None],
 ) -> list[ServedTopic]:
-    """Subscribe to the events of enrichments. `chains` are those of their steps, by `Step.chain_name`.
+    """Subscribe to the events of enrichments. `chains` are those of their steps, by `EnrichmentStep.chain_name`.
 
     `on_joined` is called with the enrichment's served name at each assignment of partitions.
     """
@@ -109,7 +109,7 @@ def _serve(
     return ServedTopic(name, group, tuple(chains[step.chain_name] for step in file.steps), subscriber, "events")
 
 
-def _batch_first(step: Step, chain: FallbackChain) -> FallbackChain:
+def _batch_first(step: EnrichmentStep, chain: FallbackChain) -> FallbackChain:
     """Return the chain with a first model that completes prompts by batches."""
     wrapper = partial(BatchFirstModel, task=step.task, is_only_model=len(chain.targets) == 1)
     return FallbackChain([replace(chain.targets[0], batch_wrapper=wrapper), *chain.targets[1:]], chain.tiers)

@@ -4,7 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from carteiro.enrichment.enrichment_file import EnrichmentFile, EnrichmentFileInvalid, Step, load_enrichment_files
+from carteiro.enrichment.enrichment_file import (
+    EnrichmentFile,
+    EnrichmentFileInvalid,
+    EnrichmentStep,
+    load_enrichment_files,
+)
 from carteiro.models.errors import ModelUnusable
 from carteiro.models.interface import Model
 from carteiro.models.settings import ModelSettings
@@ -43,7 +48,7 @@ def tasks_of(files: Sequence[EnrichmentFile]) -> dict[str, Task[Any, Any]]:
     return {name: task for name, task in tasks.items() if name in used}
 
 
-def _check_fields(where: str, step: Step, task: Task[Any, Any]) -> None:
+def _check_fields(where: str, step: EnrichmentStep, task: Task[Any, Any]) -> None:
     """Raise `EnrichmentFileInvalid` if the step sends or takes a field that the task does not have."""
     sent = step.request.tree["children"] if step.request.tree["type"] == "multi_select_dict" else ()
     taken = [path[0] for path in step.take.reads if path]
@@ -63,7 +68,7 @@ def open_step_models(
     settings: WorkerSettings,
     model_settings: ModelSettings,
 ) -> dict[str, list[Model]]:
-    """Return the models of the steps' fallback chains by `Step.chain_name`, not yet loaded. Raise `ModelUnusable`."""
+    """Return the models of each step by `EnrichmentStep.chain_name`, not yet loaded. Raise `ModelUnusable`."""
     chains = {}
     for step in [step for file in files for step in file.steps]:
         task = tasks[step.task]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from carteiro.enrichment.enricher import StepFailed
-from carteiro.enrichment.enrichment_file import Step
+from carteiro.enrichment.enrichment_file import EnrichmentStep
 from carteiro.schemas import OkReply, PartialReply
 from carteiro.wire.envelope import Envelope, find_sent_time
 from carteiro.wire.json_members import NotJson, to_json
@@ -27,7 +27,7 @@ class TaskCaller:
     """Caller of tasks for one event. Each call has all that a request has: validation, cache, fallbacks, budget."""
 
     pipelines: Mapping[str, Pipeline]
-    """Pipelines by the name of their chain, `Step.chain_name`."""
+    """Pipelines by the name of their chain, `EnrichmentStep.chain_name`."""
     record: Record
     meter: UsageMeter
     deadline: datetime | None = None
@@ -37,7 +37,7 @@ class TaskCaller:
     deferred: DeferredRequest | None = None
     """The event's position, if its prompts go through a batch API."""
 
-    async def __call__(self, step: Step, request: Any) -> dict[str, Any]:
+    async def __call__(self, step: EnrichmentStep, request: Any) -> dict[str, Any]:
         """Return the result of a step's request. Raise `StepFailed` with the code and message of the error reply."""
         if not isinstance(request, dict):
             kind = "null" if request is None else "no object"

@@ -9,7 +9,7 @@ from carteiro.models.prompt import EmbeddingPrompt, Prompt
 from carteiro.schemas import Usage
 
 
-class Batcher(Protocol):
+class PromptBatcher(Protocol):
     """Completes the prompts of deferred requests by batches."""
 
     async def complete(
@@ -32,7 +32,7 @@ class DeferredRequest:
     """Position of a deferred request: its offset, and the batcher of its partition."""
 
     offset: int
-    batcher: Batcher
+    batcher: PromptBatcher
 
 
 @dataclass(frozen=True, slots=True)

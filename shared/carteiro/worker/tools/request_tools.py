@@ -12,7 +12,7 @@ import structlog
 
 from carteiro.models.errors import ModelError, Unsupported
 from carteiro.models.json_output import compact_json
-from carteiro.models.prompt import ToolCall, ToolDefinition
+from carteiro.models.prompt import RawToolCall, ToolDefinition
 from carteiro.models.written_calls import arguments_object
 from carteiro.schemas.tools import ToolStep
 from carteiro.tasks.tools import ToolSet
@@ -94,7 +94,7 @@ class RequestTools:
         if self.journal is not None:
             await self.journal.keep_finished()
 
-    async def call(self, call: ToolCall, max_characters: int) -> str:
+    async def call(self, call: RawToolCall, max_characters: int) -> str:
         """Return the result of a call for the model: an error text if the call fails. It never raises.
 
         The result has at most `max_characters`, and a note if it is cut.
@@ -110,7 +110,7 @@ class RequestTools:
         self._made.append(made)
         return shorten(made.result, max_characters)
 
-    async def _make(self, key: tuple[str, str], call: ToolCall, number: int) -> _MadeCall:
+    async def _make(self, key: tuple[str, str], call: RawToolCall, number: int) -> _MadeCall:
         began = self._clock()
         failed = False
         name = call.name if call.name in self._sources else "unknown"
@@ -140,7 +140,7 @@ class RequestTools:
             return ""
         return hashlib.sha256(json.dumps([self.journal.request_id, *key, number]).encode()).hexdigest()[:32]
 
-    async def _result_of(self, call: ToolCall, idempotency_key: str) -> str:
+    async def _result_of(self, call: RawToolCall, idempotency_key: str) -> str:
         """Return the result of a call. Raise `ToolFailed`."""
         try:
             problem = await self._tools.problem(call)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from carteiro.models.errors import InvalidOutput, PromptTooLarge, Unsupported
 from carteiro.models.interface import ChatModel
-from carteiro.models.prompt import AUTO, Message, Prompt, ToolCall, ToolChoice
+from carteiro.models.prompt import AUTO, Message, Prompt, RawToolCall, ToolChoice
 from carteiro.models.results import Completion
 from carteiro.models.tool_support import is_about_tools
 from carteiro.schemas import Usage
@@ -67,7 +67,7 @@ async def complete_with_served_tools(model: ChatModel, prompt: Prompt, tools: Re
     raise AssertionError("the last round returns")
 
 
-async def _call_all(calls: Sequence[ToolCall], tools: RequestTools, max_characters: int) -> list[Message]:
+async def _call_all(calls: Sequence[RawToolCall], tools: RequestTools, max_characters: int) -> list[Message]:
     """Return the messages with the results of the calls, which are made at once."""
     texts = await asyncio.gather(*(tools.call(call, max_characters) for call in calls))
     return [Message("tool", text, tool_call_id=call.id) for call, text in zip(calls, texts, strict=True)]

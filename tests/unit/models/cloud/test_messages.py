@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from carteiro.models.cloud import messages
 from carteiro.models.cloud.request_format import RequestFormat, SchemaMode
 from carteiro.models.errors import Refused, Unavailable
-from carteiro.models.prompt import Message, Prompt, ToolCall, ToolChoice
+from carteiro.models.prompt import Message, Prompt, RawToolCall, ToolChoice
 from tests.unit.models.cloud.cloud_models import PROMPT, TOOL_PROMPT, endpoint
 
 SCHEMA = {
@@ -177,7 +177,7 @@ def test_thinking_of_an_answer_is_not_kept() -> None:
 @pytest.mark.parametrize("model", ["claude-opus-5-5", "claude-sonnet-4-5"])
 def test_model_that_has_to_call_a_tool_or_whose_thinking_is_gone_does_not_think(model: str) -> None:
     after = [
-        Message("assistant", "", tool_calls=(ToolCall("1", "clock", "{}"),)),
+        Message("assistant", "", tool_calls=(RawToolCall("1", "clock", "{}"),)),
         Message("tool", "12", tool_call_id="1"),
     ]
     thinks = replace(TOOL_PROMPT, reasoning="high")

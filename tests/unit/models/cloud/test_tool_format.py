@@ -11,11 +11,11 @@ from pydantic import TypeAdapter
 from carteiro.models.cloud import chat_completions, completions, messages, responses
 from carteiro.models.cloud.request_format import RequestFormat
 from carteiro.models.errors import Unsupported
-from carteiro.models.prompt import AUTO, Message, Prompt, ToolCall, ToolChoice, ToolDefinition
+from carteiro.models.prompt import AUTO, Message, Prompt, RawToolCall, ToolChoice, ToolDefinition
 from tests.unit.models.cloud.cloud_models import endpoint
 
 SCHEMA = {"type": "object", "properties": {"zone": {"type": "string"}}, "required": ["zone"]}
-CALLS = (ToolCall("aaaaaaaa1", "clock", '{"zone": "UTC"}'), ToolCall("call_2", "clock", "nope"))
+CALLS = (RawToolCall("aaaaaaaa1", "clock", '{"zone": "UTC"}'), RawToolCall("call_2", "clock", "nope"))
 CONVERSATION = [
     Message("system", "Be brief."),
     Message("user", "What time is it?"),
@@ -56,7 +56,7 @@ def test_chat_completions_has_calls_as_text() -> None:
 
 
 def test_signature_goes_back_to_gemini() -> None:
-    call = ToolCall("aaaaaaaa1", "clock", "{}", "sig")
+    call = RawToolCall("aaaaaaaa1", "clock", "{}", "sig")
     made = chat_completions.request(
         endpoint("http://h/v1"), Prompt(messages=[Message("assistant", "", tool_calls=(call,))]), RequestFormat()
     )

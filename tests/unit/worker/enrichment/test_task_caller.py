@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from carteiro.enrichment.enricher import StepFailed
-from carteiro.enrichment.enrichment_file import Step
+from carteiro.enrichment.enrichment_file import EnrichmentStep
 from carteiro.schemas import ErrorDetail, ErrorReply
 from carteiro.schemas.generate import GenerateResult
 from carteiro.wire.envelope import Envelope
@@ -37,11 +37,11 @@ class FakePipeline:
         return envelope
 
 
-def make_step(**fields: object) -> Step:
-    return Step.model_validate({"task": "generate", "request": "@", "into": "ai.answer"} | fields)
+def make_step(**fields: object) -> EnrichmentStep:
+    return EnrichmentStep.model_validate({"task": "generate", "request": "@", "into": "ai.answer"} | fields)
 
 
-async def call(pipeline: Any, request: Any, step: Step | None = None, **fields: Any) -> dict[str, Any]:
+async def call(pipeline: Any, request: Any, step: EnrichmentStep | None = None, **fields: Any) -> dict[str, Any]:
     step = step or make_step()
     fields = {"record": FakeRecord(key=b"k"), "meter": usage_meter()} | fields
     return await TaskCaller({step.chain_name: pipeline}, **fields)(step, request)

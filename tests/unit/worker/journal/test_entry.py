@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carteiro.models.prompt import Message, Prompt, ToolCall
+from carteiro.models.prompt import Message, Prompt, RawToolCall
 from carteiro.models.results import Completion
 from carteiro.schemas import Usage
 from carteiro.worker.journal.entry import (
@@ -21,7 +21,7 @@ from tests.unit.worker.journal.fake_writer import completion, prompt
 
 USAGES = st.builds(Usage, input_tokens=st.integers(0, 10**9), cost_usd=st.none() | st.floats(0, 1e6))
 TEXTS = st.text(st.characters(codec="utf-8"))
-TOOL_CALLS = st.lists(st.builds(ToolCall, TEXTS, TEXTS, TEXTS, st.none() | TEXTS), max_size=2).map(tuple)
+TOOL_CALLS = st.lists(st.builds(RawToolCall, TEXTS, TEXTS, TEXTS, st.none() | TEXTS), max_size=2).map(tuple)
 COMPLETIONS = st.builds(Completion, TEXTS, st.sampled_from(["stop", "length"]), USAGES, st.none() | TEXTS, TOOL_CALLS)
 
 

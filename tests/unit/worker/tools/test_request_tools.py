@@ -7,14 +7,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from carteiro.models.prompt import ToolCall
+from carteiro.models.prompt import RawToolCall
 from carteiro.worker.journal.request_journal import RequestJournal
 from carteiro.worker.tools.interface import ToolFailed
 from carteiro.worker.tools.request_tools import RequestTools, shorten
 from tests.unit.worker.journal.fake_writer import FakeWriter
 from tests.unit.worker.tools.fake_source import WEATHER, FakeSource
 
-PORTO = ToolCall("1", "weather", '{"city": "Porto"}')
+PORTO = RawToolCall("1", "weather", '{"city": "Porto"}')
 
 
 def tools_of(source: FakeSource) -> RequestTools:
@@ -38,7 +38,7 @@ async def test_result_is_for_the_model_and_the_step_for_the_reply() -> None:
 
 async def test_long_arguments_are_sent_and_not_shown() -> None:
     tools = tools_of(FakeSource(lambda arguments: str(len(arguments["city"]))))
-    assert await tools.call(ToolCall("1", "weather", f'{{"city": "{"x" * 5000}"}}'), 2000) == "5000"
+    assert await tools.call(RawToolCall("1", "weather", f'{{"city": "{"x" * 5000}"}}'), 2000) == "5000"
     assert (tools.steps[0].arguments, tools.steps[0].failed) == ({}, False)
 
 
@@ -48,12 +48,12 @@ async def test_long_arguments_are_sent_and_not_shown() -> None:
         (FakeSource(raises(ToolFailed("No such city."))), PORTO, "Error: No such city."),
         (FakeSource(raises(ValueError("secret"))), PORTO, "Error: The tool failed."),
         (FakeSource(raises(TimeoutError())), PORTO, "Error: The tool did not answer within 5 s."),
-        (FakeSource(), ToolCall("1", "fly", "{}"), "There is no tool 'fly'. The tools are weather."),
-        (FakeSource(), ToolCall("1", "weather", '{"city": 7}'), "do not follow the schema"),
-        (FakeSource(), ToolCall("1", "weather", "Porto"), "The arguments are not JSON."),
+        (FakeSource(), RawToolCall("1", "fly", "{}"), "There is no tool 'fly'. The tools are weather."),
+        (FakeSource(), RawToolCall("1", "weather", '{"city": 7}'), "do not follow the schema"),
+        (FakeSource(), RawToolCall("1", "weather", "Porto"), "The arguments are not JSON."),
     ],
 )
-async def test_tool_that_fails_gives_an_error_text(source: FakeSource, call: ToolCall, told: str) -> None:
+async def test_tool_that_fails_gives_an_error_text(source: FakeSource, call: RawToolCall, told: str) -> None:
     tools = tools_of(source)
     assert told in await tools.call(call, 5000)
     assert tools.steps[0].failed
@@ -72,7 +72,7 @@ async def test_new_attempt_uses_the_results_of_equal_calls_again_and_makes_the_o
         assert await tools.call(PORTO, 5000) == "rain in Porto"
         assert len(source.calls) == len(tools.steps) == 1
     assert await tools.call(PORTO, 5000) == "rain in Porto"  # a second call is a new one
-    assert await tools.call(ToolCall("2", "weather", '{"city": "Faro"}'), 5000) == "rain in Faro"
+    assert await tools.call(RawToolCall("2", "weather", '{"city": "Faro"}'), 5000) == "rain in Faro"
     assert len(source.calls) == len(tools.steps) == 3
 
 
@@ -98,7 +98,7 @@ async def test_call_has_the_same_idempotency_key_in_each_run_of_the_request() ->
         source = FakeSource()
         tools = tools_of(source)
         tools.journal = RequestJournal(FakeWriter().next_owner(), 17, 17, 0)
-        for call in (PORTO, PORTO, ToolCall("2", "weather", '{"city": "Faro"}')):
+        for call in (PORTO, PORTO, RawToolCall("2", "weather", '{"city": "Faro"}')):
             await tools.call(call, 5000)
         keys.append(source.keys)
     assert keys[0] == keys[1]

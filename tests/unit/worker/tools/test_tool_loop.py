@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from carteiro.models.errors import InvalidOutput, PromptTooLarge, Unsupported
-from carteiro.models.prompt import Message, Prompt, ToolCall, ToolChoice, ToolDefinition
+from carteiro.models.prompt import Message, Prompt, RawToolCall, ToolChoice, ToolDefinition
 from carteiro.models.results import Completion
 from carteiro.schemas import Usage
 from carteiro.worker.journal.request_journal import RequestJournal
@@ -20,8 +20,8 @@ from tests.unit.worker.journal.fake_writer import FakeWriter
 from tests.unit.worker.tools.fake_source import WEATHER, FakeSource
 
 USAGE = Usage(input_tokens=2, output_tokens=1)
-PORTO = ToolCall("aaaaaaaaa", "weather", '{"city": "Porto"}')
-MINE = ToolCall("bbbbbbbbb", "mine", "{}")
+PORTO = RawToolCall("aaaaaaaaa", "weather", '{"city": "Porto"}')
+MINE = RawToolCall("bbbbbbbbb", "mine", "{}")
 ASKED = Prompt(messages=[Message("user", "Is it warm?")])
 
 
@@ -40,7 +40,7 @@ class ScriptedModel(FailingModel):
         return answer
 
 
-def calls(*made: ToolCall) -> Completion:
+def calls(*made: RawToolCall) -> Completion:
     return Completion("", "tool_calls", USAGE, None, made)
 
 
@@ -119,7 +119,7 @@ async def test_choice_of_the_caller_concerns_only_its_tools() -> None:
 
 
 async def test_unknown_tool_is_an_error_for_the_model() -> None:
-    model = ScriptedModel(calls(ToolCall("1", "fly", "{}")), SAYS)
+    model = ScriptedModel(calls(RawToolCall("1", "fly", "{}")), SAYS)
     assert (await run(model))[0].text == "Mild."
     assert "There is no tool 'fly'" in model.prompts[1].messages[-1].content
 

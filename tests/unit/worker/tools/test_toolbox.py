@@ -1,6 +1,6 @@
 """All tools of a worker."""
 
-from carteiro.models.prompt import ToolCall
+from carteiro.models.prompt import RawToolCall
 from carteiro.worker.tools.toolbox import Toolbox
 from tests.unit.worker.tools.fake_source import WEATHER, FakeSource
 
@@ -9,7 +9,7 @@ async def test_request_gets_the_tools_of_the_entries_that_it_names() -> None:
     toolbox = Toolbox({"city": FakeSource(), "other": FakeSource()}, ["city"], 3)
     tools = await toolbox.open(["city"])
     assert (tools.definitions, tools.max_rounds, tools.steps) == ([WEATHER], 3, [])
-    assert await tools.call(ToolCall("1", "weather", '{"city": "Faro"}'), 100) == "rain in Faro"
+    assert await tools.call(RawToolCall("1", "weather", '{"city": "Faro"}'), 100) == "rain in Faro"
 
 
 async def test_server_that_was_never_reached_is_a_step_of_the_reply() -> None:

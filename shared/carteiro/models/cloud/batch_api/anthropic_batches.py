@@ -184,7 +184,7 @@ class AnthropicBatchApi(BatchApi):
         """Yield the batches that were created since then (seconds since 1970), newest first."""
         query = {"limit": "100"}
         for _ in range(MAX_PAGES):
-            page = await self._transport.request_json("get", self._url, _BatchPage.model_validate, query=query)
+            page = await self._transport.request_json("get", self._url, _MessageBatchPage.model_validate, query=query)
             for batch in page.data:
                 if batch.created_at.timestamp() < since:
                     return
@@ -240,7 +240,7 @@ class _MessageBatch(ResponsePart):
         )
 
 
-class _BatchPage(ResponsePart):
+class _MessageBatchPage(ResponsePart):
     data: list[_MessageBatch]
     has_more: bool = False
     last_id: str | None = None
@@ -252,7 +252,7 @@ class _Result(ResponsePart):
     error: Any = None
 
 
-class _ResultLine(ResponsePart):
+class _MessageResultLine(ResponsePart):
     custom_id: str
     result: _Result
 
@@ -261,9 +261,9 @@ def _parse_batch(answer: Any, file: str = "") -> ProviderBatch:
     return _MessageBatch.model_validate(answer).described(file)
 
 
-def _parse_line(line: bytes) -> _ResultLine | None:
+def _parse_line(line: bytes) -> _MessageResultLine | None:
     try:
-        return _ResultLine.model_validate(parse_lenient_json(line.decode(errors="surrogateescape")))
+        return _MessageResultLine.model_validate(parse_lenient_json(line.decode(errors="surrogateescape")))
     except ValueError:  # pydantic's `ValidationError` is a `ValueError`.
         return None
 

@@ -63,7 +63,7 @@ class _Scores(BaseModel):
     negative: Annotated[float, Field(ge=0, le=1)]
 
 
-class _Detected(BaseModel):
+class _LanguageCode(BaseModel):
     iso6391Name: str  # noqa: N815 - the service's own name
 
 
@@ -73,22 +73,22 @@ class _Summary(BaseModel):
 
 class _Document(BaseModel):
     confidenceScores: _Scores | None = None  # noqa: N815
-    detectedLanguage: _Detected | None = None  # noqa: N815
+    detectedLanguage: _LanguageCode | None = None  # noqa: N815
     summaries: list[_Summary] | None = None
 
 
-class _Results(BaseModel):
+class _DocumentResults(BaseModel):
     documents: list[_Document] = []
     errors: list[Any] = []
 
 
-class _Answer(BaseModel):
-    results: _Results
+class _DocumentsAnswer(BaseModel):
+    results: _DocumentResults
 
 
 class _Task(BaseModel):
     status: str = ""
-    results: _Results = _Results()
+    results: _DocumentResults = _DocumentResults()
 
 
 class _Tasks(BaseModel):
@@ -250,7 +250,7 @@ class AzureLanguage(LanguageService):
         usage = Usage(characters=billed_in_thousands(text))
 
         def read(answer: Any, headers: Mapping[str, str]) -> tuple[dict[str, Any], Usage]:
-            results = self._read(_Answer, answer).results
+            results = self._read(_DocumentsAnswer, answer).results
             if results.documents:
                 return results.documents[0].model_dump(), usage
             if results.errors:

@@ -24,11 +24,11 @@ PATH = "/translate"
 API_VERSION = "2026-06-06"
 
 
-class _Detected(BaseModel):
+class _DetectedLanguage(BaseModel):
     language: str
 
 
-class _Translation(BaseModel):
+class _MeteredTranslation(BaseModel):
     text: str
     sourceCharacters: Any = None  # noqa: N815 - the service's own name
     instructionTokens: Any = None  # noqa: N815
@@ -37,11 +37,11 @@ class _Translation(BaseModel):
 
 
 class _Item(BaseModel):
-    translations: Annotated[list[_Translation], Field(min_length=1)]
-    detectedLanguage: _Detected | None = None  # noqa: N815
+    translations: Annotated[list[_MeteredTranslation], Field(min_length=1)]
+    detectedLanguage: _DetectedLanguage | None = None  # noqa: N815
 
 
-class _Answer(BaseModel):
+class _ItemsAnswer(BaseModel):
     value: Annotated[list[_Item], Field(min_length=1)]
 
 
@@ -87,7 +87,7 @@ class AzureTranslator(CloudTranslator):
         body = {"inputs": [{**item, "targets": [wanted]}]}
 
         def read(answer: Any, headers: Mapping[str, str]) -> tuple[list[str | None], Usage]:
-            item = self._read(_Answer, answer).value[0]
+            item = self._read(_ItemsAnswer, answer).value[0]
             recognised = item.detectedLanguage.language if item.detectedLanguage else None
             return [item.translations[0].text, recognised], _usage(item.translations[0], headers, len(text))
 
@@ -95,7 +95,7 @@ class AzureTranslator(CloudTranslator):
         return TranslatedPart(*answer.content), answer.usage
 
 
-def _usage(translation: _Translation, headers: Mapping[str, str], characters: int) -> Usage:
+def _usage(translation: _MeteredTranslation, headers: Mapping[str, str], characters: int) -> Usage:
     """Return what is charged: tokens of a large language model, else the characters that the service or we count."""
     read, written = count(translation.sourceTokens), count(translation.targetTokens)
     if read or written:

@@ -33,7 +33,7 @@ class _Sentiment(BaseModel):
     score: Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)] = 0.0  # A zero may be left out.
 
 
-class _Answer(BaseModel):
+class _FoundAnswer(BaseModel):
     documentSentiment: _Sentiment  # noqa: N815 - the service's own name
     languageCode: str = ""  # noqa: N815
     languageSupported: bool = False  # noqa: N815
@@ -71,7 +71,7 @@ class GoogleLanguage(LanguageService):
             document["languageCode"] = self._language
 
         def read(answer: Any, headers: Mapping[str, str]) -> tuple[dict[str, float], Usage]:  # noqa: ARG001
-            found = self._read(_Answer, answer)
+            found = self._read(_FoundAnswer, answer)
             if not found.languageSupported:
                 failure = Unsupported(f"{self.name} does not know the language {found.languageCode[:20]!r}")
                 failure.usage = Usage(characters=charged)

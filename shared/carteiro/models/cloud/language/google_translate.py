@@ -27,7 +27,7 @@ class _Translation(BaseModel):
     detectedLanguageCode: str = ""  # noqa: N815
 
 
-class _Answer(BaseModel):
+class _TranslationsAnswer(BaseModel):
     translations: Annotated[list[_Translation], Field(min_length=1)]
     glossaryTranslations: list[_Translation] = []  # noqa: N815
 
@@ -89,7 +89,7 @@ class GoogleTranslate(CloudTranslator):
             body["glossaryConfig"] = {"glossary": self._glossary}
 
         def read(answer: Any, headers: Mapping[str, str]) -> tuple[list[str | None], Usage]:  # noqa: ARG001
-            found = self._read(_Answer, answer)
+            found = self._read(_TranslationsAnswer, answer)
             best = (found.glossaryTranslations if self._glossary else []) or found.translations
             written = len(best[0].translatedText) if (self._model or "").endswith(_LLM) else 0
             recognised = found.translations[0].detectedLanguageCode or (None if source else code)

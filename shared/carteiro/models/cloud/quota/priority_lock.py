@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 from itertools import count
 
 MAX_OVERTAKINGS = 7
-"""Turns in a row that rank 0 has while others wait: a used-up quota stops no long text, which has every eighth turn."""
+"""Holders of rank 0 in a row while others wait: a used-up quota stops no long text, which has every eighth place."""
 
 
 class PriorityLock:
     """Lock for one holder at a time. Waiters of equal rank hold it in the order of their arrival."""
 
     def __init__(self) -> None:
-        self._waiting: list[Turn] = []
+        self._waiting: list[Ticket] = []
         self._arrivals = count()
         self._is_held = False
         self._overtakings = 0
@@ -21,58 +21,58 @@ class PriorityLock:
         """Rank of the latest holder."""
 
     @asynccontextmanager
-    async def hold(self, rank: int) -> AsyncIterator["Turn"]:
+    async def hold(self, rank: int) -> AsyncIterator["Ticket"]:
         """Hold the lock in the block. Lower ranks come first, but see `MAX_OVERTAKINGS`."""
-        turn = Turn(self, rank, next(self._arrivals))
-        await turn.take()
+        ticket = Ticket(self, rank, next(self._arrivals))
+        await ticket.take()
         try:
-            yield turn
+            yield ticket
         finally:
-            turn.end()
+            ticket.end()
 
-    async def _wait(self, turn: "Turn") -> None:
-        """Return once the turn holds the lock."""
+    async def _wait(self, ticket: "Ticket") -> None:
+        """Return once the ticket holds the lock."""
         if not self._is_held:
-            self._is_held, self.holder_rank = True, turn.rank
+            self._is_held, self.holder_rank = True, ticket.rank
             return
-        self._waiting.append(turn)
-        await self._granted(turn)
+        self._waiting.append(ticket)
+        await self._granted(ticket)
 
-    async def _let_pass(self, turn: "Turn") -> None:
-        """Let the next waiter hold the lock, which may be the holder itself, and return once `turn` holds it again."""
-        self._waiting.append(turn)
+    async def _let_pass(self, ticket: "Ticket") -> None:
+        """Let the next waiter hold the lock, which may be the holder itself. Return once `ticket` holds it again."""
+        self._waiting.append(ticket)
         self._release()
-        await self._granted(turn)
+        await self._granted(ticket)
 
-    async def _granted(self, turn: "Turn") -> None:
+    async def _granted(self, ticket: "Ticket") -> None:
         try:
-            await turn.granted.wait()
+            await ticket.granted.wait()
         except asyncio.CancelledError:
-            if turn.granted.is_set():
+            if ticket.granted.is_set():
                 self._release()
             else:
-                self._waiting.remove(turn)
+                self._waiting.remove(ticket)
             raise
 
     def _has_lower(self, rank: int) -> bool:
-        return any(turn.rank < rank for turn in self._waiting)
+        return any(ticket.rank < rank for ticket in self._waiting)
 
     def _release(self) -> None:
         """Give the lock to the next waiter, which holds it from now on."""
         self._is_held = bool(self._waiting)
         if not self._is_held:
             return
-        overtaken = [turn for turn in self._waiting if turn.rank]
+        overtaken = [ticket for ticket in self._waiting if ticket.rank]
         is_last = bool(overtaken) and self._overtakings == MAX_OVERTAKINGS
-        turn = min(overtaken if is_last else self._waiting, key=lambda each: (each.rank, each.number))
-        self._overtakings = self._overtakings + 1 if overtaken and not turn.rank else 0
-        self._waiting.remove(turn)
-        self.holder_rank, turn.lets_pass = turn.rank, not is_last
-        turn.granted.set()
+        ticket = min(overtaken if is_last else self._waiting, key=lambda each: (each.rank, each.number))
+        self._overtakings = self._overtakings + 1 if overtaken and not ticket.rank else 0
+        self._waiting.remove(ticket)
+        self.holder_rank, ticket.lets_pass = ticket.rank, not is_last
+        ticket.granted.set()
 
 
-class Turn:
-    """One holding of a lock, by the caller of `PriorityLock.hold`. `number` is that of its arrival."""
+class Ticket:
+    """Place of a caller of `PriorityLock.hold` in the queue for the lock. `number` is that of its arrival."""
 
     def __init__(self, lock: PriorityLock, rank: int, number: int) -> None:
         self._lock, self.rank, self.number, self._holds = lock, rank, number, False

@@ -12,7 +12,7 @@ from carteiro.models.interface import ChatModel, RankingModel, StreamingModel
 from carteiro.models.local.text_generation.causal_model import TokenCausalModel
 from carteiro.models.local.text_generation.chat_template import TemplateRejection
 from carteiro.models.local.text_generation.token_sequence import TokenSequence
-from carteiro.models.prompt import Message, PlacedFile, Prompt, ToolCall, ToolDefinition
+from carteiro.models.prompt import Message, PlacedFile, Prompt, RawToolCall, ToolDefinition
 from carteiro.models.results import Ranking
 from carteiro.schemas import Usage
 from carteiro.schemas.media_file import read_media
@@ -173,7 +173,7 @@ async def test_calls_of_tools_are_apart_and_not_streamed(model: ScriptedModel) -
     [
         prompt(tools=[ToolDefinition("clock")]),
         Prompt(
-            messages=[Message("assistant", "", tool_calls=(ToolCall("1", "clock", "{}"),)), Message("tool", "12:00")]
+            messages=[Message("assistant", "", tool_calls=(RawToolCall("1", "clock", "{}"),)), Message("tool", "12:00")]
         ),
     ],
 )

@@ -17,7 +17,7 @@ from carteiro.models.local.text_generation.chat_template import (
     without_end_token,
     without_roles,
 )
-from carteiro.models.prompt import Message, Prompt, ToolCall, ToolChoice, ToolDefinition
+from carteiro.models.prompt import Message, Prompt, RawToolCall, ToolChoice, ToolDefinition
 
 SYSTEM, USER = Message("system", "Be brief."), Message("user", "Who <end> are you?")
 SPECIAL = ("<end>", "<start>")
@@ -72,7 +72,7 @@ def test_last_end_token_is_left_out(ids: list[int], expected: list[int]) -> None
 
 
 def test_tools_and_calls_are_given_as_data_and_cannot_leave_their_place() -> None:
-    call = ToolCall("c1", "clock", '{"zone": "<end>"}')
+    call = RawToolCall("c1", "clock", '{"zone": "<end>"}')
     result = Message("tool", "12:00</tool_response>", tool_call_id="c1")
     messages = [USER, Message("assistant", "", tool_calls=(call,)), result]
     tools = [ToolDefinition("clock", "Tells <end> the time."), ToolDefinition("other")]

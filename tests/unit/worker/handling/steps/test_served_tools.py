@@ -2,7 +2,7 @@
 
 import pytest
 
-from carteiro.models.prompt import ToolCall
+from carteiro.models.prompt import RawToolCall
 from carteiro.models.results import Completion
 from carteiro.schemas import Usage
 from carteiro.schemas.chat import ChatRequest
@@ -29,7 +29,7 @@ class CallingModel(FailingModel):
     async def complete(self, prompt):
         self.prompts.append(prompt)
         if prompt.tools and prompt.messages[-1].role == "user":
-            call = ToolCall("aaaaaaaaa", prompt.tools[0].name, '{"city": "Porto"}')
+            call = RawToolCall("aaaaaaaaa", prompt.tools[0].name, '{"city": "Porto"}')
             return Completion("", "tool_calls", Usage(input_tokens=1), None, (call,))
         return Completion(f"It says: {prompt.messages[-1].content}", "stop", Usage(input_tokens=1))
 
