@@ -155,13 +155,16 @@ class OpenAIResponses(OpenAI):
 
     def refusal(self, body: Json, request: web.Request) -> Refusal | None:
         known = "model input store temperature top_p max_output_tokens text stream reasoning metadata instructions"
-        known += " tools tool_choice"
+        known += " tools tool_choice include"
         if extra := unknown(body, known):
             return error(400, f"Unknown parameter: '{extra[0]}'.", code="unknown_parameter", param=extra[0])
         if "temperature" in body:
             return unsupported(
                 "temperature", "Unsupported parameter: 'temperature' is not supported with this model.", code=None
             )
+        if any(each.get("type") == "reasoning" and not each.get("encrypted_content") for each in body["input"]):
+            missing = "Item with id 'rs_1' not found. Items are not persisted when `store` is set to false."
+            return error(404, missing, param="input")
         if (body.get("max_output_tokens") or 16) < 16:
             wrong = "Invalid 'max_output_tokens': integer below minimum value. Expected a value >= 16, but got"
             return error(400, f"{wrong} {body['max_output_tokens']} instead.", code="integer_below_min_value")
@@ -169,6 +172,8 @@ class OpenAIResponses(OpenAI):
 
     def whole(self, body: Json, output: ModelOutput) -> Json:
         thinking: Any = {"id": "rs_1", "type": "reasoning", "summary": []}
+        if "reasoning.encrypted_content" in body.get("include", []):
+            thinking["encrypted_content"] = "gAAA"
         items = [thinking, message(output.text)] if output.text else [thinking]
         items += [
             {"type": "function_call", "id": f"fc_{call['id']}", "call_id": call["id"], **call["function"]}

@@ -335,6 +335,22 @@ async def test_thinking_before_calls_of_served_tools_goes_back_with_their_result
         assert blocks == ["thinking", "tool_use", "tool_use"]
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_encrypted_thinking_before_calls_of_served_tools_goes_back_with_their_results(streamed):
+    async with playing(BEHAVIOURS["openai-responses"]) as (provider, model):
+        tools = RequestTools([SERVED], {"weather": FakeSource()}, 4)
+        stream = ReplyStream("chat", "t/0/1", AsyncMock()) if streamed else None
+        asked = Prompt(messages=[Message("user", "Where is it warm?")])
+        done = await ToolCallingModel(with_streaming(model, stream), tools).complete(asked)
+        if stream:
+            await stream.end()
+        assert (done.text.strip(), provider.refused) == (AFTER_TOOLS, 0)
+        sent = provider.requests[-1].body["input"]
+        kinds = ["message", "reasoning", *["function_call"] * 2, *["function_call_output"] * 2]
+        assert [item.get("type", "message") for item in sent] == kinds
+        assert sent[1]["encrypted_content"] == "gAAA"
+
+
 @pytest.mark.parametrize("name", ["anthropic", "anthropic-adaptive"])
 async def test_results_of_a_callers_tools_are_read_although_the_thinking_before_the_calls_is_gone(name):
     async with playing(BEHAVIOURS[name]) as (provider, model):

@@ -39,7 +39,7 @@ _MIN_CONCLUSIVE_LIMIT = 16
 """Limit in tokens. Below it an empty completion is no evidence of reasoning."""
 _CHOSEN = frozenset({"seed", "temperature", "service_tier"})
 """Fields that are left out if the service chose them."""
-_EXTRAS = frozenset({"stream_options", "store", "prompt_cache_key", "background", *LOGPROBS_FIELDS})
+_EXTRAS = frozenset({"stream_options", "store", "prompt_cache_key", "background", "include", *LOGPROBS_FIELDS})
 """Fields that do not change the answer."""
 _FORMATS = ("response_format", "text", "strict")
 _THINKING_MISSING = re.compile(

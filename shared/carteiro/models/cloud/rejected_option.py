@@ -37,14 +37,14 @@ REQUEST_FIELDS = frozenset(
     "model messages input prompt instructions response_format stream_options stream seed temperature top_p max_tokens "
     "max_completion_tokens max_output_tokens strict text stop store logprobs top_logprobs n user reasoning "
     "reasoning_effort frequency_penalty presence_penalty tools tool_choice metadata service_tier prompt_cache_key "
-    "thinking chat_template_kwargs background".split()
+    "thinking chat_template_kwargs background include".split()
 )
 """Names of top-level fields in OpenAI's three APIs."""
 QUOTED_FIELD_NAMES = REQUEST_FIELDS | frozenset(_FIELD_ALIASES) | {"inputs"}
 """Quoted words of a message that are names of fields, and not the caller's text."""
 _COMMON_WORDS = frozenset(
     "text stop store user n input prompt messages model stream tools metadata reasoning system developer instructions "
-    "structured_output inputs thinking background".split()
+    "structured_output inputs thinking background include".split()
 )
 """Names that are also plain words: they count only in quotes, or after a word such as `parameter`."""
 _NAME = r"['\"`]?([a-z][a-z0-9_]*)"

@@ -28,6 +28,7 @@ _ADJUSTABLE = (
     "service_tier",
     "prompt_cache_key",
     "background",
+    "include",
     *LOGPROBS_FIELDS,
 )
 """Fields that may be left out."""

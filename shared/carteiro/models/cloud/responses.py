@@ -3,6 +3,7 @@ this API. Nothing is stored at the provider, except answers in the background.
 """
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any, Self
 
 from pydantic import model_validator
@@ -19,20 +20,24 @@ from carteiro.models.cloud.errors import failure_in
 from carteiro.models.cloud.message_content import Content, read_message, read_parts
 from carteiro.models.cloud.provider_options import provider_options, special_tier
 from carteiro.models.cloud.reasoning_effort import reasoning_object
+from carteiro.models.cloud.reasoning_models import is_reasoning_model
 from carteiro.models.cloud.request_format import RequestFormat
 from carteiro.models.cloud.strict_schema import can_be_strict
 from carteiro.models.cloud.tool_format import response_items, response_tools
 from carteiro.models.errors import ModelError, Unavailable
+from carteiro.models.json_output import compact_json
 from carteiro.models.prompt import Prompt
 from carteiro.models.reasoning import ReasoningState
 from carteiro.models.results import Completion
 from carteiro.models.written_calls import read_call
 from carteiro.schemas.media_file import MediaKind
+from carteiro.text.surrogates import repair_unicode
 
 PATH = "/responses"
 MEDIA: Collection[MediaKind] = ("image", "pdf")
 PENDING_STATUSES = ("queued", "in_progress")
 """Statuses of an answer in the background that is not at its end."""
+_REASONING_ITEM = {"id": str, "type": str, "summary": list, "encrypted_content": str}
 FINAL_STATUSES = ("completed", "incomplete", "failed", "cancelled")
 """Statuses that end an answer."""
 
@@ -54,6 +59,8 @@ def request(endpoint: Endpoint, prompt: Prompt, form: RequestFormat) -> dict[str
         body["text"] = {"format": wanted}
     if prompt.tools:
         body |= response_tools(prompt)
+        if "include" not in form.omitted and is_reasoning_model(endpoint.model):
+            body["include"] = ["reasoning.encrypted_content"]
     return body
 
 
@@ -70,7 +77,7 @@ def completion(answer: Any, prompt: Prompt, name: str, beginning: ReasoningState
     if content.text is None and isinstance(read.output_text, str):
         content.add_text(read.output_text)
     ended = check_finish(content, _finish_reason(read, content, name, called=called), name, prompt)
-    return build_completion(
+    done = build_completion(
         content,
         ended,
         read.usage,
@@ -79,6 +86,21 @@ def completion(answer: Any, prompt: Prompt, name: str, beginning: ReasoningState
         beginning=beginning,
         tier=special_tier(answer),
     )
+    return replace(done, thinking=_encrypted_thinking(read.output or [])) if done.tool_calls else done
+
+
+def _encrypted_thinking(output: list[Any]) -> str | None:
+    """Return the items of reasoning as JSON; None if they cannot go back: without storage the provider takes only
+    encrypted ones (https://platform.openai.com/docs/guides/reasoning, "Encrypted reasoning items"), each before what
+    followed it.
+    """
+    items = [each for each in output if isinstance(each, dict) and each.get("type") == "reasoning"]
+    if not items or output[: len(items)] != items:
+        return None
+    items = [{name: item.get(name) for name in _REASONING_ITEM} for item in items]
+    text = compact_json(items)
+    whole = all(isinstance(item[name], kind) for item in items for name, kind in _REASONING_ITEM.items())
+    return text if whole and repair_unicode(text) == text else None
 
 
 def streamed(body: dict[str, Any], form: RequestFormat) -> dict[str, Any]:  # noqa: ARG001

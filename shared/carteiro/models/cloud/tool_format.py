@@ -73,11 +73,11 @@ def response_tools(prompt: Prompt) -> dict[str, Any]:
 
 
 def response_items(message: Message) -> list[dict[str, Any]]:
-    """Return a message as items of the input of Responses."""
+    """Return a message as items of the input of Responses: the thinking before its text and calls."""
     if message.role == "tool":
         call_id = normal_id(message.tool_call_id or "")
         return [{"type": "function_call_output", "call_id": call_id, "output": message.content}]
-    items: list[dict[str, Any]] = []
+    items: list[dict[str, Any]] = json.loads(message.thinking) if message.thinking else []
     if message.content or not message.tool_calls:
         items.append({"role": message.role, "content": message_content(message, responses_file, "input_text")})
     for call in message.tool_calls:

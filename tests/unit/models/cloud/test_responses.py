@@ -1,14 +1,17 @@
 """Requests to the Responses API, and completions from its answers."""
 
+from dataclasses import replace
+
 import pytest
 
 from carteiro.models.cloud import responses
+from carteiro.models.cloud.request_format import RequestFormat
 from carteiro.models.errors import ContentFiltered, InvalidOutput, ModelError, RateLimited, Refused, Unavailable
-from carteiro.models.prompt import Prompt
+from carteiro.models.prompt import Message, Prompt
 from carteiro.models.results import Completion
 from carteiro.schemas import Usage
 from tests.provider import completions as provider
-from tests.unit.models.cloud.cloud_models import PROMPT, TOOL_PROMPT
+from tests.unit.models.cloud.cloud_models import PROMPT, TOOL_PROMPT, endpoint
 
 REQUEST = {"model": "m", "input": [], "prompt": ""}
 
@@ -81,3 +84,51 @@ def test_calls_of_tools_are_items() -> None:
     assert (done.finish_reason, done.text) == ("tool_calls", "")
     assert [call.name for call in done.tool_calls] == ["clock", "clock"]
     assert len({call.id for call in done.tool_calls}) == 2
+
+
+THOUGHT = {"id": "rs_1", "type": "reasoning", "summary": [], "encrypted_content": "gAAA"}
+
+
+def answered(*output: dict) -> Completion:
+    return responses.completion({"output": [*output], "status": "completed"}, TOOL_PROMPT, "m")
+
+
+def test_encrypted_thinking_before_calls_goes_back_as_it_is() -> None:
+    done = answered({**THOUGHT, "status": "completed"}, CALL)
+    turn = Message("assistant", done.text, tool_calls=done.tool_calls, thinking=done.thinking)
+    prompt = replace(TOOL_PROMPT, messages=[*PROMPT.messages, turn])
+    sent = endpoint("http://h/v1", model="gpt-5-pro", api="responses")
+    body = responses.request(sent, prompt, RequestFormat())
+    assert body["input"][-2] == THOUGHT
+    assert body["include"] == ["reasoning.encrypted_content"]
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        (CALL,),
+        ({**THOUGHT, "encrypted_content": None}, CALL),
+        ({**THOUGHT, "encrypted_content": "\ud800"}, CALL),
+        ({**THOUGHT, "id": 7}, CALL),
+        ({**THOUGHT, "summary": "Hm."}, CALL),
+        (CALL, THOUGHT),
+        (THOUGHT, CALL, THOUGHT, CALL),
+        (THOUGHT, provider.message("Lisbon.")),
+        (provider.message("Wait."), THOUGHT, CALL),
+    ],
+)
+def test_thinking_that_cannot_go_back_is_not_kept(output: tuple[dict, ...]) -> None:
+    assert answered(*output).thinking is None
+
+
+@pytest.mark.parametrize(
+    ("model", "prompt", "form"),
+    [
+        ("gpt-5-pro", PROMPT, RequestFormat()),
+        ("gpt-4.1-pro", TOOL_PROMPT, RequestFormat()),
+        ("gpt-5-pro", TOOL_PROMPT, RequestFormat(omitted=frozenset({"include"}))),
+    ],
+)
+def test_encrypted_thinking_is_asked_for_if_it_may_go_back(model: str, prompt: Prompt, form: RequestFormat) -> None:
+    sent = endpoint("http://h/v1", model=model, api="responses")
+    assert "include" not in responses.request(sent, prompt, form)
