@@ -70,7 +70,7 @@ def list_dead_letters(
 
 @app.command()
 def show(
-    letter: Annotated[
+    identifier: Annotated[
         list[str],
         typer.Argument(
             metavar="[TASK] ID", help="topic/partition/offset; the topic is optional.", autocompletion=task_names
@@ -89,7 +89,7 @@ def show(
 
     given = read_kafka_settings()
     try:
-        tasks, ids = read_dead_letter_ids(letter, given.topics)
+        tasks, ids = read_dead_letter_ids(identifier, given.topics)
     except FilterInvalid as error:
         exit_with(str(error), EXIT_USAGE)
     if len(ids) != 1:
@@ -110,7 +110,7 @@ def show(
 
 @app.command("redrive")
 def redrive_dead_letters(
-    letters: Annotated[
+    identifiers: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="[TASK] [ID]...", help="By default all dead letters of all tasks.", autocompletion=task_names
@@ -142,7 +142,7 @@ def redrive_dead_letters(
     filters = _filters(code, reason, since, correlation_id, key)
     given = read_kafka_settings()
     try:
-        tasks, ids = read_dead_letter_ids(letters or [], given.topics)
+        tasks, ids = read_dead_letter_ids(identifiers or [], given.topics)
         check_redrivable(tasks)
     except FilterInvalid as error:
         exit_with(str(error), EXIT_USAGE)

@@ -37,9 +37,10 @@ class DeadLetterId:
     def __str__(self) -> str:
         return f"{f'{self.topic}/' if self.topic else ''}{self.partition}/{self.offset}"
 
-    def matches(self, letter: DeadLetter) -> bool:
+    def matches(self, dead_letter: DeadLetter) -> bool:
         """True if this is the id of the dead letter."""
-        return (letter.partition, letter.offset) == (self.partition, self.offset) and self.topic in (None, letter.topic)
+        same_offset = (dead_letter.partition, dead_letter.offset) == (self.partition, self.offset)
+        return same_offset and self.topic in (None, dead_letter.topic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +53,14 @@ class DeadLetterFilters:
     correlation_id: str | None = None
     key: str | None = None
 
-    def matches(self, letter: DeadLetter) -> bool:
+    def matches(self, dead_letter: DeadLetter) -> bool:
         """True if the dead letter meets all conditions."""
         return (
-            (not self.codes or letter.code in self.codes)
-            and (self.reason is None or self.reason.casefold() in (letter.reason or "").casefold())
-            and (self.since is None or letter.dead_at >= self.since)
-            and (self.correlation_id is None or self.correlation_id == reply_correlation_id(letter))
-            and (self.key is None or (letter.key is not None and self.key in _key_texts(letter.key)))
+            (not self.codes or dead_letter.code in self.codes)
+            and (self.reason is None or self.reason.casefold() in (dead_letter.reason or "").casefold())
+            and (self.since is None or dead_letter.dead_at >= self.since)
+            and (self.correlation_id is None or self.correlation_id == reply_correlation_id(dead_letter))
+            and (self.key is None or (dead_letter.key is not None and self.key in _key_texts(dead_letter.key)))
         )
 
 
@@ -114,9 +115,9 @@ def read_dead_letter_ids(arguments: Sequence[str], topics: Topics) -> tuple[list
     return tasks, list(dict.fromkeys(ids))
 
 
-def reply_correlation_id(letter: DeadLetter) -> str | None:
+def reply_correlation_id(dead_letter: DeadLetter) -> str | None:
     """Return the correlation id that is on the request's reply."""
-    return letter.correlation_id or (letter.origin.request_id if letter.origin else None)
+    return dead_letter.correlation_id or (dead_letter.origin.request_id if dead_letter.origin else None)
 
 
 def _key_texts(key: bytes) -> tuple[str, str]:

@@ -74,10 +74,10 @@ async def make_plan(
             # The ledgers are copied as they were when the topic was opened: a dead letter that is admitted counts as
             # not redriven.
             batch.ledgers = {number: ledger.copy() for number, ledger in topic.ledgers.items()}
-            async for letter in topic.read():
-                _admit(letter, batch.ledgers[letter.partition])
-                if _is_selected(letter, plan, filters):
-                    _add(letter, topic, batch, plan, max_redrives, dry_run=dry_run)
+            async for dead_letter in topic.read():
+                _admit(dead_letter, batch.ledgers[dead_letter.partition])
+                if _is_selected(dead_letter, plan, filters):
+                    _add(dead_letter, topic, batch, plan, max_redrives, dry_run=dry_run)
             if batch.offsets:
                 if batch.requests_topic not in kafka.existing:
                     raise KafkaFailed(
@@ -88,23 +88,23 @@ async def make_plan(
     return plan
 
 
-def _admit(letter: DeadLetter, ledger: Ledger) -> None:
+def _admit(dead_letter: DeadLetter, ledger: Ledger) -> None:
     # Redriven dead letters stay in the topic. To a ledger, an offset below its beginning would mean a recreated topic.
-    if letter.offset >= ledger.committable:
-        ledger.admit(letter.offset)
+    if dead_letter.offset >= ledger.committable:
+        ledger.admit(dead_letter.offset)
 
 
-def _is_selected(letter: DeadLetter, plan: RedrivePlan, filters: DeadLetterFilters) -> bool:
+def _is_selected(dead_letter: DeadLetter, plan: RedrivePlan, filters: DeadLetterFilters) -> bool:
     named = not plan.found_by_id
     for each, matches in plan.found_by_id.items():
-        if each.matches(letter):
-            matches.append(letter.id)
+        if each.matches(dead_letter):
+            matches.append(dead_letter.id)
             named = True
-    return named and filters.matches(letter)
+    return named and filters.matches(dead_letter)
 
 
 def _add(
-    letter: DeadLetter,
+    dead_letter: DeadLetter,
     topic: DeadLetterTopic,
     task_redrive: TaskRedrive,
     plan: RedrivePlan,
@@ -112,14 +112,14 @@ def _add(
     *,
     dry_run: bool,
 ) -> None:
-    if topic.was_redriven(letter):
+    if topic.was_redriven(dead_letter):
         plan.already_redriven += 1
-    elif letter.redrive_count >= max_redrives:
+    elif dead_letter.redrive_count >= max_redrives:
         plan.over_limit += 1
     else:
-        task_redrive.offsets.setdefault(letter.partition, set()).add(letter.offset)
+        task_redrive.offsets.setdefault(dead_letter.partition, set()).add(dead_letter.offset)
         if dry_run:
-            plan.rows.append(dead_letter_row(letter, STATE_WAITING))
+            plan.rows.append(dead_letter_row(dead_letter, STATE_WAITING))
 
 
 def _count_unrecordable(task_redrive: TaskRedrive) -> int:

@@ -89,34 +89,34 @@ class _TaskRedriver:
         offsets = self._task_redrive.offsets
         partitions = await self._producer.partitions_for(self._task_redrive.requests_topic)
         try:
-            async with aclosing(self._topic.read({each: min(offsets[each]) for each in offsets})) as letters:
-                async for letter in letters:
-                    if letter.offset not in offsets[letter.partition]:
+            async with aclosing(self._topic.read({each: min(offsets[each]) for each in offsets})) as dead_letters:
+                async for dead_letter in dead_letters:
+                    if dead_letter.offset not in offsets[dead_letter.partition]:
                         continue
-                    if self._topic.was_redriven(letter):
+                    if self._topic.was_redriven(dead_letter):
                         self._result.already_redriven += 1
                         self._advance()
                         continue
-                    record = redrive_record(letter, self._task_redrive.requests_topic)
+                    record = redrive_record(dead_letter, self._task_redrive.requests_topic)
                     if record.partition not in partitions:
                         record = replace(record, partition=None)
-                    await self._send(letter, record)
+                    await self._send(dead_letter, record)
                     if len(self._unconfirmed) >= _MAX_UNCONFIRMED or self._unconfirmed_bytes >= _MAX_UNCONFIRMED_BYTES:
                         await self._confirm_and_commit()
         finally:
             await self._confirm_and_commit()
         await self._count_unrecorded()
 
-    async def _send(self, letter: DeadLetter, record: OutgoingRecord) -> None:
+    async def _send(self, dead_letter: DeadLetter, record: OutgoingRecord) -> None:
         try:
             sending = await self._producer.dispatch(record)
         except TOO_LARGE as error:
-            self._reject(letter, error)
+            self._reject(dead_letter, error)
         except KafkaError as error:
             raise KafkaFailed(f"cannot send to {record.topic}: {error!r}") from error
         else:
-            self._unconfirmed[sending] = letter
-            self._unconfirmed_bytes += len(letter.value or b"")
+            self._unconfirmed[sending] = dead_letter
+            self._unconfirmed_bytes += len(dead_letter.value or b"")
 
     async def _confirm_and_commit(self) -> None:
         """Wait until the sent requests are confirmed, and commit that."""
@@ -129,15 +129,15 @@ class _TaskRedriver:
                     f"{self._task_redrive.requests_topic} does not confirm {pluralise(len(late), 'request')}"
                 )
             for each in confirmed:
-                letter, error = self._unconfirmed.pop(each), each.exception()
+                dead_letter, error = self._unconfirmed.pop(each), each.exception()
                 if error is None:
-                    self._task_redrive.ledgers[letter.partition].finish(letter.offset)
-                    self._finished.setdefault(letter.partition, set()).add(letter.offset)
+                    self._task_redrive.ledgers[dead_letter.partition].finish(dead_letter.offset)
+                    self._finished.setdefault(dead_letter.partition, set()).add(dead_letter.offset)
                     self._uncommitted = True
                     self._result.sent += 1
                     self._advance()
                 elif isinstance(error, TOO_LARGE):
-                    self._reject(letter, error)
+                    self._reject(dead_letter, error)
                 else:
                     problem = KafkaFailed(f"cannot send to {self._task_redrive.requests_topic}: {error!r}")
             self._unconfirmed_bytes = 0
@@ -159,6 +159,6 @@ class _TaskRedriver:
                 redrive_offsets.count_unrecorded(kept[each], offsets) for each, offsets in self._finished.items()
             )
 
-    def _reject(self, letter: DeadLetter, error: BaseException) -> None:
-        self._result.refused[letter.id] = str(error) or type(error).__name__
+    def _reject(self, dead_letter: DeadLetter, error: BaseException) -> None:
+        self._result.refused[dead_letter.id] = str(error) or type(error).__name__
         self._advance()

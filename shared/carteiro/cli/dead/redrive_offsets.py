@@ -45,7 +45,7 @@ async def load(admin: AIOKafkaAdminClient, task: str, partitions: list[TopicPart
             if not error.retriable:
                 break
         await asyncio.sleep(_TRY_AGAIN_SECONDS)
-    raise KafkaFailed(f"cannot read which letters were redriven, from consumer group {group_id(task)}: {reason}")
+    raise KafkaFailed(f"cannot read which dead letters were redriven, from consumer group {group_id(task)}: {reason}")
 
 
 async def commit(
@@ -62,7 +62,7 @@ async def commit(
         await asyncio.wait_for(consumer.commit(offsets), _COMMIT_SECONDS)
     except (KafkaError, TimeoutError) as error:
         raise KafkaFailed(
-            f"cannot record in consumer group {group_id(task)} which letters were redriven: {error!r}"
+            f"cannot record in consumer group {group_id(task)} which dead letters were redriven: {error!r}"
         ) from error
 
 

@@ -28,7 +28,7 @@ class RedriveReport:
         if plan.unrecordable:
             _warn(
                 f"{plan.unrecordable} of these will show as waiting again, and be sent again by the next redrive: "
-                "too many letters before them are left waiting. Redrive the older ones first, or all"
+                "too many dead letters before them are left waiting. Redrive the older ones first, or all"
             )
 
     def print_plan(self) -> None:
@@ -41,13 +41,13 @@ class RedriveReport:
 
     def print_result(self, result: RedriveResult) -> None:
         """Print the result, after any end of the redrive."""
-        for letter, reason in result.refused.items():
-            print(f"carteiro: {letter} is rejected by the topic: {reason}", file=sys.stderr)
+        for dead_letter, reason in result.refused.items():
+            print(f"carteiro: {dead_letter} is rejected by the topic: {reason}", file=sys.stderr)
         self._print_totals(result)
         if (unforeseen := result.unrecorded - self._plan.unrecordable) > 0:
             _warn(
                 f"{unforeseen} of these will show as waiting again, and be sent again by the next redrive: "
-                "the broker keeps too little with a commit (the embedded one keeps the offset alone)"
+                "the broker keeps too little with a commit (the embedded one keeps only the offset)"
             )
 
     def _print_totals(self, result: RedriveResult) -> None:

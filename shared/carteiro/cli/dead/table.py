@@ -52,9 +52,9 @@ class DeadLetterTable:
         async with open_dead_letter_topic(kafka, task) as topic:
             if topic is None:
                 return
-            async for letter in topic.read():
-                if self._filters.matches(letter):
-                    self._add(letter, task, STATE_REDRIVEN if topic.was_redriven(letter) else STATE_WAITING)
+            async for dead_letter in topic.read():
+                if self._filters.matches(dead_letter):
+                    self._add(dead_letter, task, STATE_REDRIVEN if topic.was_redriven(dead_letter) else STATE_WAITING)
 
     def summary(self) -> str:
         """Return the number of dead letters, as one line."""
@@ -63,15 +63,15 @@ class DeadLetterTable:
             return f"no dead letters wait; {hidden}" if hidden else "no dead letters"
         return pluralise(self.listed_count, "dead letter") + (f"; {hidden}" if hidden else "")
 
-    def _add(self, letter: DeadLetter, task: str, state: str) -> None:
+    def _add(self, dead_letter: DeadLetter, task: str, state: str) -> None:
         if state == STATE_REDRIVEN and not self._include_redriven:
             self.hidden_count += 1
             return
         self.listed_count += 1
         if self._as_json:
-            print_json(json_summary(letter, task, state))
+            print_json(json_summary(dead_letter, task, state))
         else:
-            self.rows.append(dead_letter_row(letter, state))
+            self.rows.append(dead_letter_row(dead_letter, state))
 
 
 def print_dead_letters(rows: list[DeadLetterRow]) -> None:
@@ -101,38 +101,38 @@ def column_widths(rows: list[tuple[str, ...]], available: int) -> list[int]:
     return [*others, correlation, min(reason, max(available - correlation, _MIN_REASON_WIDTH))]
 
 
-def dead_letter_row(letter: DeadLetter, state: str) -> DeadLetterRow:
+def dead_letter_row(dead_letter: DeadLetter, state: str) -> DeadLetterRow:
     """Return a dead letter's row."""
-    reason = escape(letter.reason or "-")
+    reason = escape(dead_letter.reason or "-")
     cells = (
-        letter.id,
-        format_utc(letter.dead_at)[:-4],
+        dead_letter.id,
+        format_utc(dead_letter.dead_at)[:-4],
         # Dead letters of other systems have no code, so the name of their exception is shown.
-        escape(letter.code or letter.exception_class or "-"),
-        "-" if letter.tries is None else str(letter.tries),
-        str(letter.redrive_count),
+        escape(dead_letter.code or dead_letter.exception_class or "-"),
+        "-" if dead_letter.tries is None else str(dead_letter.tries),
+        str(dead_letter.redrive_count),
         state,
-        escape(reply_correlation_id(letter) or "-"),
+        escape(reply_correlation_id(dead_letter) or "-"),
         reason if len(reason) <= _MAX_REASON_LENGTH else f"{reason[: _MAX_REASON_LENGTH - 1]}…",
     )
-    return DeadLetterRow(letter.dead_at, letter.id, cells)
+    return DeadLetterRow(dead_letter.dead_at, dead_letter.id, cells)
 
 
-def json_summary(letter: DeadLetter, task: str, state: str) -> dict[str, Any]:
+def json_summary(dead_letter: DeadLetter, task: str, state: str) -> dict[str, Any]:
     """Return a dead letter for programs, without its value and headers, which `show` has."""
-    origin = letter.origin
+    origin = dead_letter.origin
     return {
-        "id": letter.id,
+        "id": dead_letter.id,
         "task": task,
-        "at": format_utc(letter.dead_at).replace(" ", "T"),
-        "code": letter.code,
-        "exception": letter.exception_class,
-        "reason": letter.reason,
-        "tries": letter.tries,
-        "redrives": letter.redrive_count,
-        "correlation_id": reply_correlation_id(letter),
+        "at": format_utc(dead_letter.dead_at).replace(" ", "T"),
+        "code": dead_letter.code,
+        "exception": dead_letter.exception_class,
+        "reason": dead_letter.reason,
+        "tries": dead_letter.tries,
+        "redrives": dead_letter.redrive_count,
+        "correlation_id": reply_correlation_id(dead_letter),
         "request_id": origin.request_id if origin else None,
-        "key": None if letter.key is None else json_text(letter.key),
+        "key": None if dead_letter.key is None else json_text(dead_letter.key),
         "state": state,
     }
 

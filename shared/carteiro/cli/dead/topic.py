@@ -27,9 +27,9 @@ class DeadLetterTopic:
     ledgers: dict[int, Ledger]
     """Recorded ledgers by partition, from the time the topic was opened: finished dead letters were redriven."""
 
-    def was_redriven(self, letter: DeadLetter) -> bool:
+    def was_redriven(self, dead_letter: DeadLetter) -> bool:
         """True if the dead letter's request has been sent again."""
-        return self.ledgers[letter.partition].is_finished(letter.offset)
+        return self.ledgers[dead_letter.partition].is_finished(dead_letter.offset)
 
     async def read(self, start: Mapping[int, int] | None = None) -> AsyncGenerator[DeadLetter]:
         """Yield the dead letters that exist now, in order within each partition.
