@@ -13,7 +13,7 @@ from carteiro.text.answers import Candidate, match_passages, part_contexts, shor
 from carteiro.text.questions import Question, split_words
 from carteiro.text.structure import StructuredPart, split_parts
 from carteiro.text.vectors import Vector, cosine
-from services.answer.material import Place
+from services.answer.material import PassageSpan
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,10 @@ class PassageParts:
             start += len(passage.text) + 1
         return whole
 
-    def place(self, start: int, end: int) -> Place:
-        """Return the place in its passage of the characters from `start` to `end`, which are in one passage."""
+    def span(self, start: int, end: int) -> PassageSpan:
+        """Return the span in its passage of the characters from `start` to `end`, which are in one passage."""
         number = bisect_right(self.starts, start) - 1
-        return Place(number, start - self.starts[number], end - self.starts[number])
+        return PassageSpan(number, start - self.starts[number], end - self.starts[number])
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ async def find_candidates(model: EmbeddingModel, question: Question, text: Passa
             similarities[at],
             similarities[at] - _best_other_similarity(similarities, at),
             within,
-            matches[text.place(parts[at].start, parts[at].end).passage] if matches else None,
+            matches[text.span(parts[at].start, parts[at].end).passage] if matches else None,
         )
         for at, within in zip(chosen, in_context, strict=True)
     ]

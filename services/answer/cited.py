@@ -13,7 +13,7 @@ from carteiro.schemas.collection import Passage
 from carteiro.tasks.passages import PASSAGE_RULE, fit_passages, passage_lines, with_fewer_passages
 from carteiro.tasks.task import TaskOutput, build_prompt, complete_as
 from carteiro.text.quotation import find_quotation
-from services.answer.material import NOT_FOUND, Place, answer_at
+from services.answer.material import NOT_FOUND, PassageSpan, answer_at
 from services.answer.model_json import known_fields, validate
 
 _MAX_QUOTES = 10
@@ -64,27 +64,27 @@ async def answer_with_quotes(request: AnswerRequest, model: ChatModel) -> TaskOu
         prompt = build_prompt(request, [Message("user", content)], json_schema=_CitedAnswer.model_json_schema())
         cited, completion = await complete_as(model, prompt, _parse_answer)
         text = cited.answer.strip()
-        places = await asyncio.to_thread(_places, cited, passages) if cited.found and text else []
-        result = answer_at(request, text, places) if places else NOT_FOUND
+        spans = await asyncio.to_thread(_spans, cited, passages) if cited.found and text else []
+        result = answer_at(request, text, spans) if spans else NOT_FOUND
         return TaskOutput(result, completion.usage, completion.finish_reason)
 
     return await with_fewer_passages(fitting, ask)
 
 
-def _places(cited: _CitedAnswer, passages: tuple[Passage, ...]) -> list[Place]:
-    """Return the different places of the quotations, or of the answer itself if no quotation stands in a passage."""
+def _spans(cited: _CitedAnswer, passages: tuple[Passage, ...]) -> list[PassageSpan]:
+    """Return the different spans of the quotations, or of the answer itself if no quotation stands in a passage."""
     quotes = [(each.quote, each.passage - 1) for each in cited.quotes[:_MAX_QUOTES]]
-    found = [place for quote, passage in quotes if (place := _find(quote, passages, passage))]
-    if not found and (place := _find(cited.answer, passages, 0)):
-        found = [place]
+    found = [span for quote, passage in quotes if (span := _find(quote, passages, passage))]
+    if not found and (span := _find(cited.answer, passages, 0)):
+        found = [span]
     return list(dict.fromkeys(found))
 
 
-def _find(quote: str, passages: tuple[Passage, ...], preferred: int) -> Place | None:
-    """Return the place of a quotation: in the passage that the model named, or in another one."""
+def _find(quote: str, passages: tuple[Passage, ...], preferred: int) -> PassageSpan | None:
+    """Return the span of a quotation: in the passage that the model named, or in another one."""
     for number in sorted(range(len(passages)), key=lambda each: each != preferred):
         if span := find_quotation(quote, passages[number].text):
-            return Place(number, *span)
+            return PassageSpan(number, *span)
     return None
 
 

@@ -9,7 +9,7 @@ from carteiro.text.answer_types import answer_span
 from carteiro.text.answers import best_answer, refers_back
 from carteiro.text.questions import parse_question
 from services.answer.candidates import PassageParts, find_candidates
-from services.answer.material import NOT_FOUND, Place, answer_at, passages_to_read
+from services.answer.material import NOT_FOUND, PassageSpan, answer_at, passages_to_read
 
 
 async def answer_by_similarity(request: AnswerRequest, model: EmbeddingModel) -> TaskOutput[AnswerResult]:
@@ -28,8 +28,8 @@ async def answer_by_similarity(request: AnswerRequest, model: EmbeddingModel) ->
     begin, answer = best.part.start, best.part.text
     if best.previous_part and refers_back(answer):  # "That is why ...": the reason is in the sentence before
         begin, answer = best.previous_part.start, f"{best.previous_part.text} {answer}"
-    place = text.place(begin, best.part.end)
+    span = text.span(begin, best.part.end)
     if request.context is not None:
-        start, end = answer_span(question, request.context[place.start : place.end], found.similarity)
-        place = Place(0, place.start + start, place.start + end)
-    return TaskOutput(answer_at(request, answer.strip("| "), [place]), found.usage)
+        start, end = answer_span(question, request.context[span.start : span.end], found.similarity)
+        span = PassageSpan(0, span.start + start, span.start + end)
+    return TaskOutput(answer_at(request, answer.strip("| "), [span]), found.usage)

@@ -1,4 +1,4 @@
-"""The texts that a question is answered from, and the result with the places of the answer in them."""
+"""The texts that a question is answered from, and the result with the spans of the answer in them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ NOT_FOUND = AnswerResult(found=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PassageSpan:
     """The characters from `start` to `end` in the text of a passage, which is counted from 0."""
 
     passage: int
@@ -25,15 +25,14 @@ def passages_to_read(request: AnswerRequest) -> tuple[Passage, ...]:
     return request.passages
 
 
-def answer_at(request: AnswerRequest, answer: str, places: Sequence[Place]) -> AnswerResult:
-    """Return the result with an answer that stands, or rests, at these places of `passages_to_read`.
+def answer_at(request: AnswerRequest, answer: str, spans: Sequence[PassageSpan]) -> AnswerResult:
+    """Return the result with an answer that stands, or rests, at these spans of `passages_to_read`.
 
-    An answer from a collection without any place is no answer.
+    An answer from a collection without a span is no answer.
     """
     if request.context is not None:
-        spans = [
-            Span(start=each.start, end=each.end, text=request.context[each.start : each.end]) for each in places[:1]
-        ]
-        return AnswerResult(found=True, answer=answer, span=next(iter(spans), None))
-    sources = [request.passages[each.passage].source(each.passage + 1, each.start, each.end) for each in places]
+        first = next(iter(spans), None)
+        span = first and Span(start=first.start, end=first.end, text=request.context[first.start : first.end])
+        return AnswerResult(found=True, answer=answer, span=span)
+    sources = [request.passages[each.passage].source(each.passage + 1, each.start, each.end) for each in spans]
     return AnswerResult(found=True, answer=answer, sources=sources) if sources else NOT_FOUND

@@ -15,7 +15,7 @@ from carteiro.schemas.collection import Passage
 from carteiro.tasks.task import TaskOutput, build_prompt, complete
 from carteiro.text.grounding import content_words, names_supported, normalise, numbers_supported, overlap
 from carteiro.text.sentences import Sentence, is_complete, split_sentences
-from services.answer.material import NOT_FOUND, Place, answer_at, passages_to_read
+from services.answer.material import NOT_FOUND, PassageSpan, answer_at, passages_to_read
 
 _MIN_RELEVANCE = 0.6
 """Minimum share of the question's words in a sentence for the question to be about it."""
@@ -47,7 +47,7 @@ async def answer_with_small_model(request: AnswerRequest, model: ChatModel) -> T
             first = next(split_sentences(completion.text), None)
             if first and _is_grounded(first.text, request.question, sentence, passages[number].text):
                 cut = completion.finish_reason == "length" and first.end == len(completion.text.rstrip())
-                result = answer_at(request, first.text, [Place(number, sentence.start, sentence.end)])
+                result = answer_at(request, first.text, [PassageSpan(number, sentence.start, sentence.end)])
                 return TaskOutput(result, usage, "length" if cut and not is_complete(first.text) else "stop")
     return TaskOutput(NOT_FOUND, usage)
 

@@ -16,7 +16,7 @@ from carteiro.tasks.messages import user_message
 from carteiro.tasks.task import Task, TaskOutput, build_prompt, complete_as
 from services.answer.cited import answer_with_quotes
 from services.answer.extractive import answer_by_similarity
-from services.answer.material import NOT_FOUND, Place, answer_at, passages_to_read
+from services.answer.material import NOT_FOUND, PassageSpan, answer_at, passages_to_read
 from services.answer.model_json import known_fields, validate
 from services.answer.small_model import answer_with_small_model
 
@@ -73,8 +73,8 @@ async def _answer_from_context(request: AnswerRequest, model: ChatModel) -> Task
     if request.context is None:
         result = AnswerResult(found=True, answer=text)
     else:
-        place = _find_place(quote, request.context) or _find_place(text, request.context)
-        result = answer_at(request, text, [place] if place else [])
+        span = _find_span(quote, request.context) or _find_span(text, request.context)
+        result = answer_at(request, text, [span] if span else [])
     return TaskOutput(result, completion.usage, completion.finish_reason)
 
 
@@ -93,7 +93,7 @@ async def _extract_answer(request: AnswerRequest, model: QuestionAnsweringModel)
     start, end = found[best].start, found[best].end
     if start is None or end is None:
         return TaskOutput(NOT_FOUND, usage)
-    return TaskOutput(answer_at(request, passages[best].text[start:end], [Place(best, start, end)]), usage)
+    return TaskOutput(answer_at(request, passages[best].text[start:end], [PassageSpan(best, start, end)]), usage)
 
 
 async def _parse_answer(text: str) -> _ModelAnswer:
@@ -110,9 +110,9 @@ def _validate_answer(data: Any) -> _ModelAnswer:
     return validate(data, _ModelAnswer)
 
 
-def _find_place(quote: str, context: str) -> Place | None:
+def _find_span(quote: str, context: str) -> PassageSpan | None:
     start = context.find(quote) if quote else -1
-    return Place(0, start, start + len(quote)) if start >= 0 else None
+    return PassageSpan(0, start, start + len(quote)) if start >= 0 else None
 
 
 task = Task(

@@ -3,7 +3,7 @@
 from carteiro.schemas.collection import Passage
 from carteiro.text.questions import parse_question
 from services.answer.candidates import PassageParts, find_candidates
-from services.answer.material import Place
+from services.answer.material import PassageSpan
 from tests.unit.services.word_embedder import WordEmbedder
 
 PASSAGES = (
@@ -15,14 +15,14 @@ PASSAGES = (
 
 def test_parts_have_their_place_in_their_passage() -> None:
     text = PassageParts.of(PASSAGES)
-    found = [text.place(part.start, part.end) for part in text.parts]
+    found = [text.span(part.start, part.end) for part in text.parts]
     assert [(each.passage, PASSAGES[each.passage].text[each.start : each.end]) for each in found] == [
         (0, "The ferry leaves at nine."),
         (0, "It is free."),
         (2, "Fares"),
         (2, "A ticket costs two euros."),
     ]
-    assert found[-1] == Place(2, 9, 34)
+    assert found[-1] == PassageSpan(2, 9, 34)
 
 
 def test_context_of_a_part_is_of_its_own_passage() -> None:

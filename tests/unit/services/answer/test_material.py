@@ -1,4 +1,4 @@
-"""Answers of local readers from passages, and the places that they come from."""
+"""Answers of local readers from passages, and the spans that they come from."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from carteiro.models.results import ExtractedAnswer
 from carteiro.schemas import Usage
 from carteiro.schemas.answer import AnswerRequest, AnswerResult, Span
 from carteiro.schemas.collection import Passage
-from services.answer.material import Place, answer_at, passages_to_read
+from services.answer.material import PassageSpan, answer_at, passages_to_read
 from services.answer.task import answer
 from tests.unit.services.fake_small_model import FakeSmallModel
 from tests.unit.services.word_embedder import WordEmbedder
@@ -37,8 +37,8 @@ class FakeReader:
 
     async def find_answer(self, question: str, context: str) -> ExtractedAnswer:
         score, at = self.scores.pop(0), context.find(self.word)
-        place = (None, None) if at < 0 else (at, at + len(self.word))
-        return ExtractedAnswer(*place, score, Usage(input_tokens=10))
+        span = (None, None) if at < 0 else (at, at + len(self.word))
+        return ExtractedAnswer(*span, score, Usage(input_tokens=10))
 
 
 async def found(model: Any, request: AnswerRequest = FROM_PASSAGES) -> list[tuple[str, int, str]]:
@@ -74,7 +74,7 @@ async def test_no_passage_is_no_answer(model: Any) -> None:
 def test_context_is_read_as_the_only_passage() -> None:
     request = AnswerRequest(question="How many?", context="forty stalls")
     assert passages_to_read(request) == (Passage("", "forty stalls"),)
-    assert answer_at(request, "40", [Place(0, 0, 5)]) == AnswerResult(
+    assert answer_at(request, "40", [PassageSpan(0, 0, 5)]) == AnswerResult(
         found=True, answer="40", span=Span(start=0, end=5, text="forty")
     )
     assert answer_at(request, "40", []) == AnswerResult(found=True, answer="40")
