@@ -28,7 +28,7 @@ from carteiro.worker.model_calls.fallback import FallbackChain
 from carteiro.worker.observability import metrics
 
 
-def serve_deferred_requests(
+def subscribe_to_deferred_requests(
     broker: KafkaBroker,
     task: Task[Any, Any],
     chain: FallbackChain,

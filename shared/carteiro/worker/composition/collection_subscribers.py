@@ -31,7 +31,7 @@ from carteiro.worker.model_calls.fallback import FallbackChain
 from carteiro.worker.observability import metrics
 
 
-def serve_collections(
+def subscribe_to_collections(
     broker: KafkaBroker,
     sources: Sequence[CollectionSource],
     embedders: Embedders,
@@ -45,13 +45,15 @@ def serve_collections(
     """
     files, live_memory, waiting_memory = DocumentFileReader(), _Memory(), _Memory()
 
-    def serve(source: CollectionSource) -> ServedTopic:
+    def subscribe(source: CollectionSource) -> ServedTopic:
         # Documents that wait for a batch must not take the memory of others.
         memory = waiting_memory if source.wait else live_memory
         writer = DocumentWriter(connection, Generations(source.collection, connection, embedders), memory.writing)
-        return _serve(broker, source, writer, files, memory.reading, context, partial(on_joined, source.served_name))
+        return _subscribe(
+            broker, source, writer, files, memory.reading, context, partial(on_joined, source.served_name)
+        )
 
-    return [serve(source) for source in sources]
+    return [subscribe(source) for source in sources]
 
 
 class _Memory:
@@ -61,7 +63,7 @@ class _Memory:
         self.reading, self.writing = MemoryBudget(FILE_CHARACTERS), MemoryBudget(MEMORY_CHARACTERS)
 
 
-def _serve(
+def _subscribe(
     broker: KafkaBroker,
     source: CollectionSource,
     writer: DocumentWriter,

@@ -53,7 +53,7 @@ def event_format(file: EnrichmentFile, registry: Registry | None) -> EventFormat
     return registry.event_format(file.target, member_schemas(file, result_schemas()))
 
 
-def serve_enrichments(
+def subscribe_to_enrichments(
     broker: KafkaBroker,
     files: Sequence[EnrichmentFile],
     tasks: Sequence[Task[Any, Any]],
@@ -66,10 +66,10 @@ def serve_enrichments(
     `on_joined` is called with the enrichment's served name at each assignment of partitions.
     """
     by_name = {task.name: task for task in tasks}
-    return [_serve(broker, file, by_name, chains, context, partial(on_joined, file.served_name)) for file in files]
+    return [_subscribe(broker, file, by_name, chains, context, partial(on_joined, file.served_name)) for file in files]
 
 
-def _serve(
+def _subscribe(
     broker: KafkaBroker,
     file: EnrichmentFile,
     tasks: Mapping[str, Task[Any, Any]],

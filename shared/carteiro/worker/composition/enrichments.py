@@ -41,14 +41,14 @@ def tasks_of(files: Sequence[EnrichmentFile]) -> dict[str, Task[Any, Any]]:
     for file in files:
         for number, step in enumerate(file.steps):
             if step.task not in tasks:
-                where, known = f"{file.name}: steps.{number}.task", ", ".join(tasks)
-                raise EnrichmentFileInvalid(f"{where}: there is no task {step.task!r}; there are {known}")
+                path, known = f"{file.name}: steps.{number}.task", ", ".join(tasks)
+                raise EnrichmentFileInvalid(f"{path}: there is no task {step.task!r}; there are {known}")
             _check_fields(f"{file.name}: steps.{number}", step, tasks[step.task])
     used = {step.task for file in files for step in file.steps}
     return {name: task for name, task in tasks.items() if name in used}
 
 
-def _check_fields(where: str, step: EnrichmentStep, task: Task[Any, Any]) -> None:
+def _check_fields(path: str, step: EnrichmentStep, task: Task[Any, Any]) -> None:
     """Raise `EnrichmentFileInvalid` if the step sends or takes a field that the task does not have."""
     sent = step.request.tree["children"] if step.request.tree["type"] == "multi_select_dict" else ()
     taken = [path[0] for path in step.take.reads if path]
@@ -59,7 +59,7 @@ def _check_fields(where: str, step: EnrichmentStep, task: Task[Any, Any]) -> Non
         if unknown := [name for name in names if name not in fields]:
             whose = f"the {'result' if part == 'take' else 'request'} of {task.name}"
             reason = f"{whose} has no field {unknown[0]!r}; it has {', '.join(fields)}"
-            raise EnrichmentFileInvalid(f"{where}.{part}: {reason}")
+            raise EnrichmentFileInvalid(f"{path}.{part}: {reason}")
 
 
 def open_step_models(

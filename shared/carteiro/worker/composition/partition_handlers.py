@@ -162,7 +162,7 @@ class EnrichmentHandler(SubscribedHandler):
 class _DocumentsHandler(SubscribedHandler):
     """Base of the handlers of a collection's documents, which a rebuild embeds again for another model."""
 
-    def _serve(self, documents: DocumentHandler) -> None:
+    def _set_documents(self, documents: DocumentHandler) -> None:
         self._documents = documents
         rebuild = Rebuild(documents.writer, documents.budget, documents.task)
         self._rebuild = RebuildTask(rebuild, documents.writer.collection)
@@ -191,7 +191,7 @@ class IndexHandler(_DocumentsHandler):
 
     def __init__(self, documents: DocumentHandler, subscriber: LaneSubscriber, context: WorkerContext) -> None:
         super().__init__(documents.group, subscriber, context)
-        self._serve(documents)
+        self._set_documents(documents)
 
 
 class BatchIndexHandler(_DocumentsHandler, BatchedHandler):
@@ -211,7 +211,7 @@ class BatchIndexHandler(_DocumentsHandler, BatchedHandler):
         coordinator: BatchCoordinator,
     ) -> None:
         BatchedHandler.__init__(self, documents.group, subscriber, context, coordinator)
-        self._serve(documents)
+        self._set_documents(documents)
 
 
 class BatchEnrichmentHandler(BatchedHandler):

@@ -11,11 +11,11 @@ from carteiro.models.interface import Model
 from carteiro.registry.connection import Registry
 from carteiro.settings.worker import WorkerSettings
 from carteiro.tasks.task import Task
-from carteiro.worker.composition.batch_subscribers import serve_deferred_requests
-from carteiro.worker.composition.collection_subscribers import serve_collections
+from carteiro.worker.composition.batch_subscribers import subscribe_to_deferred_requests
+from carteiro.worker.composition.collection_subscribers import subscribe_to_collections
 from carteiro.worker.composition.collections import INDEX_CHAIN, CollectionIndex, EarlierModels
 from carteiro.worker.composition.context import WorkerContext
-from carteiro.worker.composition.enrichment_subscribers import serve_enrichments
+from carteiro.worker.composition.enrichment_subscribers import subscribe_to_enrichments
 from carteiro.worker.composition.factories import (
     create_budget,
     create_cache,
@@ -26,7 +26,7 @@ from carteiro.worker.composition.factories import (
 from carteiro.worker.composition.health_checks import WorkerHealthChecks
 from carteiro.worker.composition.served_topic import ServedTopic
 from carteiro.worker.composition.storage import open_library, open_references, open_reply_bucket
-from carteiro.worker.composition.subscribers import serve_requests
+from carteiro.worker.composition.subscribers import subscribe_to_requests
 from carteiro.worker.composition.tools import open_toolbox
 from carteiro.worker.handling.idempotency import IdempotencyStore
 from carteiro.worker.handling.reply_router import ReplyRouter
@@ -76,17 +76,21 @@ class WorkerParts:
         self.served: list[ServedTopic]
         """The topics that the worker serves."""
         if enrichments:
-            self.served = serve_enrichments(broker, enrichments, tasks, self.chains, self.context, self._on_joined)
+            self.served = subscribe_to_enrichments(
+                broker, enrichments, tasks, self.chains, self.context, self._on_joined
+            )
         else:
-            serve = serve_deferred_requests if batch else serve_requests
-            self.served = [serve(broker, task, self.chains[task.name], self.context, self._on_joined) for task in tasks]
+            subscribe = subscribe_to_deferred_requests if batch else subscribe_to_requests
+            self.served = [
+                subscribe(broker, task, self.chains[task.name], self.context, self._on_joined) for task in tasks
+            ]
         self._earlier_models: EarlierModels | None = None
         if index is not None:
             self.context.store = StoreConnection(index.store, self._on_circuit_change)
             self._earlier_models = EarlierModels(index.open_model, self._on_circuit_change)
             embedder = ChunkEmbedder(self.chains[INDEX_CHAIN], settings.index_chunk_tokens, settings.index_dimensions)
             embedders = Embedders(embedder, self._earlier_models.open)
-            self.served += serve_collections(
+            self.served += subscribe_to_collections(
                 broker, index.sources, embedders, self.context.store, self.context, self._on_joined
             )
         self.served[0].subscriber.background_tasks.append(watch_event_loop)

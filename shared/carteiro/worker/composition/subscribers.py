@@ -41,7 +41,7 @@ log = structlog.get_logger("carteiro.worker")
 _CREATE_TIMEOUT_SECONDS = 5.0
 
 
-def serve_requests(
+def subscribe_to_requests(
     broker: KafkaBroker,
     task: Task[Any, Any],
     chain: FallbackChain,

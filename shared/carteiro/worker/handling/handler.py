@@ -116,11 +116,11 @@ class RequestHandler:
                 metrics.labelled(metrics.IN_FLIGHT, self.task).track_inprogress(),
                 request_span(record, self.group, envelope.correlation_id, envelope.trace),
             ):
-                return await self._serve(record, envelope, meter, deferred, encoder)
+                return await self._run_task(record, envelope, meter, deferred, encoder)
         finally:
             reset_contextvars(**bound)
 
-    async def _serve(
+    async def _run_task(
         self,
         record: Record,
         envelope: Envelope,

@@ -19,7 +19,7 @@ from carteiro.worker.handling import error_replies as errors
 from carteiro.worker.handling.idempotency import IdempotencyKeyConflict, IdempotencyStore
 from carteiro.worker.handling.reply_cache import ReplyCache
 from carteiro.worker.handling.request_context import RequestContext
-from carteiro.worker.handling.steps.caching import Cached
+from carteiro.worker.handling.steps.cache import Cached
 from carteiro.worker.handling.steps.conversation import InConversation
 from carteiro.worker.handling.steps.deadline import within_deadline
 from carteiro.worker.handling.steps.deduplication import Deduplicate

@@ -132,7 +132,7 @@ class McpServer(ToolSource):
         while True:
             began = loop.time()
             try:
-                await self._serve()
+                await self._connect_until_lost()
                 reason = "it ended, or a call failed"
             except Exception as error:  # noqa: BLE001  # the worker serves its other tools and requests
                 reason = f"{type(error).__name__}: {_innermost(error)}"
@@ -145,7 +145,7 @@ class McpServer(ToolSource):
             log.warning("an MCP server is away; connecting again", server=self._name, reason=reason[:300])
             await self._backoff.pause()
 
-    async def _serve(self) -> None:
+    async def _connect_until_lost(self) -> None:
         """Connect, and return when the connection is lost."""
         self._lost, self._unanswered = asyncio.Event(), 0
         client = Client(watched(self._transport(), self._lost))

@@ -5,7 +5,7 @@ import pytest
 from carteiro.schemas import Usage
 from carteiro.schemas.generate import GenerateRequest
 from carteiro.worker.handling.reply_cache import ReplyCache
-from carteiro.worker.handling.steps.caching import Cached
+from carteiro.worker.handling.steps.cache import Cached
 from carteiro.worker.model_calls.fallback import FallbackChain, ModelTarget
 from carteiro.worker.observability.metrics import REGISTRY
 from tests.unit.worker.failing_model import FailingModel
