@@ -53,25 +53,25 @@ async def measure(options: argparse.Namespace, setting: str, bootstrap: str, pro
 async def run_phases(options: argparse.Namespace, setting: str, traffic: TextTraffic) -> Times:
     """Send long texts, then short ones, then both at once."""
 
-    def taken() -> tuple[list[float], list[float]]:
+    def take_times() -> tuple[list[float], list[float]]:
         found = traffic.seconds["short"].copy(), traffic.seconds["long"].copy()
         for each in traffic.seconds.values():
             each.clear()
         return found
 
     await traffic.send_short(options.rate, 5)
-    taken()
+    take_times()
     for _ in range(options.texts):
         await (await traffic.send("long")).wait()
-    _, alone = taken()
+    _, long_only = take_times()
     await traffic.send_short(options.rate, options.seconds)
-    short_alone, _ = taken()
+    short_only, _ = take_times()
     streams = [asyncio.create_task(traffic.send_long()) for _ in range(_LONG_TEXTS)]
     await traffic.send_short(options.rate, options.seconds)
     for each in streams:
         each.cancel()
-    short_beside, long_beside = taken()
-    return Times(setting, alone, short_alone, short_beside, long_beside)
+    short_mixed, long_mixed = take_times()
+    return Times(setting, long_only, short_only, short_mixed, long_mixed)
 
 
 async def main() -> None:

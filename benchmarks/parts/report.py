@@ -22,12 +22,12 @@ class Times:
     """Seconds from sending to reply in one setting."""
 
     setting: str
-    alone: Sequence[float]
+    long_only: Sequence[float]
     """Of a long text by itself."""
-    short_alone: Sequence[float]
-    short_beside: Sequence[float]
+    short_only: Sequence[float]
+    short_mixed: Sequence[float]
     """Of short texts, by themselves and next to long ones."""
-    long_beside: Sequence[float]
+    long_mixed: Sequence[float]
 
 
 def quantile(seconds: Sequence[float], share: float) -> float:
@@ -43,19 +43,19 @@ def tables(measured: Sequence[Times]) -> list[Table]:
     long = [
         [
             each.setting,
-            f"{quantile(each.alone, 0.5):.1f}",
+            f"{quantile(each.long_only, 0.5):.1f}",
             f"{2 * CALL_SECONDS:.1f}",
             f"{(PARTS + 1) * CALL_SECONDS:.1f}",
-            f"{len(each.long_beside)}",
-            f"{quantile(each.long_beside, 0.5):.1f}",
+            f"{len(each.long_mixed)}",
+            f"{quantile(each.long_mixed, 0.5):.1f}",
         ]
         for each in measured
     ]
     short = []
     for each in measured:
-        for name, seconds in (("by themselves", each.short_alone), ("next to long texts", each.short_beside)):
+        for name, seconds in (("by themselves", each.short_only), ("next to long texts", each.short_mixed)):
             p99 = quantile(seconds, 0.99)
-            ratio = p99 / quantile(each.short_alone, 0.99)
+            ratio = p99 / quantile(each.short_only, 0.99)
             row = [f"{each.setting}, {name}", f"{len(seconds):,}", f"{quantile(seconds, 0.5) * 1000:.0f}"]
             short.append([*row, f"{p99 * 1000:.0f}", f"{ratio:.0%}"])
     return [
@@ -70,8 +70,8 @@ def plot(measured: Sequence[Times]) -> Figure:
     axes = figure.subplots(1, len(measured), squeeze=False)[0]
     for each, axis in zip(measured, axes, strict=True):
         lines: Mapping[str, Sequence[float]] = {
-            "by themselves": each.short_alone,
-            "next to long texts": each.short_beside,
+            "by themselves": each.short_only,
+            "next to long texts": each.short_mixed,
         }
         for name, seconds in lines.items():
             ordered = sorted(seconds)

@@ -1,1 +1,1 @@
-"""The work that a local model is spared if it keeps the beginnings of prompts."""
+"""The work that a local model saves if it keeps the beginnings of prompts."""

@@ -29,7 +29,7 @@ from carteiro.wire.topics import Topics
 from tests.containers import audit
 from tests.containers.conftest import ApacheKafka
 
-SPARED, VICTIM = "a", "b"
+SURVIVOR, VICTIM = "a", "b"
 TOPICS = Topics("soak")
 _RETENTION_SECONDS = "120"
 _CALL_SECONDS = 120.0
@@ -63,12 +63,12 @@ async def soak(options: argparse.Namespace, kafka: ApacheKafka, record: SoakReco
     await admin.close()
     async with FaultyProvider(options.seed) as cloud:
         with WorkerFleet(settings(kafka.address, cloud.url), options.output / "logs") as workers:
-            for name in (SPARED, VICTIM):
+            for name in (SURVIVOR, VICTIM):
                 await workers.start(name)
             client = Carteiro(kafka.address, topic_prefix=TOPICS.prefix, timeout=_CALL_SECONDS)
             async with client, LagReader(kafka.address, tasks, TOPICS) as backlog:
                 traffic, now = LoadGenerator(client, meter, options.seed), clock()
-                faults = schedule(seconds, options.seed, SPARED, [VICTIM])
+                faults = schedule(seconds, options.seed, SURVIVOR, [VICTIM])
                 async with monitor(record, workers, backlog, meter, now), asyncio.TaskGroup() as group:
                     group.create_task(inject_faults(faults, record, workers, kafka, cloud, now))
                     await traffic.run(options.rate, seconds)
@@ -98,7 +98,7 @@ def main() -> int:
     options = parse_arguments(parser, minutes=3)
     (options.output / "logs").mkdir(exist_ok=True)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    record = SoakRecord(spared=f"{SPARED} 1")
+    record = SoakRecord(survivor=f"{SURVIVOR} 1")
     try:
         with ApacheKafka().with_env("KAFKA_OPTS", "") as kafka:
             asyncio.run(soak(options, kafka, record))

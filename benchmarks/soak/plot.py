@@ -10,7 +10,7 @@ from benchmarks.soak.report import FAULT_DESCRIPTIONS
 from benchmarks.soak.schedule import BROKER, KILL, PAUSE, PROVIDER
 
 _FAULTS = {KILL: "#c0392b", PAUSE: "#d98c3f", BROKER: "#6b4a9e", PROVIDER: "#8c8c8c"}
-_SPARED, _OTHERS = "#2f6db3", "#5fa55a"
+_SURVIVOR, _OTHERS = "#2f6db3", "#5fa55a"
 _NO_VALUE = float("nan")
 
 
@@ -40,16 +40,16 @@ def plot(record: SoakRecord) -> Figure:
 
 def _draw_processes(axis: Axes, record: SoakRecord, what: str, title: str) -> None:
     for life, line in record.series(what).items():
-        spared = life == record.spared
+        survivor = life == record.survivor
         first = life.endswith(" 1")
         label = (
-            (f"worker {life[0]}, never killed" if spared else f"worker {life[0]}, killed at times") if first else None
+            (f"worker {life[0]}, never killed" if survivor else f"worker {life[0]}, killed at times") if first else None
         )
         axis.plot(
             [at / 60 for at, _ in line],
             [value for _, value in line],
-            color=_SPARED if spared else _OTHERS,
-            linewidth=1.6 if spared else 1.1,
+            color=_SURVIVOR if survivor else _OTHERS,
+            linewidth=1.6 if survivor else 1.1,
             label=label,
         )
     _set_title(axis, title)
@@ -69,7 +69,7 @@ def _draw_lag(axis: Axes, record: SoakRecord) -> None:
 
 def _draw_latency(axis: Axes, record: SoakRecord) -> None:
     minutes = [each.at / 60 for each in record.intervals]
-    for name, colour in (("p50", _SPARED), ("p99", "#c9a227")):
+    for name, colour in (("p50", _SURVIVOR), ("p99", "#c9a227")):
         values = [_NO_VALUE if (value := getattr(each, name)) is None else value for each in record.intervals]
         axis.plot(minutes, values, color=colour, linewidth=1.1, label=name)
     _set_log_scale(axis)

@@ -44,7 +44,7 @@ class InjectedFault:
 class SoakRecord:
     """A whole run. Moments are seconds since its start."""
 
-    spared: str
+    survivor: str
     """The process that no fault kills."""
     asked: int = 0
     requests: int = 0

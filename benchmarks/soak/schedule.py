@@ -25,16 +25,16 @@ class Fault:
     seconds: float = 0.0
 
 
-def schedule(seconds: float, seed: int, spared: str, victims: Sequence[str]) -> list[Fault]:
+def schedule(seconds: float, seed: int, survivor: str, victims: Sequence[str]) -> list[Fault]:
     """Return faults from the first twentieth of the time to the last tenth. Each kind occurs at least once.
 
-    `victims` are killed in turn. `spared` is not killed, so one process lives for the whole run. All are paused.
+    `victims` are killed in turn. `survivor` is not killed, so one process lives for the whole run. All are paused.
     """
     chance = random.Random(seed)
     first, last = 0.05 * seconds, 0.9 * seconds
     kinds = list(islice(cycle(_KINDS), max(4, round((last - first) / _STEP_SECONDS))))
     chance.shuffle(kinds)
-    killed, paused = cycle(victims), cycle(product(_PAUSE_SECONDS, (spared, *victims)))
+    killed, paused = cycle(victims), cycle(product(_PAUSE_SECONDS, (survivor, *victims)))
     step = (last - first) / len(kinds)
     faults = []
     for number, kind in enumerate(kinds):

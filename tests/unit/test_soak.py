@@ -53,7 +53,7 @@ def test_every_request_record_has_one_reply():
 
 
 def record(mib=FLAT, handles=FLAT, **counts):
-    made = SoakRecord(spared="a 1", **counts)
+    made = SoakRecord(survivor="a 1", **counts)
     for at in range(0, 1800, 5):
         made.seen.append(ProcessSample(at=at, life="a 1", mib=mib(at), handles=handles(at), threads=6, cpu_seconds=0))
     return made

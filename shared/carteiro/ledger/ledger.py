@@ -71,7 +71,7 @@ class Ledger:
         """Return True if the offset was seen and is finished."""
         return offset < self._next_unseen and offset not in self._unfinished
 
-    def rewind(self, in_flight: Collection[int]) -> None:
+    def reset_to(self, in_flight: Collection[int]) -> None:
         """Prepare to read again from `committable`: unfinished offsets can be admitted again, except `in_flight`."""
         self._unclaimed = {offset: None for offset in self._unfinished if offset not in in_flight}
         self._floor = self.committable

@@ -113,8 +113,8 @@ def _tokens(content: bytes, media_type: str) -> int:
         return min(pages, _MAX_PAGES) * _PAGE_TOKENS
     if media_type in ("audio/wav", "audio/mpeg"):
         is_wave = media_type == "audio/wav" and content[12:16] == b"fmt "
-        least, most = _WAV_RATES
-        rate = min(max(int.from_bytes(content[28:32], "little"), least), most) if is_wave else _MP3_RATE
+        min_rate, max_rate = _WAV_RATES
+        rate = min(max(int.from_bytes(content[28:32], "little"), min_rate), max_rate) if is_wave else _MP3_RATE
         return math.ceil(len(content) / rate) * _AUDIO_TOKENS
     width, height = _image_size(content, media_type)
     if width * height > MAX_PIXELS:

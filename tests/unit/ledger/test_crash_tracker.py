@@ -25,7 +25,7 @@ def serve(records, poison, chance, on_isolated=lambda offset: None):
         ledger = Ledger()
         found, tracker = decode_metadata(*committed)
         ledger.merge(found)
-        ledger.rewind(())
+        ledger.reset_to(())
         tracker.claim(owner, ledger, MAX_IN_FLIGHT)
         committed = encode_metadata(ledger, tracker)
         queued = [offset for offset in records if offset >= ledger.committable and ledger.admit(offset)]
@@ -125,7 +125,7 @@ def unpack(batches, poison, chance, owners=100):
     committed, skipped, crashes = (0, ""), set(), 0
     for owner in range(1, owners):
         ledger, tracker = decode_metadata(*committed)
-        ledger.rewind(())
+        ledger.reset_to(())
         tracker.claim(owner, ledger, max(batches) + 1)
         committed = encode_metadata(ledger, tracker)
         for last in [each for each in batches if not ledger.is_finished(each)]:

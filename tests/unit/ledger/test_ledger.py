@@ -52,7 +52,7 @@ def test_next_owner_serves_exactly_the_unfinished_records(history):
     serve(ledger, read, finished)
     owner = Ledger()
     owner.merge(committed_and_decoded(ledger))
-    owner.rewind(())
+    owner.reset_to(())
     served = [offset for offset in records if offset >= owner.committable and owner.admit(offset)]
     assert served == [offset for offset in records if offset not in finished]
 
@@ -64,7 +64,7 @@ def test_records_are_finished_once_after_any_number_of_crashes(history, chance):
     for _ in range(1000):
         ledger = Ledger()
         ledger.merge(decode_metadata(*committed)[0])
-        ledger.rewind(())
+        ledger.reset_to(())
         running = [offset for offset in records if offset >= ledger.committable and ledger.admit(offset)]
         if not running:
             break
@@ -137,13 +137,13 @@ def test_running_records_do_not_start_again_after_a_rewind():
     for offset in range(5):
         ledger.admit(offset)
     ledger.finish(2)
-    ledger.rewind(in_flight=[1, 3])
+    ledger.reset_to(in_flight=[1, 3])
     assert [offset for offset in range(6) if ledger.admit(offset)] == [0, 4, 5]
 
 
 def test_record_deleted_by_retention_counts_as_finished():
     ledger = Ledger(10, [2, 5])
-    ledger.rewind(())
+    ledger.reset_to(())
     assert ledger.admit(5)
     assert ledger.committable == 5
 
@@ -151,6 +151,6 @@ def test_record_deleted_by_retention_counts_as_finished():
 def test_recreated_partition_is_served_from_its_start():
     """Its topic was deleted and created again, so the finished old offsets do not apply to the new records."""
     ledger = Ledger(1000, [900])
-    ledger.rewind(())
+    ledger.reset_to(())
     assert [ledger.admit(offset) for offset in range(3)] == [True, True, True]
     assert ledger.committable == 0

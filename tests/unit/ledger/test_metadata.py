@@ -112,7 +112,7 @@ def largest(draw: st.DrawFn) -> tuple[Ledger, CrashTracker]:
         draw(st.integers(0, 127)),
     )
     ledger = Ledger(draw(st.sampled_from([unfinished[-1] + 2, LAST - 1])), unfinished)
-    ledger.rewind(unfinished)  # all of them are being served
+    ledger.reset_to(unfinished)  # all of them are being served
     return ledger, tracker
 
 

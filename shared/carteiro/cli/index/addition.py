@@ -51,11 +51,11 @@ def add_files(
         max_bytes = settings.max_produce_bytes
         producer = acknowledged_producer(kafka.options, max_produce_bytes=max_bytes, compression=kafka.compression)
         await producer.start()
-        places, failed = asyncio.Semaphore(_IN_FLIGHT), 0
+        slots, failed = asyncio.Semaphore(_IN_FLIGHT), 0
 
         async def send_file(path: Path) -> None:
             nonlocal failed
-            async with places:
+            async with slots:
                 try:
                     record = await asyncio.to_thread(read_file, path, values, max_bytes - _OVERHEAD_BYTES)
                 except FileUnusable as error:

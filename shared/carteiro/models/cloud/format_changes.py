@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from carteiro.models.cloud.batch_api.interface import RetryMode
-from carteiro.models.cloud.reasoning_effort import LEAST_LEVELS, REASONING_FIELDS
+from carteiro.models.cloud.reasoning_effort import MIN_LEVELS, REASONING_FIELDS
 from carteiro.models.cloud.rejection_cause import (
     SYSTEM_ROLE,
     SchemaRejection,
@@ -139,9 +139,9 @@ def adapt_to_batch_result(
 
 def _less_reasoning_change(form: RequestFormat, failure: ModelError) -> FormatChange | None:
     """Return the change to the model's next level of thinking; to none at all if it has no levels."""
-    level = form.least_reasoning + 1
-    if is_reasoning_level_rejected(failure) and level < len(LEAST_LEVELS):
-        return FormatChange(RequestFormat(least_reasoning=level))
+    level = form.min_reasoning + 1
+    if is_reasoning_level_rejected(failure) and level < len(MIN_LEVELS):
+        return FormatChange(RequestFormat(min_reasoning=level))
     return FormatChange(RequestFormat(omitted=frozenset({"reasoning_effort"})))
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 ReasoningLevel = Literal["none", "minimal", "low", "medium", "high"]
 ReasoningFields = Callable[[str, ReasoningLevel], dict[str, Any]]
 
-LEAST_LEVELS: tuple[ReasoningLevel, ...] = ("none", "minimal", "low")
+MIN_LEVELS: tuple[ReasoningLevel, ...] = ("none", "minimal", "low")
 """Levels that stand for as little thinking as a model can, in the order in which they are tried."""
 REASONING_FIELDS = frozenset({"reasoning_effort", "reasoning", "thinking", "chat_template_kwargs"})
 """Fields that the functions of this module return."""

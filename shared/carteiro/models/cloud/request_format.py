@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Any
 
 from carteiro.models.cloud.content_parts import WriteFile, chat_file, message_content
-from carteiro.models.cloud.reasoning_effort import LEAST_LEVELS, ReasoningLevel
+from carteiro.models.cloud.reasoning_effort import MIN_LEVELS, ReasoningLevel
 from carteiro.models.cloud.reasoning_models import is_reasoning_model
 from carteiro.models.cloud.tool_format import chat_message
 from carteiro.models.json_output import add_schema_instruction
@@ -55,8 +55,8 @@ class RequestFormat:
 
     If `without_limit`, a limit of output tokens that the service chose is not sent. If `requires_limit`, a high limit
     is sent instead, and in every request without a limit. If `merges_system`, system messages are written into the
-    first message of the user. If it `streams`, the model answers only in pieces. `least_reasoning` is the position of
-    the model's least level of thinking in `LEAST_LEVELS`. If `returns_thinking`, each message with calls has the field
+    first message of the user. If it `streams`, the model answers only in pieces. `min_reasoning` is the position of
+    the model's least level of thinking in `MIN_LEVELS`. If `returns_thinking`, each message with calls has the field
     `reasoning_content`, with the thinking before them or empty.
     """
 
@@ -66,7 +66,7 @@ class RequestFormat:
     requires_limit: bool = False
     merges_system: bool = False
     streams: bool = False
-    least_reasoning: int = 0
+    min_reasoning: int = 0
     returns_thinking: bool = False
 
     def __or__(self, other: "RequestFormat") -> "RequestFormat":
@@ -77,7 +77,7 @@ class RequestFormat:
             self.requires_limit or other.requires_limit,
             self.merges_system or other.merges_system,
             self.streams or other.streams,
-            max(self.least_reasoning, other.least_reasoning),
+            max(self.min_reasoning, other.min_reasoning),
             self.returns_thinking or other.returns_thinking,
         )
 
@@ -126,7 +126,7 @@ class RequestFormat:
         """Return the level of thinking to send: for `none`, the least that the model has; None to send no level."""
         if prompt.reasoning != "none":
             return prompt.reasoning
-        return None if "reasoning_effort" in self.omitted else LEAST_LEVELS[self.least_reasoning]
+        return None if "reasoning_effort" in self.omitted else MIN_LEVELS[self.min_reasoning]
 
     def schema_format(self, schema: dict[str, Any], strict: bool) -> dict[str, Any] | None:
         """Return the format of output for this schema, as Responses has it; None if only the prompt asks for it."""

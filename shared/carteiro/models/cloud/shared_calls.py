@@ -17,7 +17,7 @@ from carteiro.schemas import Usage
 Send = Callable[[EmbeddingPrompt, int], Awaitable[Embeddings]]
 """Makes one HTTP call. The number is that of the prompt's tokens. Raises the errors of models."""
 
-_GATHER_SECONDS = 0.01
+_LINGER_SECONDS = 0.01
 """Longest time for which a caller waits for others."""
 _MAX_TOKENS = 16_000
 """Most tokens of a shared call. All providers take that many, and a longer call gains nothing."""
@@ -85,7 +85,7 @@ class SharedCalls:
             self._running -= 1
 
     async def _send_later(self, options: tuple[InputType | None, int | None]) -> None:
-        await self._sleep(_GATHER_SECONDS)
+        await self._sleep(_LINGER_SECONDS)
         callers = self._gathered.pop(options)
         while callers:
             size = self._count_fitting(callers)
@@ -96,8 +96,8 @@ class SharedCalls:
         """Return the number of callers, from the first on, that fit into one call; at least 1."""
         texts = accumulate(len(each.texts) for each in callers)
         tokens = accumulate(each.tokens for each in callers)
-        most = min(self._max_texts, self._limit.texts)
-        fitting = sum(count <= most and sum_ <= _MAX_TOKENS for count, sum_ in zip(texts, tokens, strict=True))
+        max_texts = min(self._max_texts, self._limit.texts)
+        fitting = sum(count <= max_texts and sum_ <= _MAX_TOKENS for count, sum_ in zip(texts, tokens, strict=True))
         return max(fitting, 1)
 
     async def _share(self, options: tuple[InputType | None, int | None], callers: Sequence[_Caller]) -> bool:

@@ -57,7 +57,7 @@ class PartitionOpening:
         log_commit_state(commit, lane.log_fields, keeps_metadata=state.broker_keeps_metadata)
         await self._merge(commit)
         if not self._partition_consumer.is_reading:
-            state.ledger.rewind(self._runner.offsets)
+            state.ledger.reset_to(self._runner.offsets)
         log_skipped_requests(state.ledger.skip_to(commit.log.start), commit, lane.log_fields)
         seen_end = state.ledger.next_unseen
         state.note_read(await group.fetch_leader_epoch(lane.consumer, lane.partition), seen_end)

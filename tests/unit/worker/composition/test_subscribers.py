@@ -19,7 +19,7 @@ from carteiro.worker.composition import subscribers as module
 from carteiro.worker.composition.broker import WorkerBroker
 from carteiro.worker.composition.context import WorkerContext
 from carteiro.worker.composition.served_topic import ServedTopic
-from carteiro.worker.composition.subscribers import build_handler, serve_requests
+from carteiro.worker.composition.subscribers import build_handler, subscribe_to_requests
 from carteiro.worker.handling.request_reader import JsonRequestReader, SchemaRequestReader
 from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker
 from carteiro.worker.model_calls.fallback import FallbackChain, ModelTarget
@@ -39,7 +39,7 @@ def make_context(**settings: Any) -> WorkerContext:
 def serve(
     context: WorkerContext, task: str = "chat", chain: Any = LIVE, on_joined: Callable[[str], None] = print
 ) -> ServedTopic:
-    return serve_requests(WorkerBroker(WorkerSettings()), TASKS[task], chain, context, on_joined)
+    return subscribe_to_requests(WorkerBroker(WorkerSettings()), TASKS[task], chain, context, on_joined)
 
 
 def test_task_is_served_from_its_topic_in_its_group() -> None:

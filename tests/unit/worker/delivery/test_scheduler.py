@@ -267,7 +267,7 @@ class PartitionMachine(RuleBasedStateMachine):
     def rebalance(self) -> None:
         """Drop what has not started, and read again from the first unfinished request."""
         self.queue.clear()
-        self.ledger.rewind([*self.running, *self.unconfirmed])
+        self.ledger.reset_to([*self.running, *self.unconfirmed])
         self.position = next(
             (index for index, each in enumerate(self.log) if each.offset >= self.ledger.committable), len(self.log)
         )

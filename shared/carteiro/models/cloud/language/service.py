@@ -196,10 +196,10 @@ async def run_parts(parts: list[str], work: Callable[[str], Coroutine[Any, Any, 
     """Return the results of `work` in the order of the parts. A few run at once; if one fails, all end."""
     if len(parts) == 1:
         return [await work(parts[0])]
-    places = asyncio.Semaphore(_CALLS_AT_ONCE)
+    slots = asyncio.Semaphore(_CALLS_AT_ONCE)
 
     async def run_one(part: str) -> R:
-        async with places:
+        async with slots:
             return await work(part)
 
     return await run_all(map(run_one, parts))

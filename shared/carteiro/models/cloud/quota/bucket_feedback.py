@@ -97,7 +97,7 @@ class BucketFeedback:
             self.expire(now)
             return
         amount = self.capped(amount)
-        refill, most = self._advertised / MINUTE, self.limit / MINUTE * HEADROOM
+        refill, max_rate = self._advertised / MINUTE, self.limit / MINUTE * HEADROOM
         weight = self._measure_bucket(now, state.remaining, state.reset, refill)
         self._remaining = state.remaining
         self._filling = min(1.0, weight * (state.remaining + amount * accepted) / self._capacity)
@@ -105,15 +105,15 @@ class BucketFeedback:
         self._memory = self._capacity / refill
         # A deep bucket takes more than its refill for a while. A bucket of a single call does not.
         self._max_rate = max(
-            most * (1 + min(1.0, (self._capacity - amount) / self._advertised)), amount / MAX_PAUSE_SECONDS
+            max_rate * (1 + min(1.0, (self._capacity - amount) / self._advertised)), amount / MAX_PAUSE_SECONDS
         )
         self._gain = 0.0 if self._starting else min(MAX_GAIN, 0.5 * self._capacity / refill / delay)
         seconds, self._read_at = now - self._read_at, now
         if not self.base_rate:
-            self.base_rate, self._starting = max(most * FIRST_SHARE, amount / FIRST_SECONDS), True
+            self.base_rate, self._starting = max(max_rate * FIRST_SHARE, amount / FIRST_SECONDS), True
             seconds = 0.0
         self._integrate(seconds, delay, accepted=accepted)
-        self.base_rate = max(min(self.base_rate, most), amount / MAX_PAUSE_SECONDS)
+        self.base_rate = max(min(self.base_rate, max_rate), amount / MAX_PAUSE_SECONDS)
         self._had_to_wait = False
 
     def expire(self, now: float) -> None:

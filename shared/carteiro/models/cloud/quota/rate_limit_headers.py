@@ -56,13 +56,13 @@ def parse_bucket_states(headers: Mapping[str, str], resource: Resource) -> Itera
     for limit, remaining, reset, window in _HEADER_NAMES[resource]:
         if limit not in present and remaining not in present:
             continue
-        most, left = _limit(headers.get(limit)), parse_number(headers.get(remaining))
-        if most is None and left is None:
+        limit_value, left = _limit(headers.get(limit)), parse_number(headers.get(remaining))
+        if limit_value is None and left is None:
             continue
         if limit in _SHORT_NAMES and "x-ratelimit-limit-requests" in present:
             continue
         each_second = SECOND if has_token_limit and reset == "x-ratelimit-reset" else None
-        yield BucketState(most, left, _reset(headers.get(reset), headers), each_second or window)
+        yield BucketState(limit_value, left, _reset(headers.get(reset), headers), each_second or window)
 
 
 def _reset(text: str | None, headers: Mapping[str, str]) -> float | None:
