@@ -1,6 +1,5 @@
 """A trial of an enrichment; a real server acts as the provider."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -24,12 +23,6 @@ steps:
 
 def make_file(old: str = "", new: str = "") -> EnrichmentFile:
     return parse_enrichment(TEXT.replace(old, new).encode(), "f", "shop")
-
-
-@pytest.fixture
-async def provider() -> AsyncIterator[Provider]:
-    async with Provider() as provider:
-        yield provider
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Events with a real pipeline; a real server acts as the provider."""
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -10,7 +9,6 @@ from structlog.testing import capture_logs
 
 from carteiro.enrichment.enrichment_file import parse_enrichment
 from carteiro.enrichment.member_schemas import member_schemas, result_schemas
-from carteiro.models.cloud.client import CloudModel
 from carteiro.registry.connection import open_registry
 from carteiro.registry.errors import RegistryUnavailable
 from carteiro.registry.settings import RegistrySettings
@@ -19,16 +17,10 @@ from carteiro.wire.record import OutgoingRecord, Record
 from carteiro.worker.enrichment.event_handler import EventHandler
 from carteiro.worker.enrichment.event_outcome import ERRORS_HEADER, EventOutcome, copy_event
 from carteiro.worker.handling.dead_letters import DeadLetters
-from carteiro.worker.handling.idempotency import IdempotencyStore
 from carteiro.worker.handling.pipeline import Pipeline
-from carteiro.worker.handling.reply_cache import ReplyCache
-from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker
-from carteiro.worker.model_calls.fallback import FallbackChain, ModelTarget
 from carteiro.worker.observability import metrics
-from services.generate.task import task
 from tests.provider import Provider
 from tests.registry_server import RegistryServer
-from tests.unit.models.cloud.cloud_models import endpoint
 from tests.unit.registry.confluent import Confluent
 from tests.unit.wire.fake_record import FakeRecord, UnreadRecord
 from tests.unit.worker.failing_model import FREE
@@ -41,21 +33,6 @@ steps:
   - {{task: generate, request: "{request}", into: ai.answer, take: text, options: {{max_output_tokens: 7}}}}
 on_error: {on_error}
 """
-
-
-@pytest.fixture
-async def provider() -> AsyncIterator[Provider]:
-    async with Provider() as provider:
-        yield provider
-
-
-@pytest.fixture
-async def pipeline(provider: Provider) -> AsyncIterator[Pipeline]:
-    model = CloudModel("http://test/v1#echo", endpoint(provider.url), timeout=30)
-    breaker = CircuitBreaker(model, lambda: None)
-    yield Pipeline(task, FallbackChain([ModelTarget(model, breaker)]), IdempotencyStore(60), ReplyCache(60))
-    await breaker.stop_probing()
-    await model.close()
 
 
 async def handle(

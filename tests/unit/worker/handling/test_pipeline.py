@@ -37,7 +37,6 @@ from carteiro.worker.reply_stream import ReplyStream
 from services.answer.task import task as answer
 from services.generate.task import task
 from tests import media
-from tests.provider import Provider
 from tests.provider.completions import completion
 from tests.unit.models.cloud.cloud_models import endpoint
 from tests.unit.wire.fake_record import FakeRecord
@@ -45,12 +44,6 @@ from tests.unit.wire.fake_record import FakeRecord
 NAME, TOPIC = "http://test/v1#echo", "llm.generate.replies"
 PRICES = PriceTable({NAME: Price(input=1e6, output=1e6)})
 USED = {"prompt_tokens": 40, "completion_tokens": 7}
-
-
-@pytest.fixture
-async def provider():
-    async with Provider() as provider:
-        yield provider
 
 
 @pytest.fixture

@@ -28,12 +28,6 @@ from tests.unit.worker.failing_model import FREE
 
 
 @pytest_asyncio.fixture
-async def provider() -> AsyncIterator[Provider]:
-    async with Provider() as provider:
-        yield provider
-
-
-@pytest_asyncio.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     store = SqliteStore(tmp_path / "documents.sqlite")
     await store.open()

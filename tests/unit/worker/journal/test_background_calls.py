@@ -3,21 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from carteiro.models.cloud.background import BackgroundPolicy
 from carteiro.models.cloud.client import CloudModel
 from carteiro.schemas import Usage
-from carteiro.wire.topics import Topics
-from carteiro.worker.handling.dead_letters import DeadLetters
-from carteiro.worker.handling.handler import RequestHandler
 from carteiro.worker.handling.idempotency import IdempotencyStore
 from carteiro.worker.handling.pipeline import Pipeline
 from carteiro.worker.handling.reply_cache import ReplyCache
-from carteiro.worker.handling.reply_outcome import ReplyOutcome
-from carteiro.worker.handling.reply_router import ReplyAddress
 from carteiro.worker.journal.request_journal import RequestJournal
 from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker
 from carteiro.worker.model_calls.fallback import FallbackChain, ModelTarget
@@ -27,55 +21,17 @@ from tests.conftest import eventually
 from tests.provider import Provider
 from tests.unit.models.cloud.cloud_models import endpoint
 from tests.unit.wire.fake_record import FakeRecord
-from tests.unit.worker.failing_model import FREE, usage_meter
-from tests.unit.worker.journal.fake_writer import FakeJournals, FakeWriter, prompt
+from tests.unit.worker.failing_model import usage_meter
+from tests.unit.worker.journal.fake_writer import FakeWriter, prompt
+from tests.unit.worker.journal.journaled_worker import JournaledWorker
 
 NAME = "openai:echo"
 RECORD = FakeRecord(b'{"prompt": "one two"}', (), b"key", "llm.generate.requests", 0, 17)
 
 
-class Router:
-    """Router to which all topics exist."""
-
-    producer = None
-
-    async def resolve(self, _envelope: Any, default_reply_topic: str) -> ReplyAddress:
-        return ReplyAddress(default_reply_topic)
-
-
-@pytest.fixture
-async def provider() -> AsyncIterator[Provider]:
-    async with Provider() as provider:
-        yield provider
-
-
 @pytest.fixture
 def writer() -> FakeWriter:
     return FakeWriter()
-
-
-class Worker:
-    """One worker after the other, each with what it reads from the topic."""
-
-    def __init__(self, pipeline: Pipeline, writer: FakeWriter) -> None:
-        self._pipeline, self._writer = pipeline, writer
-
-    async def serve(self, record: FakeRecord = RECORD) -> ReplyOutcome:
-        router: Any = Router()
-        handler = RequestHandler(
-            self._pipeline,
-            router,
-            FREE,
-            "g",
-            "llm.generate.replies",
-            "llm.generate.deferred",
-            Topics("llm"),
-            DeadLetters("llm.generate.dead", "g"),
-            journals=FakeJournals(self._writer),
-        )
-        outcome = await handler.handle(record)
-        assert isinstance(outcome, ReplyOutcome)
-        return outcome
 
 
 @pytest.fixture
@@ -87,28 +43,28 @@ async def model(provider: Provider) -> AsyncIterator[CloudModel]:
 
 
 @pytest.fixture
-async def worker(model: CloudModel, writer: FakeWriter) -> AsyncIterator[Worker]:
+async def worker(model: CloudModel, writer: FakeWriter) -> AsyncIterator[JournaledWorker]:
     breaker = CircuitBreaker(model, lambda: None)
     chain = FallbackChain([ModelTarget(model, breaker)])
-    yield Worker(Pipeline(task, chain, IdempotencyStore(60), ReplyCache(60)), writer)
+    yield JournaledWorker(Pipeline(task, chain, IdempotencyStore(60), ReplyCache(60)), writer)
     await breaker.stop_probing()
 
 
-async def interrupt(worker: Worker, provider: Provider) -> None:
+async def interrupt(worker: JournaledWorker, provider: Provider) -> None:
     """End a worker while the answer is in the air."""
     provider.background.hold()
-    serving = asyncio.create_task(worker.serve())
+    handling = asyncio.create_task(worker.handle(RECORD))
     await eventually(lambda: provider.background.of("look"))
-    serving.cancel()
-    await asyncio.gather(serving, return_exceptions=True)
+    handling.cancel()
+    await asyncio.gather(handling, return_exceptions=True)
     provider.background.release()
 
 
 async def test_next_owner_finds_the_answer_and_its_usage_is_counted_once(
-    provider: Provider, writer: FakeWriter, worker: Worker
+    provider: Provider, writer: FakeWriter, worker: JournaledWorker
 ) -> None:
     await interrupt(worker, provider)
-    outcome = await worker.serve()
+    outcome = await worker.handle(RECORD)
     assert outcome.reply.status == "ok"
     assert outcome.reply.usage.model_copy(update={"service_tier": None}) == Usage(
         input_tokens=2, output_tokens=2, reused_calls=1
@@ -122,12 +78,12 @@ async def test_next_owner_finds_the_answer_and_its_usage_is_counted_once(
 
 
 async def test_worker_that_has_lost_the_partition_polls_on_and_harms_nothing(
-    provider: Provider, writer: FakeWriter, worker: Worker
+    provider: Provider, writer: FakeWriter, worker: JournaledWorker
 ) -> None:
     provider.background.hold()
-    zombie = asyncio.create_task(worker.serve())
+    zombie = asyncio.create_task(worker.handle(RECORD))
     await eventually(lambda: provider.background.of("look"))
-    owner = asyncio.create_task(worker.serve())
+    owner = asyncio.create_task(worker.handle(RECORD))
     await eventually(lambda: writer.reused)
     provider.background.release()
     for outcome in await asyncio.gather(zombie, owner):
@@ -136,23 +92,23 @@ async def test_worker_that_has_lost_the_partition_polls_on_and_harms_nothing(
 
 
 async def test_failed_answer_of_an_earlier_owner_is_asked_for_again(
-    provider: Provider, worker: Worker, no_pauses: None
+    provider: Provider, worker: JournaledWorker, no_pauses: None
 ) -> None:
     await interrupt(worker, provider)
     provider.background.next_end("failed", error={"code": "server_error", "message": "x"})
-    outcome = await worker.serve()
+    outcome = await worker.handle(RECORD)
     assert outcome.reply.status == "ok"
     assert outcome.reply.usage.reused_calls == 0
     assert provider.calls.total() == 2
 
 
 async def test_answer_is_cancelled_once_the_reply_without_it_is_acknowledged(
-    provider: Provider, writer: FakeWriter, worker: Worker
+    provider: Provider, writer: FakeWriter, worker: JournaledWorker
 ) -> None:
     await interrupt(worker, provider)
     provider.background.hold()
     late = replace(RECORD, headers=(("deadline", b"2020-01-01T00:00:00Z"),))
-    outcome = await worker.serve(late)
+    outcome = await worker.handle(late)
     assert outcome.reply.status == "error"
     assert outcome.reply.error.code == "expired"
     assert writer.cancelled == [], "a worker that has lost the partition cancels nothing"
@@ -160,9 +116,9 @@ async def test_answer_is_cancelled_once_the_reply_without_it_is_acknowledged(
     assert writer.cancelled == [(NAME, provider.background.created[0].id)]
 
 
-async def test_streamed_request_is_not_in_the_background(provider: Provider, worker: Worker) -> None:
+async def test_streamed_request_is_not_in_the_background(provider: Provider, worker: JournaledWorker) -> None:
     record = replace(RECORD, value=b'{"prompt": "one two", "options": {"stream": true}}')
-    assert (await worker.serve(record)).reply.status == "ok"
+    assert (await worker.handle(record)).reply.status == "ok"
     assert "background" not in provider.requests[0].body
 
 
