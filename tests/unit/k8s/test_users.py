@@ -15,7 +15,8 @@ from carteiro.wire.topics import Topics
 from carteiro.worker.delivery.transactional import TransactionalDelivery
 from tests.manifests import Manifest, of_kind, workers
 from tests.unit.k8s.conftest import Render
-from tests.unit.worker.delivery.fake_kafka import FakeConsumer, FakeKafka
+from tests.unit.worker.delivery.fake_consumer import FakeConsumer
+from tests.unit.worker.delivery.fake_kafka import FakeKafka
 
 ROOT = Path(__file__).parents[3]
 

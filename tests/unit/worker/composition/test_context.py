@@ -11,7 +11,8 @@ from carteiro.worker.composition import context as module
 from carteiro.worker.composition.context import WorkerContext
 from carteiro.worker.delivery.acknowledged import AcknowledgedDelivery
 from carteiro.worker.delivery.transactional import TransactionalDelivery
-from tests.unit.worker.delivery.fake_kafka import FakeConsumer, FakeKafka
+from tests.unit.worker.delivery.fake_consumer import FakeConsumer
+from tests.unit.worker.delivery.fake_kafka import FakeKafka
 
 
 def make_context(**settings: Any) -> WorkerContext:

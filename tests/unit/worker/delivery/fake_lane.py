@@ -20,7 +20,8 @@ from carteiro.worker.delivery.partition_handler import PartitionHandler
 from carteiro.worker.delivery.partition_state import PartitionState
 from carteiro.worker.delivery.transactional import TransactionalDelivery
 from tests.unit.wire.record_batches.batch_builder import PARTITION
-from tests.unit.worker.delivery.fake_kafka import FakeConsumer, FakeKafka
+from tests.unit.worker.delivery.fake_consumer import FakeConsumer
+from tests.unit.worker.delivery.fake_kafka import FakeKafka
 
 REPLIES = "replies"
 JOURNAL = "journal"

@@ -18,7 +18,8 @@ from carteiro.kafka.broker_limits import MAX_METADATA_BYTES
 from carteiro.worker.delivery.acknowledged import AcknowledgedDelivery, OffsetCommitter, PartitionNotOwned
 from tests.conftest import eventually
 from tests.unit.wire.record_batches.batch_builder import PARTITION
-from tests.unit.worker.delivery.fake_kafka import FakeConsumer, FakeKafka, FakeProducer
+from tests.unit.worker.delivery.fake_consumer import FakeConsumer
+from tests.unit.worker.delivery.fake_kafka import FakeKafka, FakeProducer
 from tests.unit.worker.delivery.fake_lane import (
     JOURNAL,
     REPLIES,

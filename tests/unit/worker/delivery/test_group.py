@@ -15,7 +15,8 @@ from carteiro.worker.delivery.partition_state import PartitionState
 from carteiro.worker.delivery.stable_offsets import COORDINATOR_LOADING, NOT_COORDINATOR
 from tests.conftest import eventually
 from tests.unit.wire.record_batches.batch_builder import PARTITION
-from tests.unit.worker.delivery.fake_kafka import FakeConsumer, FakeKafka, Status, Transaction
+from tests.unit.worker.delivery.fake_consumer import FakeConsumer
+from tests.unit.worker.delivery.fake_kafka import FakeKafka, Status, Transaction
 
 NOT_ALLOWED = 30
 US, FORMER = 1, 2

@@ -11,7 +11,8 @@ from carteiro.worker.delivery.interface import CustomTopicsUnavailable, Delivery
 from carteiro.worker.delivery.transactional import TransactionalDelivery
 from tests.conftest import eventually
 from tests.unit.wire.record_batches.batch_builder import PARTITION
-from tests.unit.worker.delivery.fake_kafka import FakeConsumer, FakeKafka, FakeProducer
+from tests.unit.worker.delivery.fake_consumer import FakeConsumer
+from tests.unit.worker.delivery.fake_kafka import FakeKafka, FakeProducer
 from tests.unit.worker.delivery.fake_lane import REPLIES, FakeContext, FakeOutcome, reply
 
 

@@ -14,7 +14,8 @@ from carteiro.worker.delivery.lane_state import LaneState
 from carteiro.worker.delivery.lanes import Lanes
 from tests.conftest import eventually
 from tests.unit.wire.record_batches.batch_builder import PARTITION, encode_batch, split_one
-from tests.unit.worker.delivery.fake_kafka import FakeConsumer, FakeKafka
+from tests.unit.worker.delivery.fake_consumer import FakeConsumer
+from tests.unit.worker.delivery.fake_kafka import FakeKafka
 from tests.unit.worker.delivery.fake_lane import REPLIES, FakeHandler
 
 

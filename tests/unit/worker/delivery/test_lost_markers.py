@@ -10,7 +10,8 @@ from carteiro.worker.delivery import lost_markers
 from carteiro.worker.delivery.lost_markers import TransactionEnd, find_lost_marker
 from carteiro.worker.delivery.transactional import TransactionalDelivery
 from tests.unit.wire.record_batches.batch_builder import PARTITION
-from tests.unit.worker.delivery.fake_kafka import FakeConsumer, FakeKafka, FakeTransactionalProducer
+from tests.unit.worker.delivery.fake_consumer import FakeConsumer
+from tests.unit.worker.delivery.fake_kafka import FakeKafka, FakeTransactionalProducer
 from tests.unit.worker.delivery.fake_lane import FakeContext
 
 ID = f"g-{PARTITION.topic}-{PARTITION.partition}"

@@ -10,7 +10,8 @@ from carteiro.worker.delivery.stable_offsets import (
     fetch_stable_offset,
 )
 from tests.unit.wire.record_batches.batch_builder import PARTITION
-from tests.unit.worker.delivery.fake_kafka import FakeConsumer, FakeKafka, Transaction
+from tests.unit.worker.delivery.fake_consumer import FakeConsumer
+from tests.unit.worker.delivery.fake_kafka import FakeKafka, Transaction
 
 
 @pytest.fixture

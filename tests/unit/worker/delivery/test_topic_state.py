@@ -21,7 +21,8 @@ from carteiro.worker.delivery.topic_state import (
     find_duplicate_member,
 )
 from tests.unit.wire.record_batches.batch_builder import PARTITION
-from tests.unit.worker.delivery.fake_kafka import FakeConsumer, FakeKafka
+from tests.unit.worker.delivery.fake_consumer import FakeConsumer
+from tests.unit.worker.delivery.fake_kafka import FakeKafka
 
 UNKNOWN_TOPIC, NOT_LEADER, NOT_ALLOWED = 3, 6, 29
 

@@ -24,7 +24,8 @@ from carteiro.worker.delivery.interface import CleanupFailed, CustomTopicsUnavai
 from carteiro.worker.delivery.outcome import NoReplyOutcome
 from carteiro.worker.delivery.transactional import TransactionalDelivery
 from tests.unit.wire.record_batches.batch_builder import PARTITION
-from tests.unit.worker.delivery.fake_kafka import FakeConsumer, FakeKafka, Step
+from tests.unit.worker.delivery.fake_consumer import FakeConsumer
+from tests.unit.worker.delivery.fake_kafka import FakeKafka, Step
 from tests.unit.worker.delivery.fake_lane import (
     JOURNAL,
     REPLIES,

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from carteiro.worker.delivery.lane import Lane
 from tests.conftest import eventually
 from tests.unit.wire.record_batches.batch_builder import PARTITION
-from tests.unit.worker.delivery.fake_kafka import FakeConsumer, FakeKafka, Step
+from tests.unit.worker.delivery.fake_consumer import FakeConsumer
+from tests.unit.worker.delivery.fake_kafka import FakeKafka, Step
 from tests.unit.worker.delivery.fake_lane import REPLIES, FakeHandler, start_lane
 
 REQUESTS = [b"%d" % number for number in range(10)]
