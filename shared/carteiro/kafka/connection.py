@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,9 +10,12 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import InconsistentGroupProtocolError, KafkaError
 
+from carteiro.concurrency.backoff import Backoff
+
 _CONNECT_TIMEOUT_SECONDS = 5.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 _MAX_NOT_KAFKA_TRIES = 14
-"""About 90 seconds. A load balancer accepts connections and closes them while the broker behind it restarts."""
+"""About 75 seconds. A load balancer accepts connections and closes them while the broker behind it restarts."""
 
 
 class AdvertisedListenerUnreachable(ConnectionError):
@@ -23,23 +26,22 @@ class KafkaUnusable(Exception):
     """The address answers, but not as a Kafka broker that this worker can use. The message says what to do."""
 
 
-async def wait_for_kafka(options: dict[str, Any]) -> None:
+async def wait_for_kafka(options: dict[str, Any], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
     """Wait until a broker answers, and log the reason while no broker does. `options` are aiokafka's.
 
     Raise `KafkaUnusable` if something that is not a Kafka broker keeps answering at the address.
     """
-    # Imported here since commands have to start quickly, and never wait for Kafka.
+    # Imported here since most commands start quickly, and do not wait for Kafka.
     import structlog
 
     log = structlog.get_logger("carteiro.kafka")
-    delay, not_kafka = 0.5, 0
+    backoff, not_kafka = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE, sleep=sleep), 0
     while (reason := await probe_connection(options)) is not None:
         not_kafka = not_kafka + 1 if isinstance(reason, KafkaUnusable) else 0
         if isinstance(reason, KafkaUnusable) and not_kafka >= _MAX_NOT_KAFKA_TRIES:
             raise reason
         log.warning("waiting for Kafka", servers=",".join(options["bootstrap_servers"]), reason=str(reason))
-        await asyncio.sleep(delay)
-        delay = min(delay * 2, 10)
+        await backoff.pause()
 
 
 @asynccontextmanager
