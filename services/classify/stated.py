@@ -17,7 +17,7 @@ from carteiro.text.splitter import split_text
 from services.classify.token_scores import likelihoods
 
 _MAX_CANDIDATES = 3
-"""Most labels that are scored if one is wanted: tokens are paid for."""
+"""Maximum number of labels that are scored if one is wanted: tokens are paid for."""
 _ALTERNATIVES = 5
 """Tokens that are compared at a position: most servers give no more."""
 _PROMPT = """\

@@ -9,7 +9,7 @@ from carteiro.models.results import TokenChoice
 
 _LABEL = re.compile(r'"label"\s*:\s*"')
 _MAX_AMBIGUOUS = 0.01
-"""Most of the probability that may belong to tokens with which several labels begin."""
+"""Maximum share of the probability that may belong to tokens with which several labels begin."""
 
 
 def likelihoods(tokens: Sequence[TokenChoice], names: Sequence[str]) -> dict[str, float] | None:

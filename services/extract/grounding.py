@@ -13,7 +13,7 @@ from carteiro.text.quotation import QuotedText
 
 Span = tuple[int, int]
 _MAX_VALUES = 10_000
-"""Most values of a text or a part. More do not fit into a reply, and each is looked up in the text."""
+"""Maximum number of values of a text or a part. More do not fit into a reply, and each is looked up in the text."""
 _PATH_MARKS = re.compile(r"[$./\[\]]+")
 
 

@@ -26,7 +26,7 @@ _SCHEMA_MAPS = frozenset(("properties", "patternProperties", "dependentSchemas",
 """Keywords whose values are schemas, lists of them, or schemas by names. All others hold data of any form."""
 _MAX_SPAN_WORDS = 6
 _MAX_ITEMS = 5
-"""Most items of a list from a small model, which otherwise repeats them."""
+"""Maximum number of items of a list from a small model, which otherwise repeats them."""
 _FREE_TEXT_KEYWORDS = {"type", "title", "description", "examples", "default"}
 _MORE_PROPERTIES = {
     *("additionalProperties", "unevaluatedProperties", "patternProperties"),

@@ -30,9 +30,9 @@ Text:
 _SMALL_MODEL_PROMPT = "Extract the fields as JSON.\n\n{text}"
 """Prompt that small models follow best."""
 _MAX_SMALL_WORDS = 200
-"""Most words that a small model can choose phrases from."""
+"""Maximum words that a small model can choose phrases from."""
 _MAX_QUOTED_CHARACTERS = 2**20
-"""Most characters of the quotations of a part. Later ones are not read: each is looked up, which takes time."""
+"""Maximum characters of the quotations of a part. Later ones are not read: each is looked up, which takes time."""
 _MAX_SMALL_CHARACTERS = 20 * _MAX_SMALL_WORDS
 
 

@@ -63,7 +63,7 @@ class BatchEndpoints(FileEndpoints):
         self.order: Literal["asked", "shuffled"] = "asked"
         """Order of the lines in a result file."""
         self.token_limit: int | None = None
-        """Most words of all running batches together. A batch above this limit fails."""
+        """Maximum words of all running batches together. A batch above this limit fails."""
         self.cancelled_share = 0.5
         """Share of a cancelled batch that is done."""
         self.invalid_lines: list[bytes] = []

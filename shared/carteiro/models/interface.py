@@ -270,6 +270,6 @@ RemoteModel = ChatModel | RemoteEmbeddingModel | LanguageServiceModel
 
 @dataclass(slots=True)
 class BatchLimit:
-    """Most texts that one call takes, as far as it is known."""
+    """Maximum number of texts that one call takes, as far as it is known."""
 
     texts: int

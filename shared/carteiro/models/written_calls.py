@@ -19,13 +19,13 @@ from carteiro.schemas import FinishReason
 from carteiro.text.surrogates import repair_unicode
 
 MAX_CALLS = 128
-"""Most calls in an answer. More are a model that repeats itself."""
+"""Maximum number of calls in an answer. More are a model that repeats itself."""
 _MAX_CHARACTERS = 2**20
-"""Most characters of one call's arguments."""
+"""Maximum characters of one call's arguments."""
 _MAX_NAME = 64
 _NO_NAME_CHARACTER = re.compile("[^A-Za-z0-9_-]")
 _MAX_SIGNATURE = 131_072
-"""Most characters of a signature, which a caller can send back."""
+"""Maximum characters of a signature, which a caller can send back."""
 _ID_LENGTH = 9
 _ID_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 

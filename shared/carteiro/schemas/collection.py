@@ -98,7 +98,7 @@ class CollectionRequest(Request[ResultT]):
     )
     """Value, or several of which any fits, for fields of the documents."""
     top_k: int | None = Field(default=None, ge=1, le=MAX_TOP_K)
-    """Most passages that the model reads; 5 by default."""
+    """Maximum number of passages that the model reads; 5 by default."""
     rerank: bool = False
     """True if the passages are ordered by the service's rerank model."""
     _passages: tuple[Passage, ...] = PrivateAttr(default=())

@@ -9,7 +9,7 @@ from carteiro.schemas.reply import Result
 from carteiro.schemas.request import CommandOption, Request, Text, examples
 
 MAX_TEXTS = 256
-"""Most texts of a request."""
+"""Maximum number of texts of a request."""
 _MAX_DIMENSIONS = 65_536
 _SHOWN_NUMBERS = 6
 

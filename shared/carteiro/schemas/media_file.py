@@ -14,7 +14,7 @@ Detail = Literal["auto", "low", "high"]
 MediaKind = Literal["image", "pdf", "audio"]
 
 MAX_PIXELS = 250_000_000
-"""Most pixels of an image. The largest photos of telephones have 200 million."""
+"""Maximum pixels of an image. The largest photos of telephones have 200 million."""
 _TYPES: dict[str, MediaKind] = {
     "image/png": "image",
     "image/jpeg": "image",
@@ -54,7 +54,7 @@ _JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_MARKER = re.compile(rb"\xff++[^\xff]", re.DOTALL)
 """A marker. Its first byte may be repeated."""
 _MAX_JPEG_SEGMENTS = 1000
-"""Most segments before that with the size. A photo has up to some dozens, of up to 64 KiB."""
+"""Maximum number of segments before that with the size. A photo has up to some dozens, of up to 64 KiB."""
 _JPEG_PLAIN = frozenset({0x01, *range(0xD0, 0xD9)})
 """Markers without a length."""
 

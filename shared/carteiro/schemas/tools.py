@@ -21,9 +21,9 @@ from carteiro.schemas.request import COLLECTION_PATTERN, Schema, Text
 
 MAX_TOOLS = 128
 MAX_SERVED = 32
-"""Most names of served tools."""
+"""Maximum number of names of served tools."""
 MAX_CALLS = 128
-"""Most calls in one message."""
+"""Maximum number of calls in one message."""
 TOOL_NAME_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 ToolName = Annotated[str, StringConstraints(pattern=TOOL_NAME_PATTERN)]
 ServedName = Annotated[str, StringConstraints(pattern=COLLECTION_PATTERN)]

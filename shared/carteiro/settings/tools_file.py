@@ -100,7 +100,7 @@ class ToolsFile(FilePart):
     default: list[EntryName] = Field(default=[])
     """Entries for requests that name none in `served_tools`."""
     max_rounds: int = Field(default=8, ge=1, le=32)
-    """Most calls of the model for one answer. The last one may call no tool."""
+    """Maximum number of calls of the model for one answer. The last one may call no tool."""
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

@@ -40,18 +40,18 @@ class WorkerSettings(KafkaSettings):
     cache_url: SecretStr | None = None
     """Redis for those replies, `redis://HOST:PORT`; without it each worker keeps its own in memory."""
     conversation_tokens: int = Field(default=8000, ge=100)
-    """Most tokens of the prompt of a conversation with a `conversation_id`, if the model's context length is not
+    """Maximum tokens of the prompt of a conversation with a `conversation_id`, if the model's context length is not
     known."""
     show_reasoning: bool = False
     """True if the reply to a request with `options.reasoning` contains the model's reasoning."""
     prices: Path | None = None
     """File of model prices, which take precedence over the prices that come with Carteiro."""
     spend_per_request_usd: float | None = Field(default=None, gt=0)
-    """Most that one request may cost over all its calls, in US dollars."""
+    """Maximum cost of one request over all its calls, in US dollars."""
     spend_per_key_usd: float | None = Field(default=None, gt=0)
-    """Most that the requests with one record key may cost a day (UTC), in US dollars, in one worker."""
+    """Maximum cost of the requests with one record key in a day (UTC), in US dollars, in one worker."""
     spend_per_day_usd: float | None = Field(default=None, gt=0)
-    """Most that all requests may cost a day (UTC), in US dollars, in one worker."""
+    """Maximum cost of all requests in a day (UTC), in US dollars, in one worker."""
     budget_action: Literal["reject", "pause"] = "reject"
     """Action when the day's cap is reached: `reject` sends error replies, `pause` makes requests wait for the next
     day."""
@@ -59,8 +59,8 @@ class WorkerSettings(KafkaSettings):
     """Addresses below which requests may refer to texts and files, separated by commas: `s3://BUCKET/PREFIX`, `gs://`, `az://`,
     `https://HOST/PATH`, `file:///FOLDER`. Without it, nothing is read by reference."""
     reference_max_bytes: int = Field(default=4 * 1024 * 1024, ge=1, le=64 * 1024 * 1024)
-    """Most bytes of the texts and files that one request refers to. Those of all requests have at most 16 times as many
-    bytes in memory, three for each byte of a file; those of earlier turns of conversations have as many again."""
+    """Maximum bytes of the texts and files that one request refers to. Those of all requests have at most 16 times as
+    many bytes in memory, three for each byte of a file; those of earlier turns of conversations have as many again."""
     reply_bucket: str | None = None
     """Bucket for results that are too large for their topic, `s3://BUCKET/PREFIX`, `gs://` or `az://`."""
     search_collections: str | None = None
@@ -84,12 +84,12 @@ class WorkerSettings(KafkaSettings):
     index_dimensions: int | None = Field(default=None, ge=1, le=4096)
     """Length of their vectors, for models that have several; by default the model's own."""
     index_chunk_tokens: int = Field(default=256, ge=16, le=8192)
-    """Most tokens of one chunk of a document, if the model takes as many."""
+    """Maximum tokens of one chunk of a document, if the model takes as many."""
     journal: bool = True
     """True if finished calls of cloud models are kept until the request is answered, if it makes several calls. A crash
     then repeats only the calls in flight. The completions are on a topic of their own."""
     journal_min_tokens: int = Field(default=256, ge=0)
-    """Fewest tokens, of prompt and completion, of a call that is kept."""
+    """Minimum tokens, of prompt and completion, of a call that is kept."""
     service_tiers: str = "flex"
     """Service tiers of cloud models that requests may use besides the standard tier, separated by commas: `flex`, at
     half the price, for requests that can wait; `priority`, at up to double the price. `standard` for no other."""
@@ -109,7 +109,7 @@ class WorkerSettings(KafkaSettings):
     batch_poll_seconds: float = Field(default=60, gt=0)
     """Time between two reads of a batch's status, in seconds."""
     batch_requests: int = Field(default=2_000, ge=1, le=50_000)
-    """Most deferred requests of one partition in flight, and most requests of one batch."""
+    """Maximum number of deferred requests of one partition in flight, and maximum number of requests of one batch."""
     grace_seconds: float = Field(default=30, ge=0)
     """Longest time that a stop or a rebalance waits for the requests in flight, in seconds."""
     session_timeout_seconds: float = Field(default=10, ge=1, le=300)

@@ -18,7 +18,7 @@ PASSAGE_RULE = (
 _ANSWER_TOKENS = 1024
 """Tokens reserved for an answer if the request sets no limit; in a small context a quarter of the context."""
 _TEMPLATE_TOKENS = 64
-"""Most tokens that a chat template adds to a prompt."""
+"""Maximum tokens that a chat template adds to a prompt."""
 _UNKNOWN_CONTEXT_TOKENS = 16_000
 """Tokens of a prompt for a model whose context length is not known."""
 

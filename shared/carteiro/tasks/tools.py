@@ -15,7 +15,7 @@ from carteiro.schemas.tools import NamedTool, ToolCall, ToolOptions
 from carteiro.tasks.task import complete
 
 MAX_CHARACTERS = 256 * 1024
-"""Most characters of all tools of a request as JSON."""
+"""Maximum characters of all tools of a request as JSON."""
 
 
 class ToolSet:

@@ -9,7 +9,7 @@ _DASHES = frozenset("-‐‑‒–—―−")
 _MAX_MARKS = 1000
 """Characters, besides twice those of the source, of which more cannot stand there: each is looked at."""
 _MIN_LETTERS = 4
-"""Fewest letters of a quotation without a digit: "the" stands in every text."""
+"""Minimum number of letters of a quotation without a digit: "the" stands in every text."""
 
 
 class QuotedText:

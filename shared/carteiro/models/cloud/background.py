@@ -22,7 +22,7 @@ from carteiro.models.prompt import Prompt
 MAX_SECONDS = 3600.0
 """Longest time for which one worker waits for an answer. Then the answer is cancelled."""
 _MAX_FAILURES = 5
-"""Most polls in a row that may fail. The answer is not lost by them: it can be polled again."""
+"""Maximum number of polls in a row that may fail. The answer is not lost by them: it can be polled again."""
 _GONE = (400, 404, 410)
 """Statuses of a poll whose id the provider does not know, does not accept, or has deleted."""
 _LONG_MODELS = re.compile(r"(^|-)(pro|deep-research)(-|$)")

@@ -22,7 +22,7 @@ _MAX_RESERVED_OUTPUT, _MEAN_OUTPUT_FACTOR = 4096, 4
 """Bounds of the output tokens that are reserved: a number, and a multiple of the mean. Callers set the limit of output
 tokens to any number."""
 _MAX_RESERVED_TOKENS = 200_000
-"""Most tokens of prompt and completion that one call reserves: the context of most models."""
+"""Maximum tokens of prompt and completion that one call reserves: the context of most models."""
 _MAX_DEPTH, _MAX_CAUSES = 12, 10
 _INTERRUPTIONS = (asyncio.CancelledError, OSError, ValueError, APIConnectionError, ClientError, HTTPError)
 """Errors that cut a call short, or that an answer which is not the expected JSON causes."""

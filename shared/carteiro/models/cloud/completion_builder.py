@@ -1,4 +1,4 @@
-"""Builder of completions from the parts of an answer, for all three APIs.
+"""Builder of completions from the parts of an answer, for all APIs.
 
 Few fields of an answer are required: servers that speak these APIs leave fields out, or give them in another form.
 

@@ -30,7 +30,7 @@ _MAX_QUOTE, _MIN_ECHO, _STEP = 40, 24, 8
 _CONTEXT = 10
 """Characters next to a phrase that identify it as the caller's text."""
 _MAX_STRINGS, _MAX_CHARACTERS = 2000, 200_000
-"""Most strings and characters of the caller's request that are compared."""
+"""Maximum number of strings and characters of the caller's request that are compared."""
 
 
 class ErrorText:

@@ -12,9 +12,9 @@ import httpx2
 from carteiro.models.cloud.response_body import BodyTooLarge, IncompleteBody, iter_chunks, parse_lenient_json
 
 MAX_EVENT_BYTES = 16 * 2**20
-"""Most bytes of one line, and of one event. The last event of the Responses API repeats the whole answer."""
+"""Maximum bytes of one line, and of one event. The last event of the Responses API repeats the whole answer."""
 _MAX_DOCUMENTS = 10_000
-"""Most JSON documents in one event, or in a document that is a list."""
+"""Maximum number of JSON documents in one event, or in a document that is a list."""
 _LINGER_SECONDS = 5.0
 """Seconds for the usage and the end of the connection, after the answer is complete."""
 _ERROR = "error"

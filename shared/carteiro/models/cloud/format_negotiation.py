@@ -19,7 +19,7 @@ from carteiro.models.results import Completion
 from carteiro.schemas import ErrorCode, Usage
 
 MAX_CALLS = 4
-"""Most calls for one prompt."""
+"""Maximum number of calls for one prompt."""
 _CODES_AFTER_ACCEPTANCE: tuple[ErrorCode, ...] = ("invalid_output", "model_refused")
 """Failures of a request whose form the model has taken."""
 BodyBuilder = Callable[[RequestFormat], dict[str, Any]]

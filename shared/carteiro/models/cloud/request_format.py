@@ -14,7 +14,7 @@ from carteiro.models.json_output import add_schema_instruction
 from carteiro.models.prompt import Message, Prompt
 
 _MAX_SCHEMAS = 256
-"""Most schemas that are remembered to need another form than the model's other schemas."""
+"""Maximum number of schemas that are remembered to need another form than the model's other schemas."""
 LIMIT_FIELDS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 """Names of the limit of output tokens."""
 

@@ -11,7 +11,7 @@ from carteiro.models.cloud.error_body import parse_json_or_repr
 from carteiro.text.surrogates import repair_unicode
 
 MAX_BODY_BYTES = 64 * 2**20
-"""Most bytes of one answer, complete or streamed."""
+"""Maximum bytes of one answer, complete or streamed."""
 _MAX_DIGITS = 300
 _ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _ANSWER_FIELDS = ("choices", "output", "candidates")

@@ -20,7 +20,7 @@ Send = Callable[[EmbeddingPrompt, int], Awaitable[Embeddings]]
 _LINGER_SECONDS = 0.01
 """Longest time for which a caller waits for others."""
 _MAX_TOKENS = 16_000
-"""Most tokens of a shared call. All providers take that many, and a longer call gains nothing."""
+"""Maximum tokens of a shared call. All providers take that many, and a longer call gains nothing."""
 _MIN_TEXTS = 8
 """Texts of a shared call, however often the server refuses texts of several callers."""
 _OF_ALL = (Unavailable, RateLimited, Misconfigured)

@@ -25,7 +25,7 @@ GEMINI_URL = "https://generativelanguage.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 """Scope of an access token."""
 _MAX_TEXTS = 100
-"""Most texts in a call for vectors (https://ai.google.dev/api/embeddings)."""
+"""Maximum number of texts in a call for vectors (https://ai.google.dev/api/embeddings)."""
 
 
 def endpoint(name: str, model: str, api: ApiName | None, settings: ModelSettings) -> Endpoint:

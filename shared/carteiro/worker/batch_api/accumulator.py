@@ -9,7 +9,7 @@ from carteiro.worker.batch_api.item import BatchItem
 _HOUR = 3600.0
 _CHECK_SECONDS = 1.0
 _MAX_TEXTS = 50_000
-"""Most texts to embed in one batch (https://platform.openai.com/docs/api-reference/batch/create)."""
+"""Maximum number of texts to embed in one batch (https://platform.openai.com/docs/api-reference/batch/create)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class BatchSettings:
     poll_interval: float
     """Time between two reads of a batch's status."""
     max_items: int
-    """Most items of one batch."""
+    """Maximum number of items of one batch."""
     listing_delay: float = 60.0
     """Time after which a submission with an unknown outcome is in the provider's list, if it succeeded."""
     replay: float = 60.0
@@ -55,7 +55,7 @@ class BatchAccumulator:
         self._groups: dict[tuple[str, int], _PendingBatch] = {}
         self._full: list[list[BatchItem]] = []
         self._max_items: dict[str, int] = {}
-        """Most items of one batch, for models that accept fewer than the settings allow."""
+        """Maximum number of items of one batch, for models that accept fewer than the settings allow."""
 
     def shrink(self, model: str) -> None:
         """Halve the largest number of items of a model's batches."""

@@ -69,7 +69,7 @@ class PendingTurn:
     @property
     def min_record_bytes(self) -> int:
         """Bytes of a record with only this request's messages."""
-        return len(self._record_of(self._opened.alone).value or b"")
+        return len(self._record_of(self._opened.minimal).value or b"")
 
     @property
     def full_request(self) -> ChatRequest:

@@ -7,9 +7,9 @@ from carteiro.schemas.chat import ChatMessage
 from carteiro.wire.conversation import Turn
 
 _MESSAGE_TOKENS = 8
-"""Most tokens that a chat template adds to a message."""
+"""Maximum tokens that a chat template adds to a message."""
 _TEMPLATE_TOKENS = 32
-"""Most tokens that a chat template adds to a prompt, for example by a default system message."""
+"""Maximum tokens that a chat template adds to a prompt, for example by a default system message."""
 _ANSWER_TOKENS = 1024
 """Tokens reserved for an answer if the request sets no limit; in a small context a quarter of the context."""
 

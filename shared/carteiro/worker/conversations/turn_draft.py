@@ -15,7 +15,7 @@ from carteiro.wire.envelope import Envelope
 from carteiro.worker.conversations.trimming import fit_newest_turns
 
 _MAX_EARLIER_FILES = 20
-"""Most files of earlier turns that a model is shown again."""
+"""Maximum number of files of earlier turns that a model is shown again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +81,13 @@ class TurnDraft:
         return History(system=self.system, turns=(*self.earlier, own_turn, *self.later))
 
     @property
-    def alone(self) -> "TurnDraft":
+    def minimal(self) -> "TurnDraft":
         """This turn without the others, but with the calls of tools whose results it has."""
         return replace(self, earlier=self.earlier[self._first_required :], later=())
 
     def fitted(self, max_tokens: int, count_tokens: Callable[[str], int]) -> "TurnDraft":
         """Return this turn with the newest earlier turns that fit a prompt of `max_tokens`."""
-        first, required = self._first_required, self.alone.full_request.messages
+        first, required = self._first_required, self.minimal.full_request.messages
         fitting = fit_newest_turns(self.earlier[:first], required, max_tokens, count_tokens)
         return replace(self, earlier=_without_orphans((*fitting, *self.earlier[first:])))
 

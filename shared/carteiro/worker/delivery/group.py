@@ -1,8 +1,8 @@
 """Queries to a consumer group that aiokafka's public interface does not have.
 
-Only this module, `raw_batches`, `topic_state`, `stable_offsets`, `bounded_producer`, `bounded_accumulator`,
-`producers.stop_producer` and `kafka.caller_topics` use aiokafka's private names. `tests/unit/worker/test_contract.py`
-pins the names.
+Only this module, `lost_markers`, `topic_state`, `stable_offsets`, `raw_batches`, `bounded_producer`,
+`bounded_accumulator`, `producers.stop_producer` and `kafka.caller_topics` use aiokafka's private names.
+`tests/unit/worker/test_contract.py` pins the names.
 """
 
 import asyncio

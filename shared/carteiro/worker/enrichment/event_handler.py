@@ -76,9 +76,9 @@ class EventHandler:
             return self._failed(record, "internal", f"the service failed: {type(error).__name__}")
 
     async def _enrich(self, record: Record, enricher: Enricher) -> EnrichedEvent:
-        """Return the enriched event. While the registry is away, the event waits and keeps its place in the window.
+        """Return the enriched event. While the registry is away, the event waits, and counts as in flight.
 
-        So the intake pauses once the window is full. The registry is asked before a model is.
+        So the lane starts no more once its concurrency limit is reached. The registry is asked before a model is.
         """
 
         async def enrich() -> EnrichedEvent:
@@ -153,15 +153,17 @@ class EventHandler:
         return EventOutcome(self.file, record, "dropped", None, code)
 
     def _dead_letter(self, record: Record, code: str, reason: str, tries: int = 0) -> EventOutcome:
-        letter = self.dead_letters.build(record, code, reason, tries)
-        return EventOutcome(self.file, record, "dead_letter", letter, code, partial(self._without_value, letter))
+        dead_letter = self.dead_letters.build(record, code, reason, tries)
+        return EventOutcome(
+            self.file, record, "dead_letter", dead_letter, code, partial(self._without_value, dead_letter)
+        )
 
-    def _without_value(self, letter: OutgoingRecord, record: Record, code: str) -> EventOutcome:
+    def _without_value(self, dead_letter: OutgoingRecord, record: Record, code: str) -> EventOutcome:
         """Return a dead letter that was too large, with only its headers, which name its record.
 
         If it is too large even so, the event is dropped: it must not stop the partition.
         """
-        empty = replace(letter, value=b"")
+        empty = replace(dead_letter, value=b"")
         return EventOutcome(self.file, record, "dead_letter", empty, code, self._drop)
 
     def _fields(self, record: Record) -> dict[str, str]:

@@ -13,7 +13,7 @@ class JournalWriter(Protocol):
 
     @property
     def max_partition_bytes(self) -> int:
-        """Most bytes of a partition's entries in memory."""
+        """Maximum bytes of a partition's entries in memory."""
 
     @property
     def is_available(self) -> bool:

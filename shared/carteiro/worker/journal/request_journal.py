@@ -30,7 +30,7 @@ from carteiro.worker.journal.entry import (
 from carteiro.worker.journal.partition_journal import PartitionJournal
 
 MAX_REQUEST_BYTES = 4 * 2**20
-"""Most bytes of the entries that one run of a request writes. Later calls are not kept."""
+"""Maximum bytes of the entries that one run of a request writes. Later calls are not kept."""
 _SETTLE_SECONDS = 2.0
 
 

@@ -30,9 +30,9 @@ _WRITE_SECONDS = 10.0
 _PAUSE_SECONDS = 60.0
 """Time without writes after a failed one."""
 _MAX_BYTES = 64 * 2**20
-"""Most bytes of entries in memory, shared by the partitions."""
+"""Maximum bytes of entries in memory, shared by the partitions."""
 _MAX_PENDING_BYTES = 16 * 2**20
-"""Most bytes that wait for the broker. Calls that finish meanwhile are not kept."""
+"""Maximum bytes that wait for the broker. Calls that finish meanwhile are not kept."""
 _FAILURES = (KafkaError, TopicUnusable, OSError, AssertionError)
 """Errors of a topic. AssertionError: the producer's metadata has no such partition."""
 

@@ -23,7 +23,7 @@ _CACHE_SECONDS = 1.0
 """Time that a state is reused, because each new one costs a request to Kafka."""
 
 _MAX_REASON_CHARS = 500
-"""Most characters of a reason on the page. A part of it may be a provider's text, of any length."""
+"""Maximum characters of a reason on the page. A part of it may be a provider's text, of any length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class WorkerState:
     security_protocol: str
     topic_prefix: str
     delivery: str | None
-    """The delivery mode; None until the broker is known."""
+    """The delivery guarantee; None until the broker is known."""
     max_in_flight: int
     tasks: tuple[TaskState, ...]
     errors: tuple[ErrorState, ...]

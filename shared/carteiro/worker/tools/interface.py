@@ -15,7 +15,7 @@ class ToolSource(Protocol):
 
     @property
     def timeout(self) -> float:
-        """Most seconds of one call."""
+        """Maximum seconds of one call."""
 
     async def definitions(self) -> Sequence[ToolDefinition]:
         """Return the tools. Raise `ToolFailed` if they are not known, because the server was never reached."""

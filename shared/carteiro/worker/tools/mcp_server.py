@@ -34,7 +34,7 @@ _CONNECT_SECONDS = 30.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 60.0
 _CONNECTION_ERRORS = (OSError, httpx2.HTTPError, anyio.ClosedResourceError, anyio.BrokenResourceError)
 _MAX_PAGES = 20
-"""Most pages of a server's list of tools."""
+"""Maximum number of pages of a server's list of tools."""
 _MAX_DESCRIPTION = 4096
 _MAX_WAIT_SECONDS = 5.0
 """Time that a call waits for a server that is connected again."""

@@ -28,12 +28,12 @@ from mcp.types import (
 log = structlog.get_logger("carteiro.worker")
 
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
-"""Most bytes of one message of a server: room for an image of 3 MiB in base64, which is then described in words."""
+"""Maximum bytes of one message of a server: room for an image of 3 MiB in base64, which is then described in words."""
 _MAX_VALUES = 100_000
-"""Most values of JSON in a message: each is an object of Python, and the SDK copies them several times."""
+"""Maximum number of values of JSON in a message: each is an object of Python, and the SDK copies them several times."""
 TOO_LONG = f"The tool's answer has more than {MAX_ANSWER_BYTES >> 20} MiB or {_MAX_VALUES:,} values."
 _MAX_REQUESTS = 16
-"""Most requests of a server that wait for their answers. Others are left out: the SDK has a task for each."""
+"""Maximum number of a server's requests that wait for answers. Others are left out: the SDK has a task for each."""
 _EXIT_SECONDS = 2.0
 """Time for a program to end after its standard input is closed, and again after SIGTERM."""
 _CONNECT_SECONDS = 30.0

@@ -24,12 +24,12 @@ from carteiro.worker.tools.interface import ToolFailed, ToolSource
 log = structlog.get_logger("carteiro.worker")
 
 MAX_RESULT_CHARACTERS = 20_000
-"""Most characters of a result that the model reads."""
+"""Maximum characters of a result that the model reads."""
 _MAX_ERROR_CHARACTERS = 2000
 _MAX_SHOWN_CHARACTERS = 1000
-"""Most characters of a result in the reply."""
+"""Maximum characters of a result in the reply."""
 _MAX_SHOWN_ARGUMENTS = 4000
-"""Most characters of a call's arguments in the reply: those of all calls must not make it too large to be sent."""
+"""Maximum characters of a call's arguments in the reply: those of all calls must not make it too large to be sent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,7 @@ def test_fitted_prompt_keeps_the_newest_turns_and_stores_no_others(count: int, m
 
 
 def test_turn_alone_has_only_the_request() -> None:
-    assert stored_ids(make_draft(1, 9, 12).alone) == ["t/0/9"]
+    assert stored_ids(make_draft(1, 9, 12).minimal) == ["t/0/9"]
 
 
 CALL = EarlierToolCall(id="a", name="clock", arguments={})
@@ -133,7 +133,7 @@ def test_results_of_tools_keep_their_calls_however_short_the_prompt_is() -> None
     draft = result_draft(make_turn(1), make_turn(2), ASKED)
     assert draft.problem is None
     assert draft.fitted(0, len).earlier == (ASKED,)
-    assert draft.alone.earlier == (ASKED,)
+    assert draft.minimal.earlier == (ASKED,)
     shorter = draft.with_shorter_prompt()
     assert shorter is not None
     assert shorter.earlier == (make_turn(2), ASKED)

@@ -32,7 +32,7 @@ from carteiro.models.errors import InvalidPrompt, Unavailable
 _TOKEN_BYTES = 8
 """Bytes of a token. An id of a request, with its token, has at most 57 of the 64 characters that Anthropic allows."""
 _MAX_KEPT_BYTES = 2**30
-"""Most bytes of files that are kept. The oldest are forgotten first, and their prompts go into other batches."""
+"""Maximum bytes of files that are kept. The oldest are forgotten first, and their prompts go into other batches."""
 _CLOCK_SKEW_SECONDS = 600.0
 _BEFORE_PARAMS = b'","params":'
 _HTTP_STATUSES = {

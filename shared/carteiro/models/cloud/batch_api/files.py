@@ -19,7 +19,7 @@ RETENTION_SECONDS = 14 * 24 * 3600
 expire instead of 500 (https://learn.microsoft.com/azure/foundry/openai/how-to/batch)."""
 EXPIRY = {"anchor": "created_at", "seconds": RETENTION_SECONDS}
 MAX_PAGES = 50
-"""Most pages of a list that are read. A longer list means that files were not deleted."""
+"""Maximum number of pages of a list that are read. A longer list means that files were not deleted."""
 _FIRST_PAUSE, _MAX_PAUSE = 0.5, 10.0
 """Seconds between two looks at the state of a file."""
 

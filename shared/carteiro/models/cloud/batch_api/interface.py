@@ -59,7 +59,7 @@ class BatchApi(Protocol):
     """Protocol of a provider's batches for one model. Every method raises the errors of `carteiro.models.errors`."""
 
     max_bytes: int
-    """Most bytes of a file."""
+    """Maximum bytes of a file."""
 
     def encode_line(self, id: str, body: dict[str, Any]) -> bytes:  # noqa: A002
         """Return one line of the input file, with its newline."""

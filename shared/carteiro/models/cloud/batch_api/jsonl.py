@@ -17,7 +17,7 @@ from carteiro.models.errors import ModelError, Unavailable
 log = structlog.get_logger("carteiro.models")
 
 MAX_LINE_BYTES = 64 * 2**20
-"""Most bytes of a result's line. A longer line is unreadable."""
+"""Maximum bytes of a result's line. A longer line is unreadable."""
 
 _LINE_SEPARATORS = {"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 """Characters that JSON allows as they are, although some readers take them for the end of a line."""

@@ -21,7 +21,7 @@ _MAX_BATCH_TOKENS = 4096
 _MIN_TEXT_SHARE = 0.25
 """Smallest share of the model's context for the text."""
 _MAX_PART_TOKENS = 400
-"""Most tokens of one part of a long text: the training texts of such models are short."""
+"""Maximum tokens of one part of a long text: the training texts of such models are short."""
 _CONTRADICTION = ("contradict", "not_entail", "not entail", "non_entail")
 
 

@@ -19,7 +19,7 @@ from carteiro.models.local.transformers.forward import is_recurrent, new_cache, 
 _LENGTH_DEPENDENT_ROPE = ("dynamic", "longrope")
 """Names in types of position encodings whose keys change when a prompt gets longer than those of the training."""
 _MIN_SAVED_TOKENS = 64
-"""Fewest tokens that a separate pass over a common beginning must save; each pass reads all weights once."""
+"""Minimum tokens that a separate pass over a common beginning must save; each pass reads all weights once."""
 _KNOWN_COST = 1 / 16
 """Cost of a token whose keys and values are kept, as a share of that of another token: they are copied."""
 

@@ -23,7 +23,7 @@ from carteiro.models.local.transformers.transformers_model import TransformersMo
 from carteiro.models.prompt import GenerationOptions
 
 _MAX_BATCH_TOKENS = 2048
-"""Most tokens of one batch, padding included."""
+"""Maximum tokens of one batch, padding included."""
 
 
 class _CancellationCriteria(StoppingCriteria):  # type: ignore[misc]

@@ -11,7 +11,7 @@ _MIN_PGVECTOR = (0, 8)
 _LOCK = 7_240_511_201
 """Number of the lock of those that create tables."""
 _MAX_INDEXED, _MAX_INDEXED_AS_HALF = 2000, 4000
-"""Most dimensions of pgvector's HNSW index, for numbers of 32 and of 16 bits."""
+"""Maximum dimensions of pgvector's HNSW index, for numbers of 32 and of 16 bits."""
 
 _TABLES = """
 CREATE SCHEMA IF NOT EXISTS carteiro;
