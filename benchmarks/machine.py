@@ -2,6 +2,8 @@
 
 import os
 import platform
+import shutil
+import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -18,13 +20,16 @@ def machine() -> str:
 
 
 def versions() -> str:
-    """Return the versions of Python and of the installed packages."""
+    """Return the versions of Python, of the installed packages, and of Java if there is one."""
     found = [f"Python {platform.python_version()}"]
     for name in _PACKAGES:
         try:
             found.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             continue
+    if shutil.which("java"):
+        java = subprocess.run(["java", "--version"], capture_output=True, text=True, check=True).stdout
+        found.append(" ".join(java.split()[:2]))
     return ", ".join(found)
 
 

@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import os
 import sys
+from collections.abc import Iterable
 
 from rich.console import Console
 
@@ -41,6 +42,14 @@ def pairs(names: list[str] | None) -> list[tuple[Workload, Contender]]:
     ]
 
 
+def left_out(contenders: Iterable[Contender]) -> dict[str, str]:
+    """Return the names of the contenders that cannot run on this machine, each with a line that says why."""
+    missing = {each.name: each.missing_program() for each in contenders}
+    return {
+        name: f"{name}: left out, there is no {program} on the PATH" for name, program in missing.items() if program
+    }
+
+
 async def measure(
     workload: Workload, contender: Contender, bootstrap: str, number: int, options: argparse.Namespace
 ) -> Measurement:
@@ -68,8 +77,15 @@ async def main() -> None:
     (options.output / "logs").mkdir(exist_ok=True)
     console = Console()
     everybody: list[Measurement] = []
+    selected = pairs(options.only)
+    absent = left_out(contender for _, contender in selected)
+    for line in absent.values():
+        console.print(line, highlight=False)
+    selected = [(workload, contender) for workload, contender in selected if contender.name not in absent]
+    if not selected:
+        sys.exit("benchmarks.delivery: nothing to measure")
     async with broker(options.bootstrap) as bootstrap:
-        for number, (workload, contender) in enumerate(pairs(options.only)):
+        for number, (workload, contender) in enumerate(selected):
             measured = await measure(workload, contender, bootstrap, number, options)
             everybody.append(measured)
             console.print(

@@ -10,7 +10,7 @@ from benchmarks.delivery.measurement import Measurement
 from benchmarks.delivery.targets import MAX_ADDED_MS, MAX_CPU_MS, MIN_EFFICIENCY, MIN_SHARE_OF_RAW
 from benchmarks.delivery.workloads import WORKLOADS, Workload
 
-_COLOURS = {"raw": "#8c8c8c", "faststream_app": "#d98c3f", "carteiro_worker": "#2f6db3"}
+_COLOURS = {"raw": "#8c8c8c", "share_consumer": "#6f9f4f", "faststream_app": "#d98c3f", "carteiro_worker": "#2f6db3"}
 _BY_NAME = {contender.name: contender for contender in CONTENDERS}
 
 

@@ -14,7 +14,13 @@ From Kafka to Kafka. *Of ideal*: replies a second, as a share of what {MAX_IN_FL
 processor time of the contender's process for a request. *MiB*: the most memory it held. *Machine busy*: all
 processors, broker included; at 100% they set the figure. *As shipped* logs each request, the others only warnings.
 FastStream without `ACK` commits by the clock, so that a crash loses requests. *Targets*: what Carteiro
-should reach."""
+should reach.
+
+*Share consumer* is Kafka's own (KIP-932), of its Java client, with explicit acknowledgement. It polls again only
+after all requests of its last poll are acknowledged, so a slow request holds up the others. *x64* is 64 of them in
+one process, each with one request. They call the model's server by the HTTP client of the JVM, not by the SDK. Their
+processor time includes the JVM's compiler, which weighs more in seconds than in days. Without a JDK they are left
+out."""
 _Column = tuple[str, Callable[[Measurement], str]]
 
 

@@ -53,6 +53,8 @@ class ApacheKafka(DockerContainer):
             "OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
             "TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
             "TRANSACTION_STATE_LOG_MIN_ISR": "1",
+            "SHARE_COORDINATOR_STATE_TOPIC_REPLICATION_FACTOR": "1",
+            "SHARE_COORDINATOR_STATE_TOPIC_MIN_ISR": "1",
             "GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
             "GROUP_MIN_SESSION_TIMEOUT_MS": "1000",
             # Its threads, a hundred by default, wake several times a second each.
