@@ -27,8 +27,8 @@ class StoreUnavailable(Exception):
 
 
 class TextUnavailable(StoreUnavailable):
-    """One text cannot be read now. Its sender may be the cause: he may own the HTTPS server, or have stored the object
-    so that the store does not give it.
+    """One text cannot be read now. Its sender may be the cause: as the owner of the HTTPS server, or by storing
+    the object so that the store does not give it.
     """
 
     def __init__(self, reason: str, *, is_slow: bool = False) -> None:

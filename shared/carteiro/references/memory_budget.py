@@ -30,7 +30,7 @@ class Reservation:
 
 
 class MemoryBudget:
-    """Bytes that may be in use at once. Who asks for more than is left waits, in the order of asking."""
+    """Bytes that may be in use at once. A caller that asks for more than is left waits in a queue."""
 
     def __init__(self, limit: int) -> None:
         self._left = limit

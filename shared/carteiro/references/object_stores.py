@@ -109,7 +109,7 @@ class ObjectStores:
 def _open_store(address: Address) -> Any:
     open_store = {"s3": S3Store, "gs": GCSStore, "az": AzureStore}[address.scheme]
     options = dict(_CLIENT_OPTIONS)
-    # Who names an endpoint without TLS means it, and other clients of S3 need no second variable for it.
+    # An operator who names an endpoint without TLS means it. Other clients of S3 need no second variable for it.
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
     if address.scheme == "s3" and endpoint.startswith("http://"):
         options["allow_http"] = True

@@ -41,7 +41,7 @@ class QuestionEmbedder(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """A search for passages. `top_k` is the most of them."""
+    """A search for passages. `top_k` is their maximum number."""
 
     collection: str
     text: str

@@ -12,7 +12,7 @@ _PREFIX = "CARTEIRO_"
 _NON_SETTINGS = frozenset({"CARTEIRO_WORKERS"})
 """Variables that a command reads by itself."""
 _SIMILARITY = 0.65
-"""Least similarity of two names, by `difflib`, at which one is suggested for the other."""
+"""Minimum similarity of two names, by `difflib`, at which one is suggested for the other."""
 _KUBERNETES_SERVICE = re.compile(r".*_(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_(TCP|UDP)(_(PROTO|PORT|ADDR))?)?)")
 """Variables that Kubernetes sets for a service whose name begins with our prefix."""
 

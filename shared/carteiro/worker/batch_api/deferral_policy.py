@@ -19,7 +19,7 @@ class DeferralPolicy:
     """Policy that chooses the requests that are deferred."""
 
     min_wait: timedelta
-    """Least time to the deadline of any deferred request."""
+    """Minimum time to the deadline of any deferred request."""
     min_deadline: timedelta | None = None
     """Time to the deadline from which a request without `options.wait` is deferred too. None for never, for
     example if the task keeps the order of requests.
