@@ -61,9 +61,8 @@ class BatchCoordinator:
         """
         if (batcher := self._batchers.get(partition)) is None:
             publisher = self._publisher_of(partition)
-            batcher = self._batchers[partition] = PartitionBatcher(
-                self._task, self._models, publisher.publish, publisher.is_finished, self._settings
-            )
+            batcher = PartitionBatcher(self._task, self._models, publisher, self._settings)
+            self._batchers[partition] = batcher
         await batcher.close()
         backoff, logged_reason = Backoff(_FIRST_PAUSE, _MAX_PAUSE, sleep=self._sleep), ""
         while True:

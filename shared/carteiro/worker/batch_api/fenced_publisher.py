@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import structlog
 
@@ -14,7 +15,20 @@ log = structlog.get_logger("carteiro.worker")
 _FIRST_PAUSE, _MAX_PAUSE = 1.0, 10.0
 
 
-class FencedPublisher:
+class StatePublisher(Protocol):
+    """Writer of the state of one partition's batches, which also knows the finished requests."""
+
+    def is_finished(self, offset: int) -> bool:
+        """Return True if the deferred request at an offset is finished."""
+
+    async def publish(self, key: bytes, value: bytes | None) -> None:
+        """Store a value under a key, or delete the key if the value is None. Return after the acknowledgement.
+
+        Never return if the partition has another owner.
+        """
+
+
+class FencedPublisher(StatePublisher):
     """Writer of one partition's records on the topic of batches, by the delivery of the partition's lane.
 
     In a worker that has lost the partition, writes fail, as its delivery is fenced off: `publish` does not return.

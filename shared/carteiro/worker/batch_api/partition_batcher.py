@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -15,6 +15,7 @@ from carteiro.models.errors import Misconfigured, ModelError, RateLimited, Unava
 from carteiro.models.prompt_identity import prompt_identity
 from carteiro.schemas import Usage
 from carteiro.worker.batch_api.accumulator import BatchAccumulator, BatchSettings
+from carteiro.worker.batch_api.fenced_publisher import StatePublisher
 from carteiro.worker.batch_api.item import BatchItem, BatchPrompt, item_id
 from carteiro.worker.batch_api.partition_jobs import PartitionJobs
 from carteiro.worker.batch_api.state import NAME_PREFIX_KEY, decode_batches, decode_name_prefix
@@ -36,22 +37,19 @@ class DeadlineNear(Exception):
 class PartitionBatcher:
     """Batcher of one partition's deferred requests.
 
-    `models` are the task's models by their names in replies. `publish` stores a value under a key, or deletes the key
-    if the value is None, and returns after the acknowledgement. `is_finished` returns True if the request at an offset
-    is finished.
+    `models` are the task's models by their names in replies.
     """
 
     def __init__(
         self,
         task: str,
         models: Mapping[str, BatchModel[Any, Any]],
-        publish: Callable[[bytes, bytes | None], Awaitable[None]],
-        is_finished: Callable[[int], bool],
+        publisher: StatePublisher,
         settings: BatchSettings,
     ) -> None:
-        self._models, self._publish, self._settings = models, publish, settings
+        self._models, self._publisher, self._settings = models, publisher, settings
         self._accumulator = BatchAccumulator(settings, lambda model: self._jobs.api_of(model).max_bytes)
-        self._jobs = PartitionJobs(task, models, publish, is_finished, settings, self._accumulator.shrink)
+        self._jobs = PartitionJobs(task, models, publisher, settings, self._accumulator.shrink)
         self._pending: dict[str, BatchItem] = {}
         """Items by their ids, until they are in a batch."""
         self._awaited: set[BatchItem] = set()
@@ -172,7 +170,7 @@ class PartitionBatcher:
     async def _run(self, *, has_prefix: bool, known_files: Collection[str]) -> None:
         """Create jobs of the batches that are ready, until cancelled."""
         if not has_prefix:
-            await self._publish(NAME_PREFIX_KEY, self._name_prefix.encode())
+            await self._publisher.publish(NAME_PREFIX_KEY, self._name_prefix.encode())
         await self._jobs.delete_orphaned_files(self._name_prefix, known_files)
         while True:
             for items in self._accumulator.ready(time.monotonic()):

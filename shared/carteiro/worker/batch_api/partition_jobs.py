@@ -15,6 +15,7 @@ from carteiro.models.cloud.batch_api.interface import BatchApi, BatchModel
 from carteiro.models.errors import ModelError
 from carteiro.worker.batch_api.accumulator import BatchSettings
 from carteiro.worker.batch_api.batch_record import BatchRecord
+from carteiro.worker.batch_api.fenced_publisher import StatePublisher
 from carteiro.worker.batch_api.item import BatchItem
 from carteiro.worker.batch_api.job import BatchJob
 from carteiro.worker.batch_api.job_items import JobItems
@@ -29,25 +30,20 @@ _MAX_PAUSE = 120.0
 
 
 class PartitionJobs:
-    """Running jobs, by the ids of their items.
-
-    `publish` stores a value under a key, or deletes the key if the value is None. `is_finished` returns True if the
-    request at an offset is finished. `shrink` makes later batches of a model smaller.
-    """
+    """Running jobs, by the ids of their items. `shrink` makes later batches of a model smaller."""
 
     def __init__(
         self,
         task: str,
         models: Mapping[str, BatchModel[Any, Any]],
-        publish: Callable[[bytes, bytes | None], Awaitable[None]],
-        is_finished: Callable[[int], bool],
+        publisher: StatePublisher,
         settings: BatchSettings,
         shrink: Callable[[str], None],
         *,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._task, self._models, self._publish, self._is_finished = task, models, publish, is_finished
+        self._task, self._models, self._publisher = task, models, publisher
         self._settings, self._shrink, self._now, self._sleep = settings, shrink, now, sleep
         self._jobs: dict[str, BatchJob] = {}
         self._tasks = BackgroundTasks()
@@ -106,8 +102,8 @@ class PartitionJobs:
         return await api.upload(name, (api.encode_line(item.id, model.body(item.prompt)) for item in items))
 
     def _start(self, state: BatchState, items: Sequence[BatchItem] = (), *, recovered: bool = False) -> None:
-        api, record = self.api_of(state.model), BatchRecord(state, self._publish, self._now)
-        job_items = JobItems(state.item_ids, self._is_finished, items)
+        api, record = self.api_of(state.model), BatchRecord(state, self._publisher.publish, self._now)
+        job_items = JobItems(state.item_ids, self._publisher.is_finished, items)
         submission = Submission(record, job_items, api, self._upload, self._settings.listing_delay, self._now)
         job = BatchJob(
             record,

@@ -2,12 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from carteiro.models.prompt import Message, Prompt
 from carteiro.worker.batch_api.accumulator import BatchSettings
 from carteiro.worker.batch_api.partition_batcher import PartitionBatcher
 from tests.unit.worker.batch_api.fake_batch_api import CrashInjector, FakeBatchApi, FakeBatchModel
+from tests.unit.worker.batch_api.fake_publisher import FakePublisher
 
 SETTINGS = BatchSettings(
     safety_margin=1.0, linger=0.002, poll_interval=0.001, max_items=4, listing_delay=0.003, replay=0.05
@@ -23,17 +25,26 @@ def open_batcher(
 ) -> PartitionBatcher:
     """Return an open batcher whose requests are never answered. Once `fenced` is set, its writes never complete."""
 
-    async def publish(key: bytes, value: bytes | None) -> None:
-        if fenced is not None and fenced.is_set():
-            await asyncio.Event().wait()
-        if value is None:
-            stored.pop(key, None)
-        else:
-            stored[key] = value
+    class Publisher(FakePublisher):
+        async def publish(self, key: bytes, value: bytes | None) -> None:
+            if fenced is not None and fenced.is_set():
+                await asyncio.Event().wait()
+            self.put(key, value)
 
-    batcher = PartitionBatcher("generate", {"openai:loud": FakeBatchModel(api)}, publish, lambda _: False, SETTINGS)
+    batcher = PartitionBatcher("generate", {"openai:loud": FakeBatchModel(api)}, Publisher(stored), SETTINGS)
     batcher.open(stored)
     return batcher
+
+
+class CrashingPublisher(FakePublisher):
+    """Publisher each of whose writes is a step at which the worker may be killed."""
+
+    def __init__(self, crashes: CrashInjector, stored: dict[bytes, bytes], is_finished: Callable[[int], bool]) -> None:
+        super().__init__(stored, is_finished)
+        self._crashes = crashes
+
+    async def publish(self, key: bytes, value: bytes | None) -> None:
+        await self._crashes.run_step(partial(self.put, key, value))
 
 
 class KillableWorker:
@@ -48,18 +59,8 @@ class KillableWorker:
         """Serve until all requests are answered and no state is left. Return False if the process was killed first."""
         self.api.crashes.restart()
 
-        async def publish(key: bytes, value: bytes | None) -> None:
-            def effect() -> None:
-                if value is None:
-                    self.stored.pop(key, None)
-                else:
-                    self.stored[key] = value
-
-            await self.api.crashes.run_step(effect)
-
-        batcher = PartitionBatcher(
-            "generate", {"openai:loud": FakeBatchModel(self.api)}, publish, self.replies.__contains__, SETTINGS
-        )
+        publisher = CrashingPublisher(self.api.crashes, self.stored, self.replies.__contains__)
+        batcher = PartitionBatcher("generate", {"openai:loud": FakeBatchModel(self.api)}, publisher, SETTINGS)
         batcher.open(self.stored)
         until = time.monotonic() + deadline_seconds
         calls = [

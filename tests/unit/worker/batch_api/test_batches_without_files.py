@@ -11,6 +11,7 @@ from carteiro.worker.batch_api.partition_batcher import PartitionBatcher
 from tests.conftest import eventually
 from tests.provider import Provider
 from tests.unit.models.cloud.batch_api.batch_calls import open_model, prompt
+from tests.unit.worker.batch_api.fake_publisher import FakePublisher
 
 SETTINGS = BatchSettings(
     safety_margin=2.0, linger=0.01, poll_interval=0.01, max_items=10, listing_delay=0.05, replay=0.05
@@ -21,14 +22,8 @@ SETTINGS = BatchSettings(
 async def test_crash_of_the_worker_loses_no_prompt_and_pays_it_once(crash: str) -> None:
     stored: dict[bytes, bytes] = {}
 
-    async def publish(key: bytes, value: bytes | None) -> None:
-        if value is None:
-            stored.pop(key, None)
-        else:
-            stored[key] = value
-
     def open_batcher(model: CloudModel) -> PartitionBatcher:
-        batcher = PartitionBatcher("generate", {model.name: model}, publish, lambda _: False, SETTINGS)
+        batcher = PartitionBatcher("generate", {model.name: model}, FakePublisher(stored), SETTINGS)
         batcher.open(stored)
         return batcher
 

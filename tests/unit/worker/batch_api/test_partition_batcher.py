@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from carteiro.worker.batch_api.partition_batcher import DeadlineNear, PartitionBatcher
 from tests.unit.worker.batch_api.fake_batch_api import CrashInjector, FakeBatchApi, FakeBatchModel
+from tests.unit.worker.batch_api.fake_publisher import FakePublisher
 from tests.unit.worker.batch_api.killable_worker import SETTINGS, open_batcher, prompt, run_to_end, run_with_crashes
 
 TWO_STEPS = [["a", "again"], ["b"], ["c"], ["d"], ["e"], ["f", "again"]]
@@ -60,7 +61,7 @@ async def test_batch_without_waiters_is_cancelled() -> None:
 
 async def test_closed_batcher_breaks_no_promise() -> None:
     batcher = PartitionBatcher(
-        "generate", {"openai:loud": FakeBatchModel(FakeBatchApi(CrashInjector()))}, _discard, lambda _: False, SETTINGS
+        "generate", {"openai:loud": FakeBatchModel(FakeBatchApi(CrashInjector()))}, FakePublisher(), SETTINGS
     )
     with pytest.raises(DeadlineNear):
         await batcher.complete("openai:loud", prompt("a"), 0, time.monotonic() + 0.6)
@@ -91,7 +92,7 @@ async def test_short_deadline_uploads_nothing() -> None:
 
 async def test_repeated_prompt_of_a_request_is_one_item() -> None:
     api = FakeBatchApi(CrashInjector())
-    batcher = PartitionBatcher("generate", {"openai:loud": FakeBatchModel(api)}, _discard, lambda _: False, SETTINGS)
+    batcher = PartitionBatcher("generate", {"openai:loud": FakeBatchModel(api)}, FakePublisher(), SETTINGS)
     batcher.open({})
     twice = [batcher.complete("openai:loud", prompt("a"), 0, time.monotonic() + 60) for _ in range(2)]
     assert [each.text for _, each in await asyncio.gather(*twice)] == ["A", "A"]
@@ -120,12 +121,13 @@ async def test_batch_that_cannot_be_stored_is_not_submitted() -> None:
     api = FakeBatchApi(CrashInjector())
     writing = asyncio.Event()
 
-    async def publish(key: bytes, value: bytes | None) -> None:
-        if key != b"name_prefix":
-            writing.set()
-            await asyncio.Event().wait()
+    class Publisher(FakePublisher):
+        async def publish(self, key: bytes, value: bytes | None) -> None:
+            if key != b"name_prefix":
+                writing.set()
+                await asyncio.Event().wait()
 
-    batcher = PartitionBatcher("generate", {"openai:loud": FakeBatchModel(api)}, publish, lambda _: False, SETTINGS)
+    batcher = PartitionBatcher("generate", {"openai:loud": FakeBatchModel(api)}, Publisher(), SETTINGS)
     batcher.open({})
     call = asyncio.create_task(batcher.complete("openai:loud", prompt("a"), 0, time.monotonic() + 60))
     async with asyncio.timeout(10):
@@ -136,7 +138,3 @@ async def test_batch_that_cannot_be_stored_is_not_submitted() -> None:
     assert not api.batches
     await batcher.close()
     call.cancel()
-
-
-async def _discard(key: bytes, value: bytes | None) -> None:
-    pass

@@ -11,6 +11,7 @@ from carteiro.worker.batch_api.stage import BatchStage
 from carteiro.worker.batch_api.state import BatchState, decode_batches
 from tests.conftest import eventually
 from tests.unit.worker.batch_api.fake_batch_api import CrashInjector, FakeBatchApi, FakeBatchModel
+from tests.unit.worker.batch_api.fake_publisher import FakePublisher
 from tests.unit.worker.batch_api.killable_worker import SETTINGS, prompt
 
 
@@ -25,8 +26,7 @@ class Harness:
         self.jobs = PartitionJobs(
             "generate",
             {"openai:loud": FakeBatchModel(self.api)},
-            self._publish,
-            self._is_finished,
+            FakePublisher(self.stored, self._is_finished),
             SETTINGS,
             lambda model: None,
         )
@@ -40,9 +40,6 @@ class Harness:
         deadline = asyncio.get_running_loop().time() + 60
         self.items[offset] = BatchItem(identifier, "openai:loud", prompt(words), deadline, 10, result, waiters)
         return self.items[offset]
-
-    async def _publish(self, key: bytes, value: bytes | None) -> None:
-        self.stored.pop(key, None) if value is None else self.stored.update({key: value})
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from tests.provider.batches import BatchEndpoints
 from tests.provider.completions import completion
 from tests.unit.models.cloud.cloud_models import endpoint
 from tests.unit.models.cloud.strict_server import Json, Rule, error, formats, only_temperature_1
+from tests.unit.worker.batch_api.fake_publisher import FakePublisher
 from tests.unit.worker.batch_api.killable_worker import SETTINGS
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
@@ -58,16 +59,13 @@ async def complete(server: RejectingProvider) -> AsyncIterator[Callable[..., Any
     stored: dict[bytes, bytes] = {}
     opened: list[tuple[CloudModel, PartitionBatcher]] = []
 
-    async def publish(key: bytes, value: bytes | None) -> None:
-        stored.pop(key, None) if value is None else stored.update({key: value})
-
     async def call(prompt: Prompt, offset: int = 0, *, again: bool = False) -> Completion:
         if again or not opened:
             for _, batcher in opened:
                 await batcher.close()
             where = endpoint(server.url, batches=BatchAddress(url=server.url), completion_limit="max_tokens")
             model = CloudModel("openai:echo", where, timeout=30)
-            batcher = PartitionBatcher("generate", {model.name: model}, publish, lambda _: False, SETTINGS)
+            batcher = PartitionBatcher("generate", {model.name: model}, FakePublisher(stored), SETTINGS)
             batcher.open(stored)
             opened.append((model, batcher))
         model, batcher = opened[-1]

@@ -23,6 +23,7 @@ from carteiro.worker.model_calls.fallback import FallbackChain, ModelTarget
 from tests.provider import Provider
 from tests.provider.embeddings import openai, vector
 from tests.unit.models.cloud.cloud_models import endpoint
+from tests.unit.worker.batch_api.fake_publisher import FakePublisher
 from tests.unit.worker.batch_api.killable_worker import SETTINGS
 from tests.unit.worker.failing_model import usage_meter
 from tests.unit.worker.index.documents import chunks, embedded_texts, record, section
@@ -58,12 +59,9 @@ class Batches:
 
     def _open(self) -> PartitionBatcher:
         models = {self._model.name: self._model}
-        batcher = PartitionBatcher("index-docs", models, self._publish, lambda _: False, SETTINGS)
+        batcher = PartitionBatcher("index-docs", models, FakePublisher(self._stored), SETTINGS)
         batcher.open(self._stored)
         return batcher
-
-    async def _publish(self, key: bytes, value: bytes | None) -> None:
-        self._stored.pop(key, None) if value is None else self._stored.update({key: value})
 
 
 @pytest_asyncio.fixture
