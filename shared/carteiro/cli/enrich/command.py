@@ -13,6 +13,7 @@ from carteiro.cli.json_lines import AsJson
 if TYPE_CHECKING:
     from carteiro.cli.kafka import KafkaSession
     from carteiro.enrichment.enrichment_file import EnrichmentFile
+    from carteiro.models.settings import ModelSettings
     from carteiro.settings.worker import WorkerSettings
 
 _EVENT_SECONDS = 120.0
@@ -58,31 +59,13 @@ def enrich(
             await _prepare(kafka, file, settings, start)
 
     async def try_events(kafka: "KafkaSession") -> None:
-        from rich.console import Console
-
-        from carteiro.cli.enrich.events import count_backlog, read_events
-        from carteiro.cli.enrich.trial_view import print_result, print_result_as_json, print_totals
-        from carteiro.worker.composition.enrichment_trial import open_trial
-
         assert try_count is not None
-        silence_worker_logs()
-        console = Console(highlight=False, emoji=False, stderr=as_json)
         for file in enrichments:
-            _check_topic(kafka, file)
-            records = await read_events(kafka, file.source, try_count, start)
-            if not records:
-                console.print(f"{file.source} has no events{' since then' if start else ''}.")
-                continue
-            async with open_trial(file, settings, model_settings) as trial:
-                results = []
-                for record in records:
-                    results.append(await trial.run(record, _EVENT_SECONDS))
-                    (print_result_as_json(results[-1]) if as_json else print_result(console, results[-1]))
-            group = settings.group_of(file.served_name)
-            print_totals(console, results, await count_backlog(kafka, file.source, group, start))
+            await _try_events(kafka, file, settings, model_settings, try_count, start, as_json=as_json)
 
     try:
         if try_count is not None:
+            silence_worker_logs()
             with_kafka(settings, try_events)
             return
         with_kafka(settings, prepare)
@@ -98,6 +81,38 @@ def _check_topic(kafka: "KafkaSession", file: "EnrichmentFile") -> None:
 
     if file.source not in kafka.existing:
         raise KafkaFailed(f"{file.name}: there is no topic {file.source}, which `from` names")
+
+
+async def _try_events(
+    kafka: "KafkaSession",
+    file: "EnrichmentFile",
+    settings: "WorkerSettings",
+    model_settings: "ModelSettings",
+    count: int,
+    start: datetime | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Print `count` events before and after, and the price of all that wait. Nothing is written."""
+    from rich.console import Console
+
+    from carteiro.cli.enrich.events import count_backlog, read_events
+    from carteiro.cli.enrich.trial_view import print_result, print_result_as_json, print_totals
+    from carteiro.worker.composition.enrichment_trial import open_trial
+
+    console = Console(highlight=False, emoji=False, stderr=as_json)
+    _check_topic(kafka, file)
+    records = await read_events(kafka, file.source, count, start)
+    if not records:
+        console.print(f"{file.source} has no events{' since then' if start else ''}.")
+        return
+    async with open_trial(file, settings, model_settings) as trial:
+        results = []
+        for record in records:
+            results.append(await trial.run(record, _EVENT_SECONDS))
+            (print_result_as_json(results[-1]) if as_json else print_result(console, results[-1]))
+    group = settings.group_of(file.served_name)
+    print_totals(console, results, await count_backlog(kafka, file.source, group, start))
 
 
 async def _prepare(

@@ -2,7 +2,7 @@
 
 import base64
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def _is_folder(path: Path) -> bool:
         return False  # Its name is too long, as `read_file` says.
 
 
-def read_file(path: Path, fields: dict[str, FieldValue], max_bytes: int) -> FileRecord:
+def read_file(path: Path, fields: Mapping[str, FieldValue], max_bytes: int) -> FileRecord:
     """Return the record of a file. Raise `FileUnusable`."""
     key = path.as_posix()
     try:

@@ -39,19 +39,7 @@ def configure_logs(level: str, log_format: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    colours = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
-    ending: list[Processor] = (
-        [
-            _escape_controls,
-            structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty() and not os.environ.get("NO_COLOR"),
-                pad_event_to=32,
-                exception_formatter=structlog.dev.plain_traceback,
-            ),
-        ]
-        if colours
-        else [_render_exceptions, structlog.processors.JSONRenderer(sort_keys=False)]
-    )
+    for_people = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     # No message has these (https://docs.python.org/3/howto/logging.html#optimization).
     logging._srcfile = None  # noqa: SLF001
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
@@ -59,7 +47,7 @@ def configure_logs(level: str, log_format: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(for_people=for_people)],
         )
     )
     handler.addFilter(_RateLimitFilter())
@@ -74,6 +62,17 @@ def configure_logs(level: str, log_format: str) -> None:
         logger.setLevel(logging.ERROR)
     # Its errors quote what a server of tools wrote. `McpServer` logs them in our words.
     logging.getLogger("mcp").setLevel(logging.CRITICAL)
+
+
+def _renderers(*, for_people: bool) -> list[Processor]:
+    if not for_people:
+        return [_render_exceptions, structlog.processors.JSONRenderer(sort_keys=False)]
+    console = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty() and not os.environ.get("NO_COLOR"),
+        pad_event_to=32,
+        exception_formatter=structlog.dev.plain_traceback,
+    )
+    return [_escape_controls, console]
 
 
 def traceback_summary(error: BaseException) -> str:
