@@ -59,7 +59,7 @@ async def test_killed_summaries_repeat_only_the_calls_in_flight(
         options = {"bootstrap_servers": [kafka.address], "security_protocol": "PLAINTEXT"}
 
         async def is_empty() -> bool:
-            values, _ = await read_compacted(options, TopicPartition(f"{cluster.group}.summarize.journal", 0))
+            values, *_ = await read_compacted(options, TopicPartition(f"{cluster.group}.summarize.journal", 0))
             return not values
 
         await eventually_true(is_empty)

@@ -79,7 +79,7 @@ async def _read_task(kafka: KafkaSession, task: str, waiting: str) -> TaskBatche
         await consumer.start()
         ends = await _end_offsets(kafka, consumer, waiting)
         for partition in await kafka.partitions(name):
-            kept, _ = await read_compacted(kafka.options, TopicPartition(name, partition))
+            kept, *_ = await read_compacted(kafka.options, TopicPartition(name, partition))
             ledger = decode_ledger(kept.get(LEDGER_KEY))
             # Offsets at or above the ledger's end have not been admitted yet. A transaction's marker is at the end.
             requests += len(ledger.unfinished) + max(ends.get(partition, 0) - ledger.next_unseen - 1, 0)

@@ -64,7 +64,8 @@ class CompactedTopic:
                 # The probe finds a missing write permission early: later it would fail a whole transaction.
                 async with asyncio.timeout(_READ_TIMEOUT_SECONDS):
                     await self._producer().send_and_wait(self.name, None, _PROBE_KEY, partition)
-                return await read_compacted(self.options, TopicPartition(self.name, partition))
+                values, position, _ = await read_compacted(self.options, TopicPartition(self.name, partition))
+                return values, position
             except KafkaError as error:
                 if error.retriable:
                     raise
@@ -72,14 +73,15 @@ class CompactedTopic:
                     f"this service may not write to and read {self.name} ({error}): allow it both"
                 ) from error
 
-    async def read_existing(self, partition: int, max_bytes: int) -> dict[bytes, bytes]:
-        """Return the latest values of a partition of a topic that exists, by key, as `read_compacted` does.
+    async def read_existing(self, partition: int, max_bytes: int) -> tuple[dict[bytes, bytes], int]:
+        """Return the latest values of a partition of a topic that exists, by key, as `read_compacted` does, and the
+        number of keys that `max_bytes` leaves out.
 
         Raise `KafkaError` or `TimeoutError`.
         """
         async with self._read_slots:
-            values, _ = await read_compacted(self.options, TopicPartition(self.name, partition), max_bytes)
-            return values
+            values, _, left_out = await read_compacted(self.options, TopicPartition(self.name, partition), max_bytes)
+            return values, left_out
 
     async def ensure(self) -> None:
         """Create the topic if it is missing. Raise `TopicUnusable`; raise `KafkaError` if a retry may help."""
@@ -122,13 +124,15 @@ class CompactedTopic:
 
 async def read_compacted(
     options: dict[str, Any], partition: TopicPartition, max_bytes: int | None = None
-) -> tuple[dict[bytes, bytes], int]:
-    """Return the latest values of a compacted topic's partition by key, and the offset up to which it was read.
+) -> tuple[dict[bytes, bytes], int, int]:
+    """Return the latest values of a compacted topic's partition by key, the offset up to which it was read, and the
+    number of keys that are left out.
 
     `options` are aiokafka's, for the connection. Of more than `max_bytes` of keys and values, the latest are returned.
     Raise `KafkaError` or `TimeoutError`.
     """
     values: dict[bytes, bytes] = {}
+    left_out: set[bytes] = set()
     size = 0
     consumer = AIOKafkaConsumer(
         **options,
@@ -145,6 +149,7 @@ async def read_compacted(
         async for record in replay(consumer, starts, stall_seconds=_READ_TIMEOUT_SECONDS):
             if record.key is None:
                 continue
+            left_out.discard(record.key)
             if (replaced := values.pop(record.key, None)) is not None:
                 size -= len(record.key) + len(replaced)
             if record.value is not None:
@@ -153,7 +158,8 @@ async def read_compacted(
             while max_bytes is not None and size > max_bytes:
                 earliest = next(iter(values))
                 size -= len(earliest) + len(values.pop(earliest))
+                left_out.add(earliest)
         position = await consumer.position(partition)
     finally:
         await consumer.stop()
-    return values, position
+    return values, position, len(left_out)

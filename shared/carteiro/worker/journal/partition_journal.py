@@ -28,6 +28,9 @@ class JournalWriter(Protocol):
     def on_reused(self) -> None:
         """Count a call that was found and not made again."""
 
+    def on_forgotten(self, calls: int) -> None:
+        """Count calls that do not fit in memory."""
+
     def cancel_answer(self, model: str, response_id: str) -> None:
         """Begin to cancel an answer that a model's provider writes in the background. Its errors are ignored."""
 
@@ -85,4 +88,6 @@ class PartitionJournal:
         self._bytes += len(value) - len(entries.get(key, b""))
         entries[key] = value
         while self._bytes > self.writer.max_partition_bytes:
-            self.forget(next(iter(self._requests)))
+            earliest = next(iter(self._requests))
+            self.writer.on_forgotten(len(self._requests[earliest]))
+            self.forget(earliest)

@@ -71,13 +71,19 @@ class JournalStore(JournalWriter):
             async with asyncio.timeout(_LOAD_SECONDS):
                 found = await self._find_partitions()
                 is_there = found is None or partition < found
-                values = await self._topic.read_existing(partition, self.max_partition_bytes) if is_there else {}
+                limit = self.max_partition_bytes
+                values, left_out = await self._topic.read_existing(partition, limit) if is_there else ({}, 0)
         except _FAILURES as error:
-            values = {}
+            values, left_out = {}, 0
             self.on_failed(error)
+        fields = {"topic": self._topic.name, "partition": partition}
         if calls := journal.load(values):
-            fields = {"topic": self._topic.name, "partition": partition, "calls": calls}
-            log.info("read finished calls of unanswered requests", **fields)
+            log.info("read finished calls of unanswered requests", **fields, calls=calls)
+        if left_out:
+            self.on_forgotten(left_out)
+            log.warning(
+                "the journal is larger than the memory for it: early calls are repeated", **fields, calls=left_out
+            )
 
     def unload(self, partition: int) -> None:
         """Forget a partition that was lost to another owner."""
@@ -119,6 +125,9 @@ class JournalStore(JournalWriter):
     def on_reused(self) -> None:
         self._count("reused")
 
+    def on_forgotten(self, calls: int) -> None:
+        self._count("forgotten", calls)
+
     def cancel_answer(self, model: str, response_id: str) -> None:
         if (found := self._background_models.get(model)) is not None:
             log.info("cancelling an answer in the background: nobody waits for it", model=model, id=response_id)
@@ -148,8 +157,8 @@ class JournalStore(JournalWriter):
             if not away:
                 log.info("finished calls are kept again", topic=self._topic.name)
 
-    def _count(self, outcome: str) -> None:
-        metrics.labelled(metrics.JOURNAL_CALLS, self._task, outcome).inc()
+    def _count(self, outcome: str, calls: int = 1) -> None:
+        metrics.labelled(metrics.JOURNAL_CALLS, self._task, outcome).inc(calls)
 
     def _empty(self, partition: int) -> PartitionJournal:
         return PartitionJournal(self, self._topic.name, partition)

@@ -168,7 +168,8 @@ BATCH_SAVINGS = Counter(
 )
 JOURNAL_CALLS = Counter(
     "carteiro_journal_calls",
-    "Calls of unanswered requests that are finished or in the background: `kept`, `reused` by a later run, or `lost`.",
+    "Calls of unanswered requests that are finished or in the background: `kept`, `reused` by a later run, `lost` to a "
+    "topic that is away or slow, or `forgotten` by a worker whose memory for them is full.",
     ["task", "outcome"],
     registry=REGISTRY,
 )

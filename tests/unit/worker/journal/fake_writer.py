@@ -20,7 +20,7 @@ class FakeWriter(JournalWriter):
         self.values: dict[bytes, bytes] = {}
         self.max_bytes = 2**20
         self.errors: list[Exception] = []
-        self.away, self.reused, self.hanging = False, 0, False
+        self.away, self.reused, self.forgotten, self.hanging = False, 0, 0, False
         self.cancelled: list[tuple[str, str]] = []
         """Models and ids of cancelled answers."""
 
@@ -46,6 +46,9 @@ class FakeWriter(JournalWriter):
 
     def on_reused(self) -> None:
         self.reused += 1
+
+    def on_forgotten(self, calls: int) -> None:
+        self.forgotten += calls
 
     def cancel_answer(self, model: str, response_id: str) -> None:
         self.cancelled.append((model, response_id))

@@ -42,6 +42,7 @@ def test_earliest_requests_are_forgotten_beyond_the_limit(writer: FakeWriter) ->
     journal.forget(2)
     journal.load({KEYS[1]: b"12345", KEYS[2]: b"12345", KEYS[3]: b"1"})
     assert [len(journal.entries(request)) for request in (1, 2, 3)] == [0, 1, 1]
+    assert writer.forgotten == 1
 
 
 async def test_rewritten_entry_counts_once_towards_the_limit(writer: FakeWriter) -> None:

@@ -30,7 +30,7 @@ class FakeTopic:
         self.partitions: int | None = 0
         self.values: dict[bytes, bytes] = {}
         self.error: Exception | None = None
-        self.reads = self.checks = 0
+        self.reads = self.checks = self.left_out = 0
         self.is_missing = False
         self.gate = asyncio.Event()
         self.gate.set()
@@ -38,10 +38,10 @@ class FakeTopic:
     async def find_partitions(self) -> int | None:
         return self.partitions
 
-    async def read_existing(self, partition: int, max_bytes: int) -> dict[bytes, bytes]:
+    async def read_existing(self, partition: int, max_bytes: int) -> tuple[dict[bytes, bytes], int]:
         self.reads += 1
         await self._step()
-        return dict(self.values)
+        return dict(self.values), self.left_out
 
     async def ensure(self) -> None:
         self.checks += 1
@@ -175,6 +175,15 @@ async def test_partition_is_served_without_its_journal_if_it_cannot_be_read(topi
     assert [line["log_level"] for line in logs] == ["error"]
     await owner.serve("a", "b")
     assert (owner.calls, is_away()) == (2, 1)
+
+
+async def test_calls_that_do_not_fit_in_memory_are_counted_and_logged(topic: FakeTopic) -> None:
+    topic.partitions, topic.left_out = 3, 5
+    forgotten = counted("forgotten")
+    with capture_logs() as logs:
+        await Owner(topic).store.load(2)
+    assert counted("forgotten") - forgotten == 5
+    assert [(line["log_level"], line["partition"], line["calls"]) for line in logs] == [("warning", 2, 5)]
 
 
 async def test_slow_read_is_given_up(topic: FakeTopic, monkeypatch: pytest.MonkeyPatch) -> None:
