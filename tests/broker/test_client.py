@@ -177,7 +177,7 @@ async def test_plain_script_streams(services, broker):
     assert await asyncio.to_thread(script) == ["partial", "ok"]
 
 
-async def test_waiting_calls_raise_when_the_client_stops(services, broker, provider):
+async def test_deferral_calls_raise_when_the_client_stops(services, broker, provider):
     client = Carteiro(broker.address)
     await client.start()
     provider.hold()
@@ -206,7 +206,7 @@ async def test_plain_script_without_kafka_gets_a_clear_error():
         await asyncio.to_thread(script)
 
 
-async def test_waiting_thread_gets_an_error_if_another_thread_closes_the_client(broker):
+async def test_deferral_thread_gets_an_error_if_another_thread_closes_the_client(broker):
     async with FakeService(broker.address) as service:
         service.max_answers = 0
 

@@ -80,7 +80,7 @@ async def test_internal_error_shows_no_internals(services, peer: RawKafkaClient,
     async def broken(*_):
         raise ZeroDivisionError("a detail of the inside")
 
-    monkeypatch.setattr(services.primary_model("generate"), "complete", broken)
+    monkeypatch.setattr(services._parts.chains["generate"].targets[0].model, "complete", broken)
     reply, record = await peer.ask(REQUESTS, HELLO)
     assert (reply["error"]["code"], reply["error"]["retryable"]) == ("internal", True)
     assert b"a detail" not in record.value

@@ -80,10 +80,6 @@ class Worker(AsgiFastStream):
             after_shutdown=[self._finish],
         )
 
-    def primary_model(self, task: str) -> Model:
-        """Return the first model of a task's fallback chain."""
-        return self._parts.chains[task].targets[0].model
-
     def open_port(self) -> int:
         """Open the HTTP port unless that is done, and return its number. Raise `SystemExit` if it cannot be used."""
         try:

@@ -199,7 +199,7 @@ async def test_files_of_earlier_requests_are_read_as_far_as_possible(folder: Pat
     assert reservation._size == FILE_FACTOR * 10
 
 
-async def test_waiting_for_earlier_files_does_not_wait_for_those_who_wait(folder: Path) -> None:
+async def test_deferral_for_earlier_files_does_not_wait_for_those_who_wait(folder: Path) -> None:
     reader, uri = make_reader(folder.as_uri()), (folder / "b.txt").as_uri()
     for _ in range(MEMORY_FACTOR):
         reservation = (await reader.read({uri: 1}))[1]

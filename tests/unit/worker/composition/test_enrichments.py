@@ -116,7 +116,7 @@ def test_model_that_does_not_exist_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("default", "refused"), [("openai:default", None), ("http://127.0.0.1:9/v1#x", "has none")])
-def test_waiting_needs_batches_of_the_first_model_of_every_step(default: str, refused: Any) -> None:
+def test_deferral_needs_batches_of_the_first_model_of_every_step(default: str, refused: Any) -> None:
     file = make_file("to: b", "to: b\nwait: 24h")
     if refused is None:
         assert open_models(file, default)

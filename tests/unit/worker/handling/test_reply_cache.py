@@ -136,7 +136,7 @@ async def test_other_worker_gets_the_cached_reply(shared):
     assert (cached, reply.cached, reply.usage, model.calls) == (True, True, Usage(), 1)
 
 
-async def test_waiting_request_takes_over_if_the_first_is_cancelled(shared):
+async def test_deferral_request_takes_over_if_the_first_is_cancelled(shared):
     one, two, model = shared(), shared(), CountingReplies()
     model.go.clear()
     first = asyncio.create_task(one.get_or_compute(REQUEST, MODELS, model))

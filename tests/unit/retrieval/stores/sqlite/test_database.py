@@ -134,7 +134,7 @@ def test_new_file_held_by_another_process_is_opened_after_it(tmp_path, monkeypat
     assert len(pauses) == 1
 
 
-async def test_waiting_writers_hold_up_no_search(tmp_path):
+async def test_deferral_writers_hold_up_no_search(tmp_path):
     store = await open_store(tmp_path / "documents.sqlite")
     await fill(store, document())
     with contextlib.closing(sqlite3.connect(store._database.path, isolation_level=None)) as other:
