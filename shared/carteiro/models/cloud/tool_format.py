@@ -146,4 +146,5 @@ def _tool_use(call: RawToolCall) -> dict[str, Any]:
 
 def _described(tool: ToolDefinition, schema_field: str) -> dict[str, Any]:
     described = {"description": tool.description} if tool.description else {}
-    return {"name": tool.name, **described, schema_field: tool.parameters or _NO_PARAMETERS}
+    # OpenAI rejects a schema without `properties`, which tools without parameters leave out.
+    return {"name": tool.name, **described, schema_field: {**_NO_PARAMETERS, **tool.parameters}}

@@ -12,6 +12,8 @@ import structlog
 from mcp import Client, MCPError
 from mcp.types import (
     CONNECTION_CLOSED,
+    INVALID_REQUEST,
+    PARSE_ERROR,
     BlobResourceContents,
     CallToolResult,
     EmbeddedResource,
@@ -19,14 +21,23 @@ from mcp.types import (
     TextContent,
     Tool,
 )
+from pydantic import ValidationError
 
 from carteiro.concurrency.backoff import Backoff
+from carteiro.models.caller_schema import CallerSchema
+from carteiro.models.errors import InvalidPrompt
 from carteiro.models.json_output import compact_json
 from carteiro.models.prompt import ToolDefinition
-from carteiro.models.schema_limits import SchemaTooLarge, check_limits
 from carteiro.settings.tools_file import ServerEntry, model_name
 from carteiro.worker.tools.interface import ToolFailed, ToolSource
-from carteiro.worker.tools.mcp_transports import TOO_LONG, http_transport, stdio_transport, watched
+from carteiro.worker.tools.mcp_transports import (
+    TOO_LONG,
+    TRANSPORT_FAILED,
+    UNREADABLE,
+    http_transport,
+    stdio_transport,
+    watched,
+)
 
 log = structlog.get_logger("carteiro.worker")
 
@@ -36,15 +47,21 @@ _CONNECTION_ERRORS = (OSError, httpx2.HTTPError, anyio.ClosedResourceError, anyi
 _MAX_PAGES = 20
 """Maximum number of pages of a server's list of tools."""
 _MAX_DESCRIPTION = 4096
+_CLOSE_SECONDS = 10.0
+"""Time for a connection to end with the worker."""
 _MAX_WAIT_SECONDS = 5.0
 """Time that a call waits for a server that is connected again."""
 _MAX_UNANSWERED = 3
 """Calls in a row that are given up, after which the server is connected again: it may hang."""
+_LIST_SECONDS, _LIST_PAUSE = 300.0, 5.0
+"""Longest and shortest time between two lists of a server's tools. Not all servers tell of a change."""
 _STABLE_SECONDS = 60.0
 """A server that ran for so long is restarted without the pauses of its earlier failures."""
 
 IDEMPOTENCY_KEY = "carteiro/idempotency_key"
 """Name of the idempotency key in the `_meta` of a call."""
+_UNREADABLE_CODES = (PARSE_ERROR, INVALID_REQUEST)
+"""Codes of the SDK for answers that it cannot read. Its messages quote them."""
 _FORGOTTEN = "Session terminated"
 """The SDK's message if a server by HTTP does not know the session, because it has started again."""
 
@@ -63,7 +80,8 @@ class McpServer(ToolSource):
         self._name, self._entry = name, entry
         self._backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE, sleep=sleep)
         self._client: Client | None = None
-        self._connected, self._lost = asyncio.Event(), asyncio.Event()
+        self._connected, self._lost, self._changed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        """`_changed` is set when the tools have changed, or the connection is lost."""
         self._tried = asyncio.Event()
         """Set when the first try to connect has ended. No request waits for later ones to know the tools."""
         self._unanswered = 0
@@ -117,10 +135,14 @@ class McpServer(ToolSource):
             if error.message == _FORGOTTEN:
                 self._reconnect(client)
                 raise _SessionForgotten("The tool's server has started again.") from None
-            if error.code != CONNECTION_CLOSED:
-                raise ToolFailed(error.message) from None
-            self._reconnect(client)
-            raise ToolFailed("The tool's server ended before it answered.") from None
+            if error.code == CONNECTION_CLOSED:
+                if self._lost.is_set():  # By HTTP, only this answer was lost.
+                    self._reconnect(client)
+                raise ToolFailed("The tool's server ended before it answered.") from None
+            told = UNREADABLE if error.code in _UNREADABLE_CODES else error.message or "The tool failed."
+            if told == UNREADABLE or error.code == TRANSPORT_FAILED:
+                log.warning("a call of an MCP server failed", server=self._name, tool=name, reason=told)
+            raise ToolFailed(told) from None
         except Exception as error:  # noqa: BLE001  # the SDK raises errors of many kinds for odd answers
             if isinstance(error, _CONNECTION_ERRORS):
                 self._reconnect(client)
@@ -131,15 +153,23 @@ class McpServer(ToolSource):
         loop = asyncio.get_running_loop()
         while True:
             began = loop.time()
+            # A task of its own: the SDK loses cancellations while it connects, and the worker must end all the same.
+            connection = asyncio.create_task(self._connect_until_lost())
             try:
-                await self._connect_until_lost()
+                await asyncio.wait([connection])
+                connection.result()
                 reason = "it ended, or a call failed"
             except Exception as error:  # noqa: BLE001  # the worker serves its other tools and requests
-                reason = f"{type(error).__name__}: {_innermost(error)}"
+                reason = _reason(error)
             finally:
                 self._client = None
                 self._connected.clear()
                 self._tried.set()
+                if not connection.done():
+                    connection.cancel()
+                    self._lost.set()
+                    self._changed.set()
+                    await asyncio.wait([connection], timeout=_CLOSE_SECONDS)
             if loop.time() - began > _STABLE_SECONDS:
                 self._backoff.reset()
             log.warning("an MCP server is away; connecting again", server=self._name, reason=reason[:300])
@@ -147,8 +177,8 @@ class McpServer(ToolSource):
 
     async def _connect_until_lost(self) -> None:
         """Connect, and return when the connection is lost."""
-        self._lost, self._unanswered = asyncio.Event(), 0
-        client = Client(watched(self._transport(), self._lost))
+        self._lost, self._changed, self._unanswered = asyncio.Event(), asyncio.Event(), 0
+        client = Client(watched(self._transport(), self._lost, self._changed))
         async with asyncio.timeout(_CONNECT_SECONDS) as limit, client:
             self._definitions = await self._list_tools(client)
             limit.reschedule(None)
@@ -156,9 +186,22 @@ class McpServer(ToolSource):
             self._connected.set()
             self._tried.set()
             log.info("connected to an MCP server", server=self._name, tools=[tool.name for tool in self._definitions])
-            await self._lost.wait()
+            while not self._lost.is_set():
+                if await _is_set_within(_LIST_SECONDS, self._changed) and self._lost.is_set():
+                    break
+                await self._list_again(client)
+                await _is_set_within(_LIST_PAUSE, self._lost)
             self._client = None
             self._connected.clear()
+
+    async def _list_again(self, client: Client) -> None:
+        """Replace the definitions, or keep them if the server does not list its tools now."""
+        self._changed.clear()
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                self._definitions = await self._list_tools(client)
+        except Exception as error:  # noqa: BLE001  # the calls of the connection go on
+            log.warning("an MCP server does not list its tools again", server=self._name, reason=_reason(error)[:300])
 
     def _reconnect(self, client: Client) -> None:
         """Connect again, unless that was done since a call of this client began."""
@@ -166,6 +209,7 @@ class McpServer(ToolSource):
             self._client = None
             self._connected.clear()
             self._lost.set()
+            self._changed.set()
 
     def _transport(self) -> AbstractAsyncContextManager[Any]:
         entry = self._entry
@@ -186,13 +230,13 @@ class McpServer(ToolSource):
                 break
         if missing := [name for name in self._entry.tools if name not in found]:
             log.warning("an MCP server lacks tools of the file", server=self._name, tools=missing)
-        return [definition for tool in found.values() if (definition := self._definition_of(tool))]
+        return [definition for tool in found.values() if (definition := await self._definition_of(tool))]
 
-    def _definition_of(self, tool: Tool) -> ToolDefinition | None:
+    async def _definition_of(self, tool: Tool) -> ToolDefinition | None:
         try:
-            check_limits(tool.input_schema)
-        except SchemaTooLarge as error:
-            log.warning("a tool's schema is too large", server=self._name, tool=tool.name, reason=str(error))
+            await CallerSchema(tool.input_schema, tool.name).check()
+        except InvalidPrompt as error:  # A provider would reject each request that has the tool.
+            log.warning("a tool is left out: its schema cannot be used", server=self._name, reason=error.message)
             return None
         return ToolDefinition(model_name(tool.name), (tool.description or "")[:_MAX_DESCRIPTION], tool.input_schema)
 
@@ -219,8 +263,17 @@ def _content_text(content: Any) -> str:
             return f"[{content.type} of type {content.mime_type}, which is not shown]"
 
 
-def _innermost(error: BaseException) -> BaseException:
-    """Return the first error of nested groups."""
+async def _is_set_within(seconds: float, event: asyncio.Event) -> bool:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    return event.is_set()
+
+
+def _reason(error: BaseException) -> str:
+    """Return the reason of a lost connection, without what the server wrote in an answer that cannot be read."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return error
+    if isinstance(error, ValidationError) or (isinstance(error, MCPError) and error.code == PARSE_ERROR):
+        return UNREADABLE
+    return f"{type(error).__name__}: {error}"

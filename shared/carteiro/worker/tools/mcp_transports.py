@@ -20,10 +20,13 @@ from mcp.types import (
     INTERNAL_ERROR,
     ErrorData,
     JSONRPCError,
+    JSONRPCNotification,
     JSONRPCRequest,
     JSONRPCResponse,
     jsonrpc_message_adapter,
 )
+from mcp.types.methods import validate_server_result
+from pydantic import ValidationError
 
 log = structlog.get_logger("carteiro.worker")
 
@@ -32,6 +35,9 @@ MAX_ANSWER_BYTES = 4 * 1024 * 1024
 _MAX_VALUES = 100_000
 """Maximum number of values of JSON in a message: each is an object of Python, and the SDK copies them several times."""
 TOO_LONG = f"The tool's answer has more than {MAX_ANSWER_BYTES >> 20} MiB or {_MAX_VALUES:,} values."
+UNREADABLE = "The tool's server gave no answer that can be read."
+TRANSPORT_FAILED = -32090
+"""Code of errors that are made here, in our words, in the place of an answer."""
 _MAX_REQUESTS = 16
 """Maximum number of a server's requests that wait for answers. Others are left out: the SDK has a task for each."""
 _EXIT_SECONDS = 2.0
@@ -40,12 +46,23 @@ _CONNECT_SECONDS = 30.0
 _HEAD_BYTES = 256
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _EVENT_END = re.compile(rb"\n\n|\r\r|\n\r\n")
+_PROTOCOL = "2025-11-25"
+"""Version that tools are checked by. Later ones permit more in schemas of results, which are left out."""
+_HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
+_ESCAPES = re.compile(
+    rb"(?:\\\\)+|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+)
+"""Escaped backslashes, characters as pairs of surrogates, and halves of such pairs."""
 _ANSWER_ID = re.compile(rb'\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*(\d{1,15})\s*,')
 """Beginning of an answer as servers write it. The ids are ours, which are numbers."""
 
 
 class AnswerTooLong(httpx2.StreamError):
     """An answer is too long, or compressed, so that its length is not known."""
+
+
+class AnswerLost(httpx2.StreamError):
+    """A connection ended in the middle of an answer."""
 
 
 @asynccontextmanager
@@ -61,7 +78,8 @@ async def stdio_transport(command: Sequence[str], variables: Mapping[str, str]) 
     assert process.stdin is not None
     assert process.stdout is not None
     to_session, from_server = anyio.create_memory_object_stream[SessionMessage | Exception](0)
-    to_server, from_session = anyio.create_memory_object_stream[SessionMessage](0)
+    # A program that does not read must not hold up a call that is given up: the SDK sends a notice of that first.
+    to_server, from_session = anyio.create_memory_object_stream[SessionMessage](_MAX_REQUESTS)
 
     all_read = anyio.Event()
 
@@ -142,23 +160,36 @@ async def read_lines(stream: ByteReceiveStream) -> AsyncIterator[bytes | LongLin
 
 
 def _read_message(line: bytes | LongLine) -> SessionMessage | None:
-    """Return the message in a line, or an error in the place of an answer that is too long. Return None for a line that
-    is no message, and for one without an answer that is too long.
+    """Return the message in a line, or an error in the place of an answer that is too long or cannot be read. Return
+    None for other lines.
 
     Raise `AnswerTooLong` for the answer to a call that is not known.
     """
     if isinstance(line, LongLine) or has_many_values(line):
         head = line.head if isinstance(line, LongLine) else line[:_HEAD_BYTES]
-        if (found := _ANSWER_ID.match(head)) is not None:
-            error = ErrorData(code=INTERNAL_ERROR, message=TOO_LONG)
-            return SessionMessage(JSONRPCError(jsonrpc="2.0", id=int(found[1]), error=error))
-        if b'"method"' in head:
-            return None
+        if (error := _error_for(head, INTERNAL_ERROR, TOO_LONG)) is not None or b'"method"' in head:
+            return error
         raise AnswerTooLong(TOO_LONG)
     try:
-        return SessionMessage(jsonrpc_message_adapter.validate_json(line.decode(errors="replace"), by_name=False))
+        return SessionMessage(jsonrpc_message_adapter.validate_json(repaired(line), by_name=False))
     except ValueError:
+        return _error_for(line[:_HEAD_BYTES], TRANSPORT_FAILED, UNREADABLE)
+
+
+def _error_for(head: bytes, code: int, message: str) -> SessionMessage | None:
+    """Return an error in the place of the answer that begins so; None if its call is not known."""
+    if (found := _ANSWER_ID.match(head)) is None:
         return None
+    error = ErrorData(code=code, message=message)
+    return SessionMessage(JSONRPCError(jsonrpc="2.0", id=int(found[1]), error=error))
+
+
+def repaired(message: bytes) -> bytes:
+    """Return JSON in UTF-8 without halves of characters. Servers that cut a text at an emoji leave such a half."""
+    message = message.decode(errors="replace").encode()
+    if _HALF_CHARACTER.search(message) is None:
+        return message
+    return _ESCAPES.sub(lambda found: rb"\ufffd" if len(found[0]) == 6 and found[0][1:2] == b"u" else found[0], message)
 
 
 def has_many_values(message: bytes) -> bool:
@@ -177,7 +208,7 @@ def _count_values(message: bytes) -> int:
 async def http_transport(url: str, headers: Mapping[str, str], timeout: float) -> AsyncIterator[Any]:
     """Yield the streams to and from a server by streamable HTTP. `timeout` is in seconds."""
     limits = httpx2.Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS))
-    client = httpx2.AsyncClient(
+    client = _PostClient(
         headers={**headers, "Accept-Encoding": "identity"}, timeout=limits, event_hooks={"response": [_limit_body]}
     )
     async with (
@@ -185,6 +216,42 @@ async def http_transport(url: str, headers: Mapping[str, str], timeout: float) -
         streamable_http_client(url, http_client=client, max_sse_event_size=None) as streams,
     ):
         yield streams
+
+
+class _PostClient(httpx2.AsyncClient):
+    """Client that answers a request in our words if the server cannot.
+
+    The SDK would end the session for an error, and so lose the calls of other requests.
+    """
+
+    async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+        try:
+            response = await super().send(request, **options)
+        except httpx2.TransportError as error:
+            if request.method != "POST":
+                raise
+            is_late = isinstance(error, httpx2.TimeoutException)
+            return _refusal(request, "did not answer in time" if is_late else "cannot be reached")
+        # The SDK takes a status of 404 as the end of the session, if there is one.
+        is_forgotten = response.status_code == 404 and "mcp-session-id" in request.headers
+        if request.method != "POST" or response.status_code < 400 or is_forgotten or await _has_error(response):
+            return response
+        await response.aclose()
+        return _refusal(request, f"answered with the HTTP status {response.status_code}")
+
+
+def _refusal(request: httpx2.Request, told: str) -> httpx2.Response:
+    error = {"code": TRANSPORT_FAILED, "message": f"The tool's server {told}."}
+    return httpx2.Response(502, request=request, json={"jsonrpc": "2.0", "id": None, "error": error})
+
+
+async def _has_error(response: httpx2.Response) -> bool:
+    """Return True if the body is an error of the protocol."""
+    try:
+        JSONRPCError.model_validate_json(await response.aread())
+    except (httpx2.StreamError, httpx2.TransportError, ValidationError):
+        return False
+    return True
 
 
 async def _limit_body(response: httpx2.Response) -> None:
@@ -204,21 +271,26 @@ class _LimitedBody(httpx2.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         read = bytearray()
-        async for chunk in self._stream:
-            begin = max(len(read) - 2, 0)
-            read += chunk
-            ends = [found.end() for found in self._end.finditer(read, begin)] if self._end else []
-            if ends:
-                yield self._checked(bytes(read[: ends[-1]]))
-                del read[: ends[-1]]
-            if len(read) > self._max_bytes:
-                raise self._error()
+        try:
+            async for chunk in self._stream:
+                begin = max(len(read) - 2, 0)
+                read += chunk
+                ends = [found.end() for found in self._end.finditer(read, begin)] if self._end else []
+                if ends:
+                    yield self._checked(bytes(read[: ends[-1]]))
+                    del read[: ends[-1]]
+                if len(read) > self._max_bytes:
+                    raise self._error()
+        except httpx2.SSEError:
+            raise
+        except httpx2.TransportError:
+            raise AnswerLost(UNREADABLE) from None
         yield self._checked(bytes(read))
 
     def _checked(self, message: bytes) -> bytes:
         if len(message) > self._max_bytes or has_many_values(message):
             raise self._error()
-        return message
+        return repaired(message)
 
     def _error(self) -> Exception:
         # The SDK makes an answer of each of these.
@@ -229,11 +301,13 @@ class _LimitedBody(httpx2.AsyncByteStream):
 
 
 @asynccontextmanager
-async def watched(transport: Any, lost: asyncio.Event) -> AsyncIterator[Any]:
-    """Open a transport whose end sets `lost`: a server that ended is connected again before it is needed."""
+async def watched(transport: Any, lost: asyncio.Event, changed: asyncio.Event) -> AsyncIterator[Any]:
+    """Open a transport whose end sets `lost`: a server that ended is connected again before it is needed. The end, and
+    a notice of other tools, set `changed`.
+    """
     async with transport as (reads, writes):
         answers = _AnswerStream(writes)
-        yield _WatchedStream(reads, lost, answers), answers
+        yield _WatchedStream(reads, lost, changed, answers), answers
 
 
 class _WrappedStream:
@@ -263,15 +337,16 @@ class _AnswerStream(_WrappedStream):
 
 
 class _WatchedStream(_WrappedStream):
-    """Stream of a server's messages that sets an event at its end.
+    """Stream of a server's messages that sets events at its end, and at a notice of other tools.
 
     Schemas of results are left out: the SDK would apply them in the event loop, and some take exponential time. So are
-    requests of a server that does not read the answers.
+    tools that are no tools, for which the SDK would reject the whole list, and requests of a server that does not read
+    the answers.
     """
 
-    def __init__(self, stream: Any, lost: asyncio.Event, answers: _AnswerStream) -> None:
+    def __init__(self, stream: Any, lost: asyncio.Event, changed: asyncio.Event, answers: _AnswerStream) -> None:
         super().__init__(stream)
-        self._lost, self._answers = lost, answers
+        self._lost, self._changed, self._answers = lost, changed, answers
 
     def __aiter__(self) -> Self:
         return self
@@ -282,10 +357,13 @@ class _WatchedStream(_WrappedStream):
                 received = await self._stream.__anext__()
             except StopAsyncIteration:
                 self._lost.set()
+                self._changed.set()
                 raise
             message = received.message if isinstance(received, SessionMessage) else None
             if isinstance(message, JSONRPCResponse):
-                _leave_out_result_schemas(message)
+                _keep_readable_tools(message)
+            if isinstance(message, JSONRPCNotification) and message.method == "notifications/tools/list_changed":
+                self._changed.set()
             if not isinstance(message, JSONRPCRequest):
                 return received
             if self._answers.waiting < _MAX_REQUESTS:
@@ -293,8 +371,23 @@ class _WatchedStream(_WrappedStream):
                 return received
 
 
-def _leave_out_result_schemas(message: JSONRPCResponse) -> None:
+def _keep_readable_tools(message: JSONRPCResponse) -> None:
     tools = message.result.get("tools")
-    for tool in tools if isinstance(tools, list) else ():
+    if not isinstance(tools, list):
+        return
+    for tool in tools:
         if isinstance(tool, dict):
             tool.pop("outputSchema", None)
+    readable = [tool for tool in tools if _is_tool(tool)]
+    if len(readable) < len(tools):
+        count = len(tools) - len(readable)
+        log.warning("an MCP server lists tools that cannot be read; they are left out", count=count)
+        message.result["tools"] = readable
+
+
+def _is_tool(tool: Any) -> bool:
+    try:
+        validate_server_result("tools/list", _PROTOCOL, {"tools": [tool]})
+    except ValidationError:
+        return False
+    return True

@@ -55,6 +55,17 @@ def test_chat_completions_has_calls_as_text() -> None:
     assert "tool_choice" not in made
 
 
+def test_schema_without_properties_gets_empty_ones() -> None:
+    # OpenAI's error: "Invalid schema for function 'dice': In context=(), object schema missing properties."
+    tools = [ToolDefinition("dice", "", {"type": "object", "additionalProperties": False})]
+    schema = {"type": "object", "properties": {}, "additionalProperties": False}
+    assert body(chat_completions, prompt(tools=tools), CompletionCreateParamsNonStreaming)["tools"][0]["function"] == {
+        "name": "dice",
+        "parameters": schema,
+    }
+    assert body(responses, prompt(tools=tools), ResponseCreateParamsNonStreaming)["tools"][0]["parameters"] == schema
+
+
 def test_signature_goes_back_to_gemini() -> None:
     call = RawToolCall("aaaaaaaa1", "clock", "{}", "sig")
     made = chat_completions.request(

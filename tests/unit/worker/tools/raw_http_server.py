@@ -3,23 +3,31 @@
 It speaks the protocol of 2025-06-18 (https://modelcontextprotocol.io/specification/2025-06-18/basic/transports).
 """
 
+import asyncio
 import gzip
 from typing import Any
 
 from aiohttp import web
 
-_NAMES = ("say", "huge_json", "huge_event", "many_lines", "many_values", "bomb")
+_NAMES = (
+    *("say", "huge_json", "huge_event", "many_lines", "many_values", "bomb", "wait", "hang", "abort", "cut"),
+    *("denied", "moved", "page", "accepted", "no_json", "no_event", "half_character", "no_answer"),
+)
+_SECRET = "what the server wrote"
 _MEBIBYTE = b"x" * (1 << 20)
 
 
 class RawHttpServer:
-    """Server of the tools in `_NAMES`. It knows one session at a time."""
+    """Server of the tools in `names`. It knows one session at a time."""
 
-    def __init__(self) -> None:
-        self.session = 0
+    def __init__(self, refuses: str = "") -> None:
+        """It answers a request for its tools as the tool `refuses`, if that is given."""
+        self.session, self.names, self._refuses = 0, _NAMES, refuses
         self.calls: list[str] = []
         self.sent = 0
         """Bytes of long answers that were sent."""
+        self.is_released = False
+        """True if `wait` may answer."""
 
     async def __aenter__(self) -> "RawHttpServer":
         app = web.Application()
@@ -51,8 +59,10 @@ class RawHttpServer:
             case "initialize":
                 info = {"name": "raw", "version": "1"}
                 result = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": info}
+            case "tools/list" if self._refuses:
+                return await self._misbehave(request, self._refuses, message["id"])
             case "tools/list":
-                result = {"tools": [{"name": name, "inputSchema": {"type": "object"}} for name in _NAMES]}
+                result = {"tools": [{"name": name, "inputSchema": {"type": "object"}} for name in self.names]}
             case "tools/call":
                 name = message["params"]["name"]
                 self.calls.append(name)
@@ -66,16 +76,48 @@ class RawHttpServer:
         return web.json_response({"jsonrpc": "2.0", "id": message["id"], "result": result}, headers=headers)
 
     async def _misbehave(self, request: web.Request, name: str, call: int) -> web.StreamResponse:
+        assert request.transport is not None
+        match name:
+            case "hang":
+                await asyncio.Event().wait()
+            case "abort":
+                request.transport.abort()
+            case "denied":
+                return web.json_response({"error": _SECRET}, status=401)
+            case "moved":
+                return web.Response(status=307, headers={"Location": f"http://elsewhere.invalid/{_SECRET}"})
+            case "page":
+                return web.Response(text=_SECRET, content_type="text/html")
+            case "accepted":
+                return web.Response(status=202)
+            case "no_json":
+                return web.Response(text=f'{{"{_SECRET}', content_type="application/json")
+            case "no_event":
+                return web.Response(text=f"data: {_SECRET}\n\n", content_type="text/event-stream")
+            case "no_answer":
+                return web.Response(text="data: \n\n", content_type="text/event-stream")
         head = f'{{"jsonrpc":"2.0","id":{call},"result":{{"content":[{{"type":"text","text":"'.encode()
         if name == "bomb":
             body = gzip.compress(head + _MEBIBYTE * 64 + b'"}]}}')
             return web.Response(body=body, headers={"Content-Encoding": "gzip", "Content-Type": "application/json"})
+        if name == "half_character":
+            return web.Response(body=head + b'\xff cut \\ud83d"}]}}', content_type="application/json")
         if name == "many_values":
             result = {"content": [], "structuredContent": {"a": [[]] * 200_000}}
             return web.json_response({"jsonrpc": "2.0", "id": call, "result": result})
         answer = web.StreamResponse()
-        answer.content_type = "application/json" if name == "huge_json" else "text/event-stream"
+        answer.content_type = "text/event-stream" if name in ("huge_event", "many_lines") else "application/json"
         await answer.prepare(request)
+        if name == "cut":
+            await answer.write(head)
+            request.transport.abort()
+            return answer
+        while name == "wait":
+            if self.is_released:
+                await answer.write(head + b'waited"}]}}')
+                return answer
+            await answer.write(b" ")
+            await asyncio.sleep(0.02)
         await answer.write(head if name == "huge_json" else b"data: " + head)
         piece = b"data:\n" * (1 << 17) if name == "many_lines" else _MEBIBYTE
         for _ in range(256):

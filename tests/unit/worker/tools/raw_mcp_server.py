@@ -5,14 +5,19 @@ It speaks the handshake of 2025-06-18 (https://modelcontextprotocol.io/specifica
 
 import json
 import os
+import signal
 import sys
 from typing import Any
 
 _NAMES = "say die noise flood lie huge late_id huge_notice endless meta many_values".split()
+_NAMES += "half_character no_result deaf grow".split()
 _TOOLS: list[dict[str, Any]] = [{"name": name, "inputSchema": {"type": "object"}} for name in _NAMES]
 # Ten thousand million million steps for a validator that tries all ways.
 _SLOW = {"type": "object", "properties": {"a": {"pattern": "^(a|a)*$"}}}
 _TOOLS.append({"name": "slow_schema", "inputSchema": {"type": "object"}, "outputSchema": _SLOW})
+# No tools, and one that providers reject.
+_TOOLS += [{"name": "no_schema"}, {"name": 5, "inputSchema": {"type": "object"}}, {"inputSchema": 5}]
+_TOOLS.append({"name": "odd_schema", "inputSchema": {"type": "object", "properties": {"a": {"type": "odd"}}}})
 _MEBIBYTE = "x" * (1 << 20)
 
 
@@ -51,6 +56,16 @@ def _result(method: str, params: dict[str, Any]) -> dict[str, Any] | None:
             return {"content": [{"type": "text", "text": "slow"}], "structuredContent": {"a": "a" * 50 + "!"}}
         case "tools/call", "many_values":
             return {"content": [], "structuredContent": {"a": [[]] * 200_000, "b": '\\"[,[,[,' * 10}}
+        case "tools/call", "half_character":
+            return {"content": [{"type": "text", "text": "\\ud83d cut \ud83d"}]}
+        case "tools/call", "no_result":
+            sys.stdout.write(f'{{"jsonrpc":"2.0","id":{message["id"]},"result":null}}\n')
+        case "tools/call", "deaf":
+            signal.pause()
+        case "tools/call", "grow":
+            _TOOLS.append({"name": "grown", "inputSchema": {"type": "object"}})
+            sys.stdout.write('{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}\n')
+            return {"content": []}
         case "tools/call", "meta":
             return {"content": [{"type": "text", "text": json.dumps(params.get("_meta"))}]}
     return None

@@ -18,8 +18,10 @@ import pytest
 import uvicorn
 from mcp.server import MCPServer
 from mcp.types import AudioContent, CallToolResult, EmbeddedResource, ImageContent, ResourceLink, TextContent
+from structlog.testing import capture_logs
 
 from carteiro.settings.tools_file import ServerEntry
+from carteiro.worker.tools import mcp_server as module
 from carteiro.worker.tools.interface import ToolFailed
 from carteiro.worker.tools.mcp_server import McpServer, result_text
 from tests.conftest import eventually
@@ -107,6 +109,62 @@ async def test_answer_with_many_values_is_a_failed_call() -> None:
         with pytest.raises(ToolFailed, match=r"or 100,000 values"):
             await server.call("many_values", {})
         assert await server.call("say", {}) == first
+
+
+async def test_answer_that_cannot_be_read_is_a_failed_call() -> None:
+    command = [sys.executable, "-S", str(Path(__file__).with_name("raw_mcp_server.py"))]
+    async with running(command=command, tools=["no_result", "half_character"]) as server:
+        await server.definitions()
+        with pytest.raises(ToolFailed, match="^The tool's server gave no answer that can be read"):
+            await server.call("no_result", {})
+        assert await server.call("half_character", {}) == "\\ud83d cut \ufffd"
+
+
+async def test_tools_that_cannot_be_used_are_left_out() -> None:
+    command = [sys.executable, "-S", str(Path(__file__).with_name("raw_mcp_server.py"))]
+    with capture_logs() as logs:
+        async with running(command=command, tools=["odd_schema", "say", "no_schema"]) as server:
+            assert [tool.name for tool in await server.definitions()] == ["say"]
+    assert [entry.get("count", entry.get("tools", entry.get("reason"))) for entry in logs] == [
+        3,
+        ["no_schema"],
+        "odd_schema.properties.a.type: is not valid in a JSON Schema",
+        ["say"],
+    ]
+
+
+async def test_tools_are_listed_again_after_a_notice() -> None:
+    command = [sys.executable, "-S", str(Path(__file__).with_name("raw_mcp_server.py"))]
+    async with running(command=command, tools=["grow", "grown"]) as server:
+        assert [tool.name for tool in await server.definitions()] == ["grow"]
+        await server.call("grow", {})
+        await eventually(lambda: [tool.name for tool in server._definitions or ()] == ["grow", "grown"])
+
+
+async def test_tools_of_a_server_without_notices_are_listed_again_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LIST_SECONDS", 0.01)
+    monkeypatch.setattr(module, "_LIST_PAUSE", 0.01)
+    async with RawHttpServer() as served, running(url=served.url, tools=["say", "new"]) as server:
+        await server.definitions()
+        served.names = ()
+        await eventually(lambda: server._definitions == [])
+        served.names = ("say", "new")
+        await eventually(lambda: len(server._definitions or ()) == 2)
+        assert await server.call("say", {}) == "session 1", "the connection stays"
+
+
+async def test_call_of_a_program_that_does_not_read_can_be_given_up() -> None:
+    command = [sys.executable, "-S", str(Path(__file__).with_name("raw_mcp_server.py"))]
+    async with running(command=command, tools=["deaf"]) as server:
+        await server.definitions()
+        calls = [asyncio.create_task(server.call("deaf", {"text": "x" * 1_000_000})) for _ in range(2)]
+        for _ in range(50):
+            await asyncio.sleep(0)
+        for call in calls:
+            call.cancel()
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert all(call.done() for call in calls)
 
 
 async def test_notice_that_is_too_long_is_left_out() -> None:
@@ -226,6 +284,48 @@ async def test_answer_by_http_that_is_too_long_is_a_failed_call_and_costs_little
         assert served.sent < 64 << 20
         if tool != "bomb":  # its server compresses 256 MiB in this process
             assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 96 * 1024
+
+
+@pytest.mark.parametrize(
+    ("tool", "message"),
+    [
+        ("denied", "answered with the HTTP status 401"),
+        ("abort", "cannot be reached"),
+        ("hang", "did not answer in time"),
+        ("no_answer", "ended before it answered"),
+        *[
+            (each, "gave no answer that can be read")
+            for each in ("cut", "moved", "page", "accepted", "no_json", "no_event")
+        ],
+    ],
+)
+async def test_answer_by_http_that_is_none_costs_only_its_call_and_is_not_quoted(tool: str, message: str) -> None:
+    with capture_logs() as logs:
+        async with RawHttpServer() as served, running(url=served.url, tools=["wait", tool], timeout="1s") as server:
+            await server.definitions()
+            other = asyncio.create_task(server.call("wait", {}))
+            await eventually(lambda: served.calls == ["wait"])
+            with pytest.raises(ToolFailed, match=f"^The tool's server {message}.$"):
+                await server.call(tool, {})
+            served.is_released = True
+            assert await other == "waited"
+    assert "wrote" not in str(logs)
+
+
+async def test_answer_by_http_with_half_a_character_is_repaired() -> None:
+    async with RawHttpServer() as served, running(url=served.url, tools=["half_character"]) as server:
+        await server.definitions()
+        assert await server.call("half_character", {}) == "\ufffd cut \ufffd"
+
+
+@pytest.mark.parametrize("name", ["denied", "no_json", "page"])
+async def test_server_that_does_not_list_its_tools_is_logged_without_its_words(name: str) -> None:
+    with capture_logs() as logs:
+        async with RawHttpServer(refuses=name) as served, running(url=served.url, tools=["say"]) as server:
+            await server._tried.wait()
+    assert logs
+    assert "wrote" not in str(logs)
+    assert "validation error" not in str(logs)
 
 
 async def test_server_by_http_that_forgets_the_session_is_connected_again_and_called_once() -> None:

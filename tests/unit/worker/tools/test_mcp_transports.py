@@ -11,7 +11,14 @@ import pytest
 from mcp.shared.message import SessionMessage
 from mcp.types import JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
 
-from carteiro.worker.tools.mcp_transports import MAX_ANSWER_BYTES, LongLine, has_many_values, read_lines, watched
+from carteiro.worker.tools.mcp_transports import (
+    MAX_ANSWER_BYTES,
+    LongLine,
+    has_many_values,
+    read_lines,
+    repaired,
+    watched,
+)
 
 
 class Chunks:
@@ -53,6 +60,24 @@ async def test_longest_line(length: int) -> None:
     assert isinstance(line, LongLine) is (length > MAX_ANSWER_BYTES)
 
 
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        (r"\ud83d\ude00", r"\ud83d\ude00"),
+        (r"\ud83d \ude00", r"\ufffd \ufffd"),
+        (r"\\ud83d", r"\\ud83d"),
+        (r"\\\ud83d", r"\\\ufffd"),
+        (r"\uD83D\u0041", r"\ufffd\u0041"),
+        (r"\ud83d\ud83d\ude00", r"\ufffd\ud83d\ude00"),
+        (r"\n\"", r"\n\""),
+        (r"\u12", r"\u12"),
+    ],
+)
+def test_halves_of_characters_are_replaced(text: str, read: str) -> None:
+    assert repaired(text.encode()) == read.encode()
+    assert repaired(text.encode() + b"\xff") == read.encode() + "\ufffd".encode()
+
+
 def test_values_are_counted_outside_of_strings() -> None:
     text = json.dumps({"text": '[{"a": "\\",,' * 50_000})
     assert not has_many_values(text.encode())
@@ -73,7 +98,7 @@ async def test_requests_of_a_server_that_does_not_read_the_answers_are_left_out(
             await to_session.send(SessionMessage(JSONRPCRequest(jsonrpc="2.0", id="s", method="ping")))
         await to_session.send(SessionMessage(JSONRPCNotification(jsonrpc="2.0", method="end")))
 
-    async with watched(transport(), asyncio.Event()) as (reads, writes):
+    async with watched(transport(), asyncio.Event(), asyncio.Event()) as (reads, writes):
 
         async def methods() -> list[str]:
             found = []

@@ -113,7 +113,7 @@ def _template_tools(prompt: Prompt, special_tokens: Collection[str]) -> list[dic
             "function": {
                 "name": tool.name,
                 "description": tool.description,
-                "parameters": tool.parameters or {"type": "object", "properties": {}},
+                "parameters": {"type": "object", "properties": {}, **tool.parameters},
             },
         }
         for tool in prompt.tools

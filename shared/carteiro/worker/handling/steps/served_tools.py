@@ -32,7 +32,7 @@ class ServeTools:
         served = {tool.name for tool in tools.definitions}
         for number, tool in enumerate(request.tools):
             if tool.function.name in served:
-                reason = "is the name of a served tool: rename it, or leave served_tools out"
+                reason = "is the name of a served tool: rename it, or send served_tools without it, such as []"
                 raise invalid_field(FieldError(field=f"tools.{number}.function.name", reason=reason))
         context.tools, tools.journal = tools, context.journal
         context.activity = "the model and its tools were at work"

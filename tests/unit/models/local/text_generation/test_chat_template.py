@@ -75,7 +75,7 @@ def test_tools_and_calls_are_given_as_data_and_cannot_leave_their_place() -> Non
     call = RawToolCall("c1", "clock", '{"zone": "<end>"}')
     result = Message("tool", "12:00</tool_response>", tool_call_id="c1")
     messages = [USER, Message("assistant", "", tool_calls=(call,)), result]
-    tools = [ToolDefinition("clock", "Tells <end> the time."), ToolDefinition("other")]
+    tools = [ToolDefinition("clock", "Tells <end> the time.", {"type": "object"}), ToolDefinition("other")]
     seen: list[Any] = []
 
     def keep(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> str:
@@ -86,7 +86,8 @@ def test_tools_and_calls_are_given_as_data_and_cannot_leave_their_place() -> Non
     render_prompt("x", Prompt(messages=messages, tools=tools, tool_choice=choice), SPECIAL, keep)
     assert seen[0][1]["tool_calls"][0]["function"] == {"name": "clock", "arguments": {"zone": "< end>"}}
     assert seen[0][2] == {"role": "tool", "content": "12:00< /tool_response>", "tool_call_id": "c1"}
-    assert [each["function"]["name"] for each in seen[1]] == ["clock"]
+    (tool,) = seen[1]
+    assert (tool["function"]["name"], tool["function"]["parameters"]["properties"]) == ("clock", {})
     assert "<end>" not in json.dumps(seen)
     render_prompt("x", Prompt(messages=messages, tools=tools, tool_choice=ToolChoice("none")), SPECIAL, keep)
     assert seen[3] == []
