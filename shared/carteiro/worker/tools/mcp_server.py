@@ -154,13 +154,9 @@ class McpServer(ToolSource):
         while True:
             began = loop.time()
             # A task of its own: the SDK loses cancellations while it connects, and the worker must end all the same.
-            connection = asyncio.create_task(self._connect_until_lost())
+            connection = asyncio.create_task(self._end_of_connection())
             try:
                 await asyncio.wait([connection])
-                connection.result()
-                reason = "it ended, or a call failed"
-            except Exception as error:  # noqa: BLE001  # the worker serves its other tools and requests
-                reason = _reason(error)
             finally:
                 self._client = None
                 self._connected.clear()
@@ -172,8 +168,17 @@ class McpServer(ToolSource):
                     await asyncio.wait([connection], timeout=_CLOSE_SECONDS)
             if loop.time() - began > _STABLE_SECONDS:
                 self._backoff.reset()
+            reason = "it was cancelled" if connection.cancelled() else connection.result()
             log.warning("an MCP server is away; connecting again", server=self._name, reason=reason[:300])
             await self._backoff.pause()
+
+    async def _end_of_connection(self) -> str:
+        """Connect, and return the reason when the connection is lost."""
+        try:
+            await self._connect_until_lost()
+        except Exception as error:  # noqa: BLE001  # the worker serves its other tools and requests
+            return _reason(error)
+        return "it ended, or a call failed"
 
     async def _connect_until_lost(self) -> None:
         """Connect, and return when the connection is lost."""

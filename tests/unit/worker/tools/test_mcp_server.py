@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,15 @@ import anyio
 import pytest
 import uvicorn
 from mcp.server import MCPServer
-from mcp.types import AudioContent, CallToolResult, EmbeddedResource, ImageContent, ResourceLink, TextContent
+from mcp.types import (
+    AudioContent,
+    CallToolResult,
+    EmbeddedResource,
+    ImageContent,
+    ListToolsResult,
+    ResourceLink,
+    TextContent,
+)
 from structlog.testing import capture_logs
 
 from carteiro.settings.tools_file import ServerEntry
@@ -356,6 +364,36 @@ async def test_server_whose_calls_are_given_up_again_and_again_is_connected_agai
             call.cancel()
             await asyncio.gather(call, return_exceptions=True)
         await eventually(lambda: server._client not in (None, client))
+
+
+class DeafClient:
+    """Client that loses the cancellation while it connects, as the SDK sometimes does."""
+
+    def __init__(self, _: object) -> None:
+        pass
+
+    async def __aenter__(self) -> "DeafClient":
+        with suppress(asyncio.CancelledError):
+            await anyio.sleep_forever()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    async def list_tools(self, cursor: str | None) -> ListToolsResult:
+        return ListToolsResult(tools=[])
+
+
+async def test_worker_that_ends_while_a_server_is_connected_does_not_wait_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "Client", DeafClient)
+    task = asyncio.create_task(McpServer("tested", ServerEntry(url="http://127.0.0.1:9/mcp", tools=["x"])).run())
+    await asyncio.sleep(0.01)
+    task.cancel()
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert task.cancelled()
 
 
 TEXT = TextContent(text="a")
