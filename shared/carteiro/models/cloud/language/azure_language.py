@@ -6,17 +6,24 @@ https://learn.microsoft.com/azure/ai-services/language-service/concepts/data-lim
 
 import asyncio
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import structlog
 from openai import APIStatusError
-from pydantic import BaseModel, Field
 
 from carteiro.models.cloud.call_usage import may_have_used_tokens
 from carteiro.models.cloud.connection import ProviderConnection
 from carteiro.models.cloud.endpoint import Endpoint
 from carteiro.models.cloud.error_classifier import ERROR_IN_200
 from carteiro.models.cloud.language.azure_jobs import SUBMIT_PATH, AzureJobs, JobStatus
+from carteiro.models.cloud.language.azure_responses import (
+    AnalyzedDocument,
+    AnalyzedText,
+    JobTasks,
+    TextAnswer,
+    TextAnswers,
+    place,
+)
 from carteiro.models.cloud.language.language_tags import AZURE, source_code
 from carteiro.models.cloud.language.sentiment import weighted_mean
 from carteiro.models.cloud.language.service import (
@@ -55,60 +62,6 @@ _RETIREMENT = "2029-03-31"
 def _length(text: str) -> int:
     """Return the text elements, or more if the bytes are more than a document of that many elements may have."""
     return max(text_element_length(text), -(-utf8_length(text) * _MAX_ELEMENTS // _MAX_DOCUMENT_BYTES))
-
-
-class _Scores(BaseModel):
-    positive: Annotated[float, Field(ge=0, le=1)]
-    neutral: Annotated[float, Field(ge=0, le=1)]
-    negative: Annotated[float, Field(ge=0, le=1)]
-
-
-class _LanguageCode(BaseModel):
-    iso6391Name: str  # noqa: N815 - the service's own name
-
-
-class _Summary(BaseModel):
-    text: str
-
-
-class _Document(BaseModel):
-    confidenceScores: _Scores | None = None  # noqa: N815
-    detectedLanguage: _LanguageCode | None = None  # noqa: N815
-    summaries: list[_Summary] | None = None
-
-
-class _DocumentResults(BaseModel):
-    documents: list[_Document] = []
-    errors: list[Any] = []
-
-
-class _DocumentsAnswer(BaseModel):
-    results: _DocumentResults
-
-
-class _Task(BaseModel):
-    status: str = ""
-    results: _DocumentResults = _DocumentResults()
-
-
-class _Tasks(BaseModel):
-    items: list[_Task] = []
-
-
-class _Span(BaseModel):
-    text: str = ""
-    offset: int = 0
-
-
-class _TextAnswer(BaseModel):
-    answer: str = ""
-    confidenceScore: Annotated[float, Field(ge=0, le=1)] = 0.0  # noqa: N815
-    offset: int = 0
-    answerSpan: _Span | None = None  # noqa: N815
-
-
-class _TextAnswers(BaseModel):
-    answers: list[_TextAnswer] = []
 
 
 class AzureLanguage(LanguageService):
@@ -173,8 +126,8 @@ class AzureLanguage(LanguageService):
         usage = sum((each.usage for each in found), usage)
         best, offset = ExtractedAnswer(None, None, 0.0, usage), 0
         for part, answered in zip(parts, found, strict=True):
-            candidate = _TextAnswer.model_validate(answered.content)
-            span = _place(candidate, part)
+            candidate = TextAnswer.model_validate(answered.content)
+            span = place(candidate, part)
             if span and candidate.confidenceScore > max(best.score, _MIN_ANSWER_SCORE):
                 best = ExtractedAnswer(offset + span[0], offset + span[1], candidate.confidenceScore, usage)
             offset += len(part)
@@ -218,7 +171,7 @@ class AzureLanguage(LanguageService):
                 raise self._failure(error, text) from None
 
     def _summary_of(self, status: JobStatus, text: str) -> str:
-        tasks = self._read(_Tasks, status.tasks or {}).items
+        tasks = self._read(JobTasks, status.tasks or {}).items
         for document in (each for task in tasks for each in task.results.documents):
             if summary := " ".join(part.text.strip() for part in document.summaries or []):
                 return summary
@@ -242,7 +195,7 @@ class AzureLanguage(LanguageService):
             raise failure
         return code.replace("zh_chs", "zh-hans").replace("zh_cht", "zh-hant"), usage
 
-    async def _analyze(self, kind: str, text: str, language: str | None) -> tuple[_Document, Usage]:
+    async def _analyze(self, kind: str, text: str, language: str | None) -> tuple[AnalyzedDocument, Usage]:
         document = {"id": "0", "text": repair_unicode(text)} | ({"language": language} if language else {})
         body: dict[str, Any] = {"kind": kind, "analysisInput": {"documents": [document]}}
         if kind != "LanguageDetection":
@@ -250,7 +203,7 @@ class AzureLanguage(LanguageService):
         usage = Usage(characters=billed_in_thousands(text))
 
         def read(answer: Any, headers: Mapping[str, str]) -> tuple[dict[str, Any], Usage]:
-            results = self._read(_DocumentsAnswer, answer).results
+            results = self._read(AnalyzedText, answer).results
             if results.documents:
                 return results.documents[0].model_dump(), usage
             if results.errors:
@@ -258,7 +211,7 @@ class AzureLanguage(LanguageService):
             raise self._unexpected()
 
         answer = await self._call(text, usage.characters, ANALYZE_PATH, body, read)
-        return _Document.model_validate(answer.content), answer.usage
+        return AnalyzedDocument.model_validate(answer.content), answer.usage
 
     async def _answer_from(self, question: str, text: str, language: str) -> ServiceAnswer:
         body = {
@@ -270,8 +223,8 @@ class AzureLanguage(LanguageService):
         usage = Usage(characters=billed_in_thousands(text))
 
         def read(answer: Any, headers: Mapping[str, str]) -> tuple[dict[str, Any], Usage]:  # noqa: ARG001
-            answers = self._read(_TextAnswers, answer).answers
-            best = max(answers, key=lambda each: each.confidenceScore, default=_TextAnswer())
+            answers = self._read(TextAnswers, answer).answers
+            best = max(answers, key=lambda each: each.confidenceScore, default=TextAnswer())
             return best.model_dump(), usage
 
         return await self._call(text, usage.characters, ANSWER_PATH, body, read)
@@ -289,18 +242,3 @@ def _summary_job(text: str, language: str) -> dict[str, Any]:
         "analysisInput": {"documents": [{"id": "0", "text": text, "language": language}]},
         "tasks": [{"taskName": "0", "kind": "AbstractiveSummarization", "parameters": parameters}],
     }
-
-
-def _place(answer: _TextAnswer, text: str) -> tuple[int, int] | None:
-    """Return the begin and the end of an answer in its text; None if it does not stand there.
-
-    The offset of a short answer begins at that of the long one in which it stands.
-    """
-    span = answer.answerSpan
-    found = (span.text, answer.offset + span.offset) if span and span.text.strip() else (answer.answer, answer.offset)
-    wanted, offset = found[0].strip(), found[1] + len(found[0]) - len(found[0].lstrip())
-    if not wanted:
-        return None
-    if text[offset : offset + len(wanted)] != wanted:
-        offset = text.find(wanted)
-    return (offset, offset + len(wanted)) if offset >= 0 else None
