@@ -15,8 +15,8 @@ from carteiro.worker.delivery import group
 from carteiro.worker.delivery.interface import DeliveryContext, LaneContext
 from carteiro.worker.delivery.outcome import Outcome
 from carteiro.worker.delivery.partition_handler import PartitionHandler
-from carteiro.worker.delivery.partition_opening import PartitionOpening
 from carteiro.worker.delivery.partition_state import PartitionState
+from carteiro.worker.delivery.partition_takeover import PartitionTakeover
 from carteiro.worker.delivery.progress import Progress
 from carteiro.worker.delivery.request_runner import RequestRunner
 from carteiro.worker.delivery.unconfirmed_outcomes import UnconfirmedOutcomes
@@ -40,14 +40,14 @@ class DeliveryLoop(DeliveryContext):
         unconfirmed: UnconfirmedOutcomes,
         progress: Progress,
         runner: RequestRunner,
-        opening: PartitionOpening,
+        takeover: PartitionTakeover,
         backoff: Backoff | None = None,
     ) -> None:
         """Create a stopped loop. `backoff` has the pauses between failed deliveries."""
         self.partition, self.group, self.ledger = lane.partition, handler.group, partition_state.ledger
         self.reply_topics = handler.reply_topics
         self._lane, self._handler, self._partition_state = lane, handler, partition_state
-        self._unconfirmed, self._progress, self._runner, self._opening = unconfirmed, progress, runner, opening
+        self._unconfirmed, self._progress, self._runner, self._takeover = unconfirmed, progress, runner, takeover
         self._backoff = backoff or Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
         self._delivery = handler.create_delivery(self)
         self._task: asyncio.Task[None] | None = None
@@ -173,7 +173,7 @@ class DeliveryLoop(DeliveryContext):
 
     async def _open(self) -> None:
         self._delivery = self._handler.create_delivery(self)
-        await self._opening.open(self._delivery)
+        await self._takeover.open(self._delivery)
         self._unconfirmed.requeue_all()
         self.is_open = True
         self._lane.on_delivery_open()

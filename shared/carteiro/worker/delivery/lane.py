@@ -14,9 +14,9 @@ from carteiro.worker.delivery.isolation import CrashIsolation
 from carteiro.worker.delivery.lane_state import LaneState
 from carteiro.worker.delivery.partition_consumer import PartitionConsumer
 from carteiro.worker.delivery.partition_handler import PartitionHandler
-from carteiro.worker.delivery.partition_opening import PartitionOpening
 from carteiro.worker.delivery.partition_release import PartitionRelease
 from carteiro.worker.delivery.partition_state import PartitionState
+from carteiro.worker.delivery.partition_takeover import PartitionTakeover
 from carteiro.worker.delivery.progress import Progress
 from carteiro.worker.delivery.request_runner import RequestRunner
 from carteiro.worker.delivery.unconfirmed_outcomes import UnconfirmedOutcomes
@@ -57,8 +57,8 @@ class Lane(LaneContext):
         reader = PartitionConsumer(
             partition, consumer, runner.scheduler, isolation, progress, self, handler.max_value_bytes
         )
-        opening = PartitionOpening(self, handler, state, progress, runner, reader, drain_seconds)
-        self.delivery_loop = DeliveryLoop(self, handler, state, unconfirmed, progress, runner, opening, backoff)
+        takeover = PartitionTakeover(self, handler, state, progress, runner, reader, drain_seconds)
+        self.delivery_loop = DeliveryLoop(self, handler, state, unconfirmed, progress, runner, takeover, backoff)
         self._release = PartitionRelease(handler, state, runner, self.delivery_loop)
         self.ledger, self.progress, self._partition_state = state.ledger, progress, state
         self._runner, self._partition_consumer = runner, reader

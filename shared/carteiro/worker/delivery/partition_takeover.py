@@ -1,4 +1,4 @@
-"""The opening of a partition: earlier owners are fenced off, finished requests are loaded, and ownership is taken."""
+"""The takeover of a partition: earlier owners are fenced off, finished requests are loaded, and ownership is taken."""
 
 import asyncio
 import random
@@ -23,8 +23,8 @@ OWNER_ID = random.SystemRandom().getrandbits(32) or 1
 """Random id of this process, by which it differs from earlier owners of a partition."""
 
 
-class PartitionOpening:
-    """Opens one partition for each new delivery of its lane."""
+class PartitionTakeover:
+    """Takes over one partition for each new delivery of its lane."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class PartitionOpening:
         partition_consumer: PartitionConsumer,
         drain_seconds: float,
     ) -> None:
-        """Create the opening. `drain_seconds` is the time that a former owner may take to release the partition."""
+        """Create the takeover. `drain_seconds` is the time that a former owner may take to release the partition."""
         self._lane, self._handler, self._partition_state, self._progress = lane, handler, partition_state, progress
         self._runner, self._partition_consumer, self._drain_seconds = runner, partition_consumer, drain_seconds
 

@@ -9,8 +9,8 @@ from carteiro.ledger.ledger import Ledger
 from carteiro.worker.delivery.commit_validation import owner_of
 from carteiro.worker.delivery.lane import Lane
 from carteiro.worker.delivery.lane_state import LaneState
-from carteiro.worker.delivery.partition_opening import OWNER_ID
 from carteiro.worker.delivery.partition_state import PartitionState
+from carteiro.worker.delivery.partition_takeover import OWNER_ID
 from tests.conftest import eventually
 from tests.unit.wire.record_batches.batch_builder import PARTITION
 from tests.unit.worker.delivery.fake_kafka import FakeKafka, Status
