@@ -40,6 +40,7 @@ COMPONENTS: dict[str, tuple[str, ...]] = {
     "keda-index": ("keda", "index"),
     "strimzi": (),
     "strimzi-batches": ("strimzi", "batches"),
+    "strimzi-enrich": ("strimzi", "enrich"),
     "prometheus": (),
 }
 """Each component with the components that it needs, in the order in which they are applied."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from carteiro.enrichment.enrichment_file import EnrichmentFile, load_enrichment_file
 from carteiro.index.collection_source import SERVED_PREFIX
 from carteiro.tasks.discovery import find_tasks
 from carteiro.tasks.task import Task
@@ -21,6 +22,7 @@ ALERTS = K8S.parent / "observability" / "alerts.yaml"
 DASHBOARD = K8S.parent / "observability" / "grafana" / "dashboards" / "carteiro.json"
 EXAMPLES = ("enrich/reviews.yaml", "tools/tools.yaml")
 """Examples of `examples/` that the components of the same name have."""
+ENRICHMENT = K8S.parent / "examples" / EXAMPLES[0]
 COLLECTION = "docs"
 """The collection of the component `index`."""
 HEAD = "# Written by k8s/generate.py.\n"
@@ -33,6 +35,7 @@ _CLUSTER_LABEL = {"strimzi.io/cluster": "kafka"}
 def generated() -> dict[Path, str]:
     """Return the content of each generated file."""
     tasks = [task.name for task in find_tasks()]
+    enrichment = load_enrichment_file(ENRICHMENT)
     files = {
         # The last three have no replicas unless the components `batches`, `enrich` and `index` give them one.
         "base/tasks.yaml": [
@@ -50,6 +53,8 @@ def generated() -> dict[Path, str]:
         "components/strimzi-batches/topics.yaml": [manifest for task in tasks for manifest in batch_topics(task)],
         "components/strimzi-batches/user.yaml": [batch_user(tasks)],
         "components/strimzi-batches/kustomization.yaml": [strimzi_batches(tasks)],
+        "components/strimzi-enrich/topics.yaml": enrichment_topics(enrichment),
+        "components/strimzi-enrich/user.yaml": [enrichment_user(enrichment)],
     }
     made = {name: yaml.safe_dump_all(manifests, sort_keys=False, width=120) for name, manifests in files.items()}
     # Kustomize reads no file outside of a component's folder.
@@ -168,6 +173,30 @@ def batch_user(tasks: list[str]) -> dict[str, Any]:
             allow("transactionalId", f"{group}-", "Write", "Describe", pattern="prefix"),
         ]
     return _user("batch", acls)
+
+
+def enrichment_topics(file: EnrichmentFile) -> list[dict[str, Any]]:
+    """Return the topics of an enrichment that does not wait, with that of its events."""
+    return [
+        _topic("enrich", file.source, 6, {}),
+        _topic("enrich", file.target, 6, {}),
+        _topic("enrich", TOPICS.dead(file.served_name), 1, {"retention.ms": _WEEK_MS}),
+        _topic("enrich", TOPICS.journal(file.served_name), 6, JOURNAL_CONFIG),
+    ]
+
+
+def enrichment_user(file: EnrichmentFile) -> dict[str, Any]:
+    """Return the Kafka user of the workers of an enrichment that does not wait."""
+    group = TOPICS.group(file.served_name)
+    acls = [
+        allow("topic", file.source, "Read", "Describe"),
+        allow("topic", file.target, "Write", "Describe"),
+        allow("topic", TOPICS.dead(file.served_name), "Write", "Describe"),
+        allow("topic", TOPICS.journal(file.served_name), "Read", "Write", "Describe"),
+        allow("group", group, "Read"),
+        allow("transactionalId", f"{group}-", "Write", "Describe", pattern="prefix"),
+    ]
+    return _user("enrich", acls)
 
 
 def strimzi_batches(tasks: list[str]) -> dict[str, Any]:

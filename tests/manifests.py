@@ -24,6 +24,7 @@ COMPONENTS = [
     "tools",
     "strimzi",
     "strimzi-batches",
+    "strimzi-enrich",
     "prometheus",
     "topics",
 ]

@@ -21,9 +21,10 @@ from confluent_kafka.admin import (
 from tests.containers.conftest import ApacheKafka, free_port
 
 PASSWORD = "correct-horse"
-CHAT_USER, DEFERRING_USER, BATCH_USER = "talker", "patient", "clerk"
-"""Users of chat's workers, of workers that defer requests, and of workers that serve deferred requests by batches.
-`worker` is the user of the others."""
+CHAT_USER, DEFERRING_USER, BATCH_USER, ENRICH_USER = "talker", "patient", "clerk", "editor"
+"""Users of chat's workers, of workers that defer requests, of workers that serve deferred requests by batches, and of
+workers of an enrichment. `worker` is the user of the others."""
+PLAIN_USERS = ("worker", CHAT_USER, DEFERRING_USER, BATCH_USER, ENRICH_USER)
 _JAAS = "org.apache.kafka.common.security"
 _TOOLS = "/opt/kafka/bin"
 _RESOURCES = {
@@ -72,7 +73,7 @@ class SecuredKafka(ApacheKafka):
         for listener in ("SASL", "SASLSSL"):
             for mechanism, config in {
                 "PLAIN": f"{_JAAS}.plain.PlainLoginModule required "
-                + " ".join(f'user_{name}="{PASSWORD}"' for name in ("worker", CHAT_USER, DEFERRING_USER, BATCH_USER))
+                + " ".join(f'user_{name}="{PASSWORD}"' for name in PLAIN_USERS)
                 + ";",
                 "SCRAM___SHA___256": f"{_JAAS}.scram.ScramLoginModule required;",
                 "SCRAM___SHA___512": f"{_JAAS}.scram.ScramLoginModule required;",

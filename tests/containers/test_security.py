@@ -9,9 +9,18 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from carteiro.client import Carteiro, ReplyError
 from carteiro.schemas import Options
 from carteiro.schemas.generate import GenerateRequest
-from tests.broker.worker_process import WorkerProcess
+from tests.broker.raw_kafka_client import RawKafkaClient
+from tests.broker.worker_process import ROOT, WorkerProcess
 from tests.conftest import eventually, eventually_true
-from tests.containers.secured_kafka import BATCH_USER, CHAT_USER, DEFERRING_USER, PASSWORD, SecuredKafka, TokenEndpoint
+from tests.containers.secured_kafka import (
+    BATCH_USER,
+    CHAT_USER,
+    DEFERRING_USER,
+    ENRICH_USER,
+    PASSWORD,
+    SecuredKafka,
+    TokenEndpoint,
+)
 from tests.manifests import Manifest, Sites, of_kind
 from tests.provider import ScriptedProvider
 
@@ -20,7 +29,11 @@ pytestmark = [pytest.mark.containers, pytest.mark.long, pytest.mark.timeout(240)
 SASL = {"CARTEIRO_SASL_USERNAME": "worker", "CARTEIRO_SASL_PASSWORD": PASSWORD}
 USERS = {"carteiro-generate": "worker", "carteiro-chat": CHAT_USER}
 """Users of the manifests, and their names on this broker."""
-USERS_WITH_BATCHES = {"carteiro-generate": DEFERRING_USER, "carteiro-batch": BATCH_USER}
+USERS_WITH_BATCHES = {
+    "carteiro-generate": DEFERRING_USER,
+    "carteiro-batch": BATCH_USER,
+    "carteiro-enrich": ENRICH_USER,
+}
 WAYS = [
     pytest.param("PLAIN", marks=pytest.mark.long),
     pytest.param("SCRAM-SHA-256", marks=pytest.mark.long),
@@ -43,9 +56,10 @@ def container(docker, folder):
 
 @pytest.fixture(scope="module")
 def manifests(tmp_path_factory) -> tuple[list[Manifest], list[Manifest]]:
-    """Return the Strimzi manifests without and with batches."""
+    """Return the Strimzi manifests of the tasks, and those with batches and enrichments."""
     sites = Sites(tmp_path_factory.mktemp("k8s"))
-    with_batches = sites.render("cloud", "strimzi", "batches", "strimzi-batches", image="carteiro")
+    more = ("batches", "strimzi-batches", "enrich", "strimzi-enrich")
+    with_batches = sites.render("cloud", "strimzi", *more, image="carteiro")
     return sites.render("cloud", "strimzi", image="carteiro"), with_batches
 
 
@@ -57,7 +71,7 @@ def new_topic(name: str, manifest: Manifest) -> NewTopic:
 
 @pytest.fixture
 async def secured(container, manifests):
-    """Create the topics of two tasks, and give their workers the rights of the manifests."""
+    """Create the topics of two tasks and of an enrichment, and give their workers the rights of the manifests."""
     await eventually_true(container.answers)
     admin = AIOKafkaAdminClient(bootstrap_servers=container.address)
     await admin.start()
@@ -67,7 +81,7 @@ async def secured(container, manifests):
         topics = [
             new_topic(name, manifest)
             for name, manifest in of_kind(with_batches, "KafkaTopic").items()
-            if name.split(".")[1] in ("generate", "chat")
+            if name.split(".")[1] in ("generate", "chat", "reviews", "enrich-reviews")
         ]
         await admin.create_topics([*topics, NewTopic("secrets", 1, 1)])
         container.add_scram_users()
@@ -207,8 +221,40 @@ async def test_deferred_request_is_answered_with_exactly_the_rights(secured, man
         used = secured.used_rights(user)
         assert used <= allowed
         unused = {each for each in allowed - used if ".generate." in each[0] or "-generate" in each[0]}
-        # Only the second worker gives a request up.
-        assert {topic for topic, _ in unused} <= ({"llm.generate.dead"} if user is DEFERRING_USER else set())
+        # Only the second worker gives a request up, and no request has finished calls to keep.
+        not_needed = {"llm.generate.dead", "llm.generate.journal"} if user is DEFERRING_USER else set()
+        assert {topic for topic, _ in unused} <= not_needed
+
+
+async def test_enrichment_is_served_and_its_calls_kept_with_exactly_the_rights(secured, manifests, start):
+    secured.log_rights()
+    worker = start(
+        "PLAIN",
+        "enrich",
+        CARTEIRO_SASL_USERNAME=ENRICH_USER,
+        CARTEIRO_ENRICHMENTS=str(ROOT / "examples/enrich/reviews.yaml"),
+        CARTEIRO_JOURNAL_MIN_TOKENS="0",
+    )
+    await eventually(worker.ready)
+    assert worker.find_log_line("delivering")["mode"] == "exactly_once"
+    event = {"lang": "en", "body": {"text": "The boots are warm, and one size too small."}}
+    async with RawKafkaClient(secured.address, "shop.reviews.enriched", "read_committed") as enriched:
+        await enriched.send("shop.reviews", json.dumps(event).encode())
+        await enriched.send("shop.reviews", b"[]")
+        await eventually(lambda: len(enriched.records) == 2)
+    assert 'carteiro_journal_calls_total{outcome="kept",task="enrich-reviews"}' in worker.get("/metrics")[1]
+    assert not any("journal" in json.dumps(line) for line in worker.warning_lines)
+    worker.terminate()
+    await eventually(worker.has_exited)
+    assert worker.process.returncode == 0
+    allowed = {
+        (acl["resource"]["name"], each.upper())
+        for acl in of_kind(manifests[1], "KafkaUser")["carteiro-enrich"]["spec"]["authorization"]["acls"]
+        for each in acl["operations"]
+    }
+    used = secured.used_rights(ENRICH_USER)
+    assert used <= allowed
+    assert {name for name, _ in allowed - used} <= {"llm.enrich-reviews.dead"}
 
 
 @pytest.mark.parametrize(

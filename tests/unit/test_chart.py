@@ -39,6 +39,7 @@ COMPONENTS: dict[tuple[str, ...], dict[str, Any]] = {
     ("strimzi",): {"strimzi": {"enabled": True}},
     ("prometheus",): {"prometheus": {"enabled": True}},
     ("strimzi", "batches", "strimzi-batches"): {"strimzi": {"enabled": True}, "batches": {"enabled": True}},
+    ("strimzi", "enrich", "strimzi-enrich"): {"strimzi": {"enabled": True}, "enrich": {"enabled": True}},
 }
 
 

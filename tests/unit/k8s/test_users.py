@@ -8,6 +8,7 @@ from unittest.mock import Mock
 import pytest
 from aiokafka import TopicPartition
 
+from carteiro.enrichment.enrichment_file import load_enrichment_file
 from carteiro.kafka import guarantee
 from carteiro.tasks.discovery import find_tasks
 from carteiro.tasks.topic_specs import JOURNAL_CONFIG
@@ -138,16 +139,42 @@ async def test_workers_transactional_ids_are_allowed(render: Render, monkeypatch
         await TransactionalDelivery({}, lane, create_producer=open_producer).open(FakeConsumer(FakeKafka()))  # type: ignore[arg-type]
 
 
+def test_enrich_user_has_rights_on_the_topics_of_the_example_and_their_journal(render: Render):
+    """`tests/containers/test_security.py` shows that these rights are enough."""
+    manifests = render("cloud", "strimzi", "enrich", "strimzi-enrich")
+    topics = of_kind(manifests, "KafkaTopic")
+    file = load_enrichment_file(ROOT / "examples/enrich/reviews.yaml")
+    name, group = file.served_name, f"carteiro-{file.served_name}"
+    expected = {
+        ("topic", file.source, "Read"),
+        ("topic", file.target, "Write"),
+        ("topic", Topics().dead(name), "Write"),
+        *(("topic", Topics().journal(name), each) for each in ("Read", "Write")),
+    }
+    used = {topic for _, topic, _ in expected}
+    assert used == {topic for topic in topics if topic not in of_kind(render("cloud", "strimzi"), "KafkaTopic")}
+    expected |= {("topic", topic, "Describe") for topic in used}
+    expected |= {("group", group, "Read")}
+    expected |= {("transactionalId", f"{group}-*", each) for each in ("Write", "Describe")}
+    assert rights(of_kind(manifests, "KafkaUser")["carteiro-enrich"]) == expected
+    journal = topics[Topics().journal(name)]["spec"]
+    assert journal["partitions"] == topics[file.source]["spec"]["partitions"]
+    assert journal["config"].items() >= JOURNAL_CONFIG.items()
+
+
 def test_documented_rights_are_those_of_the_users(render: Render):
-    users = of_kind(render("cloud", "strimzi", "batches", "strimzi-batches"), "KafkaUser")
+    components = ("strimzi", "batches", "strimzi-batches", "enrich", "strimzi-enrich")
+    users = of_kind(render("cloud", *components), "KafkaUser")
     _, _, section = (ROOT / "docs/run/kafka-security.md").read_text().partition("## What a worker has to be allowed")
-    of_workers, of_batch = map(documented, section.split("And the service of requests that can"))
-    generate, chat, deferred = (
-        {(name, each) for _, name, each in rights(users[f"carteiro-{user}"])} for user in ("generate", "chat", "batch")
+    of_workers, of_batch, of_enrichment = map(documented, section.split("\nAnd the "))
+    generate, chat, deferred, enrich = (
+        {(name, each) for _, name, each in rights(users[f"carteiro-{user}"])}
+        for user in ("generate", "chat", "batch", "enrich")
     )
     ours = {each for each in of_workers if "chat" not in each[0]}
     assert ours == generate
     assert of_workers - ours == {each for each in chat if "conversations" in each[0]}
+    assert of_enrichment == enrich
     assert of_batch == {each for each in deferred if "generate" in each[0]}
 
 

@@ -7,6 +7,7 @@ from aiokafka.errors import KafkaError
 from carteiro.cli.kafka import KafkaSession
 from carteiro.enrichment.enrichment_file import EnrichmentFile
 from carteiro.kafka.configs import describe_configs
+from carteiro.tasks.topic_specs import JOURNAL_CONFIG
 
 _COMPACT = {"cleanup.policy": "compact"}
 _DEFAULT_MAX_BYTES = 1_048_588
@@ -21,9 +22,10 @@ async def missing_topics(kafka: KafkaSession, file: EnrichmentFile) -> list[NewT
         file.target: NewTopic(file.target, partitions, replicas, topic_configs=await _copied_configs(kafka, file)),
         names.dead(file.served_name): NewTopic(names.dead(file.served_name), 1, replicas),
     }
-    if file.wait:
-        batches = names.batches(file.served_name)
-        wanted[batches] = NewTopic(batches, partitions, replicas, topic_configs=_COMPACT)
+    state, config = (
+        (names.batches(file.served_name), _COMPACT) if file.wait else (names.journal(file.served_name), JOURNAL_CONFIG)
+    )
+    wanted[state] = NewTopic(state, partitions, replicas, topic_configs=config)
     return [topic for name, topic in wanted.items() if name not in kafka.existing]
 
 

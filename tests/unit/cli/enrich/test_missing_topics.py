@@ -7,6 +7,7 @@ from aiokafka.errors import ClusterAuthorizationFailedError
 from carteiro.cli.enrich.missing_topics import missing_topics
 from carteiro.cli.kafka import KafkaSession
 from carteiro.enrichment.enrichment_file import parse_enrichment
+from carteiro.tasks.topic_specs import JOURNAL_CONFIG
 from carteiro.wire.topics import Topics
 
 TEXT = "from: reviews\nto: enriched\nsteps: [{task: generate, request: '{prompt: a}', into: ai.text}]\n"
@@ -38,11 +39,15 @@ async def missing(settings: dict[str, str] | None = None, text: str = TEXT, *exi
 async def test_topics_have_the_partitions_and_replicas_of_the_events() -> None:
     topics = await missing({})
     sizes = {name: (each.num_partitions, each.replication_factor, each.topic_configs) for name, each in topics.items()}
-    assert sizes == {"enriched": (3, 2, {}), "llm.enrich-shop.dead": (1, 2, {})}
+    assert sizes == {
+        "enriched": (3, 2, {}),
+        "llm.enrich-shop.dead": (1, 2, {}),
+        "llm.enrich-shop.journal": (3, 2, JOURNAL_CONFIG),
+    }
 
 
 async def test_existing_topics_are_left_out() -> None:
-    assert [*await missing({}, TEXT, "reviews", "enriched")] == ["llm.enrich-shop.dead"]
+    assert [*await missing({}, TEXT, "reviews", "enriched", "llm.enrich-shop.journal")] == ["llm.enrich-shop.dead"]
 
 
 @pytest.mark.parametrize(
@@ -60,6 +65,7 @@ async def test_enriched_topic_is_compacted_and_takes_large_events_if_the_events_
     assert (await missing(settings))["enriched"].topic_configs == copied
 
 
-async def test_topic_of_batches_is_compacted() -> None:
+async def test_topic_of_batches_is_compacted_and_in_place_of_the_journal() -> None:
     topics = await missing({}, f"{TEXT}wait: 1h\n")
+    assert "llm.enrich-shop.journal" not in topics
     assert topics["llm.enrich-shop.batches"].topic_configs == {"cleanup.policy": "compact"}
