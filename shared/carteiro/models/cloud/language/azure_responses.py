@@ -78,7 +78,7 @@ class TextAnswer(BaseModel):
 class TextAnswers(BaseModel):
     """The answer to a question."""
 
-    answers: list[TextAnswer] = []
+    answers: list[TextAnswer]
 
 
 def place(answer: TextAnswer, text: str) -> tuple[int, int] | None:

@@ -1,5 +1,6 @@
 """Base of the clouds' translators: a text in parts that a call takes, and its translation put together again."""
 
+import re
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,6 +9,7 @@ from carteiro.models.cloud.language.service import LanguageService, run_parts, s
 from carteiro.models.prompt import Tone
 from carteiro.models.results import Translation
 from carteiro.schemas import Usage
+from carteiro.schemas.request import LANGUAGE_PATTERN
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,8 @@ class CloudTranslator(LanguageService):
             return TranslatedPart(whole, translated.source), usage
 
         found = await run_parts(await split_by_length(text, self._max_length, self._measure), translate)
-        recognised = next((part.source for part, _ in found if part.source), "und")
+        sources = (part.source for part, _ in found if part.source and re.fullmatch(LANGUAGE_PATTERN, part.source))
+        recognised = next(sources, "und")
         usage = sum((spent for _, spent in found), Usage())
         return Translation("".join(part.text for part, _ in found), source or recognised, usage)
 

@@ -127,6 +127,12 @@ async def test_answer_is_found_in_the_part_that_has_it(services: LanguageService
     assert found.usage == Usage(characters=10_000)
 
 
+async def test_object_without_answers_is_a_failure(services: LanguageServices, open_service: OpenService) -> None:
+    services.answer({"status": "ok"})
+    with pytest.raises(Unavailable, match="something that was not asked for"):
+        await open_service("azure-language:en").find_answer("When?", CONTEXT)
+
+
 async def test_no_answer_is_none(open_service: OpenService) -> None:
     found = await open_service("azure-language:en").find_answer("When?", "Nothing to see here.")
     assert (found.start, found.end, found.score) == (None, None, 0.0)
