@@ -1,5 +1,6 @@
 """The parts of a worker: its models, stores, connections and subscribers."""
 
+import gc
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,6 +29,7 @@ from carteiro.worker.composition.served_topic import ServedTopic
 from carteiro.worker.composition.storage import open_library, open_references, open_reply_bucket
 from carteiro.worker.composition.subscribers import subscribe_to_requests
 from carteiro.worker.composition.tools import open_toolbox
+from carteiro.worker.garbage_collection import exempt_loaded_objects
 from carteiro.worker.handling.idempotency import IdempotencyStore
 from carteiro.worker.handling.reply_router import ReplyRouter
 from carteiro.worker.index.chunk_embedder import ChunkEmbedder
@@ -108,6 +110,7 @@ class WorkerParts:
             await model.load()
         if self.context.library is not None:
             await self.context.library.load()
+        exempt_loaded_objects()
 
     async def close(self) -> None:
         """Close all connections and models, after the last reply was delivered."""
@@ -125,6 +128,7 @@ class WorkerParts:
             await model.close()
         if self._earlier_models is not None:
             await self._earlier_models.close()
+        gc.unfreeze()
 
     def _on_joined(self, name: str) -> None:
         self.health.group_joined(name)
