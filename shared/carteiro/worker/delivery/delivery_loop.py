@@ -161,8 +161,10 @@ class DeliveryLoop(DeliveryContext):
 
     async def deliver(self) -> None:
         """Deliver outcomes until cancelled. Raise the delivery's error."""
+        # Twice as many may be in flight, so that requests are served during a transaction.
+        max_size = min(self._handler.max_per_transaction, self._handler.max_in_flight)
         while True:
-            for outcomes in await self._unconfirmed.next_groups(self._handler.max_per_transaction):
+            for outcomes in await self._unconfirmed.next_groups(max_size):
                 try:
                     await self._delivery.deliver(outcomes)
                 except Exception as error:

@@ -35,7 +35,9 @@ class WorkStarter(Protocol):
     """A lane, as the parts see it that give it work or room for work."""
 
     def start_ready(self) -> None:
-        """Start the requests that may start, and continue to read if there is room."""
+        """Start the requests that may start, and continue to read if there is room, in the next steps of the event
+        loop.
+        """
 
 
 class LaneContext(WorkStarter, Protocol):

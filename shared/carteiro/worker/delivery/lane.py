@@ -1,5 +1,6 @@
 """The lane of a partition: from its records to acknowledged outcomes and committed offsets."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -50,6 +51,8 @@ class Lane(LaneContext):
         """
         self.partition, self.consumer, self.state = partition, consumer, LaneState.SUSPENDED
         self._handler, self._replace_lane = handler, replace_lane
+        self._will_start = False
+        """True if requests start in the next step of the event loop."""
         state, progress = PartitionState(), Progress()
         unconfirmed = UnconfirmedOutcomes(max_gathered=handler.max_in_flight // 2)
         isolation = CrashIsolation(state, handler.exclusive_gate, handler.max_in_flight, self._commit)
@@ -107,11 +110,10 @@ class Lane(LaneContext):
             self.delivery_loop.restart_delivery()
 
     def start_ready(self) -> None:
-        if self.state is LaneState.CLOSED:
-            return  # another lane may serve the partition now
-        if self.state.starts:
-            self._runner.start_ready()
-        self._partition_consumer.continue_reading()
+        # Many requests may end or be confirmed in one step of the event loop.
+        if not self._will_start:
+            self._will_start = True
+            asyncio.get_running_loop().call_soon(self._start_some)
 
     async def revoke(self, seconds: float) -> None:
         """Prepare to release the partition: start nothing, finish running requests within `seconds`, and commit."""
@@ -149,6 +151,14 @@ class Lane(LaneContext):
         """Compare the topic's current identity and leader epoch with the lane's state, and reopen if they changed."""
         if self.delivery_loop.is_open and self._partition_state.note_topic(identity, leader_epoch):
             self.delivery_loop.restart_delivery()  # opening the delivery checks the log
+
+    def _start_some(self) -> None:
+        self._will_start = False
+        if self.state is LaneState.CLOSED:
+            return  # another lane may serve the partition now
+        if self.state.starts and self._runner.start_ready():
+            self.start_ready()
+        self._partition_consumer.continue_reading()
 
     def _set_state(self, state: LaneState) -> None:
         self.state = self.state.to(state)

@@ -24,6 +24,8 @@ IN_FLIGHT_FACTOR = 2
 So short requests use the full limit while replies are being delivered. Requests in flight cost a second call if the
 worker crashes.
 """
+_MAX_STARTS = 8
+"""Requests that start in one step of the event loop. Replies and the steps of a transaction would wait for more."""
 
 
 class RequestRunner:
@@ -56,9 +58,12 @@ class RequestRunner:
         """Offsets of the requests in flight."""
         return [*self._tasks, *self._unconfirmed.offsets]
 
-    def start_ready(self) -> None:
-        """Start each request that may start."""
-        while self._has_room and self._handler.accepts_work() and (record := self.scheduler.next()) is not None:
+    def start_ready(self) -> bool:
+        """Start some of the requests that may start. Return False if no more may start."""
+        started = 0
+        while started < _MAX_STARTS:
+            if not self._has_room or not self._handler.accepts_work() or (record := self.scheduler.next()) is None:
+                return False
             if isinstance(record, SkippedOffsets):
                 self.scheduler.mark_done(record.offset)
                 self._unconfirmed.put(record.offset, NoReplyOutcome())
@@ -67,6 +72,8 @@ class RequestRunner:
                 self._run(record, self._handle_isolated(record, self._isolation.group_for(record.offset)))
             else:
                 self._run(record, self._handle(record))
+                started += 1
+        return True
 
     def cancel_finished(self) -> None:
         """Cancel the requests that another owner has finished: only its replies count."""

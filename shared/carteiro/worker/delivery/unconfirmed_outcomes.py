@@ -98,19 +98,18 @@ class UnconfirmedOutcomes:
         self._any_unsent.set()
 
     async def next_groups(self, max_size: int) -> Sequence[Mapping[int, Outcome]]:
-        """Wait for outcomes to deliver, and return them in groups of at most `max_size`.
+        """Wait for outcomes to deliver, and return the first of them, at most `max_size`, as a group.
 
-        A probe of an unavailable topic is a group by itself.
+        A probe of an unavailable topic is a group by itself. The other outcomes go with those that are queued until the
+        next call, so that no group has only a few left.
         """
         while True:
             await self._any_unsent.wait()
             self._any_unsent.clear()
             self._end_gathering()
             now = self._clock()
-            ready = [offset for offset in list(self._unsent) if not self._block_if_unavailable(offset, now)]
-            self._unsent.clear()
-            max_size = max(min(max_size, self._transaction_size.limit), 1)
-            groups = [ready[first : first + max_size] for first in range(0, len(ready), max_size)]
+            ready = self._take_ready(max(min(max_size, self._transaction_size.limit), 1), now)
+            groups = [ready] if ready else []
             groups += [[offset] for offset in self._probes(now)]
             self._schedule_wakeup(now)
             if groups:
@@ -186,6 +185,18 @@ class UnconfirmedOutcomes:
             self._timer.cancel()
         for outcomes in (self._unconfirmed, self._unsent, self._blocked):
             outcomes.clear()
+
+    def _take_ready(self, max_size: int, now: float) -> list[int]:
+        """Return the offsets of the first outcomes to deliver, at most `max_size`. The others stay queued."""
+        ready: list[int] = []
+        for offset in list(self._unsent):
+            if len(ready) == max_size:
+                self._any_unsent.set()
+                break
+            del self._unsent[offset]
+            if not self._block_if_unavailable(offset, now):
+                ready.append(offset)
+        return ready
 
     def _block_if_unavailable(self, offset: int, now: float) -> bool:
         """Return True if an outcome must not be sent now, since its topic is unavailable."""

@@ -39,7 +39,8 @@ def all_committed(kafka: FakeKafka) -> bool:
     return PARTITION in kafka.commits and kafka.commits[PARTITION].offset == len(kafka.requests)
 
 
-async def test_deliveries_have_at_most_the_allowed_number_of_outcomes() -> None:
+@pytest.mark.parametrize(("max_per_transaction", "max_in_flight"), [(3, 64), (1000, 3)])
+async def test_deliveries_leave_out_outcomes_beyond_a_limit(max_per_transaction: int, max_in_flight: int) -> None:
     delivered: list[list[int]] = []
 
     async def deliver(outcomes: Mapping[int, Outcome]) -> None:
@@ -47,7 +48,11 @@ async def test_deliveries_have_at_most_the_allowed_number_of_outcomes() -> None:
 
     unconfirmed = UnconfirmedOutcomes()
     handler: Any = SimpleNamespace(
-        group="g", reply_topics=(), max_per_transaction=3, create_delivery=lambda _: SimpleNamespace(deliver=deliver)
+        group="g",
+        reply_topics=(),
+        max_per_transaction=max_per_transaction,
+        max_in_flight=max_in_flight,
+        create_delivery=lambda _: SimpleNamespace(deliver=deliver),
     )
     loop = DeliveryLoop(Mock(), handler, PartitionState(), unconfirmed, Progress(), Mock(), Mock())
     for offset in range(7):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 from typing import Any
 from unittest.mock import AsyncMock, Mock
 
@@ -10,6 +11,7 @@ from aiokafka import TopicPartition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from carteiro.worker.delivery import request_runner
 from carteiro.worker.delivery.exclusive_gate import ExclusiveGate
 from carteiro.worker.delivery.lane import Lane
 from carteiro.worker.delivery.lane_state import TRANSITIONS, LaneState
@@ -74,6 +76,24 @@ async def test_no_request_starts_while_the_delivery_is_restarted(
     assert not lane.state.starts
     lane.on_delivery_open()
     assert lane.state is (LaneState.SERVING if expected is LaneState.RECOVERING else LaneState.DRAINING)
+
+
+async def test_requests_start_a_few_at_a_time_until_all_have_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_runner, "_MAX_STARTS", 2)
+    kafka = FakeKafka()
+    kafka.requests = [(None, b"%d" % number) for number in range(8)]
+    handler = FakeHandler(kafka, max_in_flight=8)
+    lane, _ = start_lane(kafka, handler)
+    started = [0]
+
+    def all_started() -> bool:
+        started.append(len(handler.started))
+        return started[-1] == 8
+
+    while not all_started():
+        await asyncio.sleep(0)
+    assert max(after - before for before, after in pairwise(started)) == 2
+    await lane.close()
 
 
 class RecordingLane(Lane):

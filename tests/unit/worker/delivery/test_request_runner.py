@@ -6,6 +6,7 @@ import pytest
 
 from carteiro.ledger.crash_tracker import MAX_CRASHES, MAX_ISOLATED_CRASHES
 from carteiro.wire.record_batches.record_parser import ParsedRecord, SkippedOffsets
+from carteiro.worker.delivery import request_runner as module
 from carteiro.worker.delivery.isolation import CrashIsolation
 from carteiro.worker.delivery.outcome import NoReplyOutcome
 from carteiro.worker.delivery.partition_state import PartitionState
@@ -60,6 +61,15 @@ async def test_twice_the_limit_may_be_in_flight_while_outcomes_are_delivered(lan
     await eventually(lambda: lane.handler.started == [0, 1, 2, 3, 4])
     assert lane.runner.in_flight == 4
     assert sorted(lane.runner.offsets) == [1, 2, 3, 4]
+
+
+async def test_few_requests_start_at_once(lane: RunnerUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MAX_STARTS", 1)
+    lane.read(3)
+    assert lane.runner.in_flight == 1
+    assert lane.runner.start_ready()
+    assert lane.runner.in_flight == 2
+    assert not lane.runner.start_ready()
 
 
 async def test_no_request_starts_while_the_handler_accepts_none(lane: RunnerUnderTest) -> None:

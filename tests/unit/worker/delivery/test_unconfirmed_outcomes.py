@@ -36,8 +36,12 @@ def test_put_calls_on_queued():
     outcome.on_queued.assert_called_once_with()
 
 
-async def test_groups_have_at_most_the_given_size():
-    assert await next_offsets(unconfirmed_with(*range(7)), 3) == [[0, 1, 2], [3, 4, 5], [6]]
+async def test_group_has_at_most_the_given_size_and_the_rest_goes_with_later_outcomes():
+    unconfirmed = unconfirmed_with(*range(4))
+    assert await next_offsets(unconfirmed, 3) == [[0, 1, 2]]
+    unconfirmed.put(4, Mock(custom_record=None, can_wait=False))
+    assert await next_offsets(unconfirmed, 3) == [[3, 4]]
+    assert await nothing_to_send(unconfirmed)
 
 
 async def test_delivered_outcome_stays_until_it_is_confirmed():
