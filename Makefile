@@ -34,7 +34,7 @@ chaos: .venv/ready-dev ## kill workers and restart Kafka under load, count the r
 fuzz: .venv/ready-dev ## send hostile records to whole workers, see that they harm nobody else (needs Docker)
 	@exec $(RUN)/python -m tests.containers.fuzz $(ARGS)
 
-bench: .venv/ready-bench ## measure everything that docs/understand/figures.md shows, 50 minutes (needs Docker); or some (ARGS='--only quota')
+bench: .venv/ready-bench ## measure everything that docs/understand/figures.md shows, 90 minutes (needs Docker); or some (ARGS='--only quota')
 	@exec $(RUN)/python -m benchmarks $(ARGS)
 
 soak: .venv/ready-bench ## run all services on Apache Kafka under faults, see what stays flat; 30 minutes (needs Docker)

@@ -7,6 +7,7 @@ BENCHMARKS: dict[str, list[list[str]]] = {
     "local": [[]],
     "prefixes": [[]],
     "engines": [[]],
+    "memory": [[]],
     "retrieval": [[]],
     "collections": [[]],
     "waiting": [[]],

@@ -9,7 +9,7 @@ PAGE = _HERE.parent / "docs" / "understand" / "figures.md"
 _HEAD = """\
 # Figures
 
-`make bench` measures all this again and writes this page; it takes some 50 minutes on two cores, and needs Docker.
+`make bench` measures all this again and writes this page; it takes some 90 minutes on two cores, and needs Docker.
 The peer on the JVM also needs a JDK of 17 or later. Contenders of a table ran one after the other in one run, on the
 same machine and the same Kafka. For only one part: `make bench ARGS='--only quota'`.
 """

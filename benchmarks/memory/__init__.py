@@ -1,0 +1,1 @@
+"""Memory of workers with packaged models."""
