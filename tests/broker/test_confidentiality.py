@@ -12,6 +12,7 @@ from tests.broker.conftest import environment
 from tests.broker.raw_kafka_client import RawKafkaClient
 from tests.broker.worker_process import WorkerProcess
 from tests.conftest import eventually
+from tests.local_server import LocalServer
 from tests.provider import Provider
 
 CANARY = "canary4711"
@@ -25,23 +26,16 @@ SCHEMA = {
 ASKED = {"prompt": f"Say {CANARY}.", "system": f"You are {CANARY}.", "stop": [f"stop {CANARY}"]}
 
 
-class Collector:
+class Collector(LocalServer):
     """Server that receives spans by OTLP over HTTP and keeps their bytes, in which text is readable."""
+
+    max_body_bytes = 64 * 2**20
 
     def __init__(self) -> None:
         self.received = b""
 
-    async def __aenter__(self) -> "Collector":
-        app = web.Application(client_max_size=64 * 2**20)
-        app.router.add_post("/v1/traces", self._take)
-        self._runner = web.AppRunner(app, access_log=None)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._runner.cleanup()
+    def routes(self) -> list[web.RouteDef]:
+        return [web.post("/v1/traces", self._take)]
 
     async def _take(self, request: web.Request) -> web.Response:
         self.received += await request.read()

@@ -5,7 +5,7 @@ import json
 import re
 import time
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import trustme
 from aiohttp import web
@@ -19,6 +19,7 @@ from confluent_kafka.admin import (
 )
 
 from tests.containers.conftest import ApacheKafka, free_port
+from tests.local_server import LocalServer
 
 PASSWORD = "correct-horse"
 CHAT_USER, DEFERRING_USER, BATCH_USER, ENRICH_USER = "talker", "patient", "clerk", "editor"
@@ -144,23 +145,16 @@ def _pkcs8(key: bytes) -> bytes:
     return loaded.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-class TokenEndpoint:
+class TokenEndpoint(LocalServer):
     """Server that gives unsigned tokens, valid for a minute, to clients that know the secret (RFC 6749)."""
+
+    path = "/token"
 
     def __init__(self) -> None:
         self.issued = 0
 
-    async def __aenter__(self) -> Self:
-        app = web.Application()
-        app.router.add_post("/token", self._issue)
-        self._runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/token"
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._runner.cleanup()
+    def routes(self) -> list[web.RouteDef]:
+        return [web.post("/token", self._issue)]
 
     async def _issue(self, request: web.Request) -> web.Response:
         expected = base64.b64encode(f"client:{PASSWORD}".encode()).decode()

@@ -5,7 +5,7 @@ import json
 import re
 import time
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any
 from xml.sax.saxutils import escape
 
 from aiohttp import web
@@ -13,6 +13,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from tests.local_server import LocalServer
 from tests.provider.completions import complete
 from tests.provider.streams import stream
 
@@ -27,7 +28,7 @@ _INVALID = "The security token included in the request is invalid."
 _MISMATCH = "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."  # noqa: E501
 
 
-class Aws:
+class Aws(LocalServer):
     """`async with Aws() as aws`: credentials are issued as `KEY1`, `KEY2` and so on, each valid for `lifetime` seconds
     unless it is in `revoked`. If `error_status` is set, no credentials are given out, with this status.
 
@@ -45,21 +46,14 @@ class Aws:
         """The access key's id of each call that was answered."""
         self.bodies: list[dict[str, Any]] = []
 
-    async def __aenter__(self) -> Self:
-        app = web.Application()
-        app.router.add_post("/openai/v1/chat/completions", self._complete)
-        app.router.add_get("/container", self._container)
-        app.router.add_post("/sts", self._web_identity)
-        app.router.add_put("/machine/latest/api/token", self._session)
-        app.router.add_get("/machine/latest/meta-data/iam/security-credentials/{role:.*}", self._machine)
-        self._runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._runner.cleanup()
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.post("/openai/v1/chat/completions", self._complete),
+            web.get("/container", self._container),
+            web.post("/sts", self._web_identity),
+            web.put("/machine/latest/api/token", self._session),
+            web.get("/machine/latest/meta-data/iam/security-credentials/{role:.*}", self._machine),
+        ]
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         content = await request.read()

@@ -1,12 +1,13 @@
 """Token services: Google's OAuth service, and the managed identity of a machine at Azure."""
 
 import time
-from typing import Self
 
 from aiohttp import web
 
+from tests.local_server import LocalServer
 
-class TokenService:
+
+class TokenService(LocalServer):
     """`async with TokenService() as service`: its tokens are `token-1`, `token-2` and so on, each valid for `lifetime`
     seconds. If `error_status` is set, it answers with this status instead.
     """
@@ -18,18 +19,8 @@ class TokenService:
         self.requests: list[dict[str, str]] = []
         """Form or query of each request."""
 
-    async def __aenter__(self) -> Self:
-        app = web.Application()
-        app.router.add_post("/google", self._google)
-        app.router.add_get("/managed-identity", self._managed_identity)
-        self._runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._runner.cleanup()
+    def routes(self) -> list[web.RouteDef]:
+        return [web.post("/google", self._google), web.get("/managed-identity", self._managed_identity)]
 
     async def _google(self, request: web.Request) -> web.Response:
         """`token_uri` of a service account (https://developers.google.com/identity/protocols/oauth2/service-account)."""

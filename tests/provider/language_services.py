@@ -8,11 +8,12 @@ import asyncio
 import html
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 from aiohttp import web
 
 from carteiro.text.units import utf16_length
+from tests.local_server import LocalServer
 
 Json = dict[str, Any]
 
@@ -43,11 +44,14 @@ class ServiceRefusal(Exception):
         self.status, self.body = status, body
 
 
-class LanguageServices:
+class LanguageServices(LocalServer):
     """`async with LanguageServices() as services`: listens on a free port of this machine; `services.url` is its
     address. `answer` gives the next request an answer. A text with "Gut" is German, one with "Olá" Portuguese, other
     texts are English. A translation is the text in brackets after the target; a job needs `polls` polls.
     """
+
+    cancels_handlers = True
+    max_body_bytes = 16 * 2**20
 
     def __init__(self) -> None:
         self.requests: list[ServiceRequest] = []
@@ -72,17 +76,8 @@ class LanguageServices:
     def last(self) -> ServiceRequest:
         return self.requests[-1]
 
-    async def __aenter__(self) -> Self:
-        app = web.Application(client_max_size=16 * 2**20)
-        app.router.add_route("*", "/{path:.*}", self._serve)
-        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._runner.cleanup()
+    def routes(self) -> list[web.RouteDef]:
+        return [web.route("*", "/{path:.*}", self._serve)]
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         body = await request.json() if request.can_read_body else {}

@@ -13,6 +13,7 @@ from carteiro.kafka.msk_iam import AwsCredentials, MskTokenProvider, find_region
 from carteiro.kafka.security import connection_options
 from carteiro.settings.environment import SettingsInvalid
 from carteiro.settings.kafka import KafkaSettings
+from tests.local_server import LocalServer
 
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
@@ -65,14 +66,17 @@ def test_region_is_read_from_the_broker_names_before_the_environment(servers, en
     assert find_region(servers, environment) == region
 
 
-class FakeAws:
+class FakeAws(LocalServer):
     """The token service of AWS and the endpoint of a pod's credentials."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, str | None, dict[str, str]]] = []
         self.status, self.body = 200, b""
 
-    async def __call__(self, request: web.BaseRequest) -> web.Response:
+    def routes(self) -> list[web.RouteDef]:
+        return [web.route("*", "/{path:.*}", self._answer)]
+
+    async def _answer(self, request: web.Request) -> web.Response:
         form = {name: str(value) for name, value in (await request.post()).items()}
         self.requests.append((request.method, request.headers.get("Authorization"), form))
         return web.Response(status=self.status, body=self.body, content_type="application/json")
@@ -80,14 +84,8 @@ class FakeAws:
 
 @pytest.fixture
 async def aws():
-    aws = FakeAws()
-    runner = web.ServerRunner(web.Server(aws))
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    aws.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield aws
-    await runner.cleanup()
+    async with FakeAws() as aws:
+        yield aws
 
 
 async def test_service_account_role_gives_credentials(aws, tmp_path):

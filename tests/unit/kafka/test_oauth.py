@@ -9,32 +9,31 @@ from aiohttp import web
 from aiokafka.errors import KafkaConnectionError
 
 from carteiro.kafka.oauth import OAuthTokenProvider
+from tests.local_server import LocalServer
 
 
-class Endpoint:
+class Endpoint(LocalServer):
     """An endpoint that answers with `answer`, and notes the requests."""
 
+    path = "/token"
+
     def __init__(self) -> None:
-        self.url, self.status = "", 200
+        self.status = 200
         self.answer: Any = {"access_token": "first", "expires_in": 100}
         self.asked: list[tuple[str, dict[str, Any]]] = []
 
-    async def handle(self, request: web.Request) -> web.Response:
+    def routes(self) -> list[web.RouteDef]:
+        return [web.post("/token", self._handle)]
+
+    async def _handle(self, request: web.Request) -> web.Response:
         self.asked.append((request.headers["Authorization"], dict(await request.post())))
         return web.json_response(self.answer, status=self.status)
 
 
 @pytest.fixture
 async def endpoint() -> AsyncIterator[Endpoint]:
-    served, app = Endpoint(), web.Application()
-    app.router.add_post("/token", served.handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    served.url = f"http://127.0.0.1:{runner.addresses[0][1]}/token"
-    yield served
-    await runner.cleanup()
+    async with Endpoint() as served:
+        yield served
 
 
 async def test_token_is_fetched_once_by_the_clients_credentials(endpoint: Endpoint) -> None:

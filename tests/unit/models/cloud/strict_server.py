@@ -3,13 +3,14 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any
 
 from aiohttp import web
 
 from carteiro.models.cloud.client import CloudModel
 from carteiro.models.prompt import Prompt
 from carteiro.models.results import Completion
+from tests.local_server import LocalServer
 from tests.unit.models.cloud.cloud_models import PROMPT
 
 Json = dict[str, Any]
@@ -94,11 +95,13 @@ def messages_of(body: Json) -> Any:
 
 
 @dataclass
-class StrictServer:
+class StrictServer(LocalServer):
     """`async with StrictServer() as server`: listens on a free port; its models have all the `rules`. If
     `thinking_tokens` is set, the model reasons so many tokens before its answer, and a limit may leave no tokens for
     the answer.
     """
+
+    path = "/v1"
 
     rules: list[Rule] = field(default_factory=list)
     text: str = "fine"
@@ -109,18 +112,8 @@ class StrictServer:
     """Part of an answer that is written in spite of the limit."""
     bodies: list[Json] = field(default_factory=list)
 
-    async def __aenter__(self) -> Self:
-        app = web.Application()
-        for api in ("chat/completions", "responses", "completions"):
-            app.router.add_post(f"/v1/{api}", self._answer)
-        self._runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/v1"
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._runner.cleanup()
+    def routes(self) -> list[web.RouteDef]:
+        return [web.post(f"/v1/{api}", self._answer) for api in ("chat/completions", "responses", "completions")]
 
     @property
     def answered_requests(self) -> int:

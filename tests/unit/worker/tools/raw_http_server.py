@@ -9,6 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.local_server import LocalServer
+
 _NAMES = (
     *("say", "huge_json", "huge_event", "many_lines", "many_values", "bomb", "wait", "hang", "abort", "cut"),
     *("denied", "moved", "page", "accepted", "no_json", "no_event", "half_character", "no_answer"),
@@ -17,8 +19,10 @@ _SECRET = "what the server wrote"
 _MEBIBYTE = b"x" * (1 << 20)
 
 
-class RawHttpServer:
+class RawHttpServer(LocalServer):
     """Server of the tools in `names`. It knows one session at a time."""
+
+    path = "/mcp"
 
     def __init__(self, refuses: str = "") -> None:
         """It answers a request for its tools as the tool `refuses`, if that is given."""
@@ -29,18 +33,8 @@ class RawHttpServer:
         self.is_released = False
         """True if `wait` may answer."""
 
-    async def __aenter__(self) -> "RawHttpServer":
-        app = web.Application()
-        app.router.add_route("*", "/mcp", self._answer)
-        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/mcp"
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._runner.cleanup()
+    def routes(self) -> list[web.RouteDef]:
+        return [web.route("*", "/mcp", self._answer)]
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         if request.method != "POST":

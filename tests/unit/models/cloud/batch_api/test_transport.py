@@ -21,6 +21,7 @@ from carteiro.models.errors import (
     RateLimited,
     Unavailable,
 )
+from tests.local_server import LocalServer
 from tests.provider import Provider
 from tests.unit.models.cloud.batch_api.batch_calls import (
     PROVIDERS,
@@ -185,21 +186,28 @@ async def test_calls_that_hang_end_with_the_models_timeout(
     await model.close()
 
 
+class OneEndpoint(LocalServer):
+    """Provider with a single endpoint."""
+
+    path = "/v1"
+    cancels_handlers = True
+
+    def __init__(self, route: web.RouteDef) -> None:
+        self._route = route
+
+    def routes(self) -> list[web.RouteDef]:
+        return [self._route]
+
+
 @asynccontextmanager
 async def model_with_handler(method: str, path: str, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]):
     """Open a model whose provider has only this endpoint."""
-    app = web.Application()
-    app.router.add_route(method, f"/v1{path}", handler)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-    model = open_cloud_model(
-        "openai:echo", OPENAI_BASE_URL=url, OPENAI_API_KEY=KEY, CARTEIRO_MODEL_TIMEOUT_SECONDS="0.3"
-    )
-    yield model
-    await model.close()
-    await runner.cleanup()
+    async with OneEndpoint(web.route(method, f"/v1{path}", handler)) as server:
+        model = open_cloud_model(
+            "openai:echo", OPENAI_BASE_URL=server.url, OPENAI_API_KEY=KEY, CARTEIRO_MODEL_TIMEOUT_SECONDS="0.3"
+        )
+        yield model
+        await model.close()
 
 
 class SlowDownload:
