@@ -11,7 +11,7 @@ from rich.console import Console
 
 from benchmarks.broker import broker
 from benchmarks.delivery.contender_config import ContenderConfig
-from benchmarks.delivery.contenders import CONTENDERS, Contender
+from benchmarks.delivery.contenders import AT_LEAST_ONCE, CONTENDERS, EXACTLY_ONCE, RAW, Contender
 from benchmarks.delivery.measurement import Measurement, TooFewReplies
 from benchmarks.delivery.plot import plot
 from benchmarks.delivery.processes import ContenderExited, provider
@@ -39,6 +39,8 @@ def pairs(names: list[str] | None) -> list[tuple[Workload, Contender]]:
         for contender in contenders
         if (workload.name == "zero" or not contender.as_shipped)
         if (workload.through_sdk or not contender.through_sdk)
+        # The limits of the other contenders are fixed.
+        if (workload.max_in_flight == MAX_IN_FLIGHT or contender in (RAW, AT_LEAST_ONCE, EXACTLY_ONCE))
     ]
 
 
@@ -58,7 +60,7 @@ async def measure(
         job = ContenderConfig(
             bootstrap=bootstrap,
             prefix=f"bench-{os.getpid()}-{number}",
-            max_in_flight=MAX_IN_FLIGHT,
+            max_in_flight=workload.max_in_flight,
             latency=0 if workload.through_sdk else workload.latency,
             url=url,
             log_level="info" if contender.as_shipped else "warning",

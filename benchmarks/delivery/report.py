@@ -9,12 +9,12 @@ from benchmarks.results import Table
 
 TARGETS = "targets"
 ABOUT = f"""\
-From Kafka to Kafka. *Of ideal*: replies a second, as a share of what {MAX_IN_FLIGHT} requests in flight allow.
-*Of raw*: as a share of the bare aiokafka loop's, which loses nothing either, and ends at one bad record. *CPU ms*:
-processor time of the contender's process for a request. *MiB*: the most memory it held. *Machine busy*: all
-processors, broker included; at 100% they set the figure. *As shipped* logs each request, the others only warnings.
-FastStream without `ACK` commits by the clock, so that a crash loses requests. *Targets*: what Carteiro
-should reach.
+From Kafka to Kafka. *Of ideal*: replies a second, as a share of what {MAX_IN_FLIGHT} requests in flight allow, or
+the workload's own limit. *Of raw*: as a share of the bare aiokafka loop's, which loses nothing either, and ends at
+one bad record. *CPU ms*: processor time of the contender's process for a request. *MiB*: the most memory it held.
+*Machine busy*: all processors, broker included; at 100% they set the figure. *As shipped* logs each request, the
+others only warnings. FastStream without `ACK` commits by the clock, so that a crash loses requests. *Targets*: what
+Carteiro should reach.
 
 *Share consumer* is Kafka's own (KIP-932), of its Java client, with explicit acknowledgement. It polls again only
 after all requests of its last poll are acknowledged, so a slow request holds up the others. *x64* is 64 of them in

@@ -13,7 +13,7 @@ from benchmarks.delivery.contender_config import ContenderConfig
 from benchmarks.delivery.contenders import Contender
 from benchmarks.delivery.measurement import Measurement
 from benchmarks.delivery.processes import ContenderProcess
-from benchmarks.delivery.workloads import MAX_IN_FLIGHT, Workload
+from benchmarks.delivery.workloads import Workload
 
 _START_SECONDS = 60.0
 _SAMPLE_SECONDS = 0.1
@@ -39,7 +39,7 @@ async def run(workload: Workload, contender: Contender, job: ContenderConfig, lo
             samples = process.samples
         replies = await kafka.read_replies(reader, workload.traffic)
         ideal = workload.ideal_rate if workload.latency else None
-        in_flight = 1 if contender.one_at_a_time else MAX_IN_FLIGHT * partitions
+        in_flight = 1 if contender.one_at_a_time else workload.max_in_flight * partitions
         return measurement.throughput(workload.name, contender.name, replies, samples, in_flight, ideal)
 
 

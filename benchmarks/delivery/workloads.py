@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from benchmarks.delivery.traffic import REQUESTS, RecordKind
 
 MAX_IN_FLIGHT = 64
-"""Requests in flight per partition, for contenders with such a limit."""
+"""Requests in flight per partition, for contenders with such a limit, unless a workload has its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +22,8 @@ class Workload:
     through_sdk: bool = False
     """True if the model is a server, called through the OpenAI SDK, and not a sleep in the process."""
     partitions: int = 1
+    max_in_flight: int = MAX_IN_FLIGHT
+    """Requests in flight per partition, for contenders with such a limit."""
     requests: int = 0
     """Size of the backlog if the model takes no time. The fastest contenders finish it early."""
     rate: float = 0.0
@@ -30,11 +32,11 @@ class Workload:
     @property
     def ideal_rate(self) -> float:
         """Return the largest number of replies a second that the concurrency limit allows."""
-        return self.partitions * MAX_IN_FLIGHT / self.latency
+        return self.partitions * self.max_in_flight / self.latency
 
     def backlog_size(self, seconds: float) -> int:
         """Return the number of requests to preload: more than can be answered, so the backlog's end is not measured."""
-        return round(self.ideal_rate * (seconds + 2)) + 4 * MAX_IN_FLIGHT if self.latency else self.requests
+        return round(self.ideal_rate * (seconds + 2)) + 4 * self.max_in_flight if self.latency else self.requests
 
 
 WORKLOADS = (
@@ -75,6 +77,16 @@ WORKLOADS = (
         quick_seconds=7,
         latency=1.0,
         through_sdk=True,
+    ),
+    Workload(
+        name="sdk-1s-1024",
+        description="a server that takes 1 s, through the OpenAI SDK, 1,024 in flight on 2 partitions",
+        seconds=14,
+        quick_seconds=7,
+        latency=1.0,
+        through_sdk=True,
+        partitions=2,
+        max_in_flight=512,
     ),
     Workload(
         name="added-latency",

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from benchmarks.delivery.contender_config import ContenderConfig
-from benchmarks.delivery.contenders import CONTENDERS, RAW
+from benchmarks.delivery.contenders import AT_LEAST_ONCE, CONTENDERS, EXACTLY_ONCE, RAW
 
 SHARE_CONSUMERS = [each for each in CONTENDERS if each.name.startswith("share consumer")]
 
@@ -49,3 +49,13 @@ async def test_share_consumers_hold_as_many_requests_as_the_others(monkeypatch, 
     assert given["consumers"] * given["maxRecords"] == 64
     assert given["acquireMode"] == "record_limit"
     assert (given["sleepMs"], given["url"]) == (latency * 1000, url)
+
+
+def test_only_contenders_that_take_a_limit_are_measured_with_another_one():
+    pytest.importorskip("matplotlib", reason="comes with the group bench")
+    pytest.importorskip("psutil", reason="comes with the group bench")
+    from benchmarks.delivery.__main__ import pairs
+
+    measured = [contender for _, contender in pairs(["sdk-1s-1024"])]
+    assert measured == [RAW, AT_LEAST_ONCE, EXACTLY_ONCE]
+    assert len(measured) < len(pairs(["sdk-1s"]))
