@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig, BertForSequenceClassification
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from carteiro.models.errors import PromptTooLarge
 from carteiro.models.interface import ClassifierModel, EmbeddingModel, RerankModel
-from carteiro.models.local.checkpoints.checkpoint import PACKAGED_EMBEDDER, find_checkpoint
 from carteiro.models.local.transformers.cross_encoder import LocalCrossEncoder
+from tests.unit.models.local.transformers.tiny_bert import save_tiny_bert
 
 QUERY = "When does the ferry leave?"
 TEXTS = ["The ferry leaves at nine.", "ok", "The market opens in May, and has forty stalls of bread and fish.", ""]
@@ -20,22 +20,7 @@ TEXTS = ["The ferry leaves at nine.", "ok", "The market opens in May, and has fo
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny BERT with random weights and one label, with the packaged embedder's tokenizer."""
-    folder = tmp_path_factory.mktemp("cross-encoder")
-    tokenizer = AutoTokenizer.from_pretrained(find_checkpoint(PACKAGED_EMBEDDER).location)
-    tokenizer.save_pretrained(folder)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=32,
-        num_labels=1,
-        initializer_range=1.0,
-    )
-    BertForSequenceClassification(config).save_pretrained(folder)
-    return folder
+    return save_tiny_bert(tmp_path_factory.mktemp("cross-encoder"), num_labels=1)
 
 
 @pytest.fixture

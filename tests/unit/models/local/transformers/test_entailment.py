@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig, BertForSequenceClassification
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig
 
 from carteiro.models.errors import PromptTooLarge
 from carteiro.models.interface import ClassifierModel, EntailmentModel
-from carteiro.models.local.checkpoints.checkpoint import PACKAGED_EMBEDDER, find_checkpoint
 from carteiro.models.local.transformers.classifier import LocalClassifier
 from carteiro.models.local.transformers.entailment import LocalEntailmentModel, judges_entailment
+from tests.unit.models.local.transformers.tiny_bert import save_tiny_bert
 
 TEXT = "The ferry leaves at nine."
 HYPOTHESES = ["This text is about boats.", "Food."]
@@ -22,23 +22,11 @@ LABELS = ["contradiction", "neutral", "ENTAILMENT"]
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny BERT with random weights and the labels of NLI, with the packaged embedder's tokenizer."""
-    folder = tmp_path_factory.mktemp("entailment")
-    tokenizer = AutoTokenizer.from_pretrained(find_checkpoint(PACKAGED_EMBEDDER).location)
-    tokenizer.save_pretrained(folder)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=32,
+    return save_tiny_bert(
+        tmp_path_factory.mktemp("entailment"),
         id2label=dict(enumerate(LABELS)),
         label2id={label: number for number, label in enumerate(LABELS)},
-        initializer_range=1.0,
     )
-    BertForSequenceClassification(config).save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture
