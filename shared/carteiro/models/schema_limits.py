@@ -35,6 +35,8 @@ def check_limits(schema: Mapping[str, Any]) -> None:
         characters = len(json.dumps(schema, allow_nan=False))
     except ValueError:
         raise SchemaTooLarge("holds a number that JSON does not have") from None
+    except TypeError:
+        raise SchemaTooLarge("holds a value that JSON does not have, such as a date: put it in quotes") from None
     except RecursionError:
         raise SchemaTooLarge(f"is nested more than {MAX_DEPTH} levels deep") from None
     if characters > MAX_CHARACTERS:

@@ -1,12 +1,14 @@
 """The file of the tools that a worker serves: `CARTEIRO_TOOLS`."""
 
+import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from jsonschema_rs import Draft202012Validator
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from carteiro.models.schema_limits import SchemaTooLarge, check_limits
 from carteiro.schemas.request import COLLECTION_PATTERN, Duration, Options, Text
@@ -15,6 +17,17 @@ from carteiro.wire.topics import TopicName
 
 EntryName = Annotated[str, StringConstraints(pattern=COLLECTION_PATTERN)]
 _MAX_NAME = 64
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def _check_variable(name: str) -> str:
+    # The value is not quoted: it may be the secret itself.
+    if not _VARIABLE.fullmatch(name):
+        raise ValueError("must be the name of an environment variable, not its value")
+    return name
+
+
+VariableName = Annotated[str, AfterValidator(_check_variable)]
 
 
 class ToolsFileInvalid(Exception):
@@ -54,6 +67,7 @@ class TopicEntry(ToolEntry):
             raise ValueError("must describe an object: type: object")
         try:
             check_limits(value)
+            value = json.loads(json.dumps(value))  # Names may be numbers in YAML.
             Draft202012Validator(value, offline=True)
         except SchemaTooLarge as error:
             raise ValueError(str(error)) from None
@@ -68,15 +82,24 @@ class TopicEntry(ToolEntry):
         return self
 
 
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        has_port = parts.port != 0  # Reading an odd port raises an error.
+    except ValueError:
+        return False
+    return has_port and parts.scheme in ("http", "https") and bool(parts.hostname) and not re.search(r"\s", url)
+
+
 class ServerEntry(ToolEntry):
     """An MCP server: a command that the worker starts, or an address of streamable HTTP."""
 
     command: list[Text] | None = Field(default=None, min_length=1)
     """The program and its arguments. The worker speaks to it by its standard input and output."""
-    env: list[Text] = Field(default=[])
+    env: list[VariableName] = Field(default=[])
     """Names of variables that the program gets from the worker's environment, besides PATH, HOME and the like."""
     url: str | None = None
-    token_variable: Text | None = None
+    token_variable: VariableName | None = None
     """Name of the variable that has the bearer token for `url`."""
     tools: list[Text] = Field(min_length=1)
     """Names of the tools that models may call. No others of the server are known to them."""
@@ -85,8 +108,8 @@ class ServerEntry(ToolEntry):
     def _has_one_address(self) -> Self:
         if (self.command is None) is (self.url is None):
             raise ValueError("needs one of command and url")
-        if self.url is not None and urlsplit(self.url).scheme not in ("http", "https"):
-            raise ValueError("url must begin with http:// or https://")
+        if self.url is not None and not _is_address(self.url):
+            raise ValueError("url must be an address such as https://HOST/mcp")
         if self.token_variable is not None and self.url is None:
             raise ValueError("token_variable needs url")
         return self
@@ -113,7 +136,7 @@ class ToolsFile(FilePart):
             if name not in names:
                 raise ValueError(f"default: there is no entry {name}")
         tools = [*self.topics, *(model_name(tool) for server in self.servers.values() for tool in server.tools)]
-        if doubled := {name for name in tools if tools.count(name) > 1}:
+        if doubled := {name for name, number in Counter(tools).items() if number > 1}:
             raise ValueError(f"two entries have a tool {min(doubled)}: leave it out of one of them")
         return self
 

@@ -13,6 +13,10 @@ from carteiro.schemas.field_errors import field_errors
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 _MAX_FILE_BYTES = 1024 * 1024
+_MAX_NODES = 200_000
+"""Maximum number of values of a file, each alias counted as what it stands for. A few lines of aliases of aliases stand
+for more than fits into memory.
+"""
 _MERGE_TAG = "tag:yaml.org,2002:merge"
 
 
@@ -54,6 +58,8 @@ def validate_yaml(
         raise invalid(f"{file}:{line} is no YAML: {error.problem or 'it cannot be read'}") from None
     except (yaml.YAMLError, ValueError, RecursionError):
         raise invalid(f"{file}: is no YAML in UTF-8") from None
+    if root is not None and (problem := _alias_problem(root)):
+        raise invalid(f"{file}: {problem}")
     for at, problem in _find_problems(root, set()):
         raise invalid(f"{file}: line {at}: {problem}")
     if not isinstance(content, dict):
@@ -66,6 +72,33 @@ def validate_yaml(
             for raw, told in zip(error.errors(), field_errors(error, root="", document="this file"), strict=False)
         ]
         raise invalid("\n".join(problems)) from None
+
+
+def _alias_problem(root: yaml.Node) -> str | None:
+    """Return the reason why aliases make the file unreadable; None if they do not."""
+    sizes = dict[int, int]()
+    """Numbers of values by the ids of nodes; 0 while a node is counted."""
+
+    def size_of(node: yaml.Node) -> int:
+        if id(node) not in sizes:
+            sizes[id(node)] = 0
+            parts: list[yaml.Node] = node.value if isinstance(node, yaml.SequenceNode) else []
+            if isinstance(node, yaml.MappingNode):
+                parts = [each for pair in node.value for each in pair]
+            sizes[id(node)] = 1 + sum(map(size_of, parts))
+        if not sizes[id(node)]:
+            raise _AliasInItself
+        return sizes[id(node)]
+
+    try:
+        is_large = size_of(root) > _MAX_NODES
+    except _AliasInItself:
+        return "an alias stands in what it stands for"
+    return f"has more than {_MAX_NODES:,} values, with what its aliases stand for" if is_large else None
+
+
+class _AliasInItself(Exception):
+    pass
 
 
 def _find_problems(node: yaml.Node | None, seen: set[int]) -> Iterator[tuple[int, str]]:

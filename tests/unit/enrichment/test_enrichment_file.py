@@ -85,12 +85,12 @@ steps:
 
 def test_aliases_of_aliases_take_no_longer_than_their_text() -> None:
     lines = [b"a0: &a0 [x]", *(b"a%d: &a%d [%s]" % (n, n, b", ".join([b"*a%d" % (n - 1)] * 9)) for n in range(1, 30))]
-    with pytest.raises(EnrichmentFileInvalid, match="a29: is not a field"):
+    with pytest.raises(EnrichmentFileInvalid, match="has more than 200,000 values"):
         parse_enrichment(REVIEWS + b"\n".join(lines), "f", "f")
 
 
 def test_alias_of_itself_is_refused() -> None:
-    with pytest.raises(EnrichmentFileInvalid):
+    with pytest.raises(EnrichmentFileInvalid, match="an alias stands in what it stands for"):
         parse_enrichment(b"&all {from: *all}", "f", "f")
 
 

@@ -52,7 +52,19 @@ TIME = "servers: {time: {command: [x], tools: [now]}}\n"
         ("{}", "has no tools"),
         ("servers: {time: {tools: [now]}}", "line 1: servers.time: needs one of command and url"),
         ("servers: {time: {command: [x], url: http://x, tools: [now]}}", "needs one of command and url"),
-        ("servers: {time: {url: ftp://x, tools: [now]}}", "url must begin with http"),
+        *(
+            (f"servers: {{time: {{url: '{url}', tools: [now]}}}}", "servers.time: url must be an address such as")
+            for url in ("ftp://x", "https://", "https://[::1", "https://a b/c", "https://a:99999/", "docs")
+        ),
+        (
+            "servers: {time: {url: http://x, token_variable: sk-1, tools: [now]}}",
+            "token_variable: must be the name of an",
+        ),
+        ("servers: {time: {command: [x], env: [A=b], tools: [now]}}", "time.env.0: must be the name of an environment"),
+        (
+            "topics: {a: {topic: b, replies: c, description: d, parameters: {type: object, default: 2024-01-01}}}",
+            "topics.a.parameters: holds a value that JSON does not have, such as a date",
+        ),
         ("servers: {time: {command: [x], token_variable: A, tools: [now]}}", "token_variable needs url"),
         ("servers: {time: {command: [x], tools: []}}", "servers.time.tools: must not be empty"),
         ("servers: {time: {command: [x]}}", "servers.time.tools: is missing"),
@@ -74,6 +86,27 @@ def test_invalid_file_is_named_with_its_line(tmp_path: Path, text: str, reason: 
     with pytest.raises(ToolsFileInvalid, match=r"tools\.yaml: line \d+: ") as caught:
         load_tools_file(write(tmp_path, text))
     assert reason in str(caught.value)
+
+
+def test_aliases_cannot_fill_the_memory(tmp_path: Path) -> None:
+    levels = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
+    with pytest.raises(ToolsFileInvalid, match="has more than 200,000 values, with what its aliases stand for"):
+        load_tools_file(write(tmp_path, "\n".join(["a0: &a0 [x]", *levels])))
+    with pytest.raises(ToolsFileInvalid, match="an alias stands in what it stands for"):
+        load_tools_file(write(tmp_path, "topics: &a {b: [*a]}"))
+
+
+def test_value_of_a_variable_is_not_quoted(tmp_path: Path) -> None:
+    with pytest.raises(ToolsFileInvalid) as caught:
+        load_tools_file(write(tmp_path, "servers: {a: {url: http://x, token_variable: sk-secret, tools: [now]}}"))
+    assert "secret" not in str(caught.value)
+
+
+def test_names_in_a_schema_may_be_numbers(tmp_path: Path) -> None:
+    schema = "{type: object, properties: {1: {type: string}}}"
+    text = f"topics: {{a: {{topic: b, replies: c, description: d, parameters: {schema}}}}}"
+    properties = load_tools_file(write(tmp_path, text)).topics["a"].parameters["properties"]
+    assert properties == {"1": {"type": "string"}}
 
 
 def test_models_call_a_tool_by_a_name_that_providers_permit() -> None:
