@@ -124,7 +124,9 @@ class ToolStep(ReplySchema):
     arguments: dict[str, Any]
     """The arguments; empty if the model wrote none that can be read, or more than 4,000 characters."""
     result: str
-    """The first 1,000 characters of the result, or of the error that the model was told."""
+    """The first 1,000 characters of the result, or of the error that the model was told; empty behind the first 200,000
+    bytes of all calls.
+    """
     result_characters: int
     failed: bool = False
     seconds: float = 0.0

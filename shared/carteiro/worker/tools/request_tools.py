@@ -16,6 +16,7 @@ from carteiro.models.prompt import RawToolCall, ToolDefinition
 from carteiro.models.written_calls import arguments_object
 from carteiro.schemas.tools import ToolStep
 from carteiro.tasks.tools import ToolSet
+from carteiro.text.units import utf8_length
 from carteiro.worker.journal.request_journal import RequestJournal
 from carteiro.worker.observability import metrics
 from carteiro.worker.observability.tracing import tool_span
@@ -28,6 +29,10 @@ MAX_RESULT_CHARACTERS = 20_000
 _MAX_ERROR_CHARACTERS = 2000
 _MAX_SHOWN_CHARACTERS = 1000
 """Maximum characters of a result in the reply."""
+_MAX_SHOWN_BYTES = 200_000
+"""Maximum bytes of results and arguments in the reply. Later calls are shown without them: a reply that is too large
+cannot be sent.
+"""
 _MAX_SHOWN_ARGUMENTS = 4000
 """Maximum characters of a call's arguments in the reply: those of all calls must not make it too large to be sent."""
 
@@ -64,6 +69,7 @@ class RequestTools:
         self._begun: Counter[tuple[str, str]] = Counter()
         """Calls of the attempt, by tool and arguments."""
         self._steps: list[ToolStep] = []
+        self._shown_bytes = 0
         self._made: list[_MadeCall] = []
         """Calls of the present attempt."""
         self._reusable: list[_MadeCall] = []
@@ -123,10 +129,14 @@ class RequestTools:
                 record_failure()
         seconds = self._clock() - began
         metrics.labelled(metrics.TOOL_SECONDS, name, "failed" if failed else "ok").observe(seconds)
+        arguments = call.arguments if len(call.arguments) <= _MAX_SHOWN_ARGUMENTS else ""
+        shown = result[:_MAX_SHOWN_CHARACTERS]
+        self._shown_bytes += utf8_length(arguments) + utf8_length(shown)
+        is_shown = self._shown_bytes <= _MAX_SHOWN_BYTES
         step = ToolStep(
             tool=call.name[:64],
-            arguments=arguments_object(call) if len(call.arguments) <= _MAX_SHOWN_ARGUMENTS else {},
-            result=result[:_MAX_SHOWN_CHARACTERS],
+            arguments=arguments_object(call) if arguments and is_shown else {},
+            result=shown if is_shown else "",
             result_characters=len(result),
             failed=failed,
             seconds=round(seconds, 3),

@@ -42,6 +42,16 @@ async def test_long_arguments_are_sent_and_not_shown() -> None:
     assert (tools.steps[0].arguments, tools.steps[0].failed) == ({}, False)
 
 
+async def test_many_calls_do_not_make_a_reply_too_large() -> None:
+    tools = tools_of(FakeSource(lambda _: "\u20ac" * 5000))
+    for number in range(60):
+        call = RawToolCall("1", "weather", f'{{"city": "{number}{"x" * 3900}"}}')
+        assert len(await tools.call(call, 5000)) == 5000
+    assert sum(len(step.model_dump_json()) for step in tools.steps) < 220_000
+    first, *_, last = tools.steps
+    assert (len(first.result), last.arguments, last.result, last.result_characters) == (1000, {}, "", 5000)
+
+
 @pytest.mark.parametrize(
     ("source", "call", "told"),
     [
