@@ -1,3 +1,6 @@
+import io
+import zipfile
+
 import pytest
 
 from carteiro.retrieval.readers import docx as docx_reader
@@ -26,6 +29,21 @@ def test_damaged_document_is_rejected(data):
 def test_document_with_entities_is_rejected(encoding):
     with pytest.raises(FileRejected, match="entities"):
         read_docx(docx(document=ENTITIES.encode(encoding)))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_document_with_entities_behind_a_long_comment_is_rejected(encoding):
+    late = ENTITIES.replace("<!DOCTYPE", f"<!-- <x>{'y' * 2_000_000} --><!DOCTYPE")
+    with pytest.raises(FileRejected, match="entities"):
+        read_docx(docx(document=late.encode(encoding)))
+
+
+def test_document_with_entities_under_any_name_is_rejected():
+    buffer = io.BytesIO(docx("x"))
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.writestr("word/document.bin", ENTITIES)
+    with pytest.raises(FileRejected, match="entities"):
+        read_docx(buffer.getvalue())
 
 
 def test_archive_that_unpacks_to_much_is_rejected(monkeypatch):
