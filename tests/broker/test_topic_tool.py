@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import UnknownTopicOrPartitionError
+from structlog.testing import capture_logs
 
 from carteiro.cli.embedded import EmbeddedBroker
 from carteiro.settings.tools_file import TopicEntry
@@ -43,7 +45,7 @@ async def serving(broker: EmbeddedBroker, answers: list[bytes | None]) -> AsyncI
 
     tool = TopicTool(name, entry, {"bootstrap_servers": broker.address}, lambda: producer)
     tasks = [asyncio.create_task(each) for each in (answer(), tool.run())]
-    await tool._ready.wait()
+    await tool._tried.wait()
     yield tool, records
     for task in tasks:
         task.cancel()
@@ -59,6 +61,25 @@ async def test_call_is_a_record_and_its_answer_another(broker: EmbeddedBroker) -
         timeout = last_header(records[0].headers, "timeout_ms")
         assert timeout is not None
         assert 0 < int(timeout) <= 4000
+
+
+@pytest.mark.parametrize("missing", ["requests", "replies"])
+async def test_call_fails_at_once_if_a_topic_is_missing(broker: EmbeddedBroker, missing: str) -> None:
+    class Producer(AIOKafkaProducer):
+        async def partitions_for(self, topic: str) -> set[int]:
+            if topic == missing:
+                raise UnknownTopicOrPartitionError
+            return {0}
+
+    async with Producer(bootstrap_servers=broker.address) as producer:
+        entry = TopicEntry(topic="requests", replies="replies", description="x")
+        tool = TopicTool("order_status", entry, {"bootstrap_servers": broker.address}, lambda: producer)
+        task = asyncio.create_task(tool.run())
+        with capture_logs() as logs, pytest.raises(ToolFailed, match="cannot be reached"):
+            await tool.call("order_status", {})
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert f"Kafka has no topic {missing}: `carteiro topics create`" in logs[0]["reason"]
 
 
 async def test_call_without_an_answer_is_sent_again_with_the_same_ids(broker: EmbeddedBroker) -> None:

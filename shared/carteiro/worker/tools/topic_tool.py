@@ -12,9 +12,9 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
-from carteiro.client.errors import CarteiroError
+from carteiro.client.errors import CarteiroError, TopicMissing
 from carteiro.client.reply_consumer import ReplyConsumer
 from carteiro.client.timeouts import timeout_header
 from carteiro.concurrency.backoff import Backoff
@@ -27,6 +27,8 @@ from carteiro.worker.tools.interface import ToolFailed, ToolSource
 log = structlog.get_logger("carteiro.worker")
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_TOPIC_SECONDS = 5.0
+_UNREACHABLE = "The tool cannot be reached."
 
 
 class TopicTool(ToolSource):
@@ -46,7 +48,8 @@ class TopicTool(ToolSource):
         self._definition = ToolDefinition(name, entry.description, entry.parameters)
         self._backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE, sleep=sleep)
         self._replies: ReplyConsumer | None = None
-        self._ready = asyncio.Event()
+        self._tried = asyncio.Event()
+        """Set after the first attempt to read answers. `_replies` is None if the last one failed."""
 
     @property
     def timeout(self) -> float:
@@ -58,12 +61,13 @@ class TopicTool(ToolSource):
     async def call(self, name: str, arguments: Mapping[str, Any], idempotency_key: str = "") -> str:
         loop = asyncio.get_running_loop()
         until = loop.time() + self.timeout
-        await self._ready.wait()
+        await self._tried.wait()
+        if (replies := self._replies) is None:
+            raise ToolFailed(_UNREACHABLE)
         correlation_id = uuid.uuid4().hex.encode()
         value = compact_json({"tool": name, "arguments": dict(arguments)}).encode()
-        assert self._replies is not None
         try:
-            with self._replies.expect_reply(correlation_id) as answers:
+            with replies.expect_reply(correlation_id) as answers:
                 for remaining in range(self._entry.tries, 0, -1):
                     left = max(until - loop.time(), 0.0)
                     try:
@@ -75,23 +79,25 @@ class TopicTool(ToolSource):
                         continue
         except (KafkaError, CarteiroError) as error:
             log.warning("a tool's topic cannot be used", tool=self._name, reason=type(error).__name__)
-            raise ToolFailed("The tool cannot be reached.") from None
+            raise ToolFailed(_UNREACHABLE) from None
         raise TimeoutError
 
     async def run(self) -> None:
         while True:
             replies = ReplyConsumer(self._options, self._partitions)
             try:
+                await self._partitions(self._entry.topic)
                 await replies.start()
                 await replies.add_partitions(self._entry.replies, await self._partitions(self._entry.replies))
                 self._replies = replies
-                self._ready.set()
+                self._tried.set()
                 await asyncio.Event().wait()
             except Exception as error:  # noqa: BLE001  # the worker serves its other tools and requests
                 reason = f"{type(error).__name__}: {error}"
                 log.warning("the answers of a tool cannot be read; trying again", tool=self._name, reason=reason[:300])
             finally:
-                self._ready.clear()
+                self._replies = None
+                self._tried.set()
                 await replies.stop()
             await self._backoff.pause()
 
@@ -107,7 +113,12 @@ class TopicTool(ToolSource):
         await self._connected_producer().send_and_wait(self._entry.topic, value, headers=headers)
 
     async def _partitions(self, topic: str) -> set[int]:
-        return set(await self._connected_producer().partitions_for(topic))
+        producer = self._connected_producer()
+        try:
+            async with asyncio.timeout(_TOPIC_SECONDS):
+                return set(await producer.partitions_for(topic))
+        except (TimeoutError, UnknownTopicOrPartitionError):
+            raise TopicMissing(f"Kafka has no topic {topic}: `carteiro topics create` creates it") from None
 
     def _connected_producer(self) -> AIOKafkaProducer:
         if (producer := self._producer()) is None:
