@@ -13,7 +13,7 @@ from carteiro.extras import needs
 from carteiro.retrieval.document import MAX_PAGES, MAX_TEXT_CHARACTERS
 from carteiro.retrieval.headings import first_heading
 from carteiro.retrieval.readers.errors import FileRejected, check_length
-from carteiro.retrieval.readers.file_text import MARKDOWN, PLAIN, FileText, known_media_type
+from carteiro.retrieval.readers.file_text import DOCX, HTML, MARKDOWN, PLAIN, FileText, known_media_type
 from carteiro.retrieval.readers.plain import read_plain
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
@@ -46,11 +46,11 @@ class DocumentFileReader:
         charset = _charset(media_type)
         if kind in (PLAIN, MARKDOWN):
             text = await asyncio.to_thread(read_plain, data, charset)
-            if kind == MARKDOWN:
-                text = replace(text, title=await asyncio.to_thread(first_heading, text.text))
         else:
             async with self._free:
                 text = await _read_in_process(data, kind, charset, max_characters)
+        if not text.title and kind in (MARKDOWN, HTML, DOCX):
+            text = replace(text, title=await asyncio.to_thread(first_heading, text.text))
         check_length(text.text, max_characters)
         if len(text.page_starts) > MAX_PAGES:
             return FileText(text.text, text.title)

@@ -18,12 +18,16 @@ async def test_files_of_each_kind_are_read():
         reader.read("<h1>é 東 &#x1F600;</h1>".encode(), "text/html; charset=utf-8"),
         reader.read(pdf("Page one.", "Page two.")),
         reader.read(docx("A paragraph."), DOCX),
+        reader.read(docx(("Heading1", "Kitchen handbook"), "A paragraph."), DOCX),
+        reader.read(b"<title>Trams</title><h1>Lines</h1>", "text/html"),
     )
     assert texts == [
         FileText("# Title", "Title"),
-        FileText("# é 東 \U0001f600"),
+        FileText("# é 東 \U0001f600", "é 東 \U0001f600"),
         FileText("Page one.\n\nPage two.", page_starts=(0, 11)),
         FileText("A paragraph."),
+        FileText("# Kitchen handbook\n\nA paragraph.", "Kitchen handbook"),
+        FileText("# Lines", "Trams"),
     ]
 
 
