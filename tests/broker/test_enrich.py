@@ -153,7 +153,7 @@ async def test_events_that_may_wait_go_through_a_batch(
     ("settings", "message"),
     [
         ({}, "CARTEIRO_ENRICHMENTS: name the file"),
-        ({"CARTEIRO_ENRICHMENTS": "missing.yaml"}, "missing.yaml: cannot be read"),
+        ({"CARTEIRO_ENRICHMENTS": "missing.yaml"}, "CARTEIRO_ENRICHMENTS: missing.yaml: cannot be read"),
         ({"CARTEIRO_ENRICHMENTS": "patient.yaml"}, "patient: wait needs a model with batches"),
         ({"CARTEIRO_ENRICHMENTS": "wrong.yaml"}, "steps.0.task: there is no task 'sing'; there are answer, chat"),
     ],

@@ -46,6 +46,8 @@ class KafkaSession:
 
 def silence_worker_logs() -> None:
     """Disable the logs of the worker's modules, which repeat each failed attempt: the command reports an error once."""
+    # PostgreSQL's pool of connections does so in its own words.
+    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
     if "structlog" in sys.modules:
         import structlog
 

@@ -33,6 +33,11 @@ log = structlog.get_logger("carteiro.worker")
 _BATCH_NICENESS = 10
 """Added to the niceness of the batch service: it has a tenth of a busy processor next to live workers, whose callers
 wait for seconds, not for hours."""
+_FILE_VARIABLES: dict[type[Exception], str] = {
+    CollectionFileInvalid: "CARTEIRO_COLLECTIONS",
+    EnrichmentFileInvalid: "CARTEIRO_ENRICHMENTS",
+    ToolsFileInvalid: "CARTEIRO_TOOLS",
+}
 
 
 def worker(*tasks: Task[Any, Any], batch: bool = False, collections: bool = False) -> Worker:
@@ -104,15 +109,11 @@ def _load_settings() -> tuple[WorkerSettings, ModelSettings]:
 def _exit_on_error() -> Iterator[None]:
     try:
         yield
-    except (
-        SettingsInvalid,
-        RegistrySettingsInvalid,
-        EnrichmentFileInvalid,
-        CollectionFileInvalid,
-        ToolsFileInvalid,
-        ExtraMissing,
-    ) as error:
+    except (SettingsInvalid, RegistrySettingsInvalid, ExtraMissing) as error:
         exit_with(EXIT_SETTINGS, str(error))
+    except tuple(_FILE_VARIABLES) as error:
+        variable = _FILE_VARIABLES[type(error)]
+        exit_with(EXIT_SETTINGS, "\n".join(f"{variable}: {line}" for line in str(error).splitlines()))
     except ModelUnusable as error:
         # The message begins with the variable unless that is CARTEIRO_MODEL.
         exit_with(EXIT_MODEL, f"{error}" if str(error).startswith("CARTEIRO_") else f"CARTEIRO_MODEL: {error}")

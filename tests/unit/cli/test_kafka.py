@@ -1,12 +1,13 @@
 """The ends of a command that uses Kafka: one line, and an exit code for the kind of error."""
 
+import logging
 from typing import NoReturn
 
 import pytest
 from aiokafka.errors import TopicAuthorizationFailedError
 
 from carteiro.cli import kafka
-from carteiro.cli.kafka import KafkaFailed, KafkaSession, read_kafka_settings, with_kafka
+from carteiro.cli.kafka import KafkaFailed, KafkaSession, read_kafka_settings, silence_worker_logs, with_kafka
 from carteiro.kafka.connection import KafkaUnusable
 from carteiro.settings.environment import SettingsInvalid
 from carteiro.settings.kafka import KafkaSettings
@@ -43,6 +44,12 @@ def test_address_without_a_broker_is_named(capsys: pytest.CaptureFixture[str]) -
         with_kafka(KafkaSettings(bootstrap_servers="127.0.0.1:9"), nothing)
     assert caught.value.code == 3
     assert "no Kafka broker answers at 127.0.0.1:9" in capsys.readouterr().err
+
+
+def test_pool_of_connections_is_silent(caplog: pytest.LogCaptureFixture) -> None:
+    silence_worker_logs()
+    logging.getLogger("psycopg.pool").error("error connecting in 'pool-1'")
+    assert caplog.messages == []
 
 
 def test_invalid_setting_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

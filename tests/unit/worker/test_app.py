@@ -30,6 +30,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"CARTEIRO_SECURITY_PROTOCOL": "SASL_SSL"}, 2, "CARTEIRO_SASL_USERNAME"),
         ({"CARTEIRO_SECURITY_PROTOCOL": "SSL", "CARTEIRO_SSL_CA_LOCATION": "/no/such"}, 2, "CARTEIRO_SSL_"),
         ({"CARTEIRO_MODEL_TIMEOUT_SECONDS": "0"}, 2, "CARTEIRO_MODEL_TIMEOUT_SECONDS"),
+        ({"CARTEIRO_TOOLS": "/no/such"}, 2, "CARTEIRO_TOOLS: /no/such: cannot be read"),
         ({"CARTEIRO_MODEL": "openai:gpt-4.1-mini"}, 3, "OPENAI_API_KEY"),
         ({"CARTEIRO_MODEL": "gpt-4.1-mini"}, 3, "openai:NAME"),
         ({"CARTEIRO_MODEL": "http://127.0.0.1:1/v1"}, 3, "#NAME"),

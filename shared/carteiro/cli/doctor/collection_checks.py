@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from carteiro.cli.doctor.finding import Finding
 from carteiro.cli.plural import pluralise
@@ -98,6 +98,8 @@ async def _check_topics(sources: Sequence[CollectionSource], settings: WorkerSet
     try:
         async with admin_client(connection_options(settings)) as admin:
             existing = set(await admin.list_topics())
+    except KafkaConnectionError:
+        return  # The finding on the broker says so.
     except KafkaError as error:
         yield Finding(
             "topics of collections", "fault", f"Kafka does not say: {error!r}", "see docs/run/kafka-security.md"

@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from carteiro.cli.doctor.finding import Finding
 from carteiro.cli.plural import pluralise
@@ -51,12 +51,14 @@ async def _check_topics(file: ToolsFile, settings: WorkerSettings) -> AsyncItera
     try:
         async with admin_client(connection_options(settings)) as admin:
             existing = set(await admin.list_topics())
+    except KafkaConnectionError:
+        return  # The finding on the broker says so.
     except KafkaError as error:
         yield Finding("topics of tools", "fault", f"Kafka does not say: {error!r}", "see docs/run/kafka-security.md")
         return
     for name, entry in file.topics.items():
         if missing := [topic for topic in (entry.topic, entry.replies) if topic not in existing]:
-            advice = "create them; or this user may not see them"
+            advice = "`carteiro topics create`, or this user may not see them"
             yield Finding(f"topics of {name}", "warning", f"there is no {', no '.join(missing)}", advice)
         else:
             yield Finding(f"topics of {name}", "ok", f"calls go to {entry.topic}, answers come from {entry.replies}")

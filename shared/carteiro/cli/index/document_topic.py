@@ -21,4 +21,7 @@ def document_topic(collection: str, named: str | None, topics: Topics) -> str:
 def check_topic_exists(topic: str, collection: str, kafka: KafkaSession) -> None:
     """Raise `KafkaFailed` if the broker has no such topic."""
     if topic not in kafka.existing:
-        raise KafkaFailed(f"there is no topic {topic}: CARTEIRO_COLLECTIONS={collection} carteiro topics create")
+        raise KafkaFailed(
+            f"there is no topic {topic}: `CARTEIRO_COLLECTIONS={collection} carteiro topics create`, and then "
+            f"`CARTEIRO_COLLECTIONS={collection} carteiro worker index`, or `carteiro up` with it, which does both"
+        )

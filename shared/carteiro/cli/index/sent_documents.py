@@ -51,7 +51,9 @@ class SentDocuments:
         Raise `NotRead` if it finishes no further one for `patience` seconds, and `KafkaError`.
         """
         if bar.disable:
-            print(f"carteiro: waiting for the index service, group {self.group}", file=sys.stderr, flush=True)
+            command = f"CARTEIRO_COLLECTIONS={self.collection} carteiro worker index"
+            service = f"the index service, group {self.group} (`{command}`)"
+            print(f"carteiro: waiting for {service}", file=sys.stderr, flush=True)
         task = bar.add_task(f"read by {self.group}", total=len(self.versions))
         partitions = [TopicPartition(self.topic, each) for each in {v.partition for v in self.versions.values()}]
         best, best_at = 0, clock()

@@ -1,11 +1,11 @@
 """Access of a command to the store of collections, and its error messages."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from carteiro.cli.exit_codes import EXIT_USAGE, exit_with
+from carteiro.cli.kafka import silence_worker_logs
 from carteiro.retrieval.errors import CollectionUnknown, DocumentStoreInvalid, DocumentStoreUnavailable
 from carteiro.retrieval.store import DocumentStore
 from carteiro.retrieval.stores.factory import create_store
@@ -26,8 +26,7 @@ def load_worker_settings() -> WorkerSettings:
 def with_store(settings: WorkerSettings, work: Callable[[DocumentStore], Coroutine[Any, Any, T]]) -> T:
     """Run `work` on the opened store. Exit with an error if the store fails."""
 
-    # The pool of connections reports each of its attempts in its own words.
-    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
+    silence_worker_logs()
 
     async def run() -> T:
         store = create_store(settings.store_url)

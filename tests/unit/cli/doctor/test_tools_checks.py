@@ -4,7 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from aiokafka.errors import TopicAuthorizationFailedError
+from aiokafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 
 from carteiro.cli.doctor import tools_checks as module
 from carteiro.cli.doctor.finding import Finding
@@ -65,6 +65,11 @@ async def test_missing_library_is_a_fault(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(module, "needs", needs)
     (finding,) = await check(tmp_path)
     assert (finding.verdict, "needs mcp" in finding.message) == ("fault", True)
+
+
+async def test_broker_that_is_away_is_no_finding_of_its_own(tmp_path: Path, kafka: SimpleNamespace) -> None:
+    kafka.failure = KafkaConnectionError("away")
+    assert [each.what for each in await check(tmp_path)] == ["tools"]
 
 
 async def test_missing_program_variable_or_topic_is_a_warning(
