@@ -1,12 +1,12 @@
 """The lane of a partition: from its records to acknowledged outcomes and committed offsets."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from carteiro.concurrency.backoff import Backoff
+from carteiro.concurrency.coalesced_call import CoalescedCall
 from carteiro.ledger.metadata import TopicIdentity
 from carteiro.wire.record_batches.raw_batches import RawBatch
 from carteiro.worker.delivery.delivery_loop import DeliveryLoop
@@ -51,8 +51,7 @@ class Lane(LaneContext):
         """
         self.partition, self.consumer, self.state = partition, consumer, LaneState.SUSPENDED
         self._handler, self._replace_lane = handler, replace_lane
-        self._will_start = False
-        """True if requests start in the next step of the event loop."""
+        self._starts = CoalescedCall(self._start_some)
         state, progress = PartitionState(), Progress()
         unconfirmed = UnconfirmedOutcomes(max_gathered=handler.max_in_flight // 2)
         isolation = CrashIsolation(state, handler.exclusive_gate, handler.max_in_flight, self._commit)
@@ -111,9 +110,7 @@ class Lane(LaneContext):
 
     def start_ready(self) -> None:
         # Many requests may end or be confirmed in one step of the event loop.
-        if not self._will_start:
-            self._will_start = True
-            asyncio.get_running_loop().call_soon(self._start_some)
+        self._starts.schedule()
 
     async def revoke(self, seconds: float) -> None:
         """Prepare to release the partition: start nothing, finish running requests within `seconds`, and commit."""
@@ -153,7 +150,6 @@ class Lane(LaneContext):
             self.delivery_loop.restart_delivery()  # opening the delivery checks the log
 
     def _start_some(self) -> None:
-        self._will_start = False
         if self.state is LaneState.CLOSED:
             return  # another lane may serve the partition now
         if self.state.starts and self._runner.start_ready():
