@@ -149,7 +149,7 @@ async def test_client_that_is_not_started_says_so(broker):
 async def test_foreign_replies_are_ignored(carteiro: Carteiro, peer: RawKafkaClient):
     await carteiro.generate("first")
     for headers in ([], [("correlation_id", b"unknown")], [("correlation_id", b"\xff\x00")]):
-        await peer.send("llm.generate.replies", b"rubbish", headers)
+        await peer.send("llm.generate.replies", b"malformed", headers)
     assert (await carteiro.generate("second")).result.text == "second"
 
 

@@ -287,11 +287,11 @@ class BatchEndpoints(FileEndpoints):
         batch.status = status
 
     def _result(
-        self, batch: FakeBatch, results: list[Json], rubbish: list[bytes], *, empty: bool = False
+        self, batch: FakeBatch, results: list[Json], invalid_lines: list[bytes], *, empty: bool = False
     ) -> str | None:
         if not results and not empty:
             return None
-        lines = [json.dumps(each).encode() for each in results] + rubbish
+        lines = [json.dumps(each).encode() for each in results] + invalid_lines
         if self.order == "shuffled":
             random.Random(7).shuffle(lines)
         number = self.number()

@@ -18,7 +18,7 @@ async def test_object_is_written_below_the_address_and_read_again(s3_environment
         await read_object(uri, ObjectStores(), 1)
 
 
-@pytest.mark.parametrize("uri", ["file:///etc/passwd", "https://127.0.0.1/a", "s3://letters", "rubbish"])
+@pytest.mark.parametrize("uri", ["file:///etc/passwd", "https://127.0.0.1/a", "s3://letters", "malformed"])
 async def test_only_objects_are_read(uri: str) -> None:
     with pytest.raises(ReferenceRefused):
         await read_object(uri, ObjectStores(), 10)

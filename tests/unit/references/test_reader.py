@@ -44,7 +44,7 @@ async def test_texts_of_several_stores_are_read(folder: Path, s3_environment: S3
         ("file:///etc/passwd", "is not among the addresses"),
         ("https://169.254.169.254/latest/meta-data", "is not among the addresses"),
         ("http://example.com/a", "is not encrypted"),
-        ("rubbish", "does not begin with"),
+        ("malformed", "does not begin with"),
     ],
 )
 async def test_address_that_is_not_permitted_is_refused_before_anything_is_read(

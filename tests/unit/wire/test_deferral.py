@@ -54,6 +54,6 @@ def test_sender_cannot_claim_another_record_id() -> None:
 
 
 def test_record_without_its_origin_is_handled_as_its_own_request() -> None:
-    for headers in ([], [(ORIGIN_HEADER, b"rubbish")], [(ORIGIN_HEADER, b'["a", "b"]')], [(ORIGIN_HEADER, b'"abcde"')]):
+    for headers in ([], [(ORIGIN_HEADER, b"no JSON")], [(ORIGIN_HEADER, b'["a", "b"]')], [(ORIGIN_HEADER, b'"abcde"')]):
         record = OriginalRecord("llm.chat.deferred", 0, 5, 0, 0, None, b"{}", headers)
         assert original_request(record) is record

@@ -44,11 +44,11 @@ async def test_a_key_that_is_replaced_is_used_at_once(provider: Provider, file: 
     assert sent(provider) == ["key-1", "key-2"]
 
 
-@pytest.mark.parametrize("rubbish", ["", " \n", "key-é", None])
-async def test_key_stays_while_its_file_is_invalid(rubbish, provider: Provider, file: Path, model) -> None:
+@pytest.mark.parametrize("malformed", ["", " \n", "key-é", None])
+async def test_key_stays_while_its_file_is_invalid(malformed, provider: Provider, file: Path, model) -> None:
     file.unlink()
-    if rubbish is not None:
-        file.write_text(rubbish)
+    if malformed is not None:
+        file.write_text(malformed)
     await model.complete(PROMPT)
     replace(file, "key-2")
     await model.complete(PROMPT)

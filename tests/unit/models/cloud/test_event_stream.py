@@ -35,7 +35,7 @@ STREAMS = {
     "empty data": b'data:\n\ndata: \n\ndata\n\ndata: {"n": 1}\n\ndata: ""\n\ndata: null\n\ndata: {"n": 2}\n\n',
     "several lines": b'data: {"n":\ndata: 1}\n\ndata: {\ndata: "n": 2\ndata: }\n\n',
     "byte order mark": b'\xef\xbb\xbfdata: {"n": 1}\n\ndata: {"n": 2}\n\n',
-    "rubbish": b'data: {nonsense\n\nwhat is this\n\x00\xff\n\ndata: {"n": 1}\n\ndata: 5\n\ndata: {"n": 2}\n\n<html>\n',
+    "no JSON": b'data: {nonsense\n\nwhat is this\n\x00\xff\n\ndata: {"n": 1}\n\ndata: 5\n\ndata: {"n": 2}\n\n<html>\n',
     "JSON on each line": b'{"n": 1}\n{"n": 2}\n',
     "JSON on each line, no end": b'{"n": 1}\n\n{"n": 2}',
     "a list": b'[{"n": 1},\n{"n": 2}]',

@@ -28,8 +28,8 @@ def test_records_before_the_start_offset_are_left_out():
 
 UNREADABLE = {
     "checksum": batch_builder.encode_batch(GOOD, base=3)[:-1] + b"\x02",
-    "codec": batch_builder.wrap_payload(b"rubbish", 3, codec=7),
-    "rubbish": batch_builder.wrap_payload(b"\xff" * 40, 3),
+    "codec": batch_builder.wrap_payload(b"malformed", 3, codec=7),
+    "malformed": batch_builder.wrap_payload(b"\xff" * 40, 3),
 }
 
 

@@ -106,11 +106,20 @@ async def test_results_of_an_expired_batch_count(model: CloudModel, provider: Pr
     assert provider.batches.paid.total() == 3
 
 
-RUBBISH = [b"", b"  ", b"no json", b'{"custom_id": 7}', b"[]", b'{"response": {}}', b"\xff\xfe", b'{"custom_id": "l-0"']
+MALFORMED = [
+    b"",
+    b"  ",
+    b"no json",
+    b'{"custom_id": 7}',
+    b"[]",
+    b'{"response": {}}',
+    b"\xff\xfe",
+    b'{"custom_id": "l-0"',
+]
 
 
 async def test_unreadable_lines_are_left_out(model: CloudModel, provider: Provider) -> None:
-    provider.batches.invalid_lines = RUBBISH
+    provider.batches.invalid_lines = MALFORMED
     provider.batches.order = "shuffled"
     batch = await wait_until_ended(model, await submit_batch(model, "one", "two"))
     with capture_logs() as logs:
@@ -167,7 +176,7 @@ def line(**fields: object) -> bytes:
         ({"code": 13, "message": "m"}, Unavailable, "503"),
         ({"message": "m"}, Unavailable, "no answer"),
         ({"code": []}, Unavailable, "no answer"),
-        ("rubbish", Unavailable, "no answer"),
+        ("malformed", Unavailable, "no answer"),
         (None, Unavailable, "no answer"),
     ],
 )
@@ -196,7 +205,7 @@ async def test_answer_encoded_as_text_is_decoded(openai: CloudModel) -> None:
 
 
 async def test_invalid_answer_fails_when_it_is_read(openai: CloudModel) -> None:
-    for answer in (None, {}, "rubbish", {"choices": []}):
+    for answer in (None, {}, "malformed", {"choices": []}):
         with pytest.raises(Unavailable, match="not a completion"):
             openai.completion(answer, prompt("one"))
 

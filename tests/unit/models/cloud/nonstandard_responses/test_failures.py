@@ -10,13 +10,13 @@ from tests.unit.models.cloud.nonstandard_responses import PROMPT, answer_with, e
 
 pytestmark = pytest.mark.timeout(60)
 
-RUBBISH = [b"", b"   ", b"null", b"5", b'"x"', b"\xe9\xe8", b"{" * 100_000, b"data: x\n\n", b"<html>"]
+MALFORMED = [b"", b"   ", b"null", b"5", b'"x"', b"\xe9\xe8", b"{" * 100_000, b"data: x\n\n", b"<html>"]
 
 
-@pytest.mark.parametrize("rubbish", RUBBISH, ids=lambda each: repr(each[:10]))
-async def test_unreadable_answer_is_a_clear_failure(provider, model, rubbish):
+@pytest.mark.parametrize("malformed", MALFORMED, ids=lambda each: repr(each[:10]))
+async def test_unreadable_answer_is_a_clear_failure(provider, model, malformed):
     for call in (model.complete(PROMPT), model.stream(PROMPT, lambda text: None)):
-        provider._next.append(answer_with(rubbish))
+        provider._next.append(answer_with(malformed))
         with pytest.raises(Unavailable):
             await call
 

@@ -77,7 +77,7 @@ WIRES = {
     "no end": lambda p: event_bytes(p, done=False),
     "no blank line at the end": lambda p: event_bytes(p, done=False).rstrip(),
     "byte order mark": lambda p: b"\xef\xbb\xbf" + event_bytes(p),
-    "rubbish": lambda p: b"<garbage>\n\ndata: {nonsense\n\n\xff\xfe\n" + event_bytes(p),
+    "malformed": lambda p: b"<garbage>\n\ndata: {nonsense\n\n\xff\xfe\n" + event_bytes(p),
     "JSON on each line": lambda p: b"".join(json.dumps(each).encode() + b"\n" for each in p),
     "a list": lambda p: json.dumps(p).encode(),
 }

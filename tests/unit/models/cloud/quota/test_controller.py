@@ -307,7 +307,7 @@ def test_accounts_are_right_in_any_order(sizes, ends):
     assert controller._tokens._sliding_window.amount_spent(60.0) == 0
 
 
-RUBBISH = st.dictionaries(
+MALFORMED = st.dictionaries(
     st.sampled_from(NAMES),
     st.sampled_from(["", "0", "1", "-5", "nan", "inf", "1e400", "99999999999999", "0s", "6m0s", "1ms", "9d"])
     | st.text(),
@@ -316,7 +316,7 @@ RUBBISH = st.dictionaries(
 
 
 @settings(deadline=None)
-@given(st.lists(st.tuples(RUBBISH, st.booleans(), st.floats(0, 100), st.floats(0, 5000)), max_size=30), CHANCE)
+@given(st.lists(st.tuples(MALFORMED, st.booleans(), st.floats(0, 100), st.floats(0, 5000)), max_size=30), CHANCE)
 def test_invalid_headers_neither_raise_nor_stop_calls(steps, chance):
     controller = QuotaController(chance=lambda: chance)
     now = 0.0
