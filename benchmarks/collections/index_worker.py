@@ -25,6 +25,8 @@ _TOPIC, _DEAD = f"llm.index-{COLLECTION}.documents", f"llm.index-{COLLECTION}.de
 _PORT = 18093
 _TIMEOUT = 300.0
 _COUNT_SECONDS, _SEARCH_SECONDS = 0.1, 0.02
+_COUNT_SHARE, _MAX_COUNT_SECONDS = 0.25, 2.0
+"""Share of the expected rest of a round between counts: each takes processor time that the service needs."""
 
 
 class IndexWorker:
@@ -41,9 +43,10 @@ class IndexWorker:
         for each in documents:
             await self._send(each)
         await self._producer.flush()
-        while (now := await _counts(store)).documents < before.documents + len(documents):
+        while (done := (now := await _counts(store)).documents - before.documents) < len(documents):
             self._check(began)
-            await asyncio.sleep(_COUNT_SECONDS)
+            rest = (len(documents) - done) / max(done, 1) * (time.perf_counter() - began)
+            await asyncio.sleep(min(max(rest * _COUNT_SHARE, _COUNT_SECONDS), _MAX_COUNT_SECONDS))
         seconds, used = time.perf_counter() - began, sum(usage.cpu_times()[:2]) - cpu
         return Work(sum(now.chunks.values()) - sum(before.chunks.values()), seconds, used)
 

@@ -78,8 +78,11 @@ class DocumentStore(Protocol):
     async def document(self, collection: str, key: str) -> StoredDocument | None:
         """Return a document with its text; None if no document has the key."""
 
-    async def version(self, collection: str, key: str) -> Version | None:
-        """Return the version of a stored document, or of its deletion; None if the key was never written."""
+    async def lookup(self, collection: str, key: str) -> tuple[Collection, Version | None]:
+        """Return a collection, and the version of a document in it, or of its deletion.
+
+        The version is None if the key was never written.
+        """
 
     async def documents(
         self, collection: str, *, after: str = "", limit: int = 16, outdated_in: Generation | None = None

@@ -79,7 +79,7 @@ class SentDocuments:
         missing: dict[str, DocumentError] = {}
         for key, version in self.versions.items():
             try:
-                stored = await store.version(self.collection, key)
+                _, stored = await store.lookup(self.collection, key)
             except CollectionUnknown:
                 stored = None
             if stored is None or not stored.supersedes(version):

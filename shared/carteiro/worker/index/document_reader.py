@@ -43,6 +43,8 @@ MAX_CHARACTERS = 16 * 1024 * 1024
 """Longest text of a file, in characters."""
 FILE_CHARACTERS = 4 * MAX_CHARACTERS
 """Characters of the texts of files that all collections of a worker hold at once: a small file may have a long text."""
+_SHORT_CHARACTERS = 32 * 1024
+"""Longest text that is checked on the event loop: a thread would cost more time than the check."""
 _PLAIN_TYPES = ("", PLAIN, MARKDOWN)
 _MAX_FIELD_ERRORS = 3
 _MAX_REASON_CHARS = 1000
@@ -92,10 +94,10 @@ class DocumentReader:
             with reservation:
                 async with self._open_file(content.data, media_type, uri, "text.uri") as found:
                     # A presigned address has a signature in its query.
-                    yield await asyncio.to_thread(_build, key, found, parsed, uri.partition("?")[0])
+                    yield await _build(key, found, parsed, uri.partition("?")[0])
         else:
             async with self._open_content(parsed) as found:
-                yield await asyncio.to_thread(_build, key, found, parsed, "")
+                yield await _build(key, found, parsed, "")
 
     async def _decode(self, record: Record) -> DecodedEvent:
         def log_away(error: RegistryUnavailable) -> None:
@@ -188,7 +190,13 @@ def _check_tombstone(record: Record) -> None:
         raise DocumentRejected("too_large", f"value: {reason}; send a larger text by reference")
 
 
-def _build(key: str, found: FileText, parsed: DocumentRecord, address: str) -> Document:
+async def _build(key: str, found: FileText, parsed: DocumentRecord, address: str) -> Document:
+    if len(found.text) <= _SHORT_CHARACTERS:
+        return _build_at_once(key, found, parsed, address)
+    return await asyncio.to_thread(_build_at_once, key, found, parsed, address)
+
+
+def _build_at_once(key: str, found: FileText, parsed: DocumentRecord, address: str) -> Document:
     fields = {name: value for name, value in (parsed.fields or {}).items() if value is not None}
     if not found.text.strip():
         raise DocumentRejected("invalid_request", "text: must not be blank")

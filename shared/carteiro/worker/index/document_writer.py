@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from carteiro.models.errors import InvalidOutput
 from carteiro.references.memory_budget import MemoryBudget
 from carteiro.retrieval.chunk import EmbeddedChunk
-from carteiro.retrieval.collection import Generation
+from carteiro.retrieval.collection import Collection, Generation
 from carteiro.retrieval.document import Document, StoredDocument, Version
 from carteiro.retrieval.errors import CollectionUnknown, VectorMissing
 from carteiro.retrieval.store import DocumentStore
@@ -49,17 +49,17 @@ class DocumentWriter:
         With `deferral` a batch of the provider embeds it for the generation of this worker's model. Wait while the
         store is away. Raise the errors of models.
         """
-        stored = await self._stored_version(document.key)
+        collection, stored = await self._look_up(document.key)
         if stored is not None and not version.supersedes(stored):
             return False
         with await self.memory.reserve(min(len(document.text), MEMORY_CHARACTERS)):
             for _ in range(_MAX_TRIES - 1):
                 try:
                     # A document that was never stored has no chunks to look for.
-                    return await self._write(document, version, meter, deferral, reuse=stored is not None)
+                    return await self._write(document, version, meter, deferral, collection, reuse=stored is not None)
                 except (CollectionUnknown, VectorMissing):
-                    pass  # The collection was deleted meanwhile, or another worker has replaced the chunks.
-            return await self._write(document, version, meter, deferral, reuse=False)
+                    collection = None  # It was deleted meanwhile, or another worker has replaced the chunks.
+            return await self._write(document, version, meter, deferral, None, reuse=False)
 
     async def build(self, generation: Generation, stored: StoredDocument, meter: UsageMeter) -> bool:
         """Add a stored document to the generation of this worker's model.
@@ -100,20 +100,27 @@ class DocumentWriter:
             await self.generations.load(meter)
             await self.connection.run(note)
 
-    async def _stored_version(self, key: str) -> Version | None:
-        async def read(store: DocumentStore) -> Version | None:
-            return await store.version(self.collection, key)
+    async def _look_up(self, key: str) -> tuple[Collection | None, Version | None]:
+        async def read(store: DocumentStore) -> tuple[Collection, Version | None]:
+            return await store.lookup(self.collection, key)
 
         try:
             return await self.connection.run(read)
         except CollectionUnknown:
-            return None
+            return None, None
 
     async def _write(
-        self, document: Document, version: Version, meter: UsageMeter, deferral: Deferral | None, *, reuse: bool
+        self,
+        document: Document,
+        version: Version,
+        meter: UsageMeter,
+        deferral: Deferral | None,
+        collection: Collection | None,
+        *,
+        reuse: bool,
     ) -> bool:
         chunks: dict[Generation, Sequence[EmbeddedChunk]] = {}
-        for target in await self.generations.targets(meter):
+        for target in await self.generations.targets(meter, collection):
             is_current = target.embedder is self.generations.embedders.current
             own_deferral = deferral if is_current else None
             chunks[target.generation] = await self._chunks(target, document, meter, own_deferral, reuse=reuse)

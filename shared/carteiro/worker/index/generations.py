@@ -67,8 +67,8 @@ class Generations:
         self.is_superseded = False
         """True if the collection has another model since this worker began: its own is an earlier one."""
 
-    async def load(self, meter: UsageMeter) -> tuple[Collection, Generation]:
-        """Return the collection, and the generation of this worker's model.
+    async def load(self, meter: UsageMeter, found: Collection | None = None) -> tuple[Collection, Generation]:
+        """Return the collection, which is `found` if given, and the generation of this worker's model.
 
         Create what is missing, except the generation of a worker that is superseded. Wait while the store is away.
         Raise the errors of models.
@@ -78,7 +78,7 @@ class Generations:
             # Here, settings that no store takes are an error of the store: documents wait, and are not given up.
             own = Generation(self.collection, await self.embedders.current.settings(meter))
             try:
-                collection = await store.collection(self.collection)
+                collection = found or await store.collection(self.collection)
             except CollectionUnknown:
                 return await store.add_generation(own), own
             if own not in collection.generations:
@@ -91,12 +91,12 @@ class Generations:
 
         return await self._connection.run(load)
 
-    async def targets(self, meter: UsageMeter) -> list[Target]:
-        """Return the generations that get documents now. Wait and raise as `load`.
+    async def targets(self, meter: UsageMeter, found: Collection | None = None) -> list[Target]:
+        """Return the generations that get documents now. Use `found`, wait and raise as `load`.
 
         Documents go to the active generation too while another one is built, if its model can be used.
         """
-        collection, own = await self.load(meter)
+        collection, own = await self.load(meter, found)
         targets = [Target(own, self.embedders.current)] if own in collection.generations else []
         if collection.active not in (None, own):
             assert collection.active is not None

@@ -86,7 +86,7 @@ async def test_dropped_collection_comes_back_empty(store):
     assert await store.collections() == []
     await store.add_generation(OLD)
     assert await store.document("handbook", "k1") is None
-    assert await store.version("handbook", "k1") is None
+    assert (await store.lookup("handbook", "k1"))[1] is None
     assert await store.errors("handbook") == []
     assert await found(store) == []
     await fill(store, document())
@@ -112,3 +112,12 @@ async def test_wrong_name_of_a_collection_is_refused(store):
 async def test_size_of_the_store_is_told(store):
     size = await store.size_bytes()
     assert size is None or size > 0
+
+
+async def test_repeated_build_changes_nothing(store):
+    await fill(store, document())
+    await store.add_generation(NEW)
+    (stored,) = await store.documents("handbook")
+    for _ in range(2):
+        assert await store.build(NEW, stored, embedded(stored.document, 0, dimensions=3))
+    assert (await store.counts("handbook")).chunks == {OLD.id: 1, NEW.id: 1}

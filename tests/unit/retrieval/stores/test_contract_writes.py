@@ -16,7 +16,7 @@ async def test_stored_document_is_read_back_as_it_was_written(store):
     assert await store.document("handbook", "k1") == StoredDocument(written, version(0))
     assert type((await store.document("handbook", "k1")).document.fields["is_public"]) is bool
     assert await store.document("handbook", "k2") is None
-    assert await store.version("handbook", "k2") is None
+    assert (await store.lookup("handbook", "k2"))[1] is None
 
 
 async def test_write_replaces_the_chunks_of_the_document(store):
@@ -58,7 +58,7 @@ async def test_deleted_document_is_not_restored_by_an_older_write(store):
     assert await store.delete("handbook", "k1", version(5))
     assert not await store.write("handbook", document(), version(4), {OLD: embedded(document(), 0)})
     assert await store.document("handbook", "k1") is None
-    assert await store.version("handbook", "k1") == version(5)
+    assert (await store.lookup("handbook", "k1"))[1] == version(5)
     assert await found(store) == []
     assert await found_words(store, "notice") == []
     assert await store.documents("handbook") == []
@@ -84,7 +84,7 @@ async def test_topic_that_was_created_again_replaces_documents(store):
     await store.delete("handbook", "k1", version(900))
     again = version(0, timestamp=2_000_000)
     assert await store.write("handbook", document(), again, {OLD: embedded(document(), 0)})
-    assert await store.version("handbook", "k1") == again
+    assert (await store.lookup("handbook", "k1"))[1] == again
 
 
 async def test_chunk_without_a_vector_keeps_that_of_its_hash(store):

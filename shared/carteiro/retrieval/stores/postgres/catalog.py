@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncCursor
 
 from carteiro.retrieval.collection import (
     Collection,
@@ -12,8 +12,11 @@ from carteiro.retrieval.collection import (
     Generation,
     check_collection_name,
 )
+from carteiro.retrieval.document import Version
 from carteiro.retrieval.errors import CollectionUnknown, DocumentStoreInvalid
 from carteiro.retrieval.stores.postgres.schema import chunks_table, create_chunks
+
+UNKNOWN_COLLECTION = "the store has no collection of this name"
 
 
 async def fetch(connection: AsyncConnection, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -25,21 +28,29 @@ async def collection_row(connection: AsyncConnection, name: str) -> int:
     """Return the row of a collection. Raise `CollectionUnknown`."""
     found = await fetch(connection, "SELECT id FROM carteiro.collections WHERE name = %s", [name])
     if not found:
-        raise CollectionUnknown("the store has no collection of this name")
+        raise CollectionUnknown(UNKNOWN_COLLECTION)
     return int(found[0][0])
 
 
-async def generation_row(connection: AsyncConnection, generation: Generation) -> int:
-    """Return the row of a generation, which is not dropped before the transaction ends. Raise `CollectionUnknown`."""
-    found = await fetch(
-        connection,
+async def select_generation(connection: AsyncConnection, generation: Generation) -> AsyncCursor:
+    """Ask for the row of a generation, which is not dropped before the transaction ends."""
+    return await connection.execute(
         "SELECT g.id FROM carteiro.generations g JOIN carteiro.collections c ON c.id = g.collection"
         " WHERE c.name = %s AND g.name = %s FOR KEY SHARE OF g",
         [generation.collection, generation.id],
     )
-    if not found:
+
+
+async def read_generation(selected: AsyncCursor) -> int:
+    """Return the row of a generation that was asked for. Raise `CollectionUnknown`."""
+    if (found := await selected.fetchone()) is None:
         raise CollectionUnknown("the store has no collection of this name with vectors of this model")
-    return int(found[0][0])
+    return int(found[0])
+
+
+async def generation_row(connection: AsyncConnection, generation: Generation) -> int:
+    """Return the row of a generation, which is not dropped before the transaction ends. Raise `CollectionUnknown`."""
+    return await read_generation(await select_generation(connection, generation))
 
 
 async def list_collections(connection: AsyncConnection) -> list[Collection]:
@@ -50,18 +61,32 @@ async def list_collections(connection: AsyncConnection) -> list[Collection]:
 
 async def load_collection(connection: AsyncConnection, name: str) -> Collection:
     """Return a collection. Raise `CollectionUnknown`."""
-    row = await collection_row(connection, name)
-    generations: list[Generation] = []
-    active = None
-    for is_active, *settings in await fetch(
-        connection,
-        "SELECT g.id = c.active, model, dimensions, max_tokens, overlap_tokens FROM carteiro.generations g"
-        " JOIN carteiro.collections c ON c.id = g.collection WHERE c.id = %s ORDER BY g.id",
-        [row],
-    ):
-        generations.append(Generation(name, EmbeddingSettings(*settings)))
-        active = generations[-1] if is_active else active
-    return Collection(name, tuple(generations), active)
+    return (await read_collection(await select_collection(connection, name), name))[0]
+
+
+async def select_collection(connection: AsyncConnection, name: str, key: str = "") -> AsyncCursor:
+    """Ask for a collection, and for the version of a document in it."""
+    return await connection.execute(
+        'SELECT d.topic, d.partition, d."offset", d.timestamp, g.id = c.active, model, dimensions, max_tokens,'
+        " overlap_tokens FROM carteiro.collections c LEFT JOIN carteiro.generations g ON g.collection = c.id"
+        " LEFT JOIN carteiro.documents d ON d.collection = c.id AND d.key = %s AND d.revision > 0"
+        " WHERE c.name = %s ORDER BY g.id",
+        [key, name],
+    )
+
+
+async def read_collection(selected: AsyncCursor, name: str) -> tuple[Collection, Version | None]:
+    """Return a collection that was asked for, and the version of the document, or of its deletion.
+
+    It is None if the key was never written. Raise `CollectionUnknown`.
+    """
+    found = await selected.fetchall()
+    if not found:
+        raise CollectionUnknown(UNKNOWN_COLLECTION)
+    # A collection without generations is a row without settings.
+    generations = [Generation(name, EmbeddingSettings(*each[5:])) for each in found if each[5] is not None]
+    active = next((own for own, each in zip(generations, found, strict=False) if each[4]), None)
+    return Collection(name, tuple(generations), active), None if found[0][0] is None else Version(*found[0][:4])
 
 
 async def add_generation(connection: AsyncConnection, generation: Generation) -> Collection:

@@ -1,12 +1,15 @@
 """Chunks in PostgreSQL, with their vectors and words."""
 
-import asyncio
+import struct
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, adapters
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
 
-from carteiro.retrieval.chunk import EmbeddedChunk
+from carteiro.retrieval.chunk import Chunk, EmbeddedChunk
 from carteiro.retrieval.errors import VectorMissing
 from carteiro.retrieval.stores.postgres.catalog import fetch
 from carteiro.retrieval.stores.postgres.schema import chunks_table
@@ -19,50 +22,66 @@ _MAX_POSITION = 16_383
 _MAX_POSITIONS = 255
 
 
+@dataclass(frozen=True, slots=True)
+class ChunkRow:
+    """A chunk, its words as PostgreSQL reads them, and its vector; None for the stored one of its hash."""
+
+    chunk: Chunk
+    words: str
+    vector: "Vector | None"
+
+
+def chunk_rows(embedded: Sequence[EmbeddedChunk]) -> list[ChunkRow]:
+    """Return the rows of chunks."""
+    return [
+        ChunkRow(
+            each.chunk,
+            words_literal(words_of(each.chunk.embedded_text)),
+            None if each.vector is None else Vector(unit_vector(each.vector)),
+        )
+        for each in embedded
+    ]
+
+
 async def write_chunks(
-    connection: AsyncConnection, generation: int, document: int, embedded: Sequence[EmbeddedChunk]
+    connection: AsyncConnection,
+    generation: int,
+    document: int,
+    revision: int,
+    rows: Sequence[ChunkRow],
+    *,
+    is_new: bool = False,
 ) -> None:
-    """Replace a document's chunks in a generation. Raise `VectorMissing`."""
+    """Replace a document's chunks in a generation by those of a revision. A new document has none yet.
+
+    Raise `VectorMissing`.
+    """
     table = chunks_table(generation)
-    vectors: dict[str, str] = {}
-    if any(each.vector is None for each in embedded):
-        stored = await fetch(connection, f"SELECT hash, vector::text FROM {table} WHERE document = %s", [document])
-        vectors = {str(hash_): str(vector) for hash_, vector in stored}
-    rows = await asyncio.to_thread(_rows, document, embedded, vectors)
-    await connection.execute(f"DELETE FROM {table} WHERE document = %s".encode(), [document])
+    vectors: dict[str, Vector] = {}
+    if any(each.vector is None for each in rows):
+        stored = await fetch(connection, f"SELECT hash, vector::real[] FROM {table} WHERE document = %s", [document])
+        vectors = {str(hash_): Vector(vector) for hash_, vector in stored}
+    if not is_new:
+        await connection.execute(f"DELETE FROM {table} WHERE document = %s".encode(), [document])
     async with connection.cursor() as cursor:
         await cursor.executemany(
             f'INSERT INTO {table} (document, number, start, "end", page, heading, hash, words, vector, text)'
             " VALUES (%s, %s, %s, %s, %s, %s, %s, %s::tsvector, %s::vector, %s)".encode(),
-            rows,
+            [_columns(document, each, vectors) for each in rows],
         )
     await connection.execute(
-        "INSERT INTO carteiro.builds (generation, document, revision)"
-        " SELECT %s, id, revision FROM carteiro.documents WHERE id = %s"
+        "INSERT INTO carteiro.builds (generation, document, revision) VALUES (%s, %s, %s)"
         " ON CONFLICT (document, generation) DO UPDATE SET revision = excluded.revision",
-        [generation, document],
+        [generation, document, revision],
     )
 
 
-def _rows(document: int, embedded: Sequence[EmbeddedChunk], vectors: Mapping[str, str]) -> list[tuple[Any, ...]]:
-    try:
-        return [
-            (
-                document,
-                each.chunk.number,
-                each.chunk.start,
-                each.chunk.end,
-                each.chunk.page,
-                each.chunk.heading,
-                each.chunk.hash,
-                words_literal(words_of(each.chunk.embedded_text)),
-                vectors[each.chunk.hash] if each.vector is None else vector_literal(unit_vector(each.vector)),
-                each.chunk.text,
-            )
-            for each in embedded
-        ]
-    except KeyError:
-        raise VectorMissing("a chunk has no vector, here or in the store") from None
+def _columns(document: int, row: ChunkRow, vectors: "Mapping[str, Vector]") -> tuple[Any, ...]:
+    chunk = row.chunk
+    if (vector := row.vector or vectors.get(chunk.hash)) is None:
+        raise VectorMissing("a chunk has no vector, here or in the store")
+    where = (document, chunk.number, chunk.start, chunk.end, chunk.page, chunk.heading, chunk.hash)
+    return (*where, row.words, vector, chunk.text)
 
 
 async def load_hashes(connection: AsyncConnection, generation: int, collection: int, key: str) -> frozenset[str]:
@@ -76,9 +95,22 @@ async def load_hashes(connection: AsyncConnection, generation: int, collection: 
     return frozenset(hash_ for (hash_,) in found)
 
 
-def vector_literal(vector: Iterable[float]) -> str:
-    """Return a vector as pgvector reads it."""
-    return f"[{','.join(map(repr, map(float, vector)))}]"
+class Vector(bytes):
+    """A vector in pgvector's binary format: a text of it takes longer to write and to read than all else of a chunk."""
+
+    def __new__(cls, numbers: Sequence[float]) -> "Vector":
+        """Return numbers as numbers of 4 bytes."""
+        return super().__new__(cls, struct.pack(f">2H{len(numbers)}f", len(numbers), 0, *numbers))
+
+
+class _VectorDumper(Dumper):
+    format = Format.BINARY
+
+    def dump(self, obj: Vector) -> Vector:
+        return obj
+
+
+adapters.register_dumper(Vector, _VectorDumper)
 
 
 def words_literal(words: Iterable[str]) -> str:

@@ -1,6 +1,7 @@
 """Transactions in PostgreSQL, in a bounded time."""
 
 import asyncio
+import selectors
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
@@ -56,7 +57,7 @@ class PostgresDatabase:
             min_size=0,
             max_size=_MAX_CONNECTIONS,
             timeout=_CONNECT_SECONDS,
-            check=AsyncConnectionPool.check_connection,
+            check=_check,
             open=False,
         )
 
@@ -75,18 +76,37 @@ class PostgresDatabase:
         await self._pool.close()
 
     @asynccontextmanager
-    async def transaction(self, more_seconds: float = 0) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self, more_seconds: float = 0, *, pipelined: bool = False) -> AsyncIterator[AsyncConnection]:
         """Give a connection whose changes are stored at the end, or not at all.
 
-        `more_seconds` are added to the longest time of a transaction.
+        `more_seconds` are added to the longest time of a transaction. With `pipelined`, statements are sent together,
+        and their errors may be raised later, up to the end; none of them may be several statements.
         """
         try:
             async with asyncio.timeout(_CLIENT_SECONDS + more_seconds), self._pool.connection() as connection:
-                yield connection
+                if pipelined:
+                    async with connection.pipeline():
+                        yield connection
+                        await connection.commit()
+                else:
+                    yield connection
         except (PoolTimeout, TimeoutError):
             raise DocumentStoreUnavailable(f"{_AWAY} in time") from None
         except psycopg.Error as error:
             raise _translate(error) from None
+
+
+async def _check(connection: AsyncConnection) -> None:
+    """Raise `psycopg.Error` if the server has ended a connection of the pool.
+
+    The server sends a message when it ends a connection, so only a connection with a message is tested. A test of each
+    would take as long as a short transaction.
+    """
+    with selectors.DefaultSelector() as selector:
+        selector.register(connection.fileno(), selectors.EVENT_READ)
+        has_input = bool(selector.select(0))
+    if has_input:
+        await AsyncConnectionPool.check_connection(connection)
 
 
 def _translate(error: psycopg.Error) -> Exception:

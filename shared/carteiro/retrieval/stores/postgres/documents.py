@@ -3,18 +3,26 @@
 import asyncio
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
-from carteiro.retrieval.chunk import EmbeddedChunk
 from carteiro.retrieval.collection import Generation
 from carteiro.retrieval.document import Document, DocumentError, StoredDocument, Version, check_key
+from carteiro.retrieval.errors import CollectionUnknown
 from carteiro.retrieval.field_filter import field_labels
 from carteiro.retrieval.store import MAX_PAGE_CHARACTERS
-from carteiro.retrieval.stores.postgres.catalog import collection_row, fetch, generation_row
-from carteiro.retrieval.stores.postgres.chunks import write_chunks
+from carteiro.retrieval.stores.postgres.catalog import (
+    UNKNOWN_COLLECTION,
+    collection_row,
+    fetch,
+    generation_row,
+    read_generation,
+    select_generation,
+)
+from carteiro.retrieval.stores.postgres.chunks import ChunkRow, write_chunks
 from carteiro.retrieval.stores.postgres.schema import chunks_table
 
 _VERSION = 'topic, partition, "offset", timestamp'
@@ -33,65 +41,51 @@ async def load_version(connection: AsyncConnection, collection: int, key: str) -
 
 async def write_document(
     connection: AsyncConnection,
-    collection_name: str,
+    collection: str,
     document: Document,
     version: Version,
-    chunks: Mapping[Generation, Sequence[EmbeddedChunk]],
+    chunks: Mapping[Generation, Sequence[ChunkRow]],
 ) -> bool:
-    """Replace a document and its chunks in generations. Return False if the stored version is newer."""
-    collection = await collection_row(connection, collection_name)
-    row = await _claim(connection, collection, document.key, version, is_deleted=False)
-    if row is None:
+    """Replace a document and its chunks in generations. Return False if the stored version is newer.
+
+    A pipelined transaction waits for the server twice: for what it has, and for the changes.
+    """
+    generations = [await select_generation(connection, each) for each in chunks]
+    claim = await _claim(connection, collection, document.key, version)
+    if claim is None:
         return False
-    await connection.execute(
-        "UPDATE carteiro.documents SET title = %s, uri = %s, fields = %s, labels = %s, page_starts = %s, text = %s"
-        " WHERE id = %s",
-        [
-            document.title,
-            document.uri,
-            Jsonb(dict(document.fields)),
-            field_labels(document.fields),
-            list(document.page_starts),
-            document.text,
-            row,
-        ],
-    )
-    for generation, embedded in chunks.items():
-        await write_chunks(connection, await generation_row(connection, generation), row, embedded)
+    await _replace(connection, claim, version, document)
+    for selected, rows in zip(generations, chunks.values(), strict=True):
+        generation, is_new = await read_generation(selected), claim.revision == 1
+        await write_chunks(connection, generation, claim.row, claim.revision, rows, is_new=is_new)
     return True
 
 
 async def build_document(
-    connection: AsyncConnection, generation: Generation, stored: StoredDocument, chunks: Sequence[EmbeddedChunk]
+    connection: AsyncConnection, generation: Generation, stored: StoredDocument, rows: Sequence[ChunkRow]
 ) -> bool:
     """Replace a document's chunks in a generation. Return False if the document has another version, or is deleted."""
-    collection = await collection_row(connection, generation.collection)
-    found = await _lock(connection, collection, stored.document.key)
+    found = await _lock(connection, await collection_row(connection, generation.collection), stored.document.key)
     row = await generation_row(connection, generation)
     if found is None or found[1] or Version(*found[3:]) != stored.version:
         return False
-    await write_chunks(connection, row, found[0], chunks)
+    await write_chunks(connection, row, found[0], found[2], rows)
     return True
 
 
-async def delete_document(connection: AsyncConnection, collection_name: str, key: str, version: Version) -> bool:
+async def delete_document(connection: AsyncConnection, collection: str, key: str, version: Version) -> bool:
     """Delete a document with all that belongs to it but its version. Return False if the stored version is newer."""
     check_key(key)
-    collection = await collection_row(connection, collection_name)
-    row = await _claim(connection, collection, key, version, is_deleted=True)
-    if row is None:
+    claim = await _claim(connection, collection, key, version)
+    if claim is None:
         return False
-    await connection.execute(
-        "UPDATE carteiro.documents SET title = '', uri = '', fields = '{}', labels = '{}', page_starts = '{}',"
-        " text = '' WHERE id = %s",
-        [row],
-    )
+    await _replace(connection, claim, version, None)
     generations = await fetch(
-        connection, "SELECT id FROM carteiro.generations WHERE collection = %s FOR KEY SHARE", [collection]
+        connection, "SELECT id FROM carteiro.generations WHERE collection = %s FOR KEY SHARE", [claim.collection]
     )
     for (generation,) in generations:
-        await connection.execute(f"DELETE FROM {chunks_table(generation)} WHERE document = %s".encode(), [row])
-    await connection.execute("DELETE FROM carteiro.builds WHERE document = %s", [row])
+        await connection.execute(f"DELETE FROM {chunks_table(generation)} WHERE document = %s".encode(), [claim.row])
+    await connection.execute("DELETE FROM carteiro.builds WHERE document = %s", [claim.row])
     return True
 
 
@@ -106,27 +100,62 @@ async def _lock(connection: AsyncConnection, collection: int, key: str) -> tuple
     return found[0] if found else None
 
 
-async def _claim(
-    connection: AsyncConnection, collection: int, key: str, version: Version, *, is_deleted: bool
-) -> int | None:
-    """Give a document a new version, and delete its error. Return its row; None if the stored version is newer.
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A locked document's row, its key and collection, and its revision after the change."""
 
-    Other writers of the document wait until this transaction ends.
+    row: int
+    key: str
+    collection: int
+    revision: int
+
+
+async def _claim(connection: AsyncConnection, collection: str, key: str, version: Version) -> _Claim | None:
+    """Lock the row of a document, which may be new. Return None if the stored version is newer.
+
+    Other writers of the document wait until this transaction ends. Raise `CollectionUnknown`.
     """
-    await connection.execute(
-        "INSERT INTO carteiro.documents (collection, key) VALUES (%s, %s) ON CONFLICT DO NOTHING", [collection, key]
+    found = await fetch(
+        connection,
+        "INSERT INTO carteiro.documents AS d (collection, key) SELECT id, %s FROM carteiro.collections WHERE name = %s"
+        # An update without a change locks the row, and returns it.
+        " ON CONFLICT (collection, key) DO UPDATE SET revision = d.revision"
+        f" RETURNING id, collection, revision, {_VERSION}",
+        [key, collection],
     )
-    stored = await _lock(connection, collection, key)
-    assert stored is not None
-    if stored[2] > 0 and not version.supersedes(Version(*stored[3:])):
-        return None
-    await connection.execute("DELETE FROM carteiro.errors WHERE collection = %s AND key = %s", [collection, key])
+    if not found:
+        raise CollectionUnknown(UNKNOWN_COLLECTION)
+    row, number, revision, *stored = found[0]
+    is_newer = revision > 0 and not version.supersedes(Version(*stored))
+    return None if is_newer else _Claim(row, key, number, revision + 1)
+
+
+async def _replace(connection: AsyncConnection, claim: _Claim, version: Version, document: Document | None) -> None:
+    """Give a document a new version and new contents, or none if it is deleted. Delete its error."""
+    shown = document or Document("deleted", "")
     await connection.execute(
-        "UPDATE carteiro.documents SET deleted = %s, revision = revision + 1, topic = %s, partition = %s,"
-        ' "offset" = %s, timestamp = %s WHERE id = %s',
-        [is_deleted, version.topic, version.partition, version.offset, version.timestamp, stored[0]],
+        "DELETE FROM carteiro.errors WHERE collection = %s AND key = %s", [claim.collection, claim.key]
     )
-    return int(stored[0])
+    await connection.execute(
+        "UPDATE carteiro.documents SET deleted = %s, revision = %s, topic = %s, partition = %s,"
+        ' "offset" = %s, timestamp = %s, title = %s, uri = %s, fields = %s, labels = %s, page_starts = %s, text = %s'
+        " WHERE id = %s",
+        [
+            document is None,
+            claim.revision,
+            version.topic,
+            version.partition,
+            version.offset,
+            version.timestamp,
+            shown.title,
+            shown.uri,
+            Jsonb(dict(shown.fields)),
+            field_labels(shown.fields),
+            list(shown.page_starts),
+            shown.text,
+            claim.row,
+        ],
+    )
 
 
 async def load_document(connection: AsyncConnection, collection_name: str, key: str) -> StoredDocument | None:

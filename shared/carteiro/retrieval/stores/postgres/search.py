@@ -11,7 +11,7 @@ from carteiro.retrieval.chunk import ChunkHit
 from carteiro.retrieval.collection import Generation
 from carteiro.retrieval.stores.hit_row import read_hit
 from carteiro.retrieval.stores.postgres.catalog import fetch, generation_row
-from carteiro.retrieval.stores.postgres.chunks import vector_literal
+from carteiro.retrieval.stores.postgres.chunks import Vector
 from carteiro.retrieval.stores.postgres.schema import chunks_table, indexed_type
 
 _MAX_EXACT_ROWS = 5000
@@ -53,7 +53,7 @@ async def search_vectors(
             f"SET LOCAL hnsw.ef_search = {candidates:d}; SET LOCAL hnsw.iterative_scan = strict_order;"
             f"SET LOCAL hnsw.max_scan_tuples = {_MAX_SCANNED:d}".encode()
         )
-        order = f"c.vector::{kind} <=> %s::{kind}"
+        order = f"c.vector::{kind} <=> %s::vector::{kind}"
         found = await _nearest(connection, source, parameters, order, vector, limit)
         if len(found) == limit:
             return [read_hit(generation, *each) for each in found]
@@ -73,13 +73,13 @@ async def _is_small(connection: AsyncConnection, source: str, parameters: list[A
 async def _nearest(
     connection: AsyncConnection, source: str, parameters: list[Any], order: str, vector: Sequence[float], limit: int
 ) -> list[tuple[Any, ...]]:
-    literal = vector_literal(vector)
+    sent = Vector(vector)
     return await fetch(
         connection,
         # The inner order may be that of shorter numbers. A vector of zeros has no cosine.
         f"SELECT * FROM (SELECT coalesce(nullif(1 - (c.vector <=> %s::vector), 'NaN'), 0) AS score, {_HIT}"
         f" FROM {source} ORDER BY {order} LIMIT %s) nearest ORDER BY score DESC, key, number LIMIT %s",
-        [literal, *parameters, literal, limit * (1 if "halfvec" not in order else 2), limit],
+        [sent, *parameters, sent, limit * (1 if "halfvec" not in order else 2), limit],
     )
 
 

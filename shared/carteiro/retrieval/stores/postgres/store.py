@@ -8,7 +8,7 @@ from carteiro.retrieval.collection import Collection, CollectionCounts, Generati
 from carteiro.retrieval.document import Document, DocumentError, StoredDocument, Version
 from carteiro.retrieval.field_filter import FieldFilter, filter_labels
 from carteiro.retrieval.stores.postgres import catalog, documents, search
-from carteiro.retrieval.stores.postgres.chunks import load_hashes
+from carteiro.retrieval.stores.postgres.chunks import ChunkRow, chunk_rows, load_hashes
 from carteiro.retrieval.stores.postgres.database import PostgresDatabase
 from carteiro.retrieval.stores.validation import check_chunks, check_limit, check_query_vector, storable_error
 from carteiro.retrieval.words import query_words
@@ -61,15 +61,15 @@ class PostgresStore:
         version: Version,
         chunks: Mapping[Generation, Sequence[EmbeddedChunk]],
     ) -> bool:
-        await asyncio.to_thread(check_chunks, collection, chunks)
-        seconds = _SECONDS_PER_CHUNK * sum(map(len, chunks.values()))
-        async with self._database.transaction(seconds) as connection:
-            return await documents.write_document(connection, collection, document, version, chunks)
+        rows = await asyncio.to_thread(_checked_rows, collection, chunks)
+        seconds = _SECONDS_PER_CHUNK * sum(map(len, rows.values()))
+        async with self._database.transaction(seconds, pipelined=True) as connection:
+            return await documents.write_document(connection, collection, document, version, rows)
 
     async def build(self, generation: Generation, stored: StoredDocument, chunks: Sequence[EmbeddedChunk]) -> bool:
-        await asyncio.to_thread(check_chunks, generation.collection, {generation: chunks})
-        async with self._database.transaction(_SECONDS_PER_CHUNK * len(chunks)) as connection:
-            return await documents.build_document(connection, generation, stored, chunks)
+        rows = await asyncio.to_thread(_checked_rows, generation.collection, {generation: chunks})
+        async with self._database.transaction(_SECONDS_PER_CHUNK * len(chunks), pipelined=True) as connection:
+            return await documents.build_document(connection, generation, stored, rows[generation])
 
     async def delete(self, collection: str, key: str, version: Version) -> bool:
         async with self._database.transaction() as connection:
@@ -79,10 +79,10 @@ class PostgresStore:
         async with self._database.transaction() as connection:
             return await documents.load_document(connection, collection, key)
 
-    async def version(self, collection: str, key: str) -> Version | None:
-        async with self._database.transaction() as connection:
-            row = await catalog.collection_row(connection, collection)
-            return await documents.load_version(connection, row, key)
+    async def lookup(self, collection: str, key: str) -> tuple[Collection, Version | None]:
+        async with self._database.transaction(pipelined=True) as connection:
+            selected = await catalog.select_collection(connection, collection, key)
+        return await catalog.read_collection(selected, collection)
 
     async def documents(
         self, collection: str, *, after: str = "", limit: int = 16, outdated_in: Generation | None = None
@@ -134,3 +134,10 @@ class PostgresStore:
         async with self._database.transaction() as connection:
             ((size,),) = await catalog.fetch(connection, query)
         return int(size)
+
+
+def _checked_rows(
+    collection: str, chunks: Mapping[Generation, Sequence[EmbeddedChunk]]
+) -> dict[Generation, list[ChunkRow]]:
+    check_chunks(collection, chunks)
+    return {generation: chunk_rows(embedded) for generation, embedded in chunks.items()}

@@ -103,9 +103,10 @@ class QdrantStore:
             payload = await documents.load_point(client, collection, key)
         return documents.stored_document(payload) if payload and payload["state"] == "stored" else None
 
-    async def version(self, collection: str, key: str) -> Version | None:
+    async def lookup(self, collection: str, key: str) -> tuple[Collection, Version | None]:
         async with self._calls() as client:
-            return documents.version_of(await documents.load_point(client, collection, key))
+            found = await catalog.load_collection(client, collection)
+            return found, documents.version_of(await documents.load_point(client, collection, key))
 
     async def documents(
         self, collection: str, *, after: str = "", limit: int = 16, outdated_in: Generation | None = None

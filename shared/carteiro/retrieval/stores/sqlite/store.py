@@ -93,9 +93,10 @@ class SqliteStore:
     async def document(self, collection: str, key: str) -> StoredDocument | None:
         return await self._read(documents.load_document, collection, key)
 
-    async def version(self, collection: str, key: str) -> Version | None:
-        def load(connection: sqlite3.Connection) -> Version | None:
-            return documents.load_version(connection, catalog.collection_row(connection, collection), key)
+    async def lookup(self, collection: str, key: str) -> tuple[Collection, Version | None]:
+        def load(connection: sqlite3.Connection) -> tuple[Collection, Version | None]:
+            row = catalog.collection_row(connection, collection)
+            return catalog.load_collection(connection, collection), documents.load_version(connection, row, key)
 
         return await self._read(load)
 

@@ -1,6 +1,7 @@
 import psycopg
+import pytest
 
-from carteiro.retrieval.stores.postgres.chunks import vector_literal, words_literal
+from carteiro.retrieval.stores.postgres.chunks import Vector, words_literal
 
 
 def test_words_are_read_by_postgres_as_they_are(postgres_url):
@@ -18,5 +19,8 @@ def test_index_of_too_many_words_is_cut_to_what_postgres_takes(postgres_url):
         connection.execute("SELECT %s::tsvector", [words_literal(["again"] * 40_000)])
 
 
-def test_vector_keeps_its_numbers():
-    assert vector_literal([1, -0.25, 1e-20]) == "[1.0,-0.25,1e-20]"
+def test_vector_keeps_its_numbers(postgres_url):
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+        (read,) = connection.execute("SELECT %s::vector::real[]", [Vector([1, -0.25, 1e-20])]).fetchone()
+    assert read == pytest.approx([1, -0.25, 1e-20], rel=1e-6)

@@ -86,7 +86,8 @@ async def test_ended_connections_are_replaced(postgres_url):
     await store.open()
     await fill(store, document())
     with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        ended = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+        assert connection.execute(f"{ended} AND pid <> pg_backend_pid()").fetchall() == [(True,)]
     assert await found(store) == [("k1", 0)]
     await store.close()
 
@@ -100,6 +101,8 @@ async def test_locked_document_is_unavailable(postgres_url):
         connection.execute("SELECT 1 FROM carteiro.documents FOR UPDATE")
         with pytest.raises(DocumentStoreUnavailable, match="55P03"):
             await store.delete("handbook", "k1", version(9))
+        with pytest.raises(DocumentStoreUnavailable, match="55P03"):
+            await store.write("handbook", document(), version(9), {OLD: embedded(document(), 0)})
         assert await found(store) == [("k1", 0)]
     assert await store.delete("handbook", "k1", version(9))
     await store.close()
