@@ -69,6 +69,13 @@ async def test_tool_that_fails_gives_an_error_text(source: FakeSource, call: Raw
     assert tools.steps[0].failed
 
 
+async def test_call_without_an_answer_is_given_up_after_its_time() -> None:
+    source = FakeSource()
+    source.hangs, source.timeout = True, 0.01
+    assert await tools_of(source).call(PORTO, 5000) == "Error: The tool did not answer within 0.01 s."
+    assert source.cancelled
+
+
 @pytest.mark.parametrize(("result", "text"), [("", "(The tool returned nothing.)"), ("a\x00\ud800 ", "a?")])
 async def test_odd_content_becomes_text(result: str, text: str) -> None:
     assert await tools_of(FakeSource(lambda _: result)).call(PORTO, 5000) == text

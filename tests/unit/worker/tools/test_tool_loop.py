@@ -143,6 +143,17 @@ async def test_results_fit_a_small_context() -> None:
     assert len(model.prompts[1].messages[-1].content) < 900
 
 
+async def test_round_has_at_most_sixteen_calls() -> None:
+    source = FakeSource()
+    many = [RawToolCall(f"call{number:05}", "weather", f'{{"city": "{number}"}}') for number in range(20)]
+    model = ScriptedModel(calls(*many), SAYS)
+    await run(model, source)
+    assert len(source.calls) == 16
+    _, assistant, *results = model.prompts[1].messages
+    assert [call.id for call in assistant.tool_calls] == [each.tool_call_id for each in results]
+    assert len(results) == 16
+
+
 async def test_cancelled_request_cancels_its_calls() -> None:
     source = FakeSource()
     source.hangs = True
