@@ -1,18 +1,19 @@
-"""The objects that the garbage collector visits in a loaded worker."""
+"""The objects that the garbage collector visits in a loaded worker, and its intervals."""
 
 import gc
 from collections.abc import Iterator
+from unittest.mock import AsyncMock
 
 import pytest
 
-from carteiro.worker.garbage_collection import exempt_loaded_objects
+from carteiro.worker.garbage_collection import exempt_loaded_objects, restore_collection
 from tests.unit.worker.test_worker import make_worker
 
 
 @pytest.fixture(autouse=True)
-def _visit_all_objects_again() -> Iterator[None]:
+def _collect_as_before() -> Iterator[None]:
     yield
-    gc.unfreeze()
+    restore_collection()
 
 
 def _is_visited(wanted: object) -> bool:
@@ -29,8 +30,17 @@ def test_loaded_objects_are_not_visited_and_later_ones_are() -> None:
 
 
 async def test_worker_exempts_its_parts_from_their_loading_to_their_end() -> None:
-    parts = make_worker()._parts
+    parts, default = make_worker(max_in_flight=100)._parts, gc.get_threshold()
     await parts.load_models()
     assert not _is_visited(parts)
+    assert gc.get_threshold() == (25_000, *default[1:])
     await parts.close()
     assert _is_visited(parts)
+    assert gc.get_threshold() == default
+
+
+async def test_worker_of_a_local_model_collects_as_often_as_by_default() -> None:
+    parts, default = make_worker()._parts, gc.get_threshold()
+    parts._models = {"local:fake": AsyncMock(remote=False)}
+    await parts.load_models()
+    assert gc.get_threshold() == default

@@ -1,6 +1,5 @@
 """The parts of a worker: its models, stores, connections and subscribers."""
 
-import gc
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,7 +28,7 @@ from carteiro.worker.composition.served_topic import ServedTopic
 from carteiro.worker.composition.storage import open_library, open_references, open_reply_bucket
 from carteiro.worker.composition.subscribers import subscribe_to_requests
 from carteiro.worker.composition.tools import open_toolbox
-from carteiro.worker.garbage_collection import exempt_loaded_objects
+from carteiro.worker.garbage_collection import collect_rarely, exempt_loaded_objects, restore_collection
 from carteiro.worker.handling.idempotency import IdempotencyStore
 from carteiro.worker.handling.reply_router import ReplyRouter
 from carteiro.worker.index.chunk_embedder import ChunkEmbedder
@@ -103,8 +102,10 @@ class WorkerParts:
     async def load_models(self) -> None:
         """Load all models, one after the other. Raise any error of a model."""
         if all(model.remote for model in self._models.values()):
-            # A local model's own threads may need their arenas; next to its weights, the saving is small.
+            # A local model's own threads may need their arenas; next to its weights, the saving is small. What the
+            # collector finds late may be large tensors.
             limit_arenas()
+            collect_rarely(self.context.settings.max_in_flight)
         raise_limit_of_open_files()
         for model in self._models.values():
             await model.load()
@@ -128,7 +129,7 @@ class WorkerParts:
             await model.close()
         if self._earlier_models is not None:
             await self._earlier_models.close()
-        gc.unfreeze()
+        restore_collection()
 
     def _on_joined(self, name: str) -> None:
         self.health.group_joined(name)
