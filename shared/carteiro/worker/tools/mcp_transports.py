@@ -43,6 +43,8 @@ _MAX_REQUESTS = 16
 _EXIT_SECONDS = 2.0
 """Time for a program to end after its standard input is closed, and again after SIGTERM."""
 _CONNECT_SECONDS = 30.0
+_MIN_GET_SECONDS = 1.0
+"""Shortest time between two streams of a server's notices. The SDK opens the next at once if the server asks for it."""
 _HEAD_BYTES = 256
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _EVENT_END = re.compile(rb"\n\n|\r\r|\n\r\n")
@@ -224,7 +226,15 @@ class _PostClient(httpx2.AsyncClient):
     The SDK would end the session for an error, and so lose the calls of other requests.
     """
 
+    _next_get = 0.0
+    """Time of the event loop from which on a stream of notices may be opened."""
+
     async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+        if request.method == "GET":
+            now = anyio.current_time()
+            begin = max(now, self._next_get)
+            self._next_get = begin + _MIN_GET_SECONDS
+            await anyio.sleep(begin - now)
         try:
             response = await super().send(request, **options)
         except httpx2.TransportError as error:

@@ -30,6 +30,8 @@ class RawHttpServer(LocalServer):
         self.calls: list[str] = []
         self.sent = 0
         """Bytes of long answers that were sent."""
+        self.gets = 0
+        """Streams of notices that were opened. Each ends at once, and asks for the next."""
         self.is_released = False
         """True if `wait` may answer."""
 
@@ -37,6 +39,9 @@ class RawHttpServer(LocalServer):
         return [web.route("*", "/mcp", self._answer)]
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if request.method == "GET":
+            self.gets += 1
+            return web.Response(text="id: 1\nretry: 0\ndata: \n\n", content_type="text/event-stream")
         if request.method != "POST":
             return web.Response(status=405)
         message: dict[str, Any] = await request.json()

@@ -30,6 +30,7 @@ from structlog.testing import capture_logs
 
 from carteiro.settings.tools_file import ServerEntry
 from carteiro.worker.tools import mcp_server as module
+from carteiro.worker.tools import mcp_transports
 from carteiro.worker.tools.interface import ToolFailed
 from carteiro.worker.tools.mcp_server import McpServer, result_text
 from tests.conftest import eventually
@@ -318,6 +319,16 @@ async def test_answer_by_http_that_is_none_costs_only_its_call_and_is_not_quoted
             served.is_released = True
             assert await other == "waited"
     assert "wrote" not in str(logs)
+
+
+async def test_server_that_asks_for_the_next_stream_at_once_gets_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mcp_transports, "_MIN_GET_SECONDS", 3600)
+    async with RawHttpServer() as served, running(url=served.url, tools=["say"]) as server:
+        await server.definitions()
+        await eventually(lambda: served.gets == 1)
+        for _ in range(20):
+            await server.call("say", {})
+        assert served.gets == 1
 
 
 async def test_answer_by_http_with_half_a_character_is_repaired() -> None:
