@@ -83,3 +83,7 @@ for line in sys.stdin:
         answer = {"result": result} if result is not None else {"error": {"code": -32601, "message": "unknown"}}
         sys.stdout.write(json.dumps({"jsonrpc": "2.0", "id": message["id"], **answer}) + "\n")
         sys.stdout.flush()
+if len(sys.argv) > 1:  # a file that tells that this program could write all
+    sys.stdout.write('{"jsonrpc":"2.0","method":"notifications/message"}\n' * 30_000)
+    sys.stdout.flush()
+    os.close(os.open(sys.argv[1], os.O_CREAT))

@@ -176,6 +176,14 @@ async def test_call_of_a_program_that_does_not_read_can_be_given_up() -> None:
         assert all(call.done() for call in calls)
 
 
+async def test_program_that_writes_much_at_its_end_can_end_by_itself(tmp_path: Path) -> None:
+    ended = tmp_path / "ended"
+    command = [sys.executable, "-S", str(Path(__file__).with_name("raw_mcp_server.py")), str(ended)]
+    async with running(command=command, tools=["say"]) as server:
+        await server.call("say", {})
+    assert ended.exists()
+
+
 async def test_notice_that_is_too_long_is_left_out() -> None:
     command = [sys.executable, "-S", str(Path(__file__).with_name("raw_mcp_server.py"))]
     async with running(command=command, tools=["huge_notice"]) as server:
