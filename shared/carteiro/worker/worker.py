@@ -22,6 +22,7 @@ from carteiro.worker.composition.broker import WorkerBroker
 from carteiro.worker.composition.collections import CollectionIndex
 from carteiro.worker.composition.parts import WorkerParts
 from carteiro.worker.exit_codes import EXIT_KAFKA, EXIT_MODEL, EXIT_OTHER, EXIT_PORT, exit_with
+from carteiro.worker.garbage_collection import exempt_all_at_exit
 from carteiro.worker.http_server import HttpServer, PortUnusable
 from carteiro.worker.observability.health import WorkerPhase
 from carteiro.worker.observability.metrics import REGISTRY
@@ -94,6 +95,7 @@ class Worker(AsgiFastStream):
         """
         self.open_port()
         await self._http.serve(self)
+        exempt_all_at_exit()
         set_exit_code(self.exit_code)
         if self.exit_code:
             raise SystemExit(self.exit_code)

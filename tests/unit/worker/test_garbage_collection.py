@@ -39,6 +39,13 @@ async def test_worker_exempts_its_parts_from_their_loading_to_their_end() -> Non
     assert gc.get_threshold() == default
 
 
+async def test_end_of_a_process_visits_no_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = make_worker(http_port=0)
+    monkeypatch.setattr(worker._http, "serve", AsyncMock())
+    await worker.run()
+    assert not _is_visited(worker)
+
+
 async def test_worker_of_a_local_model_collects_as_often_as_by_default() -> None:
     parts, default = make_worker()._parts, gc.get_threshold()
     parts._models = {"local:fake": AsyncMock(remote=False)}
