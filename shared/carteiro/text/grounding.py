@@ -105,8 +105,13 @@ def find_numerals(text: str) -> list[tuple[float, int, int]]:
 
 
 def _simple_numerals(text: str) -> Iterator[tuple[int, int]]:
-    """Yield the start and the end of each number: of groups of three digits, or with one separator at most."""
+    """Yield the start and the end of each number: of groups of three digits, also with decimals behind another
+    separator; or with one separator at most.
+    """
     for run in _ASCII_NUMERAL.finditer(text):
+        if _GROUPED_DECIMAL.fullmatch(run[0]):
+            yield run.span()
+            continue
         groups = [(run.start() + each.start(), run.start() + each.end()) for each in _ASCII_DIGITS.finditer(run[0])]
         last_short = max((at for at, (start, end) in enumerate(groups) if end - start != 3), default=-1)
         at = 0
@@ -121,6 +126,9 @@ def _simple_numerals(text: str) -> Iterator[tuple[int, int]]:
 def _normalise_numeral(numeral: str) -> str:
     if re.fullmatch(r"\d{1,3}(?:[.,]\d{3})+", numeral):
         return re.sub(r"[.,]", "", numeral)
+    if _GROUPED_DECIMAL.fullmatch(numeral):
+        whole, _, decimals = numeral.replace(",", ".").rpartition(".")
+        return f"{whole.replace('.', '')}.{decimals}"
     return numeral.replace(",", ".")
 
 
@@ -141,6 +149,8 @@ _CAPITALISED = re.compile(r"\b[A-ZÀ-Þ][\w]*")
 _SENTENCE_END = re.compile(r"(?<=[.!?:])\s+|\n+")
 _NUMERAL = re.compile(r"\d+(?:[.,]\d+)*")
 _ASCII_NUMERAL = re.compile(r"[0-9]+(?:[.,][0-9]+)*")
+_GROUPED_DECIMAL = re.compile(r"\d{1,3}(?:(?:,\d{3})+\.|(?:\.\d{3})+,)\d+", re.ASCII)
+"""A number such as 1,234.50 or 1.234,50."""
 _ASCII_DIGITS = re.compile(r"[0-9]+")
 _SENTENCE_STARTERS = frozenset(
     (

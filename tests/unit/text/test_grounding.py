@@ -87,6 +87,12 @@ def test_numerals_that_are_no_groups_of_three_digits_are_cut_in_pairs(text: str,
     assert [text[start:end] for _, start, end in find_numerals(text)] == numerals
 
 
+@pytest.mark.parametrize("text", ["1,234,567.50", "1.234.567,50"])
+def test_groups_of_three_digits_may_have_decimals(text: str) -> None:
+    assert find_numerals(f"Total {text} EUR.") == [(1234567.5, 6, 18)]
+    assert numbers_supported(f"{text} EUR", "1,234,567.50 EUR")
+
+
 @pytest.mark.timeout(20)
 def test_long_numeral_takes_linear_time_and_is_left_out_if_it_is_infinite() -> None:
     text = "1" + ".111" * 50_000

@@ -32,12 +32,19 @@ def test_words_that_do_not_stand_in_the_source_are_no_quotation(quote: str) -> N
     assert find_quotation(quote, SOURCE) is None
 
 
+@pytest.mark.parametrize(("quote", "source"), [("Caf\u00e9", "A Cafe\u0301 here"), ("CAFE\u0301", "A Caf\u00e9 here")])
+def test_accent_may_be_a_character_of_its_own(quote: str, source: str) -> None:
+    start, end = find_quotation(quote, source) or (0, 0)
+    assert source[:start] + source[end:] == "A  here"
+
+
 @pytest.mark.timeout(10)
 def test_hostile_quotation_takes_no_long_time() -> None:
     source = "aa " * 50_000
     assert find_quotation("aa " * 40_000 + "b", source) is None
     assert find_quotation("a" * 100_000, "a" * 300_000) is None
     assert find_quotation("' " * 50_000 + "b7", "' " * 50_000) is None
+    assert find_quotation("abcd", "a" + "\u0316\u0301" * 200_000) is None
 
 
 def test_letter_that_folds_to_two_is_one_in_the_source() -> None:
