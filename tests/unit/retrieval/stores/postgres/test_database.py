@@ -63,7 +63,15 @@ async def test_server_that_is_away_is_unavailable(monkeypatch):
     await store.close()
 
 
-async def test_silent_server_is_unavailable_and_serves_again(postgres_url, monkeypatch):
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda store: store.write("handbook", document(), version(9), {OLD: embedded(document(), 0)}),
+        lambda store: store.delete("handbook", "k1", version(9)),
+    ],
+    ids=["write", "delete"],
+)
+async def test_silent_server_is_unavailable_and_serves_again(postgres_url, monkeypatch, work):
     async with Proxy(postgres_url) as proxy:
         store = PostgresStore(proxy.url)
         await store.open()
@@ -71,7 +79,7 @@ async def test_silent_server_is_unavailable_and_serves_again(postgres_url, monke
         proxy.forwards.clear()
         monkeypatch.setattr(database, "_CLIENT_SECONDS", 0.2)
         with pytest.raises(DocumentStoreUnavailable):
-            await store.delete("handbook", "k1", version(9))
+            await work(store)
         proxy.forwards.set()
         monkeypatch.setattr(database, "_CLIENT_SECONDS", 30)
         while True:  # the pool itself pauses between its tries
