@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 _WORD = re.compile(r"[^\W_]+")
 """Characters of a word, as `str.isalnum` has them."""
@@ -65,11 +65,14 @@ def _fold(text: str) -> list[tuple[str, int, int]]:
     return folded
 
 
-def _composed(text: str) -> Iterator[tuple[str, int, int]]:
-    """Yield each character, composed (NFC) with the accents behind it, and the start and the end of its place."""
+def _composed(text: str) -> Iterable[tuple[str, int, int]]:
+    """Return the characters, each composed (NFC) with the accents behind it, and the start and the end of its place."""
     if unicodedata.is_normalized("NFC", text):
-        yield from ((character, index, index + 1) for index, character in enumerate(text))
-        return
+        return zip(text, range(len(text)), range(1, len(text) + 1), strict=True)
+    return _clusters(text)
+
+
+def _clusters(text: str) -> Iterator[tuple[str, int, int]]:
     start = 0
     for end in range(1, len(text) + 1):
         if end == len(text) or end - start == _MAX_ACCENTS or not unicodedata.combining(text[end]):
