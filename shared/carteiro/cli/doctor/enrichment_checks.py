@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from pydantic import ValidationError
 
 from carteiro.cli.doctor.finding import Finding
@@ -67,6 +67,8 @@ async def check_enrichment(
             if file.source in kafka.existing:
                 async for finding in _check_events(file, await read_events(kafka, file.source, _SAMPLES, None)):
                     yield finding
+    except KafkaConnectionError:
+        return  # The finding on the broker says so.
     except (KafkaError, KafkaFailed) as error:
         advice = "allow this user to read its topics: docs/run/kafka-security.md"
         yield Finding(f"topics of {file.name}", "fault", str(error) or repr(error), advice)

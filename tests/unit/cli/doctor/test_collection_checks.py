@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka.errors import TopicAuthorizationFailedError
+from aiokafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 from pydantic import SecretStr
 
 from carteiro.cli.doctor import collection_checks as module
@@ -92,6 +92,8 @@ async def test_missing_topics_are_named(tmp_path: Path, kafka: SimpleNamespace) 
     )
     kafka.failure = TopicAuthorizationFailedError()
     assert (await check(tmp_path))[-1].verdict == "fault"
+    kafka.failure = KafkaConnectionError("away")
+    assert (await check(tmp_path))[-1].what == "collection docs"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka.errors import TopicAuthorizationFailedError
+from aiokafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 
 from carteiro.cli.doctor import enrichment_checks as module
 from carteiro.cli.doctor.enrichment_checks import check_enrichment
@@ -177,3 +177,8 @@ async def test_kafka_that_refuses_is_a_fault_with_advice(kafka: Kafka, check: An
     (*_, finding) = await check()
     assert (finding.what, finding.verdict) == ("topics of shop", "fault")
     assert "kafka-security.md" in finding.advice
+
+
+async def test_broker_that_is_away_is_no_finding_of_its_own(kafka: Kafka, check: Any) -> None:
+    kafka.failure = KafkaConnectionError("away")  # type: ignore[assignment]
+    assert [each.what for each in await check()] == ["enrichment shop"]
