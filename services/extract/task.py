@@ -54,6 +54,8 @@ class _Extraction:
         await self._schema.check()  # before a model call costs anything
         if self._model.is_small:
             return await self._extract_by_small_model()
+        if "$id" in self._request.fields:  # References by it have no target in the schema that the model gets.
+            await CallerSchema(with_quotes(self._request.fields, is_part=False), "fields").check()
         text, limit = self._request.text, self._model.context_tokens
         # The context also holds the schema, the data and their quotations.
         pieces = (

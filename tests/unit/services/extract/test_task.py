@@ -78,6 +78,14 @@ async def test_output_of_another_form_is_asked_for_again(ask, output):
         await ask("extract", [output, output], text=TEXT, fields=FIELDS)
 
 
+async def test_schema_that_refers_to_its_own_id_costs_no_call(ask, provider):
+    calls = len(provider.requests)
+    parts = {"a": {"$ref": "y#/properties/b"}, "b": {"type": "string"}}
+    with pytest.raises(InvalidPrompt, match="fields: is no JSON Schema, or refers to something outside itself"):
+        await ask("extract", [], text=TEXT, fields={"$id": "http://x/y", "type": "object", "properties": parts})
+    assert len(provider.requests) == calls
+
+
 async def test_schema_that_is_none_costs_no_call(ask, provider):
     calls = len(provider.requests)
     with pytest.raises(InvalidPrompt, match="fields"):
