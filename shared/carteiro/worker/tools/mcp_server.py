@@ -30,14 +30,10 @@ from carteiro.models.json_output import compact_json
 from carteiro.models.prompt import ToolDefinition
 from carteiro.settings.tools_file import ServerEntry, model_name
 from carteiro.worker.tools.interface import ToolFailed, ToolSource
-from carteiro.worker.tools.mcp_transports import (
-    TOO_LONG,
-    TRANSPORT_FAILED,
-    UNREADABLE,
-    http_transport,
-    stdio_transport,
-    watched,
-)
+from carteiro.worker.tools.mcp_connection.http import http_transport
+from carteiro.worker.tools.mcp_connection.limits import TOO_LONG, TRANSPORT_FAILED, UNREADABLE
+from carteiro.worker.tools.mcp_connection.stdio import stdio_transport
+from carteiro.worker.tools.mcp_connection.watched import watched
 
 log = structlog.get_logger("carteiro.worker")
 
