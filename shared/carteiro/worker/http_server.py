@@ -3,6 +3,7 @@
 import errno
 import signal
 import socket
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -17,7 +18,7 @@ class HttpServer:
 
     def __init__(self, host: str, port: int) -> None:
         self._host, self._port = host, port
-        self._server: uvicorn.Server | None = None
+        self._server: _Server | None = None
         self.listener: socket.socket | None = None
         """The open port; None before `open_port`."""
 
@@ -40,7 +41,7 @@ class HttpServer:
         """Serve an ASGI application until `stop`, SIGINT or SIGTERM, and until its lifespan has ended."""
         self.open_port()
         assert self.listener is not None
-        self._server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on"))
+        self._server = _Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on"))
         # uvicorn raises the signal again after its stop. It is ignored: a drained worker exits with 0.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
@@ -63,3 +64,11 @@ class HttpServer:
                 setting = f"CARTEIRO_HTTP_PORT: port {self._port}"
             raise PortUnusable(f"{setting} cannot be used ({error.strerror}); set another") from None
         return listener
+
+
+class _Server(uvicorn.Server):
+    """Server that a second SIGINT does not stop before the application's lifespan has ended."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        self.force_exit = False

@@ -83,3 +83,13 @@ async def test_server_serves_until_it_is_stopped(restored_signals: None) -> None
     assert server.is_stopping()
     await serving
     assert app.events == ["startup", "shutdown"]
+
+
+async def test_repeated_ctrl_c_cuts_no_shutdown_short(restored_signals: None) -> None:
+    server, app = HttpServer("127.0.0.1", 0), LifespanApp()
+    serving = asyncio.create_task(server.serve(app))
+    await eventually(lambda: app.events == ["startup"])
+    for _ in range(3):
+        signal.raise_signal(signal.SIGINT)
+    await serving
+    assert app.events == ["startup", "shutdown"]
