@@ -51,13 +51,13 @@ async def write_document(
     A pipelined transaction waits for the server twice: for what it has, and for the changes.
     """
     generations = [await select_generation(connection, each) for each in chunks]
-    claim = await _claim(connection, collection, document.key, version)
-    if claim is None:
+    locked = await _lock_row(connection, collection, document.key, version)
+    if locked is None:
         return False
-    await _replace(connection, claim, version, document)
+    await _replace(connection, locked, version, document)
     for selected, rows in zip(generations, chunks.values(), strict=True):
-        generation, is_new = await read_generation(selected), claim.revision == 1
-        await write_chunks(connection, generation, claim.row, claim.revision, rows, is_new=is_new)
+        generation, is_new = await read_generation(selected), locked.revision == 1
+        await write_chunks(connection, generation, locked.row, locked.revision, rows, is_new=is_new)
     return True
 
 
@@ -76,16 +76,16 @@ async def build_document(
 async def delete_document(connection: AsyncConnection, collection: str, key: str, version: Version) -> bool:
     """Delete a document with all that belongs to it but its version. Return False if the stored version is newer."""
     check_key(key)
-    claim = await _claim(connection, collection, key, version)
-    if claim is None:
+    locked = await _lock_row(connection, collection, key, version)
+    if locked is None:
         return False
-    await _replace(connection, claim, version, None)
+    await _replace(connection, locked, version, None)
     generations = await fetch(
-        connection, "SELECT id FROM carteiro.generations WHERE collection = %s FOR KEY SHARE", [claim.collection]
+        connection, "SELECT id FROM carteiro.generations WHERE collection = %s FOR KEY SHARE", [locked.collection]
     )
     for (generation,) in generations:
-        await connection.execute(f"DELETE FROM {chunks_table(generation)} WHERE document = %s".encode(), [claim.row])
-    await connection.execute("DELETE FROM carteiro.builds WHERE document = %s", [claim.row])
+        await connection.execute(f"DELETE FROM {chunks_table(generation)} WHERE document = %s".encode(), [locked.row])
+    await connection.execute("DELETE FROM carteiro.builds WHERE document = %s", [locked.row])
     return True
 
 
@@ -101,7 +101,7 @@ async def _lock(connection: AsyncConnection, collection: int, key: str) -> tuple
 
 
 @dataclass(frozen=True, slots=True)
-class _Claim:
+class _LockedRow:
     """A locked document's row, its key and collection, and its revision after the change."""
 
     row: int
@@ -110,7 +110,7 @@ class _Claim:
     revision: int
 
 
-async def _claim(connection: AsyncConnection, collection: str, key: str, version: Version) -> _Claim | None:
+async def _lock_row(connection: AsyncConnection, collection: str, key: str, version: Version) -> _LockedRow | None:
     """Lock the row of a document, which may be new. Return None if the stored version is newer.
 
     Other writers of the document wait until this transaction ends. Raise `CollectionUnknown`.
@@ -127,14 +127,16 @@ async def _claim(connection: AsyncConnection, collection: str, key: str, version
         raise CollectionUnknown(UNKNOWN_COLLECTION)
     row, number, revision, *stored = found[0]
     is_newer = revision > 0 and not version.supersedes(Version(*stored))
-    return None if is_newer else _Claim(row, key, number, revision + 1)
+    return None if is_newer else _LockedRow(row, key, number, revision + 1)
 
 
-async def _replace(connection: AsyncConnection, claim: _Claim, version: Version, document: Document | None) -> None:
+async def _replace(
+    connection: AsyncConnection, locked: _LockedRow, version: Version, document: Document | None
+) -> None:
     """Give a document a new version and new contents, or none if it is deleted. Delete its error."""
     shown = document or Document("deleted", "")
     await connection.execute(
-        "DELETE FROM carteiro.errors WHERE collection = %s AND key = %s", [claim.collection, claim.key]
+        "DELETE FROM carteiro.errors WHERE collection = %s AND key = %s", [locked.collection, locked.key]
     )
     await connection.execute(
         "UPDATE carteiro.documents SET deleted = %s, revision = %s, topic = %s, partition = %s,"
@@ -142,7 +144,7 @@ async def _replace(connection: AsyncConnection, claim: _Claim, version: Version,
         " WHERE id = %s",
         [
             document is None,
-            claim.revision,
+            locked.revision,
             version.topic,
             version.partition,
             version.offset,
@@ -153,7 +155,7 @@ async def _replace(connection: AsyncConnection, claim: _Claim, version: Version,
             field_labels(shown.fields),
             list(shown.page_starts),
             shown.text,
-            claim.row,
+            locked.row,
         ],
     )
 
