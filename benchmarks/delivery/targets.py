@@ -9,7 +9,7 @@ from benchmarks.delivery.workloads import WORKLOADS
 
 MIN_EFFICIENCY = 0.97
 MIN_SHARE_OF_RAW = 1 / 3
-MAX_CPU_MS = 1.5
+MAX_CPU_MS = 1.0
 MAX_ADDED_MS = {AT_LEAST_ONCE.name: 10.0, EXACTLY_ONCE.name: 60.0}
 
 _WORKLOADS = {workload.name: workload for workload in WORKLOADS}
