@@ -106,8 +106,8 @@ class Prompt:
     `alternative_tokens` is the number of likely tokens to report at each position of the completion, for models that
     can.
 
-    `rank` is 0 for the calls of a request that makes one at a time, and higher for all but the first of a request that
-    makes several at once. If calls have to wait, those of the lowest rank begin first: a long text does not hold up
+    `rank` is 0 for the calls of a request that makes one at a time, and higher for all but the first of a request whose
+    text is read in parts. If calls have to wait, those of the lowest rank begin first: a long text does not hold up
     other requests. It is no part of what the model is asked.
     """
 

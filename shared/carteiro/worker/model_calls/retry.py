@@ -13,7 +13,7 @@ import structlog
 from carteiro.concurrency.backoff import Backoff
 from carteiro.models.abilities import is_language_service, is_remote_embedder, runs_in_background
 from carteiro.models.embedding_batches import embed_in_batches
-from carteiro.models.errors import Misconfigured, QuotaExhausted, RateLimited, Unavailable
+from carteiro.models.errors import Misconfigured, PromptTooLarge, QuotaExhausted, RateLimited, Unavailable
 from carteiro.models.interface import ChatModel, EmbeddingModel, LanguageServiceModel, RemoteEmbeddingModel, RemoteModel
 from carteiro.models.prompt import InputType, Message, Prompt
 from carteiro.models.results import Completion, Embeddings
@@ -56,7 +56,7 @@ class RetryingCalls:
 
     async def ranked(self, prompt: Prompt, complete: Callable[[Prompt], Awaitable[A]]) -> A:
         """Return the answer of `complete` for the prompt with the lowest rank that no other call of the request has in
-        the meantime. Once calls were made at once, rank 0 is left to other requests.
+        the meantime. Once calls were made at once, or a prompt was too large, rank 0 is left to other requests.
         """
         rank = self._lowest_rank
         while rank in self._ranks:
@@ -65,6 +65,9 @@ class RetryingCalls:
         self._ranks.add(rank)
         try:
             return await complete(replace(prompt, rank=rank) if rank else prompt)
+        except PromptTooLarge:
+            self._lowest_rank = 1  # Smaller parts of a long text follow.
+            raise
         finally:
             self._ranks.remove(rank)
 

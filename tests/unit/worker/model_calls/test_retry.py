@@ -4,7 +4,14 @@ import asyncio
 
 import pytest
 
-from carteiro.models.errors import InvalidPrompt, Misconfigured, QuotaExhausted, RateLimited, Unavailable
+from carteiro.models.errors import (
+    InvalidPrompt,
+    Misconfigured,
+    PromptTooLarge,
+    QuotaExhausted,
+    RateLimited,
+    Unavailable,
+)
 from carteiro.models.interface import ChatModel, EmbeddingModel
 from carteiro.models.prices import Price, PriceTable
 from carteiro.models.results import Embeddings
@@ -171,3 +178,21 @@ async def test_calls_of_a_request_one_after_the_other_all_have_rank_0(with_break
     for _ in range(3):
         await retried.complete(ASKED)
     assert ranks == [0, 0, 0]
+
+
+async def test_calls_after_a_prompt_that_was_too_large_leave_rank_0_to_other_requests(with_breaker):
+    ranks = []
+
+    class SmallModel(FailingModel):
+        async def complete(self, prompt):
+            ranks.append(prompt.rank)
+            if len(ranks) == 1:
+                raise PromptTooLarge("the prompt is too large")
+            return await super().complete(prompt)
+
+    _, retried = with_breaker(SmallModel())
+    with pytest.raises(PromptTooLarge):
+        await retried.complete(ASKED)
+    for _ in range(2):
+        await retried.complete(ASKED)
+    assert ranks == [0, 1, 1]
