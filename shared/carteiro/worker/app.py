@@ -30,9 +30,9 @@ from carteiro.worker.worker import Worker
 
 log = structlog.get_logger("carteiro.worker")
 
-_BATCH_NICENESS = 10
-"""Added to the niceness of the batch service: it has a tenth of a busy processor next to live workers, whose callers
-wait for seconds, not for hours."""
+_BATCH_NICENESS = 19
+"""Added to the niceness of the batch service: it has what live workers leave, whose callers wait for seconds, not for
+hours, and a hundredth of a processor that is busy all the time."""
 _FILE_VARIABLES: dict[type[Exception], str] = {
     CollectionFileInvalid: "CARTEIRO_COLLECTIONS",
     EnrichmentFileInvalid: "CARTEIRO_ENRICHMENTS",
