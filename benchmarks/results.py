@@ -21,6 +21,8 @@ from benchmarks.machine import machine, versions
 _LOAD_BEFORE = os.getloadavg()[0]
 _COLOURS = 64
 _DOTS_PER_INCH = 80
+_LONG_PAGE_TABLES = 6
+"""Titled tables from which a page has links to them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +93,18 @@ def save(
         f"## {title}",
         about,
         _provenance(options),
+        *_contents(tables),
         *(table.markdown() for table in tables),
         f"![{title}]({name}.png)",
     ]
     (options.output / f"{name}.md").write_text("\n\n".join(parts) + "\n")
+
+
+def _contents(tables: Sequence[Table]) -> list[str]:
+    """Return links to the tables of a long page."""
+    titles = [table.title for table in tables if table.title]
+    links = (f"[{title}](#{title.lower().replace(' ', '-')})" for title in titles)
+    return [" · ".join(links)] if len(titles) >= _LONG_PAGE_TABLES else []
 
 
 def _provenance(options: argparse.Namespace) -> str:
