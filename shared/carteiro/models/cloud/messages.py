@@ -12,14 +12,12 @@ from carteiro.models.cloud.provider_options import provider_options, special_tie
 from carteiro.models.cloud.reasoning_effort import ReasoningLevel
 from carteiro.models.cloud.request_format import REASONING_MAX_TOKENS, RequestFormat, SchemaMode
 from carteiro.models.cloud.strict_schema import can_be_strict
-from carteiro.models.cloud.tool_format import anthropic_tools, anthropic_turns
+from carteiro.models.cloud.tool_format import anthropic_tools, anthropic_turns, thinking_json
 from carteiro.models.errors import Unavailable
-from carteiro.models.json_output import compact_json
 from carteiro.models.prompt import Prompt
 from carteiro.models.reasoning import ReasoningState
 from carteiro.models.results import Completion
 from carteiro.schemas.media_file import MediaKind
-from carteiro.text.surrogates import repair_unicode
 
 PATH = "/messages"
 MEDIA: Collection[MediaKind] = ("image", "pdf")
@@ -111,8 +109,7 @@ def _signed_thinking(content: list[Any]) -> str | None:
     """
     blocks = [each for each in content if isinstance(each, dict) and each.get("type") in (*_THINKING,)]
     whole = all(isinstance(block.get(name), str) for block in blocks for name in _THINKING[block["type"]])
-    text = compact_json(blocks)
-    return text if blocks and whole and repair_unicode(text) == text else None
+    return thinking_json(blocks) if whole else None
 
 
 def streamed(body: dict[str, Any], form: RequestFormat) -> dict[str, Any]:  # noqa: ARG001

@@ -23,15 +23,13 @@ from carteiro.models.cloud.reasoning_effort import reasoning_object
 from carteiro.models.cloud.reasoning_models import is_reasoning_model
 from carteiro.models.cloud.request_format import RequestFormat
 from carteiro.models.cloud.strict_schema import can_be_strict
-from carteiro.models.cloud.tool_format import response_items, response_tools
+from carteiro.models.cloud.tool_format import response_items, response_tools, thinking_json
 from carteiro.models.errors import ModelError, Unavailable
-from carteiro.models.json_output import compact_json
 from carteiro.models.prompt import Prompt
 from carteiro.models.reasoning import ReasoningState
 from carteiro.models.results import Completion
 from carteiro.models.written_calls import read_call
 from carteiro.schemas.media_file import MediaKind
-from carteiro.text.surrogates import repair_unicode
 
 PATH = "/responses"
 MEDIA: Collection[MediaKind] = ("image", "pdf")
@@ -95,12 +93,11 @@ def _encrypted_thinking(output: list[Any]) -> str | None:
     followed it.
     """
     items = [each for each in output if isinstance(each, dict) and each.get("type") == "reasoning"]
-    if not items or output[: len(items)] != items:
+    if output[: len(items)] != items:
         return None
     items = [{name: item.get(name) for name in _REASONING_ITEM} for item in items]
-    text = compact_json(items)
     whole = all(isinstance(item[name], kind) for item in items for name, kind in _REASONING_ITEM.items())
-    return text if whole and repair_unicode(text) == text else None
+    return thinking_json(items) if whole else None
 
 
 def streamed(body: dict[str, Any], form: RequestFormat) -> dict[str, Any]:  # noqa: ARG001

@@ -9,8 +9,23 @@ from carteiro.models.cloud.strict_schema import can_be_strict
 from carteiro.models.json_output import compact_json
 from carteiro.models.prompt import Message, Prompt, RawToolCall, ToolDefinition
 from carteiro.models.written_calls import arguments_object, normal_id
+from carteiro.text.surrogates import repair_unicode
 
 _NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
+
+
+def thinking_json(items: list[dict[str, Any]]) -> str | None:
+    """Return a provider's items of thinking as `Completion.thinking` has them: as JSON. Return None if there are none,
+    or if one has half a character: providers take them back only as they are.
+    """
+    text = compact_json(items)
+    return text if items and repair_unicode(text) == text else None
+
+
+def _thinking_items(message: Message) -> list[dict[str, Any]]:
+    """Return the items of `thinking_json` that go back before the message's calls."""
+    items: list[dict[str, Any]] = json.loads(message.thinking) if message.thinking else []
+    return items
 
 
 def chat_tools(prompt: Prompt) -> dict[str, Any]:
@@ -77,7 +92,7 @@ def response_items(message: Message) -> list[dict[str, Any]]:
     if message.role == "tool":
         call_id = normal_id(message.tool_call_id or "")
         return [{"type": "function_call_output", "call_id": call_id, "output": message.content}]
-    items: list[dict[str, Any]] = json.loads(message.thinking) if message.thinking else []
+    items = _thinking_items(message)
     if message.content or not message.tool_calls:
         items.append({"role": message.role, "content": message_content(message, responses_file, "input_text")})
     for call in message.tool_calls:
@@ -124,7 +139,7 @@ def anthropic_turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
             block = {"type": "tool_result", "tool_use_id": normal_id(message.tool_call_id or "")}
             blocks = [{**block, "content": message.content} if message.content.strip() else block]
         elif message.tool_calls:
-            blocks = [*json.loads(message.thinking)] if message.thinking else []
+            blocks = _thinking_items(message)
             blocks += [{"type": "text", "text": message.content}] if message.content.strip() else []
             blocks += map(_tool_use, message.tool_calls)
         else:
