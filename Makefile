@@ -24,9 +24,9 @@ demo: .venv/ready ## see it work: a broker, the workers and some requests, all o
 up: .venv/ready ## run all workers
 	@exec $(RUN)/carteiro up $(ARGS)
 
-# Tests of brokers often wait: three processes keep two processors busy.
-test: .venv/ready-dev ## run the tests, in three processes; or some (ARGS='tests/unit -x')
-	@exec $(RUN)/python -m pytest $(or $(ARGS),--numprocesses 3 --dist loadfile --no-loadscope-reorder)
+# Tests of brokers often wait: four processes keep two processors busy.
+test: .venv/ready-dev ## run the tests, in four processes; or some (ARGS='tests/unit -x')
+	@exec $(RUN)/python -m pytest $(or $(ARGS),--numprocesses 4 --dist loadfile --no-loadscope-reorder)
 
 chaos: .venv/ready-dev ## kill workers and restart Kafka under load, count the replies (needs Docker)
 	@exec $(RUN)/python -m tests.containers.chaos $(ARGS)

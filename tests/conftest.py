@@ -60,6 +60,22 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "LoadScopeSc
     return FilesOrContainers(config, log) if config.option.dist == "loadfile" else None
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Spread the files of each folder over the run of several processes, the containers' first.
+
+    The tests of `broker/` and `browser/` often wait and those of `unit/` and `quality/` compute: side by side they use
+    the processors evenly.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    folders: dict[str, list[Path]] = {}
+    for path in dict.fromkeys(item.path for item in items):
+        folders.setdefault(path.relative_to(Path(__file__).parent).parts[0], []).append(path)
+    shares = {path: index / len(paths) for paths in folders.values() for index, path in enumerate(paths)}
+    shares |= dict.fromkeys(folders.get("containers", ()), -1.0)
+    items.sort(key=lambda item: shares[item.path])  # the order of the tests of a file is kept
+
+
 @pytest.fixture(scope="session", autouse=True)
 def uncached_loggers() -> Iterator[None]:
     """Keep loggers uncached: `capture_logs` does not reach a logger that a worker in this process has cached."""
