@@ -1,5 +1,6 @@
 """Chunks in PostgreSQL, with their vectors and words."""
 
+import itertools
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from carteiro.retrieval.stores.postgres.schema import chunks_table
 from carteiro.retrieval.stores.validation import unit_vector
 from carteiro.retrieval.words import words_of
 
+_ROWS_AT_ONCE = 100
+"""Chunks of one statement: each statement wakes the server, which costs more than most of them do."""
 _MAX_WORDS_BYTES = 512 * 1024
 """Largest index of a chunk's words: PostgreSQL takes 1 MiB."""
 _MAX_POSITION = 16_383
@@ -63,11 +66,13 @@ async def write_chunks(
         vectors = {str(hash_): Vector(vector) for hash_, vector in stored}
     if not is_new:
         await connection.execute(f"DELETE FROM {table} WHERE document = %s".encode(), [document])
-    async with connection.cursor() as cursor:
-        await cursor.executemany(
+    for first in range(0, len(rows), _ROWS_AT_ONCE):
+        columns = [_columns(document, each, vectors) for each in rows[first : first + _ROWS_AT_ONCE]]
+        values = ", ".join(["(%s, %s, %s, %s, %s, %s, %s, %s::tsvector, %s::vector, %s)"] * len(columns))
+        await connection.execute(
             f'INSERT INTO {table} (document, number, start, "end", page, heading, hash, words, vector, text)'
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s::tsvector, %s::vector, %s)".encode(),
-            [_columns(document, each, vectors) for each in rows],
+            f" VALUES {values}".encode(),
+            list(itertools.chain.from_iterable(columns)),
         )
     await connection.execute(
         "INSERT INTO carteiro.builds (generation, document, revision) VALUES (%s, %s, %s)"

@@ -3,7 +3,7 @@
 import asyncio
 import selectors
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from urllib.parse import urlsplit
 
 import psycopg
@@ -49,6 +49,7 @@ class PostgresDatabase:
             url,
             # Prepared statements are lost in a pooler of transactions, such as PgBouncer.
             kwargs={
+                "autocommit": True,
                 "connect_timeout": _CONNECT_SECONDS,
                 "prepare_threshold": None,
                 "options": f"{_OPTIONS} {options}",
@@ -76,24 +77,33 @@ class PostgresDatabase:
         await self._pool.close()
 
     @asynccontextmanager
-    async def transaction(self, more_seconds: float = 0, *, pipelined: bool = False) -> AsyncIterator[AsyncConnection]:
-        """Give a connection whose changes are stored at the end, or not at all.
+    async def connection(self, more_seconds: float = 0) -> AsyncIterator[AsyncConnection]:
+        """Give a connection. Each of its statements is stored by itself.
 
-        `more_seconds` are added to the longest time of a transaction. With `pipelined`, statements are sent together,
-        and their errors may be raised later, up to the end; none of them may be several statements.
+        `more_seconds` are added to the longest time that it may be used.
         """
         try:
             async with asyncio.timeout(_CLIENT_SECONDS + more_seconds), self._pool.connection() as connection:
-                if pipelined:
-                    async with connection.pipeline():
-                        yield connection
-                        await connection.commit()
-                else:
-                    yield connection
+                yield connection
         except (PoolTimeout, TimeoutError):
             raise DocumentStoreUnavailable(f"{_AWAY} in time") from None
         except psycopg.Error as error:
             raise _translate(error) from None
+
+    @asynccontextmanager
+    async def transaction(self, more_seconds: float = 0, *, pipelined: bool = False) -> AsyncIterator[AsyncConnection]:
+        """Give a connection whose changes are stored at the end, or not at all.
+
+        With `pipelined`, statements are sent together, and their errors may be raised later, up to the end; none of
+        them may be several statements.
+        """
+        async with (
+            self.connection(more_seconds) as connection,
+            connection.pipeline() if pipelined else nullcontext(),
+        ):
+            await connection.execute("BEGIN")
+            yield connection
+            await connection.commit()
 
 
 async def _check(connection: AsyncConnection) -> None:

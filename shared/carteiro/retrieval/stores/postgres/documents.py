@@ -136,13 +136,13 @@ async def _replace(
     """Give a document a new version and new contents, or none if it is deleted. Delete its error."""
     shown = document or Document("deleted", "")
     await connection.execute(
-        "DELETE FROM carteiro.errors WHERE collection = %s AND key = %s", [locked.collection, locked.key]
-    )
-    await connection.execute(
-        "UPDATE carteiro.documents SET deleted = %s, revision = %s, topic = %s, partition = %s,"
+        "WITH fixed AS (DELETE FROM carteiro.errors WHERE collection = %s AND key = %s)"
+        " UPDATE carteiro.documents SET deleted = %s, revision = %s, topic = %s, partition = %s,"
         ' "offset" = %s, timestamp = %s, title = %s, uri = %s, fields = %s, labels = %s, page_starts = %s, text = %s'
         " WHERE id = %s",
         [
+            locked.collection,
+            locked.key,
             document is None,
             locked.revision,
             version.topic,

@@ -80,7 +80,7 @@ class PostgresStore:
             return await documents.load_document(connection, collection, key)
 
     async def lookup(self, collection: str, key: str) -> tuple[Collection, Version | None]:
-        async with self._database.transaction(pipelined=True) as connection:
+        async with self._database.connection() as connection:
             selected = await catalog.select_collection(connection, collection, key)
         return await catalog.read_collection(selected, collection)
 
