@@ -31,6 +31,14 @@ async def test_write_replaces_the_chunks_of_the_document(store):
     assert (await store.counts("handbook")).chunks == {OLD.id: 1}
 
 
+async def test_long_document_is_stored_with_all_its_chunks(store):
+    await store.add_generation(OLD)
+    long = document(text="word " * 250)
+    await store.write("handbook", long, version(1), {OLD: embedded(long, *(number / 10 for number in range(250)))})
+    assert (await store.counts("handbook")).chunks == {OLD.id: 250}
+    assert await found(store, 24.9, limit=1) == [("k1", 249)]
+
+
 async def test_late_write_of_an_older_version_is_ignored(store):
     await store.add_generation(OLD)
     new, old = document(text="new text"), document(text="old text")
