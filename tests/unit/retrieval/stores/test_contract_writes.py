@@ -4,10 +4,21 @@ import dataclasses
 
 import pytest
 
-from carteiro.retrieval.chunk import EmbeddedChunk
+from carteiro.retrieval.chunk import Chunk, EmbeddedChunk
 from carteiro.retrieval.document import MAX_KEY_BYTES, DocumentError, StoredDocument
 from carteiro.retrieval.errors import CollectionUnknown, DocumentInvalid, VectorMissing
-from tests.unit.retrieval.stores.samples import NEW, OLD, document, embedded, fill, found, found_words, listed, version
+from tests.unit.retrieval.stores.samples import (
+    NEW,
+    OLD,
+    direction,
+    document,
+    embedded,
+    fill,
+    found,
+    found_words,
+    listed,
+    version,
+)
 
 
 async def test_stored_document_is_read_back_as_it_was_written(store):
@@ -156,6 +167,14 @@ async def test_long_document_is_kept_whole(store):
     (hit,) = await store.search_words(OLD, "word44444")
     assert "word44444" in hit.chunk.text
     assert words[hit.chunk.start : hit.chunk.end] == hit.chunk.text
+
+
+async def test_text_larger_than_a_buffer_of_the_network_is_stored(store):
+    await store.add_generation(OLD)
+    large = document(text="word " * 1_600_000)
+    chunk = Chunk(0, 0, 4, "word", "", 1)
+    assert await store.write("handbook", large, version(1), {OLD: [EmbeddedChunk(chunk, direction(0))]})
+    assert await found_words(store, "word") == ["k1"]
 
 
 async def test_documents_are_read_in_pages(store):

@@ -103,7 +103,8 @@ class PostgresDatabase:
         ):
             await connection.execute("BEGIN")
             yield connection
-            await connection.commit()
+            # `commit` of a pipeline reads before it has sent all: a megabyte would wait for its own answer.
+            await connection.execute("COMMIT")
 
 
 async def _check(connection: AsyncConnection) -> None:
