@@ -13,6 +13,6 @@ printf '{"text": "%s"}' "$text" |
   kcat -P -b "$servers" -t "$prefix.summarize.requests" -H "correlation_id=$id" -H timeout_ms=60000
 
 # The newest 100 replies, again and again until ours is among them.
-until kcat -C -q -e -b "$servers" -t "$prefix.summarize.replies" -o -100 -f '%h %s\n' | grep -m 1 "correlation_id=$id"; do
+until kcat -C -q -e -b "$servers" -t "$prefix.summarize.replies" -o -100 -f '%h %s\n' | grep -a -m 1 "correlation_id=$id"; do
   sleep 1
 done
