@@ -243,13 +243,16 @@ def parse_plans() -> list[ChaosPlan]:
     )
     chosen = vars(parser.parse_args())
     mode, task = chosen.pop("mode"), chosen.pop("task")
-    plans = [(MODES[0], TASKS[0]), (MODES[1], TASKS[0]), (MODES[0], TASKS[1]), (MODES[0], TASKS[2])]
+    pairs = [(each, task) for each in MODES] if task in TASKS else _PAIRS_OF_ALL
     return [
         ChaosPlan(mode=each, task=its_task, **chosen | _OF_TASK.get(its_task, lambda _: {})(chosen))
-        for each, its_task in plans
-        if mode in ("both", each) and task in ("all", its_task)
+        for each, its_task in pairs
+        if mode in ("both", each)
     ]
 
+
+_PAIRS_OF_ALL = [(MODES[0], TASKS[0]), (MODES[1], TASKS[0]), (MODES[0], TASKS[1]), (MODES[0], TASKS[2])]
+"""Modes and tasks that run if no task is chosen."""
 
 _OF_TASK: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "enrich": lambda _: {"keys": 1000},
