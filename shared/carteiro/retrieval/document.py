@@ -21,7 +21,7 @@ MAX_FIELDS = 64
 MAX_FIELD_NAME_CHARACTERS = 128
 MAX_FIELD_VALUE_CHARACTERS = 1024
 MAX_PAGES = 100_000
-_MAX_INTEGER = 2**53
+MAX_INTEGER = 2**53
 """Larger integers are not exact in JSON."""
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -129,7 +129,7 @@ def _invalid_value(value: Any) -> str | None:
             return f"{len(value)} characters are more than {MAX_FIELD_VALUE_CHARACTERS}"
         case str() if UNSTORABLE.search(value):
             return "has a character that no store keeps (NUL, or half of a surrogate pair)"
-        case int() if abs(value) > _MAX_INTEGER:
+        case int() if abs(value) > MAX_INTEGER:
             return "is an integer of more than 53 bits"
         case float() if not math.isfinite(value):
             return "is not a finite number"

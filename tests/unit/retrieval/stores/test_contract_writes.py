@@ -30,6 +30,16 @@ async def test_stored_document_is_read_back_as_it_was_written(store):
     assert (await store.lookup("handbook", "k2"))[1] is None
 
 
+@pytest.mark.parametrize("number", [2**53, 1e16, -1e300, 5e-324])
+async def test_number_of_any_size_is_read_back_and_found(store, number):
+    written = document(number=number)
+    await fill(store, written)
+    assert await listed(store) == ["k1"]
+    (hit,) = await store.search_vectors(OLD, direction(0), {"number": number})
+    assert hit.fields == written.fields
+    assert type(hit.fields["number"]) is type(number)
+
+
 async def test_write_replaces_the_chunks_of_the_document(store):
     await store.add_generation(OLD)
     first = document(text="Alpha beta. Gamma delta.")

@@ -1,16 +1,20 @@
 """Transactions in PostgreSQL, in a bounded time."""
 
 import asyncio
+import json
 import selectors
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
+from functools import partial
 from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import AsyncConnection, errors
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.types.json import set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from carteiro.retrieval.document import MAX_INTEGER
 from carteiro.retrieval.errors import (
     CollectionUnknown,
     DocumentInvalid,
@@ -58,6 +62,7 @@ class PostgresDatabase:
             min_size=0,
             max_size=_MAX_CONNECTIONS,
             timeout=_CONNECT_SECONDS,
+            configure=_configure,
             check=_check,
             open=False,
         )
@@ -105,6 +110,15 @@ class PostgresDatabase:
             yield connection
             # `commit` of a pipeline reads before it has sent all: a megabyte would wait for its own answer.
             await connection.execute("COMMIT")
+
+
+async def _configure(connection: AsyncConnection) -> None:
+    set_json_loads(partial(json.loads, parse_int=_read_integer), connection)
+
+
+def _read_integer(digits: str) -> int | float:
+    """Return an integer. Only a number with a fraction or an exponent, such as 1e16, was larger: `jsonb` adds zeros."""
+    return number if abs(number := int(digits)) <= MAX_INTEGER else float(digits)
 
 
 async def _check(connection: AsyncConnection) -> None:
