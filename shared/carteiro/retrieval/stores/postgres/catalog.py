@@ -127,9 +127,7 @@ async def activate(connection: AsyncConnection, generation: Generation) -> None:
 
 async def drop_generation(connection: AsyncConnection, generation: Generation) -> None:
     """Delete a generation. Raise `DocumentStoreInvalid` if it is the active one."""
-    await fetch(
-        connection, "SELECT 1 FROM carteiro.collections WHERE name = %s FOR NO KEY UPDATE", [generation.collection]
-    )
+    await _lock_generations(connection)
     row = await generation_row(connection, generation)
     if await fetch(connection, "SELECT 1 FROM carteiro.collections WHERE active = %s", [row]):
         raise DocumentStoreInvalid("the generation is in use: activate another one of the collection first")
@@ -139,6 +137,7 @@ async def drop_generation(connection: AsyncConnection, generation: Generation) -
 
 async def drop_collection(connection: AsyncConnection, name: str) -> None:
     """Delete a collection with its documents."""
+    await _lock_generations(connection)
     collection = await collection_row(connection, name)
     rows = await fetch(connection, "DELETE FROM carteiro.generations WHERE collection = %s RETURNING id", [collection])
     for (row,) in rows:
@@ -146,9 +145,25 @@ async def drop_collection(connection: AsyncConnection, name: str) -> None:
     await connection.execute("DELETE FROM carteiro.collections WHERE id = %s", [collection])
 
 
+async def _lock_generations(connection: AsyncConnection) -> None:
+    """Wait until no other transaction uses a generation.
+
+    The deletion of a table of chunks locks the documents too. A transaction that uses both reads the generations first:
+    otherwise each of the two could wait for the other.
+    """
+    await connection.execute("LOCK TABLE carteiro.generations")
+
+
 async def count(connection: AsyncConnection, name: str) -> CollectionCounts:
     """Return the numbers of a collection's documents, chunks and errors."""
     row = await collection_row(connection, name)
+    generations = await fetch(
+        connection,
+        "SELECT g.id, name, (SELECT count(*) FROM carteiro.builds b JOIN carteiro.documents d ON d.id = b.document"
+        "  WHERE b.generation = g.id AND b.revision = d.revision AND NOT d.deleted)"
+        " FROM carteiro.generations g WHERE collection = %s",
+        [row],
+    )
     ((documents, errors),) = await fetch(
         connection,
         "SELECT (SELECT count(*) FROM carteiro.documents WHERE collection = %s AND NOT deleted),"
@@ -156,13 +171,7 @@ async def count(connection: AsyncConnection, name: str) -> CollectionCounts:
         [row, row],
     )
     chunks, outdated = {}, {}
-    for generation, generation_name, built in await fetch(
-        connection,
-        "SELECT g.id, name, (SELECT count(*) FROM carteiro.builds b JOIN carteiro.documents d ON d.id = b.document"
-        "  WHERE b.generation = g.id AND b.revision = d.revision AND NOT d.deleted)"
-        " FROM carteiro.generations g WHERE collection = %s",
-        [row],
-    ):
+    for generation, generation_name, built in generations:
         ((number,),) = await fetch(connection, f"SELECT count(*) FROM {chunks_table(generation)}")
         chunks[generation_name], outdated[generation_name] = number, documents - built
     return CollectionCounts(documents, errors, chunks, outdated)

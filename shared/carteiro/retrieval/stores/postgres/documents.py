@@ -19,6 +19,7 @@ from carteiro.retrieval.stores.postgres.catalog import (
     collection_row,
     fetch,
     generation_row,
+    load_collection,
     read_generation,
     select_generation,
 )
@@ -27,16 +28,6 @@ from carteiro.retrieval.stores.postgres.schema import chunks_table
 
 _VERSION = 'topic, partition, "offset", timestamp'
 _DOCUMENT = f"d.key, text, title, uri, fields, page_starts, {_VERSION}"
-
-
-async def load_version(connection: AsyncConnection, collection: int, key: str) -> Version | None:
-    """Return the version of a document, or of its deletion; None if the key was never written."""
-    found = await fetch(
-        connection,
-        f"SELECT {_VERSION} FROM carteiro.documents WHERE collection = %s AND key = %s AND revision > 0",
-        [collection, key],
-    )
-    return Version(*found[0]) if found else None
 
 
 async def write_document(
@@ -65,8 +56,8 @@ async def build_document(
     connection: AsyncConnection, generation: Generation, stored: StoredDocument, rows: Sequence[ChunkRow]
 ) -> bool:
     """Replace a document's chunks in a generation. Return False if the document has another version, or is deleted."""
-    found = await _lock(connection, await collection_row(connection, generation.collection), stored.document.key)
     row = await generation_row(connection, generation)
+    found = await _lock(connection, await collection_row(connection, generation.collection), stored.document.key)
     if found is None or found[1] or Version(*found[3:]) != stored.version:
         return False
     await write_chunks(connection, row, found[0], found[2], rows)
@@ -76,6 +67,7 @@ async def build_document(
 async def delete_document(connection: AsyncConnection, collection: str, key: str, version: Version) -> bool:
     """Delete a document with all that belongs to it but its version. Return False if the stored version is newer."""
     check_key(key)
+    await load_collection(connection, collection)  # No generation is dropped before the transaction ends.
     locked = await _lock_row(connection, collection, key, version)
     if locked is None:
         return False
@@ -199,15 +191,17 @@ def _stored(
 
 async def note_error(connection: AsyncConnection, collection_name: str, error: DocumentError) -> bool:
     """Keep the error of a document. Return False if the stored version is newer."""
-    collection, version = await collection_row(connection, collection_name), error.version
-    stored = await load_version(connection, collection, error.key)
+    version = error.version
+    # A document that is written meanwhile would keep the error of its earlier version.
+    locked = await _lock_row(connection, collection_name, error.key, version)
+    if locked is None:
+        return False
     noted = await fetch(
         connection,
         f"SELECT {_VERSION} FROM carteiro.errors WHERE collection = %s AND key = %s",
-        [collection, error.key],
+        [locked.collection, error.key],
     )
-    known = [Version(*each) for each in noted] + ([stored] if stored else [])
-    if not all(map(version.supersedes, known)):
+    if not all(version.supersedes(Version(*each)) for each in noted):
         return False
     await connection.execute(
         f"INSERT INTO carteiro.errors (collection, key, {_VERSION}, code, message)"
@@ -215,7 +209,7 @@ async def note_error(connection: AsyncConnection, collection_name: str, error: D
         ' partition = excluded.partition, "offset" = excluded."offset", timestamp = excluded.timestamp,'
         " code = excluded.code, message = excluded.message".encode(),
         [
-            collection,
+            locked.collection,
             error.key,
             version.topic,
             version.partition,
