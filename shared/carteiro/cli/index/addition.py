@@ -18,6 +18,7 @@ from carteiro.cli.json_lines import print_json
 from carteiro.cli.kafka import KafkaSession, silence_worker_logs, with_kafka
 from carteiro.cli.name_value import read_name_value
 from carteiro.cli.plural import pluralise
+from carteiro.cli.terminal_escape import escape
 from carteiro.index.collection_source import SERVED_PREFIX
 from carteiro.kafka.bounded_producer import BoundedProducer
 from carteiro.kafka.producers import acknowledged_producer
@@ -131,4 +132,4 @@ def _parse_field(text: str) -> tuple[str, FieldValue]:
 def _report(path: Path, reason: str, *, as_json: bool) -> None:
     if as_json:
         print_json({"file": str(path), "status": "error", "reason": reason})
-    print(f"carteiro: {path}: {reason}", file=sys.stderr, flush=True)
+    print(f"carteiro: {escape(str(path))}: {reason}", file=sys.stderr, flush=True)

@@ -28,14 +28,27 @@ class FileRecord:
 
 
 def find_files(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield the files, and those in the folders that have a known suffix, in the order of their names."""
+    """Yield the files, and those in the folders that have a known suffix, in the order of their names.
+
+    Files and folders that cannot be read are among them.
+    """
     for path in paths:
-        if _is_folder(path):
-            yield from sorted(
-                each for each in path.rglob("*") if each.suffix.lower() in _FILE_SUFFIXES and each.is_file()
-            )
-        else:
-            yield path
+        yield from sorted(_files_in(path)) if _is_folder(path) else [path]
+
+
+def _files_in(folder: Path) -> Iterator[Path]:
+    unreadable: list[OSError] = []
+    for parent, _, names in os.walk(folder, onerror=unreadable.append):
+        paths = (Path(parent, name) for name in names)
+        yield from (each for each in paths if each.suffix.lower() in _FILE_SUFFIXES and _may_be_file(each))
+    yield from (Path(error.filename) for error in unreadable)
+
+
+def _may_be_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return True  # `read_file` says why it cannot be read.
 
 
 def _is_folder(path: Path) -> bool:

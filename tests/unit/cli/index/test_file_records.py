@@ -19,6 +19,24 @@ def test_folder_gives_its_files_of_known_kinds(tmp_path: Path) -> None:
     assert found == ["a/b/one.pdf", "a/two.docx", "a/z.MD", "loose.log"]
 
 
+def test_folder_gives_what_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    tmp_path.chmod(0o755)
+    for folder, mode in (("docs/closed", 0), ("docs/names", 0o644)):
+        Path(folder).mkdir(parents=True)
+        Path(folder, "a.md").write_text("x")
+        Path(folder).chmod(mode)
+    user = os.geteuid()
+    os.seteuid(user or 65534)  # Root may read all.
+    try:
+        for path in find_files([Path("docs")]):
+            with pytest.raises(FileUnusable, match="Permission denied"):
+                read_file(path, {}, 1000)
+        assert [path.as_posix() for path in find_files([Path("docs")])] == ["docs/closed", "docs/names/a.md"]
+    finally:
+        os.seteuid(user)
+
+
 def test_text_is_sent_as_text_and_its_path_is_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("café.md").write_bytes("\ufeff# É".encode())
