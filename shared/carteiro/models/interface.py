@@ -103,6 +103,10 @@ class BackgroundCall(Protocol):
     def id(self) -> str | None:
         """The provider's id of the answer; None if there is no answer to wait for."""
 
+    @property
+    def is_superseded(self) -> bool:
+        """True if the answer is of a slower tier than the prompt: it is taken if it is there, and not waited for."""
+
     async def begin(self, identity: str) -> None:
         """Keep the id of an answer that the provider has begun. Return once it is kept."""
 

@@ -14,7 +14,7 @@ from carteiro.concurrency.backoff import Backoff
 from carteiro.models.cloud.call_usage import status_error_of
 from carteiro.models.cloud.connection import ProviderConnection
 from carteiro.models.cloud.response_body import parse_lenient_json, read_body
-from carteiro.models.cloud.responses import PATH, PENDING_STATUSES
+from carteiro.models.cloud.responses import PATH, PENDING_STATUSES, WRITTEN_STATUSES
 from carteiro.models.errors import ModelError, RateLimited, Unavailable
 from carteiro.models.interface import RESPONSE_ID, BackgroundCall
 from carteiro.models.prompt import Prompt
@@ -92,6 +92,16 @@ class BackgroundResponses:
         if answer is None and was_seen:
             raise Unavailable(f"{self._connection.name} has lost an answer in the background")
         return answer
+
+    async def fetch_finished(self, call: BackgroundCall) -> Any:
+        """Return the JSON of the answer to a call that has an id; None if it is not there, or that is unknown now."""
+        assert call.id is not None
+        with contextlib.suppress(Unavailable, RateLimited):
+            answer = await self._fetch(call.id)
+            if answer is not None and answer["status"] in WRITTEN_STATUSES:
+                call.end()
+                return answer
+        return None
 
     async def cancel(self, identity: str) -> None:
         """Cancel an answer. Raise the errors of `carteiro.models.errors`."""

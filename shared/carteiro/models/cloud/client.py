@@ -264,6 +264,8 @@ class CloudModel:
         """Return the answer that was begun earlier, once it is at its end; None if there is no such answer."""
         if call.id is None or self._background is None:
             return None
+        if call.is_superseded:
+            return await self._background.fetch_finished(call)
         return await self._background.follow(call, is_new=False)
 
     async def _answer_in_background(self, call: BackgroundCall, identity: str) -> Any:

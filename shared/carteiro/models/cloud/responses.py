@@ -36,7 +36,8 @@ MEDIA: Collection[MediaKind] = ("image", "pdf")
 PENDING_STATUSES = ("queued", "in_progress")
 """Statuses of an answer in the background that is not at its end."""
 _REASONING_ITEM = {"id": str, "type": str, "summary": list, "encrypted_content": str}
-FINAL_STATUSES = ("completed", "incomplete", "failed", "cancelled")
+WRITTEN_STATUSES = ("completed", "incomplete")
+FINAL_STATUSES = (*WRITTEN_STATUSES, "failed", "cancelled")
 """Statuses that end an answer."""
 
 

@@ -48,6 +48,11 @@ class JournaledCall(BackgroundCall):
         return self._begun.response_id if self._begun is not None else None
 
     @property
+    def is_superseded(self) -> bool:
+        # A call moves up from `flex` if its time gets short. Then `keep_begun` cancels the earlier answer.
+        return self._begun is not None and self._begun.tier == "flex" != self._tier
+
+    @property
     def is_reused(self) -> bool:
         """True if an earlier run of the request began the call."""
         return self._journal.is_reused(self._key)
@@ -127,8 +132,6 @@ class RequestJournal(Cleanup):
         self._in_use.add(key)
         try:
             begun = self._find_begun(key)
-            if begun is not None and begun.tier != prompt.service_tier:
-                begun = None  # The call has moved to another tier. `keep_begun` cancels the earlier answer.
             if begun is not None and key not in self._begun:
                 self._begun[key] = True
                 self._partition.writer.on_reused()

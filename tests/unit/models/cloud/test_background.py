@@ -28,6 +28,8 @@ POLICY = BackgroundPolicy(0, (0.001, 0.002))
 class KeptCall(BackgroundCall):
     """Call whose id a test keeps."""
 
+    is_superseded = False
+
     def __init__(self, provider: Provider, identity: str | None = None) -> None:
         self._provider, self._id = provider, identity
         self.begun: list[str] = []

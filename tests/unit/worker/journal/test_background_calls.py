@@ -8,7 +8,8 @@ import pytest
 
 from carteiro.models.cloud.background import BackgroundPolicy
 from carteiro.models.cloud.client import CloudModel
-from carteiro.schemas import Usage
+from carteiro.models.results import Completion
+from carteiro.schemas import ServiceTier, Usage
 from carteiro.worker.handling.idempotency import IdempotencyStore
 from carteiro.worker.handling.pipeline import Pipeline
 from carteiro.worker.handling.reply_cache import ReplyCache
@@ -16,6 +17,7 @@ from carteiro.worker.journal.request_journal import RequestJournal
 from carteiro.worker.model_calls.circuit_breaker import CircuitBreaker
 from carteiro.worker.model_calls.fallback import FallbackChain, ModelTarget
 from carteiro.worker.model_calls.retry import RetryingCalls, RetryingModel
+from carteiro.worker.model_calls.service_tier import TieredCalls, TierPolicy
 from services.generate.task import task
 from tests.conftest import eventually
 from tests.provider import Provider
@@ -116,6 +118,45 @@ async def test_answer_is_cancelled_once_the_reply_without_it_is_acknowledged(
     assert writer.cancelled == [(NAME, provider.background.created[0].id)]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "looks", "calls"),
+    [
+        ("flex", "standard", 1, 1),
+        ("flex", None, 1, 1),
+        ("flex", "standard", 9, 2),
+        ("flex", "flex", 9, 1),
+        (None, "priority", 9, 1),
+        ("priority", None, 9, 1),
+    ],
+)
+async def test_answer_that_is_there_is_taken_from_another_tier(
+    provider: Provider,
+    writer: FakeWriter,
+    model: CloudModel,
+    first: ServiceTier | None,
+    second: ServiceTier | None,
+    looks: int,
+    calls: int,
+) -> None:
+    breaker = CircuitBreaker(model, lambda: None)
+
+    async def complete(tier: ServiceTier | None) -> Completion:
+        tiers = TieredCalls(tier, TierPolicy(), None, "generate") if tier else None
+        run = RetryingCalls(breaker, usage_meter())
+        return await RetryingModel(model, run, None, journal(writer), tiers).complete(prompt("one two"))
+
+    provider.background.looks = 100
+    interrupted = asyncio.create_task(complete(first))
+    await eventually(lambda: provider.background.of("look"))
+    interrupted.cancel()
+    await asyncio.gather(interrupted, return_exceptions=True)
+    provider.background.looks = provider.background.created[0].looks + looks
+    assert (await complete(second)).text == "one two"
+    assert provider.calls.total() == calls
+    assert writer.cancelled == [(NAME, provider.background.created[0].id)] * (calls - 1)
+    await breaker.stop_probing()
+
+
 async def test_streamed_request_is_not_in_the_background(provider: Provider, worker: JournaledWorker) -> None:
     record = replace(RECORD, value=b'{"prompt": "one two", "options": {"stream": true}}')
     assert (await worker.handle(record)).reply.status == "ok"
@@ -185,8 +226,9 @@ async def test_call_that_moves_to_another_tier_cancels_the_answer_of_the_first(w
     async with run.background_call("m", flex) as call:
         await call.begin("resp_1")
     async with run.background_call("m", replace(flex, service_tier="standard")) as call:
-        assert call.id is None
+        assert call.is_superseded
         await call.begin("resp_2")
+        assert not call.is_superseded
     assert writer.cancelled == [("m", "resp_1")]
     assert len(writer.values) == 1
 
