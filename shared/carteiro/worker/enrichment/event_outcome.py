@@ -21,6 +21,9 @@ ERRORS_HEADER = "carteiro_enrichment_errors"
 _REFUSED = (InvalidRecordError, PolicyViolationError)
 """Errors of a topic that takes other records than this one: a compacted topic takes none without a key."""
 
+_CAUSED_BY_CALLS = ("internal", "invalid_output")
+"""Codes of errors that finished calls may be the cause of. A redriven event makes them again."""
+
 
 @dataclass(frozen=True, slots=True)
 class EventOutcome(Outcome):
@@ -44,8 +47,8 @@ class EventOutcome(Outcome):
 
     @property
     def cleanup(self) -> RequestJournal | None:
-        # A dead letter of a model that failed can be redriven. After a fault of ours its calls might repeat the fault.
-        return None if self.result == "dead_letter" and self.code != "internal" else self.journal
+        # A dead letter of a model that failed can be redriven. Other calls might repeat its fault.
+        return None if self.result == "dead_letter" and self.code not in _CAUSED_BY_CALLS else self.journal
 
     @property
     def records(self) -> Sequence[OutgoingRecord]:

@@ -18,6 +18,15 @@ steps:
   - {task: generate, request: "{prompt: join(' ', ['again', ai.first])}", into: ai.second, take: text}
 """
 
+JSON_STEPS = b"""
+from: reviews
+to: enriched
+on_error: dead_letter
+steps:
+  - {task: generate, request: "{prompt: text, json_schema: {type: 'object'}}", into: ai.first}
+  - {task: generate, request: "{prompt: join(' ', ['again', text]), json_schema: {type: 'object'}}", into: ai.second}
+"""
+
 
 async def test_steps_of_an_enrichment(provider: Provider, pipeline: Pipeline) -> None:
     writer, record = FakeWriter(), FakeRecord(b'{"text": "one"}', (), b"key", "reviews", 0, 17)
@@ -29,6 +38,21 @@ async def test_steps_of_an_enrichment(provider: Provider, pipeline: Pipeline) ->
     assert provider.calls == {"one": 1, "again one": 2}
     assert outcome.cleanup is not None
     assert {each.key for each in outcome.cleanup.tombstones} >= writer.values.keys()
+
+
+async def test_redriven_event_asks_again_for_completions_of_no_use(provider: Provider, pipeline: Pipeline) -> None:
+    writer, record = FakeWriter(), FakeRecord(b'{"text": "count"}', (), b"key", "reviews", 0, 17)
+    file, dead_letters = parse_enrichment(JSON_STEPS, "f", "shop"), DeadLetters("llm.enrich-shop.dead", "g")
+    for _ in range(4):
+        provider.queue_completion("no JSON")
+    results = []
+    for _ in range(2):
+        handler = EventHandler(file, {"generate": pipeline}, FREE, "g", dead_letters, journals=FakeJournals(writer))
+        outcome = await handler.handle(record)
+        results.append(outcome.result)
+        for tombstone in outcome.cleanup.tombstones if outcome.cleanup else ():
+            writer.apply(tombstone)
+    assert results == ["dead_letter", "enriched"]
 
 
 async def test_second_try_at_json(provider: Provider, pipeline: Pipeline) -> None:
