@@ -76,6 +76,8 @@ class RequestJournal(Cleanup):
         self._partition, self._request, self._offset, self._min_tokens = partition, request, offset, min_tokens
         self._held: list[tuple[str, Prompt, Completion]] = []
         """Finished calls that are not kept yet."""
+        self._cheap: list[tuple[str, Prompt, Completion]] = []
+        """Finished calls with too few tokens to be kept, unless a tool is called."""
         self._metered: set[bytes] = set()
         """Keys of the entries whose usage is counted in this run."""
         self._begun: dict[bytes, bool] = {}
@@ -158,10 +160,11 @@ class RequestJournal(Cleanup):
         self._partition.remove(key)
 
     async def keep_finished(self) -> None:
-        """Keep the calls that are finished, also cheap ones: the request is about to do what a repetition would do
-        differently. Return once the topic has them, after 2 s at the latest.
+        """Keep the calls that are finished, also cheap ones: the request is about to do what a repetition of any of
+        them would do differently. Return once the topic has them, after 2 s at the latest.
         """
-        await self._keep_held(min_tokens=0)
+        finished, self._cheap, self._held = self._cheap + self._held, [], []
+        await self._keep(finished)
         await self.settle()
 
     async def settle(self) -> None:
@@ -204,11 +207,15 @@ class RequestJournal(Cleanup):
             record_reuse(spent.model_copy(update={"reused_calls": 1}))
         return entry.completion
 
-    async def _keep_held(self, min_tokens: int | None = None) -> None:
+    async def _keep_held(self) -> None:
+        """Keep the finished calls, without cheap ones."""
         held, self._held = self._held, []
-        for model, prompt, completion in held:
-            if count_tokens(prompt, completion) < (self._min_tokens if min_tokens is None else min_tokens):
-                continue
+        is_cheap = [count_tokens(prompt, completion) < self._min_tokens for _, prompt, completion in held]
+        self._cheap += [each for each, cheap in zip(held, is_cheap, strict=True) if cheap]
+        await self._keep([each for each, cheap in zip(held, is_cheap, strict=True) if not cheap])
+
+    async def _keep(self, calls: Sequence[tuple[str, Prompt, Completion]]) -> None:
+        for model, prompt, completion in calls:
             value = encode_entry(Entry(offset=self._offset, completion=completion))
             if value is None or self._bytes + len(value) > MAX_REQUEST_BYTES:
                 continue

@@ -115,7 +115,8 @@ async def test_calls_of_an_event_are_deleted_unless_a_redrive_may_need_them() ->
     sent.on_acknowledged()
     journal.forget.assert_called_once_with()
     letters = [
-        EventOutcome(FILE, EVENT, "dead_letter", COPY, code, journal=journal) for code in ("expired", "internal", "invalid_output")
+        EventOutcome(FILE, EVENT, "dead_letter", COPY, code, journal=journal)
+        for code in ("expired", "internal", "invalid_output")
     ]
     assert [letter.cleanup for letter in letters] == [None, journal, journal]
 

@@ -108,6 +108,28 @@ async def test_finished_call_is_written_before_a_tool_is_called(writer: FakeWrit
     assert later.calls == {}
 
 
+async def test_cheap_calls_are_written_before_a_tool_is_called(writer: FakeWriter) -> None:
+    run, gate = Run(writer), asyncio.Event()
+
+    async def wait() -> Completion:
+        await gate.wait()
+        return completion("late", 1)
+
+    await run.ask("before", tokens=1)
+    slow = asyncio.create_task(run.journal.complete("m", prompt("slow"), wait, lambda _: None))
+    await asyncio.sleep(0)
+    await run.ask("meanwhile", tokens=1)
+    assert writer.values == {}
+    await run.journal.keep_finished()
+    gate.set()
+    await slow
+    later = Run(writer)
+    for text in ("before", "meanwhile", "slow"):
+        await later.ask(text)
+    assert later.calls == {"slow": 1}
+    assert {each.key for each in run.journal.tombstones} == writer.values.keys()
+
+
 async def test_failed_call_is_not_kept_and_leaves_none_running(writer: FakeWriter) -> None:
     run = Run(writer)
 
