@@ -54,6 +54,7 @@ class PostgresDatabase:
             # Prepared statements are lost in a pooler of transactions, such as PgBouncer.
             kwargs={
                 "autocommit": True,
+                "client_encoding": "UTF8",
                 "connect_timeout": _CONNECT_SECONDS,
                 "prepare_threshold": None,
                 "options": f"{_OPTIONS} {options}",
@@ -106,7 +107,8 @@ class PostgresDatabase:
             self.connection(more_seconds) as connection,
             connection.pipeline() if pipelined else nullcontext(),
         ):
-            await connection.execute("BEGIN")
+            # A statement has to see what was stored while it waited for a lock, whatever the database's default.
+            await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
             yield connection
             # `commit` of a pipeline reads before it has sent all: a megabyte would wait for its own answer.
             await connection.execute("COMMIT")

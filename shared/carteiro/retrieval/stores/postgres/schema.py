@@ -52,6 +52,9 @@ CREATE TABLE carteiro.version (number int NOT NULL);
 async def create_tables(connection: AsyncConnection) -> None:
     """Create the extension and the tables if they are missing. Raise `DocumentStoreInvalid` if that is not possible."""
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    encoding = await (await connection.execute("SELECT current_setting('server_encoding')")).fetchone()
+    if encoding != ("UTF8",):
+        raise DocumentStoreInvalid("the database has not the encoding UTF8: use another database")
     await _create_extension(connection)
     is_there = await (await connection.execute("SELECT to_regclass('carteiro.version') IS NOT NULL")).fetchone()
     if is_there == (False,):

@@ -126,6 +126,31 @@ async def test_database_with_other_tables_is_refused(postgres_url):
     await store.close()
 
 
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+async def test_database_that_cannot_have_all_characters_is_refused(postgres_url, encoding):
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS narrow")
+        connection.execute(f"CREATE DATABASE narrow ENCODING '{encoding}' TEMPLATE template0 LOCALE 'C'")
+    separator = "&" if "?" in postgres_url else "?"
+    store = PostgresStore(f"{postgres_url}{separator}dbname=narrow")
+    with pytest.raises(DocumentStoreInvalid, match="UTF8"):
+        await store.open()
+    await store.close()
+
+
+async def test_defaults_of_the_database_change_nothing(postgres_url):
+    options = "-c%20default_transaction_isolation%3Dserializable%20-c%20client_encoding%3DLATIN1"
+    separator = "&" if "?" in postgres_url else "?"
+    store = PostgresStore(f"{postgres_url}{separator}options={options}")
+    await store.open()
+    await fill(store, document(text="東京"))
+    assert (await store.document("handbook", "k1")).document.text == "東京"
+    rows = embedded(document(), 0)
+    await asyncio.gather(*(store.write("handbook", document(), version(each), {OLD: rows}) for each in range(1, 30)))
+    assert (await store.lookup("handbook", "k1"))[1] == version(29)
+    await store.close()
+
+
 async def test_user_who_may_not_create_tables_is_refused(postgres_url):
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute(
