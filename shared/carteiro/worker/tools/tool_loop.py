@@ -38,7 +38,9 @@ async def complete_with_served_tools(model: ChatModel, prompt: Prompt, tools: Re
         return await model.complete(prompt)
     tools.begin_attempt()
     callers = {tool.name for tool in prompt.tools}
-    messages, usage = list(prompt.messages), Usage()
+    # Never changed in place: the journal keeps the prompts of earlier rounds.
+    messages: Sequence[Message] = prompt.messages
+    usage = Usage()
     max_characters = min(MAX_RESULT_CHARACTERS, model.context_tokens or MAX_RESULT_CHARACTERS)
     results = 0
     for round_number in range(1, tools.max_rounds + 1):
@@ -60,9 +62,9 @@ async def complete_with_served_tools(model: ChatModel, prompt: Prompt, tools: Re
             reason = "stop" if not calls and completion.finish_reason == "tool_calls" else completion.finish_reason
             return replace(completion, usage=usage, tool_calls=calls, finish_reason=reason)
         made = completion.tool_calls[:_MAX_CALLS_A_ROUND]
-        messages.append(Message("assistant", completion.text, tool_calls=made, thinking=completion.thinking))
+        asking = Message("assistant", completion.text, tool_calls=made, thinking=completion.thinking)
         await tools.begin_calls()
-        messages += await _call_all(made, tools, max_characters)
+        messages = [*messages, asking, *await _call_all(made, tools, max_characters)]
         results = len(made)
     raise AssertionError("the last round returns")
 

@@ -173,25 +173,30 @@ async def test_prompt_with_a_schema_has_no_tools() -> None:
 
 
 async def test_completion_that_asks_for_calls_is_kept_before_they_are_made() -> None:
-    writer, kept = FakeWriter(), []
-    journal = RequestJournal(writer.next_owner(), 17, 17, 0)
-    model = ScriptedModel(calls(PORTO), SAYS)
+    writer, kept, keys = FakeWriter(), [], []
+    faro = RawToolCall("bbbbbbbbb", "weather", '{"city": "Faro"}')
+    model = ScriptedModel(SAYS)
 
     class KeptModel(ChatModelProxy[ScriptedModel]):
-        def __init__(self) -> None:
-            self._model = model
+        def __init__(self, journal: RequestJournal) -> None:
+            self._model, self._journal = model, journal
 
         async def complete(self, prompt: Prompt) -> Completion:
-            return await journal.complete("m", prompt, partial(model.complete, prompt), lambda _: None)
+            return await self._journal.complete("m", prompt, partial(model.complete, prompt), lambda _: None)
 
     def look(_: Mapping[str, Any]) -> str:
         kept.append(len(writer.values))
         return "rain"
 
-    tools = RequestTools([WEATHER], {"weather": FakeSource(look)}, 4)
-    tools.journal = journal
-    await ToolCallingModel(KeptModel(), tools).complete(ASKED)
-    assert kept == [1]
+    for answers in ([calls(PORTO), SAYS], [SAYS, calls(faro)]):
+        model.answers, source = list(answers), FakeSource(look)
+        tools = RequestTools([WEATHER], {"weather": source}, 4)
+        tools.journal = RequestJournal(writer.next_owner(), 17, 17, 0)
+        done = await ToolCallingModel(KeptModel(tools.journal), tools).complete(ASKED)
+        assert done.text == "Mild."
+        keys.append(source.keys)
+    assert kept == [1, 1]
+    assert keys[0] == keys[1], "the next owner calls the tool as the first one did"
 
 
 async def test_model_that_calls_a_tool_in_the_last_round_is_asked_once_more_without_tools() -> None:
