@@ -55,8 +55,8 @@ async def check_collections(settings: WorkerSettings, model_settings: ModelSetti
 
 
 async def _read_collections(store: DocumentStore) -> list[Collection]:
-    await store.open()
     try:
+        await store.open()
         return await store.collections()
     finally:
         await store.close()

@@ -30,8 +30,8 @@ def with_store(settings: WorkerSettings, work: Callable[[DocumentStore], Corouti
 
     async def run() -> T:
         store = create_store(settings.store_url)
-        await store.open()
         try:
+            await store.open()
             return await work(store)
         finally:
             await store.close()

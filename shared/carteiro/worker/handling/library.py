@@ -29,6 +29,7 @@ class Library:
         self.rerank_model = rerank_model
         self._create_store, self._questions, self._collections = create_store, questions, collections
         self._store: DocumentStore | None = None
+        self._is_open = False
         self._opening = asyncio.Lock()
 
     def serves(self, collection: str) -> bool:
@@ -58,9 +59,11 @@ class Library:
     async def _opened_store(self) -> DocumentStore:
         async with self._opening:
             if self._store is None:
-                store = self._create_store()
-                await store.open()
-                self._store = store
+                self._store = self._create_store()
+            if not self._is_open:
+                # A store that is away has connections too, which go on trying: it is not created again.
+                await self._store.open()
+                self._is_open = True
             return self._store
 
     async def _embed(self, embedding: EmbeddingSettings, text: str, *, meter: UsageMeter) -> Sequence[float]:

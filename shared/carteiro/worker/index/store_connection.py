@@ -30,7 +30,7 @@ class StoreConnection:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store, self._on_change, self._sleep = store, on_change, sleep
-        self._is_open = False
+        self._was_tried = self._is_open = False
         self._opening = asyncio.Lock()
         self._waiting = 0
         self.pause_reason: str | None = None
@@ -57,13 +57,14 @@ class StoreConnection:
                 self._set_reason(None)
 
     async def close(self) -> None:
-        """Close the store."""
-        if self._is_open:
+        """Close the store, also if it was away all the time: its connections go on trying."""
+        if self._was_tried:
             await self._store.close()
 
     async def _opened(self) -> DocumentStore:
         async with self._opening:
             if not self._is_open:
+                self._was_tried = True
                 await self._store.open()
                 self._is_open = True
         return self._store

@@ -62,12 +62,21 @@ async def test_store_is_opened_by_the_first_of_many_searches():
 
 
 async def test_store_that_was_away_is_opened_by_a_later_search():
-    store = FakeStore(failures=1)
-    library = make(store)
+    stores = [store := FakeStore(failures=1), FakeStore()]
+    library = Library(lambda: stores.pop(0), QuestionModels(ModelSettings()))
     for failure in (DocumentStoreUnavailable, CollectionUnknown):
         with pytest.raises(failure):
             await library.find(SEARCH, usage_meter())
     assert store.opened == 2
+
+
+async def test_store_that_stays_away_is_closed():
+    store = FakeStore(failures=1)
+    library = make(store)
+    with pytest.raises(DocumentStoreUnavailable):
+        await library.find(SEARCH, usage_meter())
+    await library.close()
+    assert store.closed == 1
 
 
 async def test_library_that_was_never_searched_closes_nothing():

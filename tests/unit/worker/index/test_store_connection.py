@@ -72,10 +72,14 @@ async def test_other_errors_are_raised_at_once() -> None:
     assert connection.pause_reason is None
 
 
-async def test_store_is_closed_only_if_it_was_opened() -> None:
-    store = FlakyStore()
+@pytest.mark.parametrize("failures", [0, 1000])
+async def test_store_is_closed_only_if_it_was_used(failures: int) -> None:
+    store = FlakyStore(*[DocumentStoreUnavailable("gone")] * failures)
     connection = connect(store, [])
     await connection.close()
-    await connection.run(work)
+    used = asyncio.create_task(connection.run(work))
+    while not (used.done() or connection.pause_reason):
+        await asyncio.sleep(0)
+    used.cancel()
     await connection.close()
     assert store.closed == 1
