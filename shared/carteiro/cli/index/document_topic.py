@@ -9,11 +9,13 @@ from carteiro.wire.topics import Topics
 def document_topic(collection: str, named: str | None, topics: Topics) -> str:
     """Return the topic of a collection's documents. Exit with an error if it has documents of another topic only."""
     try:
-        (own,) = load_collections(collection, topics)
+        own = load_collections(collection, topics)
         sources = {source.collection: source for source in load_collections(named, topics)}
-    except (CollectionFileInvalid, ValueError) as error:
+    except CollectionFileInvalid as error:
         exit_with(f"--collection: {error}", EXIT_USAGE)
-    if (source := sources.get(collection, own)).source != topics.documents(f"{SERVED_PREFIX}{collection}"):
+    if [each.collection for each in own] != [collection]:
+        exit_with(f"--collection: {collection[:100]!r} is not the name of a collection", EXIT_USAGE)
+    if (source := sources.get(collection, own[0])).source != topics.documents(f"{SERVED_PREFIX}{collection}"):
         exit_with(f"--collection: the documents of {collection} come from the topic {source.source}", EXIT_USAGE)
     return source.source
 
