@@ -60,6 +60,8 @@ class Envelope:
     """The CloudEvent of the request, or None. The reply is then an event in the same form."""
     has_producer_time: bool = False
     """True if `sent_at` comes from the producer's clock."""
+    step: str = ""
+    """Name of the enrichment's step that makes the request; empty for a request of its own."""
     problems: tuple[FieldError, ...] = ()
     """Errors in the headers, or in the CloudEvent around the request."""
 

@@ -58,6 +58,7 @@ class TaskCaller:
             sent_at=sent_at,
             size=len(body),
             deadline=self.deadline,
+            step=step.name,
         )
         async with ReplyStream(step.task, request_id, _send_nothing) as stream:
             partition = (record.topic, record.partition)

@@ -66,6 +66,8 @@ class RequestTools:
         self._tools = ToolSet(definitions, "served_tools")
         self.journal: RequestJournal | None = None
         """Finished calls of models; None if they are not kept."""
+        self.step = ""
+        """Name of the enrichment's step that makes the request. Steps share a journal, and no calls."""
         self._begun: Counter[tuple[str, str]] = Counter()
         """Calls of the attempt, by tool and arguments."""
         self._steps: list[ToolStep] = []
@@ -148,7 +150,8 @@ class RequestTools:
         """Return the key of the call with this number among equal ones of the request."""
         if self.journal is None:
             return ""
-        return hashlib.sha256(json.dumps([self.journal.request_id, *key, number]).encode()).hexdigest()[:32]
+        request = [self.journal.request_id, self.step] if self.step else [self.journal.request_id]
+        return hashlib.sha256(json.dumps([*request, *key, number]).encode()).hexdigest()[:32]
 
     async def _result_of(self, call: RawToolCall, idempotency_key: str) -> str:
         """Return the result of a call. Raise `ToolFailed`."""

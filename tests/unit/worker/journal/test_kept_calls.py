@@ -1,14 +1,19 @@
 """Requests of several calls through whole pipelines: the next owner repeats only the last call."""
 
+from dataclasses import replace
+
 from carteiro.enrichment.enrichment_file import parse_enrichment
 from carteiro.worker.enrichment.event_handler import EventHandler
 from carteiro.worker.handling.dead_letters import DeadLetters
 from carteiro.worker.handling.pipeline import Pipeline
+from carteiro.worker.tools.toolbox import Toolbox
 from tests.provider import Provider
+from tests.provider.completions import completion
 from tests.unit.wire.fake_record import FakeRecord
 from tests.unit.worker.failing_model import FREE
 from tests.unit.worker.journal.fake_writer import FakeJournals, FakeWriter
 from tests.unit.worker.journal.journaled_worker import JournaledWorker
+from tests.unit.worker.tools.fake_source import FakeSource
 
 STEPS = b"""
 from: reviews
@@ -53,6 +58,27 @@ async def test_redriven_event_asks_again_for_completions_of_no_use(provider: Pro
         for tombstone in outcome.cleanup.tombstones if outcome.cleanup else ():
             writer.apply(tombstone)
     assert results == ["dead_letter", "enriched"]
+
+
+async def test_equal_calls_of_tools_in_two_steps_have_keys_of_their_own(provider: Provider, pipeline: Pipeline) -> None:
+    steps = STEPS.replace(b"{prompt: text}", b"{prompt: text, served_tools: ['weather']}")
+    steps = steps.replace(b"['again', ai.first])}", b"['again', ai.first]), served_tools: ['weather']}")
+    file, dead_letters = parse_enrichment(steps, "f", "shop"), DeadLetters("llm.enrich-shop.dead", "g")
+    called = [{"id": "1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Faro"}'}}]
+    keys = []
+    for _ in range(2):
+        source = FakeSource()
+        with_tools = replace(pipeline, toolbox=Toolbox({"weather": source}, [], 4))
+        handler = EventHandler(
+            file, {"generate": with_tools}, FREE, "g", dead_letters, journals=FakeJournals(FakeWriter())
+        )
+        for _ in range(2):
+            provider.answer(completion({"model": "echo"}, None, "tool_calls", 9, 9, tool_calls=called))
+            provider.queue_completion("mild")
+        assert (await handler.handle(FakeRecord(b'{"text": "one"}', (), b"key", "reviews", 0, 17))).result == "enriched"
+        keys.append(source.keys)
+    assert keys[0] == keys[1]
+    assert len(set(keys[0])) == 2
 
 
 async def test_second_try_at_json(provider: Provider, pipeline: Pipeline) -> None:

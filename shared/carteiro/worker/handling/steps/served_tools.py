@@ -34,7 +34,7 @@ class ServeTools:
             if tool.function.name in served:
                 reason = "is the name of a served tool: rename it, or send served_tools without it, such as []"
                 raise invalid_field(FieldError(field=f"tools.{number}.function.name", reason=reason))
-        context.tools, tools.journal = tools, context.journal
+        context.tools, tools.journal, tools.step = tools, context.journal, context.envelope.step
         context.activity = "the model and its tools were at work"
         return await handle(context)
 
