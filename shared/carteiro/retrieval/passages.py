@@ -15,12 +15,13 @@ def join_hits(hits: Sequence[ChunkHit], limit: int) -> list[Passage]:
     """
     passages: list[Passage] = []
     for hit in hits[: 2 * limit]:
-        joined = _passage(hit)
-        places = [at for at, each in enumerate(passages) if _touch(each, joined)]
+        joined, places = _passage(hit), []
+        for at, each in enumerate(passages):
+            if _touch(each, joined):
+                joined = _join(each, joined)
+                places.append(at)
         if not places and len(passages) == limit:
             continue
-        for at in places:
-            joined = _join(passages[at], joined)
         passages = [each for at, each in enumerate(passages) if at not in places]
         passages.insert(min(places, default=len(passages)), joined)
     return passages
@@ -42,9 +43,11 @@ def _passage(hit: ChunkHit) -> Passage:
 
 
 def _touch(one: Passage, other: Passage) -> bool:
-    return (
-        one.key == other.key and one.start <= other.start + len(other.text) and other.start <= one.start + len(one.text)
-    )
+    """Return True if two parts are one text. The document may have changed between two searches."""
+    first, second = (one, other) if one.start <= other.start else (other, one)
+    common = first.text[second.start - first.start :][: len(second.text)]
+    is_apart = first.start + len(first.text) < second.start
+    return one.key == other.key and not is_apart and second.text.startswith(common)
 
 
 def _join(one: Passage, other: Passage) -> Passage:

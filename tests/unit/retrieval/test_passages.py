@@ -1,5 +1,6 @@
 """Passages of the chunks that a search found."""
 
+import dataclasses
 import uuid
 
 from carteiro.retrieval.chunk import Chunk, ChunkHit
@@ -35,6 +36,13 @@ def test_chunk_between_two_passages_joins_them() -> None:
 
 def test_chunk_inside_a_passage_adds_nothing() -> None:
     assert places(hit("a", 0, 90), hit("a", 10, 20)) == [("a", 0, 90)]
+
+
+def test_parts_of_two_versions_of_a_document_are_not_joined() -> None:
+    """A quotation from the joined text might stand in neither version."""
+    later = dataclasses.replace(hit("a", 20, 60), chunk=Chunk(1, 20, 60, "x" * 40))
+    passages = join_hits([hit("a", 0, 30), later, hit("a", 25, 70)], 5)
+    assert [each.text for each in passages] == [TEXT[:70], "x" * 40]
 
 
 def test_full_list_takes_no_passage_but_longer_ones() -> None:
