@@ -107,6 +107,9 @@ class BackgroundCall(Protocol):
     def is_superseded(self) -> bool:
         """True if the answer is of a slower tier than the prompt: it is taken if it is there, and not waited for."""
 
+    def on_asked(self) -> None:
+        """Record that the model is asked: no earlier answer is of use."""
+
     async def begin(self, identity: str) -> None:
         """Keep the id of an answer that the provider has begun. Return once it is kept."""
 

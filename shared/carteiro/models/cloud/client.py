@@ -237,8 +237,10 @@ class CloudModel:
         prompt, clock = calls.prompt, asyncio.get_running_loop().time
         flex, timeout = prompt.service_tier == "flex" and "service_tier" in body, self._connection.timeout
         timeout = max(timeout, FLEX_SECONDS) if flex else timeout
-        if calls.background is not None and (kept := await self._kept_answer(calls.background)) is not None:
-            return self._read_completion(kept, {}, prompt)
+        if calls.background is not None:
+            if (kept := await self._kept_answer(calls.background)) is not None:
+                return self._read_completion(kept, {}, prompt)
+            calls.background.on_asked()
         prompt_tokens = await count_prompt_tokens(prompt, self._token_counter)
         async with self._metered_quota.call(prompt_tokens, prompt.max_output_tokens, prompt.rank) as (permit, meter):
             began = clock()

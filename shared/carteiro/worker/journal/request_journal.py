@@ -57,6 +57,9 @@ class JournaledCall(BackgroundCall):
         """True if an earlier run of the request began the call."""
         return self._journal.is_reused(self._key)
 
+    def on_asked(self) -> None:
+        self._journal.on_asked(self._key)
+
     async def begin(self, identity: str) -> None:
         self._begun = BegunCall(model=self._model, tier=self._tier, response_id=identity)
         await self._journal.keep_begun(self._key, self._begun)
@@ -154,6 +157,11 @@ class RequestJournal(Cleanup):
     def is_reused(self, key: bytes) -> bool:
         """Return True if a call in the background was begun by an earlier run."""
         return self._begun.get(key, False)
+
+    def on_asked(self, key: bytes) -> None:
+        """Record that this run makes a call in the background itself."""
+        if key in self._begun:
+            self._begun[key] = False
 
     def remove_begun(self, key: bytes) -> None:
         """Remove a call in the background from memory: nobody waits for its answer any more."""

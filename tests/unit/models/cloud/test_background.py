@@ -40,6 +40,9 @@ class KeptCall(BackgroundCall):
     def id(self) -> str | None:
         return self._id
 
+    def on_asked(self) -> None:
+        """No-op."""
+
     async def begin(self, identity: str) -> None:
         self.looks_before = len(self._provider.background.of("look"))
         self._id = identity

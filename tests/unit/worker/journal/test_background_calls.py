@@ -104,6 +104,20 @@ async def test_failed_answer_of_an_earlier_owner_is_asked_for_again(
     assert provider.calls.total() == 2
 
 
+async def test_call_made_again_without_the_background_is_not_reused(
+    provider: Provider, writer: FakeWriter, worker: JournaledWorker
+) -> None:
+    await interrupt(worker, provider)
+    provider.background.delete()
+    refusal = "Background mode is not supported with this model."
+    provider.answer({"error": {"message": refusal, "type": "invalid_request_error", "param": None}}, 400)
+    outcome = await worker.handle(RECORD)
+    assert outcome.reply.status == "ok"
+    assert outcome.reply.usage.reused_calls == 0
+    assert outcome.cleanup is not None
+    assert {each.key for each in outcome.cleanup.tombstones} == writer.values.keys()
+
+
 async def test_answer_is_cancelled_once_the_reply_without_it_is_acknowledged(
     provider: Provider, writer: FakeWriter, worker: JournaledWorker
 ) -> None:
