@@ -21,6 +21,8 @@ from carteiro.retrieval.store import DocumentStore
 from carteiro.settings.worker import WorkerSettings
 
 _POLL_SECONDS = 0.5
+_HINT_SECONDS = 5.0
+"""Seconds without a further document, after which a line without a progress bar says what is waited for."""
 _MAX_ERRORS = 1000
 
 
@@ -50,13 +52,9 @@ class SentDocuments:
 
         Raise `NotRead` if it finishes no further one for `patience` seconds, and `KafkaError`.
         """
-        if bar.disable:
-            command = f"CARTEIRO_COLLECTIONS={self.collection} carteiro worker index"
-            service = f"the index service, group {self.group} (`{command}`)"
-            print(f"carteiro: waiting for {service}", file=sys.stderr, flush=True)
         task = bar.add_task(f"read by {self.group}", total=len(self.versions))
         partitions = [TopicPartition(self.topic, each) for each in {v.partition for v in self.versions.values()}]
-        best, best_at = 0, clock()
+        best, best_at, is_silent = 0, clock(), not bar.disable
         while partitions:
             committed = await committed_offsets(admin, self.group, partitions)
             offsets = {each.partition: found.offset for each, found in committed.items()}
@@ -72,6 +70,11 @@ class SentDocuments:
                     f"{self.group} has read {read}, and no further one for {patience:g} s: does the index service "
                     f"run with {self.collection} in CARTEIRO_COLLECTIONS? The documents stay in {self.topic}"
                 )
+            if not is_silent and clock() - best_at >= _HINT_SECONDS:
+                is_silent = True
+                command = f"CARTEIRO_COLLECTIONS={self.collection} carteiro worker index"
+                service = f"the index service, group {self.group} (`{command}`)"
+                print(f"carteiro: waiting for {service}", file=sys.stderr, flush=True)
             await sleep(_POLL_SECONDS)
 
     async def find_missing(self, store: DocumentStore) -> list[DocumentError]:

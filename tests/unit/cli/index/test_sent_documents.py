@@ -72,6 +72,24 @@ async def test_wait_ends_when_the_group_reads_no_further_document(monkeypatch: p
     assert len(pauses) == 6
 
 
+@pytest.mark.parametrize(("finished_after", "hints"), [(4, 0), (20, 1)])
+async def test_only_a_service_that_reads_nothing_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], finished_after: int, hints: int
+) -> None:
+    pauses = list[float]()
+
+    async def committed(*_: Any) -> dict[TopicPartition, OffsetAndMetadata]:
+        return {TopicPartition("docs", 0): OffsetAndMetadata(int(len(pauses) >= finished_after), "")}
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr(module, "committed_offsets", committed)
+    bar: Any = SimpleNamespace(disable=True, add_task=lambda *_, **__: 0, update=lambda *_, **__: None)
+    await SentDocuments("c", "docs", "g", {"a": version(0)}).wait_until_read(bar, bar, 60, sleep, lambda: sum(pauses))
+    assert capsys.readouterr().err.count("carteiro: waiting for the index service, group g") == hints
+
+
 async def test_no_document_is_not_waited_for() -> None:
     with Progress(disable=True) as bar:
         await SentDocuments("c", "docs", "g").wait_until_read(None, bar, 5)  # type: ignore[arg-type]
