@@ -181,6 +181,7 @@ async def test_up_runs_until_ctrl_c(provider):
     )
     lines = await asyncio.to_thread(read_until, process, '"event": "ready"')
     assert any(line.startswith(f"Kafka    127.0.0.1:{port}") for line in lines)
+    assert not any('"level": "warning"' in line for line in lines)
     (page,) = [match[1] for line in lines if (match := re.match(r"page +(http://127\.0\.0\.1:[1-9]\d+/)", line))]
     with await asyncio.to_thread(urllib.request.urlopen, page) as answer:
         assert 'id="form"' in answer.read().decode()

@@ -48,6 +48,8 @@ def up(
     with broker:
         if isinstance(broker, EmbeddedBroker):
             os.environ[_SERVERS] = broker.address
+            # It has no transactions, so the worker does not have to find out.
+            os.environ.setdefault("CARTEIRO_DELIVERY", "at_least_once")
             create_missing_topics(partitions=_PARTITIONS, replication=1, batches=False)
         app = worker(*tasks, collections=True)
         hint = None if as_json else better_model_hint(app.settings, "make up")
