@@ -90,7 +90,7 @@ def ask(
 ) -> None:
     """Send one request to a service and print its reply, or those of a file.
 
-    The text is an argument, a --file, or standard input. Where Kafka is comes from CARTEIRO_BOOTSTRAP_SERVERS.
+    The text is an argument, a --file, or standard input. Kafka's address is CARTEIRO_BOOTSTRAP_SERVERS.
     carteiro ask TASK --help leaves out the options of other tasks.
 
     carteiro ask summarize --file README.md

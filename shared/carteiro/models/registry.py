@@ -6,8 +6,9 @@ from collections.abc import Collection
 from functools import cache
 
 from carteiro.models import providers
+from carteiro.models.abilities import ABILITY_DESCRIPTIONS
 from carteiro.models.errors import ModelUnusable
-from carteiro.models.interface import ChatModel, EmbeddingModel, Model
+from carteiro.models.interface import ChatModel, EmbeddingModel, Model, RerankModel
 from carteiro.models.provider import Provider
 from carteiro.models.settings import ModelSettings
 
@@ -38,7 +39,19 @@ def open_model(name: str, settings: ModelSettings, abilities: Collection[type] =
     """
     provider, (_, colon, rest) = find_provider(name), name.partition(":")
     if provider is None or not (rest or (colon and provider.has_default)):
-        forms = ", ".join(each.form for each in dict.fromkeys(load_providers().values()))
+        forms = ", ".join(sorted({each.form for each in load_providers().values()}))
         raise ModelUnusable(f"{name!r} is no model; known are {forms}")
     embeds = EmbeddingModel in abilities and ChatModel not in abilities
     return ((embeds and provider.open_embedder) or provider.open)(name, rest, settings)
+
+
+def open_rerank_model(name: str, settings: ModelSettings) -> RerankModel:
+    """Return the model of `CARTEIRO_RERANK_MODEL`, not yet loaded. Raise `ModelUnusable` if it cannot rerank."""
+    try:
+        model = open_model(name, settings)
+    except ModelUnusable as error:
+        raise ModelUnusable(f"CARTEIRO_RERANK_MODEL: {error}") from None
+    if not isinstance(model, RerankModel):
+        needed = ABILITY_DESCRIPTIONS[RerankModel]
+        raise ModelUnusable(f"CARTEIRO_RERANK_MODEL: {name} cannot compare a question and a passage, as {needed} does")
+    return model

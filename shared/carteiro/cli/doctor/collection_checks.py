@@ -39,7 +39,8 @@ async def check_collections(settings: WorkerSettings, model_settings: ModelSetti
     try:
         found = await _read_collections(create_store(settings.store_url))
     except (DocumentStoreInvalid, DocumentStoreUnavailable, ExtraMissing, OSError) as error:
-        yield Finding("store of collections", "fault", str(error), "start it, or correct CARTEIRO_STORE")
+        verb = "install" if isinstance(error, ExtraMissing) else "start"
+        yield Finding("store of collections", "fault", str(error), f"{verb} it, or correct CARTEIRO_STORE")
     else:
         yield Finding("store of collections", "ok", f"has {pluralise(len(found), 'collection')}")
         name = model.name if model else None

@@ -65,7 +65,7 @@ async def _findings(files: list[Path], *, ask: bool) -> AsyncIterator[Finding]:
     from carteiro.cli.doctor.collection_checks import check_collections
     from carteiro.cli.doctor.enrichment_checks import check_enrichment
     from carteiro.cli.doctor.kafka_checks import check_kafka
-    from carteiro.cli.doctor.model_checks import check_budget, check_models
+    from carteiro.cli.doctor.model_checks import check_budget, check_models, check_rerank_model
     from carteiro.cli.doctor.registry_checks import check_registry
     from carteiro.cli.doctor.tools_checks import check_tools
     from carteiro.cli.kafka import silence_worker_logs
@@ -82,6 +82,8 @@ async def _findings(files: list[Path], *, ask: bool) -> AsyncIterator[Finding]:
         yield finding
     async for finding in check_models(tasks, settings, model_settings, ask=ask):
         yield finding
+    if (reranks := check_rerank_model(settings, model_settings)) is not None:
+        yield reranks
     if (spending := check_budget(tasks, settings)) is not None:
         yield spending
     if (registry := await check_registry()) is not None:

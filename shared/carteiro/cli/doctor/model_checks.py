@@ -9,7 +9,7 @@ from carteiro.models.abilities import unsupported_task_message
 from carteiro.models.errors import Misconfigured, ModelError, ModelUnusable, QuotaExhausted, RateLimited
 from carteiro.models.interface import Model, RemoteModel
 from carteiro.models.probe import probe
-from carteiro.models.registry import open_model
+from carteiro.models.registry import open_model, open_rerank_model
 from carteiro.models.settings import ModelSettings
 from carteiro.settings.worker import WorkerSettings, has_only_default_model, task_models
 from carteiro.tasks.task import Task
@@ -34,12 +34,24 @@ async def check_models(
                     raise ModelUnusable(unsupported_task_message(model, task.name, task.abilities))
             yield await _probe_model(model) if ask and model.remote else _report_unprobed(model)
         except ModelUnusable as error:
+            reason = str(error).removeprefix(f"{name} ")
             names = ", ".join(task.name for task in served)
             if len(tasks) > len(served) and all(map(has_only_default_model, served)):
                 advice = f"a worker of all tasks leaves {names} out: set CARTEIRO_{served[0].name.upper()}_MODEL"
-                yield Finding(f"model {name}", "warning", str(error), advice)
+                yield Finding(f"model {name}", "warning", reason, advice)
             else:
-                yield Finding(f"model {name}", "fault", str(error), f"see docs/start/models.md; it is to serve {names}")
+                yield Finding(f"model {name}", "fault", reason, f"see docs/start/models.md; it is to serve {names}")
+
+
+def check_rerank_model(settings: WorkerSettings, model_settings: ModelSettings) -> Finding | None:
+    """Return a finding on the rerank model; None if the settings name none."""
+    if settings.rerank_model is None:
+        return None
+    try:
+        model = open_rerank_model(settings.rerank_model, model_settings)
+    except ModelUnusable as error:
+        return Finding("rerank model", "fault", str(error), "see docs/use/collections.md")
+    return Finding(f"rerank model {model.name}", "ok", "its files are there; they are not read here")
 
 
 def check_budget(tasks: Sequence[Task[Any, Any]], settings: WorkerSettings) -> Finding | None:

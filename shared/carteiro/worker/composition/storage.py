@@ -4,10 +4,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from carteiro.extras import needs
-from carteiro.models.abilities import ABILITY_DESCRIPTIONS
-from carteiro.models.errors import ModelUnusable
-from carteiro.models.interface import Model, RerankModel
-from carteiro.models.registry import open_model
+from carteiro.models.interface import Model
+from carteiro.models.registry import open_rerank_model
 from carteiro.models.settings import ModelSettings
 from carteiro.references.address import OBJECT_SCHEMES, Address
 from carteiro.references.allow_list import parse_allow_list
@@ -64,20 +62,9 @@ def open_library(settings: WorkerSettings, models: Iterable[Model], on_change: C
     return Library(
         lambda: store or open_store(settings),
         QuestionModels(model_settings, models, on_change),
-        _open_rerank_model(settings.rerank_model, model_settings) if settings.rerank_model else None,
+        open_rerank_model(settings.rerank_model, model_settings) if settings.rerank_model else None,
         frozenset(names) or None,
     )
-
-
-def _open_rerank_model(name: str, settings: ModelSettings) -> RerankModel:
-    try:
-        model = open_model(name, settings)
-    except ModelUnusable as error:
-        raise ModelUnusable(f"CARTEIRO_RERANK_MODEL: {error}") from None
-    if not isinstance(model, RerankModel):
-        needed = ABILITY_DESCRIPTIONS[RerankModel]
-        raise ModelUnusable(f"CARTEIRO_RERANK_MODEL: {name} cannot compare a question and a passage, as {needed} does")
-    return model
 
 
 def _open_stores(variable: str, *buckets: Address) -> "ObjectStores":

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from carteiro.cli.doctor import collection_checks as module
 from carteiro.cli.doctor.finding import Finding
+from carteiro.extras import ExtraMissing
 from carteiro.models.settings import ModelSettings
 from carteiro.retrieval.collection import EmbeddingSettings, Generation
 from carteiro.retrieval.stores.sqlite.store import SqliteStore
@@ -118,3 +119,14 @@ async def test_collection_that_waits_needs_a_model_with_batches(
     findings = await check(tmp_path, collections=str(file), index_model=model)
     faults = [each for each in findings if each.verdict == "fault"]
     assert [each.what for each in faults] == ["collection docs"] * is_fault
+
+
+@pytest.mark.usefixtures("kafka")
+async def test_store_without_its_library_is_to_be_installed_and_not_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(url: object) -> None:
+        raise ExtraMissing("the store in PostgreSQL needs psycopg: pip install 'carteiro[postgres]'")
+
+    monkeypatch.setattr(module, "create_store", fail)
+    assert (await check(tmp_path))[0].advice == "install it, or correct CARTEIRO_STORE"

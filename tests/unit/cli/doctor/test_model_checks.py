@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from carteiro.cli.doctor.model_checks import check_budget, check_models
+from carteiro.cli.doctor.model_checks import check_budget, check_models, check_rerank_model
 from carteiro.models.settings import ModelSettings
 from carteiro.settings.worker import WorkerSettings
 from services.embed.task import task as embed
@@ -69,3 +69,19 @@ async def test_task_that_a_worker_leaves_out_is_a_warning(monkeypatch: pytest.Mo
     assert found[1].advice == "a worker of all tasks leaves embed out: set CARTEIRO_EMBED_MODEL"
     (alone,) = [each async for each in check_models([embed], settings, ModelSettings(), ask=False)]
     assert alone.verdict == "fault"
+
+
+async def test_fault_names_the_model_once(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    settings = WorkerSettings(model="openai:gpt-4.1")
+    (finding,) = [each async for each in check_models([task], settings, ModelSettings(), ask=False)]
+    assert (finding.what, finding.verdict) == ("model openai:gpt-4.1", "fault")
+    assert finding.message == "needs a key: set OPENAI_API_KEY or OPENAI_API_KEY_FILE"
+
+
+def test_rerank_model_that_cannot_rerank_is_a_fault():
+    assert check_rerank_model(WorkerSettings(), ModelSettings()) is None
+    found = check_rerank_model(WorkerSettings(rerank_model="local:minilm"), ModelSettings())
+    assert found is not None
+    assert found.verdict == "fault"
+    assert found.message.startswith("CARTEIRO_RERANK_MODEL: local:minilm cannot compare a question and a passage")
