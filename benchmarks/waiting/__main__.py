@@ -118,10 +118,10 @@ async def main() -> None:
     options = parse_arguments(parser, count=500, seconds=10)
     async with broker(options.bootstrap) as bootstrap:
         command = [program_path("python"), "-m", "benchmarks.waiting.provider"]
-        # A provider works off batches on machines of its own: here a second one does, at the lowest priority.
+        # A provider works off batches on machines of its own: here a second one does, only when a processor is idle.
         with (
             run_process(command, {}, options.output / "live-provider.log") as live,
-            run_process(["nice", "-n", "19", *command], {}, options.output / "batch-provider.log") as batches,
+            run_process(["chrt", "--idle", "0", *command], {}, options.output / "batch-provider.log") as batches,
         ):
             found, memory = await measure(options, bootstrap, await first_line(live), await first_line(batches))
     save(options, "waiting", "Requests that can wait", ABOUT, found, plot(memory))

@@ -10,7 +10,7 @@ ABOUT = f"""\
 A live stream whose model takes {LATENCY * 1000:g} ms, by itself, then next to deferrable requests. *p50*, *p99*: from
 sending to reply. *By batch*: answered at half the price; *the same, live*: what they would have cost otherwise.
 *First*, *most* and *last* are of the memory of the process while requests wait, which the picture shows.
-The server that plays the provider of batches runs at the lowest priority: a provider has machines of its own."""
+The server that plays the provider of batches runs when a processor is idle: a provider has machines of its own."""
 
 
 def tables(baseline: ReplyStats, loaded: ReplyStats, deferred: ReplyStats, memory: MemorySampler) -> list[Table]:

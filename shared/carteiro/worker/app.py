@@ -32,7 +32,8 @@ log = structlog.get_logger("carteiro.worker")
 
 _BATCH_NICENESS = 19
 """Added to the niceness of the batch service: it has what live workers leave, whose callers wait for seconds, not for
-hours, and a hundredth of a processor that is busy all the time."""
+hours, and a hundredth of a processor that is busy all the time. Linux's idle policy would leave it a three-hundredth:
+too little to keep its place in the group."""
 _FILE_VARIABLES: dict[type[Exception], str] = {
     CollectionFileInvalid: "CARTEIRO_COLLECTIONS",
     EnrichmentFileInvalid: "CARTEIRO_ENRICHMENTS",
