@@ -25,7 +25,7 @@ COMPLETION = json.dumps(
 ANSWER = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(COMPLETION) + COMPLETION
 )
-_IN_FLIGHT = 2048
+_BACKLOG = 2048
 
 
 class Connection(asyncio.Protocol):
@@ -61,7 +61,7 @@ class Connection(asyncio.Protocol):
 
 async def serve(latency: float) -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(latency), "127.0.0.1", 0, backlog=_IN_FLIGHT)
+    server = await loop.create_server(lambda: Connection(latency), "127.0.0.1", 0, backlog=_BACKLOG)
     port = server.sockets[0].getsockname()[1]
     print(json.dumps({"url": f"http://127.0.0.1:{port}/v1"}), flush=True)
     await server.serve_forever()

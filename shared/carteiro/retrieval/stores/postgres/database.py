@@ -100,8 +100,8 @@ class PostgresDatabase:
     async def transaction(self, more_seconds: float = 0, *, pipelined: bool = False) -> AsyncIterator[AsyncConnection]:
         """Give a connection whose changes are stored at the end, or not at all.
 
-        With `pipelined`, statements are sent together, and their errors may be raised later, up to the end; none of
-        them may be several statements.
+        `more_seconds` are added to its longest time. With `pipelined`, statements are sent together, and their errors
+        may be raised later, up to the end; none of them may be several statements.
         """
         async with (
             self.connection(more_seconds) as connection,
