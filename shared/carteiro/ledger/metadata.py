@@ -126,9 +126,13 @@ def encode_metadata(
 
 def fits_one_more(ledger: Ledger, limit: int = MAX_METADATA_BYTES) -> bool:
     """Return True if the ledger with one more unfinished offset fits into `limit` bytes of metadata."""
+    room = (limit - len(_VERSION)) // 4 * 3 - _OVERHEAD_BYTES
+    # A distance takes at most one byte, and one more for each 128 in it.
+    if len(ledger.unfinished) + (ledger.next_unseen - ledger.committable) // 128 < room:
+        return True
     distances = (later - earlier for earlier, later in itertools.pairwise(ledger.unfinished))
     raw = sum(max((distance.bit_length() + 6) // 7, 1) for distance in distances)
-    return raw + _OVERHEAD_BYTES < (limit - len(_VERSION)) // 4 * 3
+    return raw < room
 
 
 def decode_or_default(offset: int, metadata: str) -> tuple[Ledger, CrashTracker]:

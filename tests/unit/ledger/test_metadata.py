@@ -129,6 +129,13 @@ def test_ledger_that_fits_takes_one_more_offset_with_the_largest_crash_tracker(f
     assert (content.crash_tracker, content.identity) == (tracker, IDENTITY)
 
 
+@given(st.lists(st.sampled_from([1, 127, 128, 200, 2**14, 2**15]), max_size=300), st.integers(0, 1024))
+def test_ledger_fits_if_its_distances_do(distances, limit):
+    unfinished = list(itertools.accumulate(distances, initial=7))
+    encoded = sum((distance.bit_length() + 6) // 7 for distance in distances)
+    assert fits_one_more(Ledger(unfinished[-1] + 1, unfinished), limit) == (encoded + 128 < (limit - 1) // 4 * 3)
+
+
 def test_burst_of_a_thousand_fits():
     assert fits_one_more(Ledger(5000, range(1000)))
     assert not fits_one_more(Ledger(5000, range(3000)))

@@ -111,8 +111,8 @@ class RequestRunner:
     def _can_admit(self) -> bool:
         """Return True if the ledger with one more unfinished offset still fits into a commit.
 
-        Requests that wait for their key are unfinished too, so with keys the ledger may exceed `max_unfinished` as long
-        as it fits.
+        It may exceed `max_unfinished` as long as it fits: requests that wait for their key are unfinished too, and so
+        are those whose replies are being delivered.
         """
         handler, limit, max_unfinished = (
             self._handler,
@@ -122,7 +122,7 @@ class RequestRunner:
         if limit and not handler.snapshots:
             max_unfinished = max(max_unfinished * limit // MAX_METADATA_BYTES, 1)
         ledger = self._partition_state.ledger
-        return ledger.admitted < max_unfinished or (handler.by_key and fits_one_more(ledger, limit))
+        return ledger.admitted < max_unfinished or fits_one_more(ledger, limit)
 
     def _run(self, record: Record, coroutine: Coroutine[Any, Any, None]) -> None:
         self._tasks[record.offset] = asyncio.create_task(coroutine)

@@ -63,6 +63,21 @@ async def test_twice_the_limit_may_be_in_flight_while_outcomes_are_delivered(lan
     assert sorted(lane.runner.offsets) == [1, 2, 3, 4]
 
 
+async def test_more_than_max_unfinished_start_if_their_ledger_fits_into_a_commit(lane: RunnerUnderTest) -> None:
+    lane.handler.max_unfinished = 1
+    lane.read(10)
+    await eventually(lambda: lane.handler.started == [0, 1, 2, 3])
+    for offset in range(4):
+        lane.confirm(offset)
+    await eventually(lambda: lane.handler.started == [*range(8)])
+    lane.handler.broker_limits.metadata_bytes = 0
+    for offset in range(4, 8):
+        lane.confirm(offset)
+    await eventually(lambda: lane.handler.started == [*range(9)])
+    await asyncio.sleep(0.01)
+    assert lane.handler.started == [*range(9)]
+
+
 async def test_few_requests_start_at_once(lane: RunnerUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MAX_STARTS", 1)
     lane.read(3)
