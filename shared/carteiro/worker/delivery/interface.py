@@ -34,6 +34,10 @@ class CleanupFailed(Exception):
 class WorkStarter(Protocol):
     """A lane, as the parts see it that give it work or room for work."""
 
+    @property
+    def may_start(self) -> bool:
+        """True if requests may start."""
+
     def start_ready(self) -> None:
         """Start the requests that may start, and continue to read if there is room, in the next steps of the event
         loop.

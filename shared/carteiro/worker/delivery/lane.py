@@ -69,6 +69,10 @@ class Lane(LaneContext):
     def log_fields(self) -> dict[str, Any]:
         return {"topic": self.partition.topic, "partition": self.partition.partition}
 
+    @property
+    def may_start(self) -> bool:
+        return self.state.starts
+
     def on_assigned(self) -> None:
         """Start to serve the partition, which is assigned to this worker. It is paused until the delivery is open."""
         if self.state is LaneState.CLOSED:
@@ -152,7 +156,7 @@ class Lane(LaneContext):
     def _start_some(self) -> None:
         if self.state is LaneState.CLOSED:
             return  # another lane may serve the partition now
-        if self.state.starts and self._runner.start_ready():
+        if self._runner.start_ready():
             self.start_ready()
         self._partition_consumer.continue_reading()
 

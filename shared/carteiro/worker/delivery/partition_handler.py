@@ -27,7 +27,7 @@ class PartitionHandler(Protocol):
     max_per_transaction: int = 1000
     """Maximum outcomes that are delivered together: `read_committed` readers wait until all of them are written."""
     max_unfinished: int = MAX_UNFINISHED
-    """Maximum requests of one partition that are unfinished at the same time."""
+    """Requests of one partition that may be unfinished at the same time; more of them if a commit has room for them."""
     resumable: bool = False
     """True if the next owner can continue requests in flight. Then a released partition is not drained, and no request
     becomes a suspect after a crash."""

@@ -1,8 +1,6 @@
 """Runs the requests of a partition, as many at once as its concurrency limit and its commits allow."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
 
 from carteiro.ledger.crash_tracker import MAX_CRASHES
 from carteiro.ledger.metadata import MAX_METADATA_BYTES, fits_one_more
@@ -46,6 +44,8 @@ class RequestRunner:
             handler.max_in_flight, partition_state.ledger.admit, by_key=handler.by_key, can_admit=self._can_admit
         )
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._replacements = 0
+        """Requests that have started in the place of others since the last `start_ready`, and count as its starts."""
         self._idle = asyncio.Event()
 
     @property
@@ -60,19 +60,12 @@ class RequestRunner:
 
     def start_ready(self) -> bool:
         """Start some of the requests that may start. Return False if no more may start."""
-        started = 0
+        started, self._replacements = self._replacements, 0
         while started < _MAX_STARTS:
-            if not self._has_room or not self._handler.accepts_work() or (record := self.scheduler.next()) is None:
+            if (record := self._next_record()) is None:
                 return False
-            if isinstance(record, SkippedOffsets):
-                self.scheduler.mark_done(record.offset)
-                self._unconfirmed.put(record.offset, NoReplyOutcome())
-            elif self._partition_state.crash_tracker.is_suspect(record.offset):
-                self.scheduler.exempt += 1
-                self._run(record, self._handle_isolated(record, self._isolation.group_for(record.offset)))
-            else:
-                self._run(record, self._handle(record))
-                started += 1
+            self._tasks[record.offset] = asyncio.create_task(self._run(record))
+            started += 1
         return True
 
     def cancel_finished(self) -> None:
@@ -124,8 +117,35 @@ class RequestRunner:
         ledger = self._partition_state.ledger
         return ledger.admitted < max_unfinished or fits_one_more(ledger, limit)
 
-    def _run(self, record: Record, coroutine: Coroutine[Any, Any, None]) -> None:
-        self._tasks[record.offset] = asyncio.create_task(coroutine)
+    def _next_record(self) -> Record | None:
+        """Return the record of a request to start now, or None. The suspects before it are started, each isolated."""
+        while self._has_room and self._starter.may_start and self._handler.accepts_work():
+            if (record := self.scheduler.next()) is None:
+                return None
+            if isinstance(record, SkippedOffsets):
+                self.scheduler.mark_done(record.offset)
+                self._unconfirmed.put(record.offset, NoReplyOutcome())
+            elif self._partition_state.crash_tracker.is_suspect(record.offset):
+                self.scheduler.exempt += 1
+                group = self._isolation.group_for(record.offset)
+                self._tasks[record.offset] = asyncio.create_task(self._handle_isolated(record, group))
+            else:
+                return record
+        return None
+
+    async def _run(self, first: Record) -> None:
+        """Serve a request, and then others in its place.
+
+        A new task would start two steps of the event loop later: up to 2% of a call of 0.2 seconds.
+        """
+        task, record = self._tasks[first.offset], first
+        while True:
+            await self._handle(record)
+            if self._replacements >= _MAX_STARTS or (following := self._next_record()) is None:
+                return
+            record = following
+            self._tasks[record.offset] = task
+            self._replacements += 1
 
     async def _handle(self, record: Record) -> None:
         try:

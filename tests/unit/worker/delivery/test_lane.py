@@ -83,6 +83,7 @@ async def test_requests_start_a_few_at_a_time_until_all_have_started(monkeypatch
     kafka = FakeKafka()
     kafka.requests = [(None, b"%d" % number) for number in range(8)]
     handler = FakeHandler(kafka, max_in_flight=8)
+    handler.gate.clear()
     lane, _ = start_lane(kafka, handler)
     started = [0]
 

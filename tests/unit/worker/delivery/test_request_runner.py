@@ -24,6 +24,10 @@ LIMIT = 2
 class RunnerUnderTest:
     """A runner that starts what it can each time a request has ended, as its lane lets it."""
 
+    may_start = True
+
+    starts_by_itself = True
+
     def __init__(self) -> None:
         self.state, self.unconfirmed = PartitionState(), UnconfirmedOutcomes()
         self.handler = FakeHandler(FakeKafka(), LIMIT)
@@ -35,7 +39,8 @@ class RunnerUnderTest:
         self.commits += 1
 
     def start_ready(self) -> None:
-        self.runner.start_ready()
+        if self.starts_by_itself:
+            self.runner.start_ready()
 
     def read(self, count: int) -> None:
         self.runner.scheduler.add(parse_all(encode_batch([(None, b"%d" % offset, []) for offset in range(count)])))
@@ -85,6 +90,41 @@ async def test_few_requests_start_at_once(lane: RunnerUnderTest, monkeypatch: py
     assert lane.runner.start_ready()
     assert lane.runner.in_flight == 2
     assert not lane.runner.start_ready()
+
+
+async def test_request_that_ends_is_replaced_at_once(lane: RunnerUnderTest) -> None:
+    lane.handler.gate.clear()
+    lane.read(10)
+    lane.starts_by_itself = False
+    await eventually(lambda: lane.handler.started == [0, 1])
+    lane.handler.gate.set()
+    await eventually(lambda: len(lane.unconfirmed) == IN_FLIGHT_FACTOR * LIMIT)
+    assert lane.handler.started == [0, 1, 2, 3]
+
+
+async def test_few_requests_are_replaced_at_once(lane: RunnerUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MAX_STARTS", 1)
+    lane.starts_by_itself = False
+    lane.read(4)
+    lane.runner.start_ready()
+    await eventually(lambda: lane.unconfirmed.offsets == [0, 1])
+    await asyncio.sleep(0.01)
+    assert lane.handler.started == [0, 1]
+    assert lane.runner.start_ready(), "the replacement counts as its start"
+    assert lane.runner.in_flight == 2
+    assert lane.runner.start_ready()
+    await eventually(lambda: lane.handler.started == [0, 1, 2, 3])
+
+
+async def test_no_request_is_replaced_while_the_lane_starts_none(lane: RunnerUnderTest) -> None:
+    lane.handler.gate.clear()
+    lane.read(4)
+    await eventually(lambda: lane.handler.started == [0, 1])
+    lane.may_start = False
+    lane.handler.gate.set()
+    await eventually(lambda: lane.unconfirmed.offsets == [0, 1])
+    await asyncio.sleep(0.01)
+    assert lane.handler.started == [0, 1]
 
 
 async def test_no_request_starts_while_the_handler_accepts_none(lane: RunnerUnderTest) -> None:
