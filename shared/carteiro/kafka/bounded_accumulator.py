@@ -30,10 +30,18 @@ _BATCH_OVERHEAD_BYTES = 64
 
 
 class RetrySender(Sender):  # type: ignore[misc]
-    """aiokafka's sender, which also logs why it keeps retrying, and adds a group to a transaction without offsets."""
+    """aiokafka's sender, which also logs why it keeps retrying, gathers records between its requests, and adds a group
+    to a transaction without offsets.
+    """
+
+    gather_seconds: float
+    """Minimum seconds from one request to the next to the same broker."""
 
     async def _send_produce_req(self, node_id: int, batches: dict[TopicPartition, MessageBatch]) -> None:
+        began = time.monotonic()
         await _ProduceHandler(self, batches).do(node_id)
+        if (rest := began + self.gather_seconds - time.monotonic()) > 0:
+            await asyncio.sleep(rest)
         self._in_flight.remove(node_id)
         self._muted_partitions.difference_update(batches)
 

@@ -67,7 +67,8 @@ class CustomTopicOutcome(Protocol):
 class BoundedProducer(AIOKafkaProducer):  # type: ignore[misc]
     """A producer with requests of at most `max_produce_bytes` bytes. The other options are aiokafka's.
 
-    A batch is bounded by its size before compression, which is also the memory that a reader needs.
+    A batch is bounded by its size before compression, which is also the memory that a reader needs. From one request to
+    the next to the same broker are at least `gather_seconds`. aiokafka's `linger_ms` would delay a single record too.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class BoundedProducer(AIOKafkaProducer):  # type: ignore[misc]
         *,
         max_produce_bytes: int = MAX_PRODUCE_BYTES,
         compression: Compression = DEFAULT_COMPRESSION,
+        gather_seconds: float = 0.0,
         **options: Any,
     ) -> None:
         room = max_produce_bytes - _REQUEST_OVERHEAD_BYTES - max_produce_bytes // _SIZE_PER_EXPANSION_BYTE
@@ -93,7 +95,7 @@ class BoundedProducer(AIOKafkaProducer):  # type: ignore[misc]
             set(),
         )
         self._accumulator.under_min_isr = {}
-        self._sender.__class__ = RetrySender
+        self._sender.__class__, self._sender.gather_seconds = RetrySender, gather_seconds
         self.client.__class__ = CallerTopicClient
         self.client.caller_topics = {}
         self._rejected: list[_PendingSend] = []

@@ -41,9 +41,19 @@ def acknowledged_producer(
     *,
     max_produce_bytes: int = MAX_PRODUCE_BYTES,
     compression: Compression = DEFAULT_COMPRESSION,
+    gather_seconds: float = 0.0,
 ) -> BoundedProducer:
-    """Return a producer that is not started yet, whose records are acknowledged by all in-sync replicas."""
-    return BoundedProducer(**options, acks="all", max_produce_bytes=max_produce_bytes, compression=compression)
+    """Return a producer that is not started yet, whose records are acknowledged by all in-sync replicas.
+
+    Records that follow a request to their broker within `gather_seconds` come together for the next request.
+    """
+    return BoundedProducer(
+        **options,
+        acks="all",
+        max_produce_bytes=max_produce_bytes,
+        compression=compression,
+        gather_seconds=gather_seconds,
+    )
 
 
 async def stop_producer(producer: AIOKafkaProducer) -> None:

@@ -10,6 +10,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import UnknownTopicOrPartitionError, for_code
 from structlog.testing import capture_logs
 
+from carteiro.kafka import bounded_accumulator as module
 from carteiro.kafka.bounded_accumulator import _ProduceHandler
 from carteiro.kafka.bounded_producer import BoundedProducer
 from carteiro.wire.record import OutgoingRecord
@@ -35,6 +36,33 @@ async def test_requests_stay_below_the_bound_and_all_records_are_sent(producer: 
     sizes = [sum(len(batch.get_data_buffer()) for batch in batches.values()) for batches in requests]
     assert max(sizes) < 100_000
     assert sorted(each.partition for batches in requests for each in batches) == list(range(8))
+
+
+@pytest.mark.parametrize(
+    ("gather_seconds", "request_seconds", "waits"), [(0.0, 0.0, False), (60.0, 1.0, True), (60.0, 61.0, False)]
+)
+async def test_records_come_together_until_the_time_between_requests_has_passed(
+    producer: BoundedProducer,
+    monkeypatch: pytest.MonkeyPatch,
+    gather_seconds: float,
+    request_seconds: float,
+    waits: bool,
+) -> None:
+    now = [100.0]
+
+    async def answer(_handler: _ProduceHandler, _node: int) -> None:
+        now[0] += request_seconds
+
+    monkeypatch.setattr(_ProduceHandler, "do", answer)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    sender = producer._sender
+    sender.gather_seconds = gather_seconds
+    sender._in_flight.add(1)
+    sending = asyncio.create_task(sender._send_produce_req(1, {}))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert (1 in sender._in_flight) == waits
+    sending.cancel()
 
 
 async def test_batches_for_a_missing_topic_fail_at_once(producer: BoundedProducer) -> None:

@@ -81,6 +81,15 @@ def test_guarantee_selects_the_delivery() -> None:
     assert subscriber.committer.limits is context.broker_limits
 
 
+async def test_replies_are_gathered_between_requests_to_the_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    create = Mock(return_value=Mock(start=AsyncMock(), stop=AsyncMock()))
+    monkeypatch.setattr(module, "acknowledged_producer", create)
+    context = make_context()
+    context.guarantee = "at_least_once"
+    await context.connect("g")
+    assert 0 < create.call_args.kwargs["gather_seconds"] < 0.1
+
+
 async def test_all_producers_compress_as_set(monkeypatch: pytest.MonkeyPatch) -> None:
     create = Mock(return_value=Mock(start=AsyncMock(), stop=AsyncMock()))
     monkeypatch.setattr(module, "acknowledged_producer", create)
