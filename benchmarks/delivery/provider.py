@@ -26,6 +26,8 @@ ANSWER = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(COMPLETION) + COMPLETION
 )
 _BACKLOG = 2048
+_TIMER_DELAY = 0.0005
+"""Seconds by which asyncio's timers are late on average: they end with a whole millisecond of the selector."""
 
 
 class Connection(asyncio.Protocol):
@@ -52,7 +54,7 @@ class Connection(asyncio.Protocol):
         length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
         if len(body) >= length:
             self._received = body[length:]
-            asyncio.get_running_loop().call_later(self._latency, self._answer)
+            asyncio.get_running_loop().call_later(self._latency - _TIMER_DELAY, self._answer)
 
     def _answer(self) -> None:
         if not self._transport.is_closing():
