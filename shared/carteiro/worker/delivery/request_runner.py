@@ -136,7 +136,7 @@ class RequestRunner:
     async def _run(self, first: Record) -> None:
         """Serve a request, and then others in its place.
 
-        A new task would start two steps of the event loop later: up to 2% of a call of 0.2 seconds.
+        A new task would start two steps of the event loop later, a hundredth of a call of 0.2 seconds.
         """
         task, record = self._tasks[first.offset], first
         while True:
