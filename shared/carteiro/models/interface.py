@@ -142,6 +142,10 @@ class ThrottledModel(Model, Protocol):
     def retry_after_seconds(self) -> float:
         """Seconds until the model may be called; 0 if it may be called now."""
 
+    @property
+    def quota_wait_seconds(self) -> float:
+        """Longest time that a call has been waiting for the quota, in seconds; 0 if none waits."""
+
 
 @runtime_checkable
 class TieredProviderModel(Model, Protocol):

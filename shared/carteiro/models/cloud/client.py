@@ -169,6 +169,11 @@ class CloudModel:
         """Seconds for which the provider has asked for no calls; 0 if the model may be called."""
         return self._quota.retry_after
 
+    @property
+    def quota_wait_seconds(self) -> float:
+        """Longest time that a call has been waiting for the quota, in seconds; 0 if none waits."""
+        return self._quota.wait_seconds
+
     def body(self, prompt: Prompt) -> dict[str, Any]:
         """Return the body of the request for this prompt's completion."""
         return self._body(prompt, replace(self._dialect.format_for(prompt), streams=False), streams=False)

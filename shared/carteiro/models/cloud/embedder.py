@@ -82,6 +82,11 @@ class CloudEmbedder:
         """Seconds for which the provider has asked for no calls; 0 if the model may be called."""
         return self._quota.retry_after
 
+    @property
+    def quota_wait_seconds(self) -> float:
+        """Longest time that a call has been waiting for the quota, in seconds; 0 if none waits."""
+        return self._quota.wait_seconds
+
     async def embed(
         self, texts: Sequence[str], *, input_type: InputType | None = None, dimensions: int | None = None
     ) -> Embeddings:

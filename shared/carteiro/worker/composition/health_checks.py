@@ -9,8 +9,8 @@ from carteiro.worker.composition.served_topic import ServedTopic
 from carteiro.worker.observability import metrics
 from carteiro.worker.observability.health import HealthChecks
 
-_MIN_REPORTED_HOLD_SECONDS = 10.0
-"""Shortest wait for a provider that `/readyz` reports."""
+_MIN_REPORTED_SECONDS = 10.0
+"""Shortest wait for a provider or a quota that `/readyz` reports."""
 
 
 class WorkerHealthChecks(HealthChecks):
@@ -26,6 +26,7 @@ class WorkerHealthChecks(HealthChecks):
         self._served, self._context = served, context
         for name, model in self._throttled.items():
             metrics.MODEL_HELD_SECONDS.labels(name).set_function(partial(_held_seconds, model))
+            metrics.MODEL_QUOTA_WAIT_SECONDS.labels(name).set_function(partial(_quota_wait_seconds, model))
 
     def pause_reason(self) -> str | None:
         chain_reasons = [chain.pause_reason for each in self._served for chain in each.chains]
@@ -36,12 +37,13 @@ class WorkerHealthChecks(HealthChecks):
         return [stalled for each in self._served for stalled in each.subscriber.lanes.stalled]
 
     def held_models(self) -> list[str]:
-        held = {name: model.retry_after_seconds for name, model in self._throttled.items()}
-        return [
-            f"{name} is not called for {seconds:,.0f} s: its provider has asked for that"
-            for name, seconds in held.items()
-            if seconds > _MIN_REPORTED_HOLD_SECONDS
-        ]
+        reasons = []
+        for name, model in self._throttled.items():
+            if (seconds := model.retry_after_seconds) > _MIN_REPORTED_SECONDS:
+                reasons.append(f"{name} is not called for {seconds:,.0f} s: its provider has asked for that")
+            elif (seconds := model.quota_wait_seconds) > _MIN_REPORTED_SECONDS:
+                reasons.append(f"{name}: a call has waited {seconds:,.0f} s for the quota")
+        return reasons
 
     def problem(self) -> str | None:
         lanes = [each.subscriber.lanes.problem for each in self._served]
@@ -50,3 +52,7 @@ class WorkerHealthChecks(HealthChecks):
 
 def _held_seconds(model: ThrottledModel) -> float:
     return model.retry_after_seconds
+
+
+def _quota_wait_seconds(model: ThrottledModel) -> float:
+    return model.quota_wait_seconds

@@ -29,7 +29,7 @@ class Condition(StrEnum):
 
     READY = "ready"
     HELD = "held"
-    """Ready, but the provider of a model asks not to be called for a while."""
+    """Ready, but calls of a model wait: its provider asks for no calls for a while, or its quota is used up."""
     STARTING = "starting"
     PAUSED = "paused"
     """No requests are accepted until a model is available again, or the budget of another day."""
@@ -50,7 +50,7 @@ class HealthChecks(Protocol):
         """Return the partitions that only a restart of the process helps."""
 
     def held_models(self) -> list[str]:
-        """Return a sentence for each model whose provider asks not to be called for a while."""
+        """Return a sentence for each model whose calls wait long for its provider or its quota."""
 
     def problem(self) -> str | None:
         """Return what an operator has to do before requests are accepted; None if there is nothing to do."""

@@ -129,6 +129,12 @@ MODEL_HELD_SECONDS = Gauge(
     ["model"],
     registry=REGISTRY,
 )
+MODEL_QUOTA_WAIT_SECONDS = Gauge(
+    "carteiro_model_quota_wait_seconds",
+    "Longest time that a call has been waiting for the model's quota, in seconds; 0 if none waits.",
+    ["model"],
+    registry=REGISTRY,
+)
 REQUESTS_DEFERRED = Counter(
     "carteiro_requests_deferred",
     "Requests deferred to the batch service.",

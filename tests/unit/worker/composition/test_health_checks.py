@@ -1,5 +1,6 @@
 """The health of a worker: models in a cool-down, open circuits, the budget, lanes and topics."""
 
+import asyncio
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from prometheus_client import generate_latest
 
 from carteiro.models.cloud.client import CloudModel
+from carteiro.models.cloud.quota import Quota, QuotaController
 from carteiro.models.errors import RateLimited
 from carteiro.models.interface import Model
 from carteiro.worker.composition.health_checks import WorkerHealthChecks
@@ -40,9 +42,9 @@ def make_checks(
     return WorkerHealthChecks(models or {}, served, context)
 
 
-def metric_value(name: str) -> float:
+def metric_value(name: str, metric: str = "carteiro_model_retry_after_seconds") -> float:
     lines = generate_latest(REGISTRY).decode().splitlines()
-    (line,) = [each for each in lines if each.startswith("carteiro_model_retry_after_seconds{") and name in each]
+    (line,) = [each for each in lines if each.startswith(f"{metric}{{") and name in each]
     return float(line.split()[-1])
 
 
@@ -58,6 +60,25 @@ async def test_model_in_a_cool_down_of_an_hour_is_held() -> None:
         assert words.startswith("http://held/v1#echo is not called for ")
         assert metric_value(model.name) > 3500
         await model.close()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0, []), (9, []), (75, ["http://queued/v1#echo: a call has waited 75 s for the quota"])]
+)
+async def test_model_whose_calls_wait_long_for_its_quota_is_held(seconds: float, words: list[str]) -> None:
+    now = [100.0]
+    quota = Quota(QuotaController(requests_per_minute=1), clock=lambda: now[0])
+    model = CloudModel("http://queued/v1#echo", endpoint("http://127.0.0.1:9"), timeout=30, quota=quota)
+    async with quota.call() as permit:
+        permit.completed()
+    waiting = asyncio.create_task(quota.call().__aenter__())
+    await asyncio.sleep(0)
+    now[0] += seconds
+    checks = make_checks({model.name: model})
+    assert checks.held_models() == words
+    assert metric_value(model.name, "carteiro_model_quota_wait_seconds") == seconds
+    waiting.cancel()
+    await model.close()
 
 
 def test_model_that_cannot_be_throttled_is_never_held() -> None:

@@ -47,6 +47,13 @@ class Quota:
         self._clock = clock
         self._lock = PriorityLock()
         self._changed = asyncio.Event()
+        self._waiting: dict[object, float] = {}
+        """Times at which the waiting calls have arrived, in their order."""
+
+    @property
+    def wait_seconds(self) -> float:
+        """Longest time that a call has been waiting, in seconds; 0 if none waits."""
+        return self._clock() - next(iter(self._waiting.values())) if self._waiting else 0.0
 
     @property
     def retry_after(self) -> float:
@@ -61,7 +68,12 @@ class Quota:
         A block that ends without a report (cancelled, timed out, failed in another way) frees its permit. Its reserved
         tokens stay charged, as the provider may have done the work.
         """
-        call = await self._begin(tokens, rank)
+        waiting = object()
+        self._waiting[waiting] = self._clock()
+        try:
+            call = await self._begin(tokens, rank)
+        finally:
+            del self._waiting[waiting]
         try:
             yield Permit(self._controller, call, self._clock)
         finally:

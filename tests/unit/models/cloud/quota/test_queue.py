@@ -44,6 +44,31 @@ async def test_calls_of_every_size_begin_in_order():
     assert quota._controller.in_flight == 0
 
 
+async def test_wait_is_that_of_the_first_call_that_waits():
+    now = 100.0
+    gated = GatedController()
+    quota = Quota(gated, clock=lambda: now)
+    assert quota.wait_seconds == 0
+
+    async def one():
+        async with quota.call():
+            return quota.wait_seconds
+
+    first = asyncio.create_task(one())
+    await turns()
+    now = 107.0
+    second = asyncio.create_task(one())
+    await turns()
+    assert quota.wait_seconds == 7
+    first.cancel()
+    await turns()
+    now = 112.0
+    assert quota.wait_seconds == 5
+    gated.open = True
+    quota._changed.set()
+    assert await second == 0
+
+
 async def test_a_large_call_is_not_overtaken():
     """The tokens that small calls take would never leave enough for a large call."""
     now = 0.0
