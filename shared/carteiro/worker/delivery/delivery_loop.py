@@ -155,6 +155,7 @@ class DeliveryLoop(DeliveryContext):
                 self.is_open = False
                 self._lane.on_delivery_closed()
                 await asyncio.shield(self._delivery.close())
+            _raise_if_cancelled()
             metrics.PARTITION_RESTARTS.labels(self.partition.topic).inc()
             log.warning("a partition's delivery failed; restarting it", **self.log_fields, reason=repr(failed))
             await self._backoff.pause()
@@ -172,10 +173,22 @@ class DeliveryLoop(DeliveryContext):
                         raise
                 else:
                     self._unconfirmed.on_delivered(outcomes)
+                _raise_if_cancelled()
 
     async def _open(self) -> None:
         self._delivery = self._handler.create_delivery(self)
         await self._takeover.open(self._delivery)
+        _raise_if_cancelled()
         self._unconfirmed.requeue_all()
         self.is_open = True
         self._lane.on_delivery_open()
+
+
+def _raise_if_cancelled() -> None:
+    """Raise `CancelledError` if the current task has been cancelled, although it goes on.
+
+    Before Python 3.12, `asyncio.wait_for` drops a cancellation in the step of the event loop in which its result
+    arrives. aiokafka waits by it for a broker's answers, and a process that was stopped for a while gets both at once.
+    """
+    if (task := asyncio.current_task()) is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -1,6 +1,7 @@
 """A lane's outcomes are delivered, by a new delivery after every failure."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ from carteiro.worker.delivery.lane_state import LaneState
 from carteiro.worker.delivery.outcome import Outcome
 from carteiro.worker.delivery.partition_state import PartitionState
 from carteiro.worker.delivery.progress import Progress
+from carteiro.worker.delivery.transactional import TransactionalDelivery
 from carteiro.worker.delivery.unconfirmed_outcomes import UnconfirmedOutcomes
 from tests.conftest import eventually
 from tests.unit.wire.record_batches.batch_builder import PARTITION
@@ -77,6 +79,29 @@ async def test_failed_delivery_is_closed_and_the_next_one_gets_its_outcomes(
     assert first.fenced
     assert sorted(kafka.values(REPLIES), key=str) == [b"0", b"1"]
     assert handler.calls.total() == 2, "what was finished is not served again"
+    await lane.close()
+
+
+@pytest.mark.parametrize(("method", "fails"), [("open", False), ("open", True), ("deliver", False), ("deliver", True)])
+async def test_lane_stops_even_if_its_delivery_drops_the_cancellation(
+    kafka: FakeKafka, handler: FakeHandler, monkeypatch: pytest.MonkeyPatch, method: str, fails: bool
+) -> None:
+    waiting, dropped = asyncio.Event(), asyncio.Event()
+
+    async def drop_cancellation(*_: Any) -> None:
+        waiting.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await dropped.wait()
+        dropped.set()
+        if fails:
+            raise RequestTimedOutError
+
+    monkeypatch.setattr(TransactionalDelivery, method, drop_cancellation)
+    lane, _ = start_lane(kafka, handler)
+    await waiting.wait()
+    async with asyncio.timeout(10):
+        await lane.suspend()
+    assert lane.state is LaneState.SUSPENDED
     await lane.close()
 
 
